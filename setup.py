@@ -1,0 +1,50 @@
+"""Builds the native extensions; everything else about the package is in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+import numpy
+import simdjson
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SIMDJSON = str(Path(simdjson.__file__).parent)  # the wheel ships simdjson.h and simdjson.cpp
+
+COMMON = {
+    "language": "c++",
+    "include_dirs": ["ext", SIMDJSON, numpy.get_include()],
+    "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NDEBUG", None)],
+    "extra_compile_args": [
+        "-std=c++17",
+        "-O3",
+        "-fvisibility=hidden",
+        *os.environ.get("TORCH_SERVING_CXXFLAGS", "").split(),
+    ],
+    "extra_link_args": os.environ.get("TORCH_SERVING_LDFLAGS", "").split(),
+}
+
+
+def extension(name: str, *sources: str) -> Extension:
+    depends = [str(path) for path in sorted(Path("ext").glob("*.h"))]
+    return Extension(
+        f"torch_serving.{name}", [f"ext/{name}.pyx", *sources], depends=depends, **COMMON
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            extension("_decoder", "ext/document.cpp", "ext/numbers.cpp", f"{SIMDJSON}/simdjson.cpp"),
+            extension("_encoder", "ext/encoder.cpp"),
+            extension("_cache"),
+        ],
+        include_path=["ext"],
+        compiler_directives={
+            "language_level": 3,
+            "embedsignature": True,
+            "embedsignature.format": "python",
+            "boundscheck": False,
+            "wraparound": False,
+        },
+    ),
+)

@@ -1,0 +1,154 @@
+"""Everything that can go wrong, as one tree. The class decides status and description.
+
+ServingError
+├── ClientError                 the caller's fault: 4xx
+│   ├── MissingParameter        400
+│   ├── RepeatedParameter       400
+│   ├── InvalidParameter        400
+│   ├── EmptyBody               400
+│   ├── InvalidJson             400
+│   ├── InvalidServable         400
+│   ├── InvalidInput            400
+│   ├── IncompatibleShape       400
+│   ├── IncompatibleDtype       400
+│   ├── InvalidDevice           400
+│   ├── NotFound                404
+│   ├── MethodNotAllowed        405
+│   ├── RequestTimeout          408
+│   ├── BodyTooLarge            413
+│   └── UnsupportedMedia        415
+└── ServerError                 ours, or the model's: 5xx
+    ├── UnexpectedError         500
+    ├── InferenceFailed         500
+    ├── UnsupportedResult       500
+    ├── Overloaded              503
+    └── ShuttingDown            503
+
+Descriptions are part of the wire contract: clients compare them.
+"""
+
+from typing import ClassVar
+
+
+class ServingError(Exception):
+    """An error that is told to the client: `detail` says where, what came and what was expected."""
+
+    status: ClassVar[int] = 500
+    description: ClassVar[str] = "Unexpected server error"
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def document(self) -> dict[str, object]:
+        """The JSON body of the answer."""
+        fault = "Client Error" if self.status < 500 else "Server Error"
+        document: dict[str, object] = {
+            "code": self.status,
+            "message": fault,
+            "description": self.description,
+        }
+        if self.detail:
+            document["detail"] = self.detail
+        return document
+
+
+class ClientError(ServingError):
+    status = 400
+    description = "Bad request"
+
+
+class MissingParameter(ClientError):
+    description = "Missing required parameter `servable_identifier`"
+
+
+class RepeatedParameter(ClientError):
+    description = "Required parameter `servable_identifier` must only be passed in once"
+
+
+class InvalidParameter(ClientError):
+    description = "Invalid parameter"
+
+
+class EmptyBody(ClientError):
+    description = "Empty body"
+
+
+class InvalidJson(ClientError):
+    description = "Invalid JSON"
+
+
+class InvalidServable(ClientError):
+    description = "Invalid servable identifier"
+
+
+class InvalidInput(ClientError):
+    description = "Invalid Input JSON"
+
+
+class IncompatibleShape(ClientError):
+    description = "Incompatible tensor shapes"
+
+
+class IncompatibleDtype(ClientError):
+    description = "Incompatible tensor data type"
+
+
+class InvalidDevice(ClientError):
+    description = "Invalid device"
+
+
+class NotFound(ClientError):
+    status = 404
+    description = "Not found"
+
+
+class MethodNotAllowed(ClientError):
+    status = 405
+    description = "Method not allowed"
+
+
+class RequestTimeout(ClientError):
+    status = 408
+    description = "Request timeout"
+
+
+class BodyTooLarge(ClientError):
+    status = 413
+    description = "Request body too large"
+
+
+class UnsupportedMedia(ClientError):
+    status = 415
+    description = "Unsupported content encoding"
+
+
+class ServerError(ServingError):
+    status = 500
+
+
+class UnexpectedError(ServerError):
+    pass
+
+
+class InferenceFailed(ServerError):
+    description = "Inference failed"
+
+
+class UnsupportedResult(ServerError):
+    """The model gave something that the wire has no form for."""
+
+    description = "Unsupported result"
+
+
+class Overloaded(ServerError):
+    status = 503
+    description = "Server overloaded"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class ShuttingDown(ServerError):
+    status = 503
+    description = "Server shutting down"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
