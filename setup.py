@@ -24,18 +24,24 @@ COMMON = {
 }
 
 
+DECODER = ["document", "envelope", "numbers", "simdjson_library", "tensor"]
+
+
 def extension(name: str, *sources: str) -> Extension:
     depends = [str(path) for path in sorted(Path("ext").glob("*.h"))]
     return Extension(
-        f"torch_serving.{name}", [f"ext/{name}.pyx", *sources], depends=depends, **COMMON
+        f"torch_serving.{name}",
+        [f"ext/{name}.pyx", *(f"ext/{source}.cpp" for source in sources)],
+        depends=depends,
+        **COMMON,
     )
 
 
 setup(
     ext_modules=cythonize(
         [
-            extension("_decoder", "ext/document.cpp", "ext/numbers.cpp", f"{SIMDJSON}/simdjson.cpp"),
-            extension("_encoder", "ext/encoder.cpp"),
+            extension("_decoder", *DECODER),
+            extension("_encoder", "encoder"),
             extension("_cache"),
         ],
         include_path=["ext"],

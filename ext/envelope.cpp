@@ -1,0 +1,76 @@
+#include "envelope.h"
+
+#include <new>
+#include <string>
+#include <unordered_set>
+
+namespace torch_serving {
+
+namespace {
+
+constexpr std::string_view TYPES[] = {
+    "tensor", "tensor_list", "tensor_dict", "generic_dict", "scalar", "string",
+};
+
+struct Field {
+    std::string_view key;
+    uint32_t Envelope::* member;
+};
+
+constexpr Field FIELDS[] = {
+    {"type", &Envelope::type},
+    {"data_type", &Envelope::data_type},
+    {"shape", &Envelope::shape},
+    {"value", &Envelope::value},
+};
+
+const Field* find_field(std::string_view key) noexcept {
+    for (const Field& field : FIELDS) {
+        if (field.key == key) return &field;
+    }
+    return nullptr;
+}
+
+Error find_members(Document* document, uint32_t index, Envelope* envelope) {
+    std::unordered_set<std::string> others;
+    const uint32_t end = document->node(index).next;
+    for (uint32_t member = index + 1; member < end; member = document->node(member).next) {
+        std::string_view key = document->key(member);
+        const Field* field = find_field(key);
+        bool seen = field ? envelope->*field->member != ABSENT : !others.emplace(key).second;
+        if (seen) return document->fail_at_key(Error::duplicate_key, member);
+        if (field) envelope->*field->member = member;
+    }
+    return Error::none;
+}
+
+}  // namespace
+
+Type find_type(std::string_view name) noexcept {
+    int index = 0;
+    for (std::string_view type : TYPES) {
+        if (type == name) return static_cast<Type>(index);
+        ++index;
+    }
+    return Type::unknown;
+}
+
+int find_data_type(std::string_view name) noexcept {
+    int index = 0;
+    for (const DataType& data_type : DATA_TYPES) {
+        if (data_type.name == name) return index;
+        ++index;
+    }
+    return -1;
+}
+
+Error read_envelope(Document* document, uint32_t index, Envelope* envelope) noexcept {
+    *envelope = Envelope{};
+    try {
+        return find_members(document, index, envelope);
+    } catch (const std::bad_alloc&) {
+        return Error::out_of_memory;
+    }
+}
+
+}  // namespace torch_serving

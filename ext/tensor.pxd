@@ -1,0 +1,25 @@
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t
+
+from document cimport Document, Error
+from numbers cimport Element
+
+
+cdef extern from "tensor.h" namespace "torch_serving" nogil:
+    const int MAX_RANK
+
+    cppclass Shape:
+        int64_t[32] dims
+        int rank
+        int64_t count
+
+    cppclass Place:
+        Error error
+        uint32_t node
+        int64_t element
+
+    Place read_shape(const Document& document, uint32_t node, Shape* shape) noexcept
+    Place measure(const Document& document, uint32_t node, Shape* shape) noexcept
+    Place read_values(
+        Document* document, uint32_t node, Element element, size_t item_bytes, void* out
+    ) noexcept
