@@ -1,0 +1,13 @@
+from libc.stddef cimport size_t
+from libcpp cimport bool
+from libcpp.vector cimport vector
+
+
+cdef extern from "lru_cache.h" namespace "torch_serving" nogil:
+    cppclass LruCache[Key, Value]:
+        LruCache(size_t capacity, size_t buffer) except +
+        Value* get(const Key& key) noexcept
+        size_t put(const Key& key, Value value, vector[Value]* dropped) except +
+        bool remove(const Key& key, vector[Value]* dropped) except +
+        void clear(vector[Value]* dropped) except +
+        size_t size() noexcept
