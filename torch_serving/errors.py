@@ -12,11 +12,13 @@ ServingError
 │   ├── IncompatibleShape       400
 │   ├── IncompatibleDtype       400
 │   ├── InvalidDevice           400
+│   ├── InvalidHttp             400
 │   ├── NotFound                404
 │   ├── MethodNotAllowed        405
 │   ├── RequestTimeout          408
 │   ├── BodyTooLarge            413
-│   └── UnsupportedMedia        415
+│   ├── UnsupportedMedia        415
+│   └── HeadTooLarge            431
 └── ServerError                 ours, or the model's: 5xx
     ├── UnexpectedError         500
     ├── InferenceFailed         500
@@ -24,7 +26,8 @@ ServingError
     ├── Overloaded              503
     └── ShuttingDown            503
 
-Descriptions are part of the wire contract: clients compare them.
+Descriptions are part of the wire contract: clients compare them. StartupError stands apart: it is
+told to whoever starts the server, never to a client.
 """
 
 from typing import ClassVar
@@ -99,6 +102,10 @@ class InvalidDevice(ClientError):
     description = "Invalid device"
 
 
+class InvalidHttp(ClientError):
+    description = "Invalid HTTP request"
+
+
 class NotFound(ClientError):
     status = 404
     description = "Not found"
@@ -122,6 +129,11 @@ class BodyTooLarge(ClientError):
 class UnsupportedMedia(ClientError):
     status = 415
     description = "Unsupported content encoding"
+
+
+class HeadTooLarge(ClientError):
+    status = 431
+    description = "Request head too large"
 
 
 class ServerError(ServingError):
@@ -152,3 +164,7 @@ class ShuttingDown(ServerError):
     status = 503
     description = "Server shutting down"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class StartupError(Exception):
+    """The server can't start as it was asked to; one line says why."""

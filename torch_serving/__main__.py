@@ -1,0 +1,3 @@
+from torch_serving.cli import main
+
+main()

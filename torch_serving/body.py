@@ -1,0 +1,23 @@
+"""What must hold for the body of a request, however it is received."""
+
+from torch_serving.errors import BodyTooLarge, EmptyBody, InvalidJson, UnsupportedMedia
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Raise UnsupportedMedia for a body in a coding that we don't undo."""
+    if encoding is not None and encoding.lower() != "identity":
+        raise UnsupportedMedia(f"got content encoding `{encoding[:40]}`; send the body as it is")
+
+
+def check_length(length: int | None, limit_bytes: int) -> None:
+    """Raise BodyTooLarge for a body that is, or says that it is, over the limit."""
+    if length is not None and length > limit_bytes:
+        raise BodyTooLarge(f"the body has {length} bytes or more; the limit is {limit_bytes}")
+
+
+def check_whole(body: bytes, length: int | None) -> None:
+    """Raise EmptyBody, or InvalidJson for a body that is shorter than it says."""
+    if not body:
+        raise EmptyBody("the request has no body; expected a JSON document")
+    if length is not None and len(body) != length:
+        raise InvalidJson(f"byte {len(body)}: the body ends here, {length} bytes were announced")

@@ -1,0 +1,248 @@
+"""The command line: flags and TORCH_SERVING_* -> Config -> server."""
+
+import argparse
+import ipaddress
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from torch_serving import __version__
+from torch_serving.config import Config
+from torch_serving.errors import StartupError
+from torch_serving.listener import bind
+
+PREFIX = "TORCH_SERVING_"
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+DEFAULTS = Config()
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=36)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the server, and end the process with its exit code."""
+    config = parse(sys.argv[1:] if argv is None else argv, os.environ)
+    logging.basicConfig(
+        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    try:
+        listener = bind(config.host, config.port)
+        from torch_serving.server import serve  # takes a second: torch
+
+        serve(config, listener)
+    except StartupError as error:
+        print(f"torch-serving: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        pass
+    sys.stdout.flush()
+    logging.shutdown()
+    os._exit(
+        0
+    )  # a lane may be inside a run that never ends, and torch must not be torn down under it
+
+
+def parse(argv: Sequence[str], environment: "os._Environ[str] | dict[str, str]") -> Config:
+    """Read the settings; flags win over the environment. Ends the process if they are wrong."""
+    parser = build_parser()
+    values = vars(parser.parse_args([*from_environment(parser, environment), *argv]))
+    if values.pop("use_gpu") and values["device"] == DEFAULTS.device:
+        values["device"] = "cuda"
+    config = Config(**values)
+    if not config.model_root.is_dir():
+        parser.error(f"MODEL_ROOT: no such folder: {config.model_root}")
+    if config.server == "meinheld" and not (config.behind_proxy or is_loopback(config.host)):
+        parser.error(
+            f"meinheld on {config.host}: it crashes on a malformed chunked request, so beyond this "
+            "machine it must stand behind a proxy; say --behind-proxy if it does"
+        )
+    return config
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="torch-serving",
+        description="Serve the TorchScript models in a folder over HTTP.",
+        epilog="Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY.",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument(
+        "model_root",
+        metavar="MODEL_ROOT",
+        nargs="?",
+        type=Path,
+        default=DEFAULTS.model_root,
+        help="the folder with the models",
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"torch-serving {__version__} (torch {version('torch')})",
+    )
+    add_network_flags(parser.add_argument_group("network"))
+    add_model_flags(parser.add_argument_group("models"))
+    add_limit_flags(parser.add_argument_group("limits"))
+    logs = parser.add_argument_group("logs")
+    logs.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default=DEFAULTS.log_level,
+        help="info has a line for each request",
+    )
+    return parser
+
+
+def add_network_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--host", default=DEFAULTS.host, help="the address to listen on")
+    group.add_argument(
+        "-p", "--port", type=port, default=DEFAULTS.port, help="the port; 0 takes a free one"
+    )
+    group.add_argument(
+        "--server",
+        choices=["uvicorn", "meinheld"],
+        default=DEFAULTS.server,
+        help="the HTTP server; meinheld serves /serve and /healthcheck only",
+    )
+    group.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="let meinheld listen beyond this machine",
+    )
+
+
+def add_model_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "-c",
+        "--model-capacity",
+        metavar="N",
+        type=positive,
+        default=DEFAULTS.model_capacity,
+        help="models kept in memory",
+    )
+    group.add_argument(
+        "-b",
+        "--buffer-size",
+        metavar="N",
+        type=natural,
+        default=DEFAULTS.buffer_size,
+        help="models kept beyond the capacity, until there are more of them",
+    )
+    group.add_argument(
+        "-t",
+        "--threads",
+        metavar="N",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help="lanes: threads that run models (default: one per core, at most 8)",
+    )
+    group.add_argument("--device", default=DEFAULTS.device, help="where models run")
+    group.add_argument("--use-gpu", action="store_true", help="the same as --device cuda")
+
+
+def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--max-body",
+        dest="max_body_bytes",
+        metavar="SIZE",
+        type=size,
+        default="256MiB",
+        help="the largest body: bytes, or with KiB, MiB or GiB",
+    )
+    for part in ("header", "body", "shutdown"):
+        meaning = "accepted requests to end" if part == "shutdown" else f"the {part} of a request"
+        group.add_argument(
+            f"--{part}-timeout",
+            dest=f"{part}_timeout_s",
+            metavar="SECONDS",
+            type=seconds,
+            default=getattr(DEFAULTS, f"{part}_timeout_s"),
+            help=f"how long to wait for {meaning}",
+        )
+
+
+def from_environment(
+    parser: argparse.ArgumentParser, environment: "os._Environ[str] | dict[str, str]"
+) -> list[str]:
+    """The arguments that the environment holds, as on a command line."""
+    arguments = []
+    for action in parser._actions:
+        flag = action.option_strings[-1] if action.option_strings else ""
+        name = PREFIX + (flag.removeprefix("--") or action.dest).replace("-", "_").upper()
+        value = environment.get(name)
+        if value is None or flag in ("--help", "--version"):
+            continue
+        check(parser, name, action, value)
+        if action.nargs == 0:
+            if value.lower() not in ("", "0", "1", "false", "true"):
+                parser.error(f"{name}: expected 0 or 1, got {value!r}")
+            arguments += [flag] if value.lower() in ("1", "true") else []
+        elif flag:
+            arguments.append(f"{flag}={value}")
+        else:
+            action.default = Path(value)
+    return arguments
+
+
+def check(parser: argparse.ArgumentParser, name: str, action: argparse.Action, value: str) -> None:
+    """End the process, naming the variable, if its value is not what the flag takes."""
+    try:
+        if callable(action.type):
+            action.type(value)
+    except (argparse.ArgumentTypeError, ValueError) as error:
+        parser.error(f"{name}: {error}")
+    if action.choices and value not in action.choices:
+        parser.error(f"{name}: expected one of {', '.join(action.choices)}, got {value!r}")
+
+
+def natural(text: str) -> int:
+    if not re.fullmatch("[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if natural(text) < 1:
+        raise argparse.ArgumentTypeError("expected at least 1")
+    return int(text)
+
+
+def port(text: str) -> int:
+    if natural(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {text}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return float(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes: 1000, 64KiB, 256M; units are powers of 1024."""
+    match = re.fullmatch(r"([0-9]+)([kmg]?)(i?b)?", text.lower())
+    if not match or match[0] == "0":
+        raise argparse.ArgumentTypeError(f"expected a size as in 1000, 64KiB or 256M, got {text!r}")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

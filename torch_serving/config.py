@@ -1,0 +1,26 @@
+"""What the operator decides, as one frozen value."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one server; `cli` fills it from flags and environment."""
+
+    model_root: Path = field(default_factory=Path)
+    host: str = "127.0.0.1"
+    port: int = 8888  # 0: any free one
+    server: str = "uvicorn"
+    behind_proxy: bool = False
+    model_capacity: int = 10
+    buffer_size: int = 3
+    threads: int | None = None  # lanes; None: chosen from the cores
+    device: str = "cpu"
+    max_body_bytes: int = 256 * MEBIBYTE
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    shutdown_timeout_s: float = 60.0
+    log_level: str = "info"

@@ -1,0 +1,34 @@
+"""Names of devices -> devices that this machine has."""
+
+import functools
+
+import torch
+
+from torch_serving.errors import InvalidDevice
+
+
+@functools.lru_cache(maxsize=64)
+def device_of(name: str) -> torch.device:
+    """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and see that it is there.
+
+    Raises InvalidDevice for a name that torch does not know and for a device that is not there.
+    """
+    try:
+        device = torch.empty(0, device=name).device
+    except Exception:
+        raise not_here(name) from None
+    if device.type == "meta" or (device.type == "cpu" and device.index):
+        raise not_here(name)
+    return torch.device("cpu") if device.type == "cpu" else device
+
+
+def available_devices() -> list[str]:
+    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    return [*names, "mps"] if torch.backends.mps.is_available() else names
+
+
+def not_here(name: str) -> InvalidDevice:
+    shown = name if len(name) <= 40 else f"{name[:40]}…"
+    return InvalidDevice(
+        f"`{shown}` is not a device of this machine; it has {', '.join(available_devices())}"
+    )

@@ -1,0 +1,49 @@
+"""The body of an ASGI request, whole or not at all."""
+
+import time
+from typing import Any
+
+import falcon.asgi
+
+from torch_serving.body import check_encoding, check_length, check_whole
+
+
+class Disconnected(Exception):
+    """The client went away; nobody reads the answer."""
+
+
+class Request(falcon.asgi.Request):
+    """Reads the server's events itself: Falcon's stream takes a body that was cut for a whole."""
+
+    def __init__(
+        self, scope: Any, receive: Any, first_event: Any = None, options: Any = None
+    ) -> None:
+        super().__init__(scope, receive, first_event=first_event, options=options)
+        self.started_s = time.perf_counter()
+        self.client = scope["client"][0] if scope.get("client") else None
+        self._next_event = receive
+        self._event = first_event
+
+    async def read_body(self, limit_bytes: int) -> bytes:
+        """Return the body. Raises BodyTooLarge before much more than the limit is read."""
+        check_encoding(self.get_header("content-encoding"))
+        check_length(self.content_length, limit_bytes)
+        body: bytes = self._event["body"]
+        if self._event.get("more_body"):
+            body = await self._read_rest(body, limit_bytes)
+        check_length(len(body), limit_bytes)
+        check_whole(body, self.content_length)
+        return body
+
+    async def _read_rest(self, first: bytes, limit_bytes: int) -> bytes:
+        chunks = [first]
+        length = len(first)
+        more = True
+        while more and length <= limit_bytes:
+            event = await self._next_event()
+            if event["type"] != "http.request":
+                raise Disconnected
+            chunks.append(event["body"])
+            length += len(chunks[-1])
+            more = event.get("more_body", False)
+        return b"".join(chunks)

@@ -1,0 +1,87 @@
+"""The small synchronous face, for WSGI servers: `/serve` and `/healthcheck`.
+
+Requests run in the thread that the server calls from, by the same engine function as elsewhere.
+"""
+
+import time
+from typing import Any
+
+import falcon
+
+from torch_serving.access_log import AccessLog
+from torch_serving.answers import error_answer
+from torch_serving.body import check_encoding, check_length, check_whole
+from torch_serving.config import Config
+from torch_serving.devices import device_of
+from torch_serving.engine import Engine
+from torch_serving.models import Models
+from torch_serving.parameters import parameters_of
+from torch_serving.resources.healthcheck import HEALTHY
+
+
+def create_app(
+    config: Config, models: Models, engine: Engine, access_log: AccessLog | None = None
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """Build the WSGI application from its parts. The engine's lanes are not used."""
+    app = falcon.App(middleware=[LogAccess(access_log)] if access_log else [])
+    app.add_route("/serve", Serve(models, engine, config))
+    app.add_route("/healthcheck", Healthcheck())
+    app.add_error_handler(Exception, answer_error)
+    app.add_error_handler(falcon.HTTPError, answer_error)
+    return app
+
+
+class Healthcheck:
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = HEALTHY
+
+
+class Serve:
+    def __init__(self, models: Models, engine: Engine, config: Config) -> None:
+        self._models = models
+        self._engine = engine
+        self._device = config.device
+        self._max_body_bytes = config.max_body_bytes
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        parameters = parameters_of(req.params)
+        device = device_of(parameters.device or self._device)
+        body = read_body(req, self._max_body_bytes)
+        servable = self._models.get(parameters.identifier, device, parameters.invalidation)
+        if servable is None:
+            servable = self._models.load(parameters.identifier, device).result()
+        resp.data = self._engine.run(servable, body)
+
+
+def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
+    """Return the whole body; raises BodyTooLarge before much more than the limit is read."""
+    check_encoding(req.get_header("content-encoding"))
+    check_length(req.content_length, limit_bytes)
+    # only a server that says so gives chunked bodies an end that can be read to
+    terminated = req.env.get("wsgi.input_terminated", False)
+    stream = req.stream if terminated else req.bounded_stream
+    body: bytes = stream.read(limit_bytes + 1)
+    check_length(len(body), limit_bytes)
+    check_whole(body, req.content_length)
+    return body
+
+
+class LogAccess:
+    def __init__(self, log: AccessLog) -> None:
+        self._log = log
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        req.context.started_s = time.perf_counter()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        url = f"{req.path}?{req.query_string}" if req.query_string else req.path
+        elapsed_s = time.perf_counter() - req.context.started_s
+        self._log.write(req.remote_addr, req.method, url, resp.status_code, elapsed_s)
+
+
+def answer_error(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    error_answer(resp, error)
