@@ -10,10 +10,15 @@ from setuptools import Extension, setup
 
 SIMDJSON = str(Path(simdjson.__file__).parent)  # the wheel ships simdjson.h and simdjson.cpp
 
+DEBUG = bool(os.environ.get("TORCH_SERVING_DEBUG"))  # `make debug`
+
 COMMON = {
     "language": "c++",
     "include_dirs": ["ext", SIMDJSON, numpy.get_include()],
-    "define_macros": [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NDEBUG", None)],
+    "define_macros": [
+        ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+        *([] if DEBUG else [("NDEBUG", None)]),  # simdjson checks itself without it
+    ],
     "extra_compile_args": [
         "-std=c++17",
         "-O3",
@@ -45,11 +50,12 @@ setup(
             extension("_cache"),
         ],
         include_path=["ext"],
+        build_dir=".build/debug/cython" if DEBUG else None,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,
             "embedsignature.format": "python",
-            "boundscheck": False,
+            "boundscheck": DEBUG,
             "wraparound": False,
         },
     ),

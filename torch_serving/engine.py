@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sized
 from contextlib import suppress
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Any
 
@@ -37,7 +38,7 @@ class Job:
         self.future: asyncio.Future[bytes] | None = None
 
 
-STEPS = (Servable.decode, Servable.run, Servable.encode)
+STEPS = (attrgetter("decode"), attrgetter("run"), attrgetter("encode"))
 
 
 def work(jobs: Iterable[Job]) -> None:
@@ -52,7 +53,7 @@ def work(jobs: Iterable[Job]) -> None:
         for job in jobs:
             if job.error is None:
                 try:
-                    job.value = step(job.servable, job.value)
+                    job.value = step(job.servable)(job.value)
                 except Exception as error:
                     job.error = error
                 before, now = now, time.perf_counter()

@@ -27,12 +27,13 @@ class Request(falcon.asgi.Request):
     async def read_body(self, limit_bytes: int) -> bytes:
         """Return the body. Raises BodyTooLarge before much more than the limit is read."""
         check_encoding(self.get_header("content-encoding"))
-        check_length(self.content_length, limit_bytes)
+        announced = self.content_length
+        check_length(announced, limit_bytes)
         body: bytes = self._event["body"]
         if self._event.get("more_body"):
             body = await self._read_rest(body, limit_bytes)
         check_length(len(body), limit_bytes)
-        check_whole(body, self.content_length)
+        check_whole(body, announced)
         return body
 
     async def _read_rest(self, first: bytes, limit_bytes: int) -> bytes:

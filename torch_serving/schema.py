@@ -3,13 +3,17 @@
 A new type is a new row in `FORMS`.
 """
 
-import torch
+from collections.abc import Callable
+from typing import Any
 
 from torch_serving._decoder import Argument, Plan
 from torch_serving.errors import InvalidServable
 
+Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
+Schema = Any  # torch._C.FunctionSchema
+
 # torch's kind of type -> the plan's form, and how to get the types of its parts
-FORMS = {
+FORMS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
     "TensorType": ("tensor", lambda _: []),
     "IntType": ("int", lambda _: []),
     "FloatType": ("float", lambda _: []),
@@ -21,24 +25,24 @@ FORMS = {
 }
 
 
-def plan_of(type_: torch._C.Type) -> Plan:
+def plan_of(type_: Type) -> Plan:
     """Compile one type. Raises InvalidServable for a type that no request can hold."""
-    form, parts = FORMS.get(type_.kind(), ("", list))
+    form, parts = FORMS.get(type_.kind(), ("", lambda _: []))
     spelling = type_.annotation_str
     if not form or is_named_tuple(type_) or has_other_keys(type_):
         raise InvalidServable(f"arguments of type {spelling} are not supported")
     return Plan(form, spelling, *[plan_of(part) for part in parts(type_)])
 
 
-def is_named_tuple(type_: torch._C.Type) -> bool:
-    return type_.kind() == "TupleType" and not type_.annotation_str.startswith("Tuple[")
+def is_named_tuple(type_: Type) -> bool:
+    return bool(type_.kind() == "TupleType" and not type_.annotation_str.startswith("Tuple["))
 
 
-def has_other_keys(type_: torch._C.Type) -> bool:
-    return type_.kind() == "DictType" and type_.getKeyType().kind() != "StringType"
+def has_other_keys(type_: Type) -> bool:
+    return bool(type_.kind() == "DictType" and type_.getKeyType().kind() != "StringType")
 
 
-def arguments_of(schema: torch._C.FunctionSchema) -> list[Argument]:
+def arguments_of(schema: Schema) -> list[Argument]:
     """Compile the arguments of a method, `self` aside.
 
     Raises InvalidServable, naming the argument, for a type that no request can hold.

@@ -40,14 +40,13 @@ class Servable:
         self.identity = identity
         self.device = device
         self.pace = Pace(is_bounded(module))
-        self._method = module.forward
-        arguments = arguments_of(self._method.schema)
-        self._decoder = Decoder(arguments, from_array_to(device))
-        self._encoder = Encoder(torch.Tensor, array_of, PREFIX, SUFFIX)
-
-    def decode(self, body: bytes | bytearray) -> list[Any]:
-        """Read the arguments of `forward`; raises what `Decoder.decode` raises."""
-        return self._decoder.decode(body)
+        method: Any = module.forward
+        self._method = method
+        arguments = arguments_of(method.schema)
+        # body -> arguments of `forward`, and result -> response: no method around them, since each call
+        # of Python's is dear when caches are cold
+        self.decode = Decoder(arguments, from_array_to(device)).decode
+        self.encode = Encoder(torch.Tensor, array_of, PREFIX, SUFFIX).encode
 
     def run(self, inputs: list[Any]) -> Any:
         """Call `forward`. Raises InferenceFailed with the model's own message."""
@@ -55,10 +54,6 @@ class Servable:
             return self._method(*inputs)
         except Exception as error:
             raise InferenceFailed(explain(error)) from error
-
-    def encode(self, outputs: Any) -> bytes:
-        """Write the response; raises UnsupportedResult for what the contract has no form for."""
-        return self._encoder.encode(outputs)
 
 
 class Pace:
@@ -107,7 +102,7 @@ def load(path: Path, device: torch.device, identity: Identity = ()) -> Servable:
     Raises InvalidServable if it is none, or if its `forward` takes what no request can hold.
     """
     try:
-        module = torch.jit.load(path, map_location=device)
+        module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:
         reason = explain(error).partition("\n")[0]
         raise InvalidServable(
@@ -124,10 +119,11 @@ def is_bounded(module: torch.jit.ScriptModule) -> bool:
 
     Without loops and without tensors read as integers, nothing else can; an `int` argument can.
     """
-    types = [argument.type.annotation_str for argument in module.forward.schema.arguments[1:]]
+    method: Any = module.forward
+    types = [argument.type.annotation_str for argument in method.schema.arguments[1:]]
     if any(re.search(r"\b(int|float|bool|number)\b", spelling) for spelling in types):
         return False
-    graph = module.inlined_graph
+    graph: Any = module.inlined_graph
     return not any(graph.findAllNodes(kind) for kind in UNBOUNDED)
 
 

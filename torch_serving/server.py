@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -45,6 +46,8 @@ def serve(config: Config, listener: socket.socket) -> None:
     models = Models(config.model_root, Cache(config.model_capacity, config.buffer_size))
     engine = Engine(config.threads or default_lanes(), requests)
     engine.start()
+    gc.collect()
+    gc.freeze()  # torch has hundreds of thousands of objects: a collection need not visit them each time
     access_log = AccessLog(sys.stdout) if config.log_level in ("debug", "info") else None
     try:
         if config.server == "uvicorn":

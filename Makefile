@@ -1,0 +1,79 @@
+# One word per chore, the same on a laptop and in CI. `make demo` and `make test` need Python 3.10-3.13 and
+# a C++17 compiler, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+EXAMPLE := example/model-example.pt
+
+.PHONY: help build check format test test-pythons bench demo serve debug clean
+
+help:
+	@echo "make demo          build everything, serve the example model, ask it once with curl"
+	@echo "make serve         serve the example model on port 8888"
+	@echo "make test          all tests"
+	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
+	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
+	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
+	@echo "make debug         the codec tests with bounds checks and sanitizers"
+
+build: $(VENV)/.built
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "== Making $(VENV) (torch is large: this takes a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt setuptools cython numpy pysimdjson
+	@echo "== Installing torch, the server's requirements, and the tools"
+	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[test,check,bench]"
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || exit 0; \
+		echo "== Installing meinheld" && $(PIP) install -c constraints.txt greenlet && \
+		$(PIP) install -c constraints.txt --no-deps --no-build-isolation meinheld
+	@touch $@ $(VENV)/.built
+
+$(VENV)/.built: $(VENV)/.installed $(NATIVE)
+	@echo "== Building the extensions"
+	@$(BIN)/python setup.py --quiet build_ext --inplace --build-temp .build/native
+	@touch $@
+
+$(EXAMPLE): $(VENV)/.built example/create_model.py
+	@echo "== Making the example model"
+	@$(BIN)/python example/create_model.py $@
+
+demo: $(EXAMPLE)
+	@BIN=$(BIN) sh example/demo.sh
+
+serve: $(EXAMPLE)
+	@$(BIN)/torch-serving example
+
+test: $(VENV)/.built
+	@$(BIN)/pytest
+
+test-pythons:
+	@sh tests/pythons.sh
+
+check: $(VENV)/.built
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PATH="$(BIN):$$PATH" cython-lint $(wildcard ext/*.pyx ext/*.pxd)
+	@$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: $(VENV)/.built
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/clang-format -i $(CXX_FILES)
+
+bench: $(VENV)/.built
+	@mkdir -p .benchmarks
+	@$(BIN)/pytest benchmarks --benchmark-columns=median,min,rounds --benchmark-json=.benchmarks/codecs.json
+	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
+	@$(BIN)/python -m benchmarks.server
+
+debug: $(VENV)/.installed
+	@BIN=$(BIN) sh tests/sanitizers.sh
+
+clean:
+	rm -rf $(VENV) .venv-* .build build dist *.egg-info torch_serving/*.so ext/_*.cpp $(EXAMPLE)

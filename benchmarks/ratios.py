@@ -1,0 +1,32 @@
+"""The results of bench_codecs.py -> a table of ratios against the targets."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    report = json.loads(Path(sys.argv[1]).read_text())
+    medians = {
+        benchmark["name"].removeprefix("bench_"): benchmark["stats"]["median"]
+        for benchmark in report["benchmarks"]
+    }
+    decode = medians["decode[ours]"]
+    encode = medians["encode[encode_ours]"]
+    small = medians["small[codec]"] - medians["small[torch_calls]"]
+    rows = [
+        ("decode / bare simdjson loop", decode / medians["decode_bare_loop"], "<= 1.15"),
+        ("json + torch / decode", medians["decode[json_and_torch]"] / decode, ">= 8"),
+        ("orjson + numpy / decode", medians["decode[orjson_and_numpy]"] / decode, ""),
+        ("pysimdjson + numpy / decode", medians["decode[pysimdjson_and_numpy]"] / decode, ""),
+        ("encode / orjson", encode / medians["encode[encode_orjson]"], "<= 1"),
+        ("json / encode", medians["encode[encode_json]"] / encode, ""),
+        ("small body above the calls into torch, µs", small * 1e6, "<= 5"),
+    ]
+    print("\n| ratio of medians | measured | target |\n| --- | --- | --- |")
+    for name, ratio, target in rows:
+        print(f"| {name} | {ratio:.2f} | {target} |")
+
+
+if __name__ == "__main__":
+    main()
