@@ -20,7 +20,8 @@ help:
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
 	@echo "make debug         the codec tests with bounds checks and sanitizers"
 
-build: $(VENV)/.built
+build: $(VENV)/.installed
+	@$(MAKE) --no-print-directory $(VENV)/.built
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "== Making $(VENV) (torch is large: this takes a minute or two)"
@@ -33,12 +34,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		$(PIP) install -c constraints.txt --no-deps --no-build-isolation meinheld
 	@touch $@ $(VENV)/.built
 
-$(VENV)/.built: $(VENV)/.installed $(NATIVE)
+$(VENV)/.built: $(NATIVE)
 	@echo "== Building the extensions"
 	@$(BIN)/python setup.py --quiet build_ext --inplace --build-temp .build/native
 	@touch $@
 
-$(EXAMPLE): $(VENV)/.built example/create_model.py
+$(EXAMPLE): example/create_model.py | build
 	@echo "== Making the example model"
 	@$(BIN)/python example/create_model.py $@
 
@@ -48,31 +49,31 @@ demo: $(EXAMPLE)
 serve: $(EXAMPLE)
 	@$(BIN)/torch-serving example
 
-test: $(VENV)/.built
+test: build
 	@$(BIN)/pytest
 
 test-pythons:
 	@sh tests/pythons.sh
 
-check: $(VENV)/.built
+check: build
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PATH="$(BIN):$$PATH" cython-lint $(wildcard ext/*.pyx ext/*.pxd)
 	@$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 
-format: $(VENV)/.built
+format: build
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/clang-format -i $(CXX_FILES)
 
-bench: $(VENV)/.built
+bench: build
 	@mkdir -p .benchmarks
 	@$(BIN)/pytest benchmarks --benchmark-columns=median,min,rounds --benchmark-json=.benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.server
 
-debug: $(VENV)/.installed
+debug: build
 	@BIN=$(BIN) sh tests/sanitizers.sh
 
 clean:

@@ -22,6 +22,7 @@ COMMON = {
     "extra_compile_args": [
         "-std=c++17",
         "-O3",
+        *([] if DEBUG else ["-g0"]),  # Python's own flags ask for debug information
         "-fvisibility=hidden",
         *os.environ.get("TORCH_SERVING_CXXFLAGS", "").split(),
     ],

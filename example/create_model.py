@@ -22,9 +22,7 @@ class Example(nn.Module):
         self, d: list[Tensor], o: Tensor, td: dict[str, Tensor], n: int, s: str
     ) -> tuple[dict[str, tuple[list[Tensor], str, int]], str]:
         total = o.sum() + torch.stack([tensor.sum() for tensor in d]).sum()
-        scores: list[Tensor] = []
-        for tensor in td.values():
-            scores.append(self.output(torch.relu(self.hidden(tensor + total))))
+        scores = [self.output(torch.relu(self.hidden(tensor + total))) for tensor in td.values()]
         return {"scores": (scores, s, n + 1)}, s + "!"
 
 

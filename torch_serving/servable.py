@@ -43,8 +43,8 @@ class Servable:
         method: Any = module.forward
         self._method = method
         arguments = arguments_of(method.schema)
-        # body -> arguments of `forward`, and result -> response: no method around them, since each call
-        # of Python's is dear when caches are cold
+        # body -> arguments of `forward`, and result -> response; no method around them, since
+        # each call of Python's is dear when caches are cold
         self.decode = Decoder(arguments, from_array_to(device)).decode
         self.encode = Encoder(torch.Tensor, array_of, PREFIX, SUFFIX).encode
 

@@ -47,7 +47,7 @@ def serve(config: Config, listener: socket.socket) -> None:
     engine = Engine(config.threads or default_lanes(), requests)
     engine.start()
     gc.collect()
-    gc.freeze()  # torch has hundreds of thousands of objects: a collection need not visit them each time
+    gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
     access_log = AccessLog(sys.stdout) if config.log_level in ("debug", "info") else None
     try:
         if config.server == "uvicorn":
