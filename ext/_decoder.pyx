@@ -18,7 +18,7 @@ from document cimport Document, Error, Kind, Node, message
 from envelope cimport (
     ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
 )
-from numbers cimport Element
+from numbers cimport Element, Reading, read_numbers
 from tensor cimport Place, Shape, measure, read_shape, read_values
 
 from torch_serving.errors import (
@@ -38,56 +38,69 @@ cdef int64_t READ_WITHOUT_GIL = 4096  # numbers
 cdef Py_ssize_t MAX_QUOTE = 60  # characters of the body that an error repeats
 cdef Py_ssize_t MAX_POINTER = 300
 
-# In the order of DATA_TYPES (envelope.h).
-cdef int[9] TYPENUMS = [
-    cnp.NPY_BOOL, cnp.NPY_UINT8, cnp.NPY_INT8, cnp.NPY_INT16, cnp.NPY_INT32, cnp.NPY_INT64,
-    cnp.NPY_FLOAT16, cnp.NPY_FLOAT32, cnp.NPY_FLOAT64,
+# In the order of DATA_TYPES (envelope.h). numpy has no bfloat16: its bits are held as uint16.
+cdef int[15] TYPENUMS = [
+    cnp.NPY_BOOL, cnp.NPY_UINT8, cnp.NPY_UINT16, cnp.NPY_UINT32, cnp.NPY_UINT64, cnp.NPY_INT8,
+    cnp.NPY_INT16, cnp.NPY_INT32, cnp.NPY_INT64, cnp.NPY_FLOAT16, cnp.NPY_UINT16, cnp.NPY_FLOAT32,
+    cnp.NPY_FLOAT64, cnp.NPY_COMPLEX64, cnp.NPY_COMPLEX128,
 ]
-cdef tuple NAMES = tuple([text_of(DATA_TYPES[i].name) for i in range(9)])
+cdef tuple NAMES = tuple([text_of(DATA_TYPES[i].name) for i in range(15)])
 cdef int FLOAT32 = NAMES.index("float32")
+cdef int BFLOAT16 = NAMES.index("bfloat16")
 cdef dict RANGES = {
     "bool": "true, false, 0 or 1",
-    "uint8": "0…255",
-    "int8": "-128…127",
-    "int16": "-32768…32767",
-    "int32": "-2147483648…2147483647",
-    "int64": "-9223372036854775808…9223372036854775807",
+    **{f"uint{bits}": f"0…{2 ** bits - 1}" for bits in (8, 16, 32, 64)},
+    **{f"int{bits}": f"{-2 ** (bits - 1)}…{2 ** (bits - 1) - 1}" for bits in (8, 16, 32, 64)},
     "float16": "±65504",
+    "bfloat16": "±3.3895314e38",
     "float32": "±3.4028235e38",
     "float64": "±1.7976931348623157e308",
+    "complex64": "±3.4028235e38",
+    "complex128": "±1.7976931348623157e308",
 }
-# What a scalar may call its number, and the data type in which that is read.
-cdef dict INTEGERS = {
-    name: NAMES.index(data_type) for name, data_type in (
-        ("int", "int64"), ("int8", "int8"), ("int16", "int16"), ("int32", "int32"),
-        ("int64", "int64"), ("uint8", "uint8"),
-    )
+
+
+def data_types(**aliases):
+    """What a scalar may call its number -> an index into NAMES."""
+    return {name: NAMES.index(data_type) for name, data_type in aliases.items()}
+
+
+cdef dict BOOLEANS = data_types(bool="bool")
+cdef dict INTEGERS = data_types(
+    int="int64", int8="int8", int16="int16", int32="int32", int64="int64", uint8="uint8",
+)
+cdef dict FLOATS = data_types(
+    float="float64", float16="float16", float32="float32", float64="float64",
+)
+cdef dict COMPLEX = data_types(complex64="complex64", complex128="complex128")
+cdef dict SCALARS = INTEGERS | FLOATS | BOOLEANS | COMPLEX
+cdef dict SCALARS_OF = {
+    "bool": BOOLEANS, "int": INTEGERS, "float": FLOATS | INTEGERS, "number": SCALARS,
+    "complex": COMPLEX | FLOATS | INTEGERS,
 }
-cdef dict FLOATS = {
-    name: NAMES.index(data_type) for name, data_type in (
-        ("float", "float64"), ("float16", "float16"), ("float32", "float32"),
-        ("float64", "float64"),
-    )
-}
-cdef dict BOOLEANS = {"bool": NAMES.index("bool")}
-cdef dict SCALAR_NAMES = INTEGERS | FLOATS | BOOLEANS
+cdef dict WIDEST = {"bool": "bool", "int": "int", "float": "float", "complex": "complex128"}
 
 
-ctypedef object (*Read)(Reader, Plan, uint32_t)
+# Where a value stands: a node, or an element of the run that the node is.
+cdef struct Spot:
+    uint32_t node
+    int64_t element  # -1: the node itself
 
 
-cdef struct Form:
-    Read read
-    bint is_sequence
+ctypedef object (*Read)(Reader, Plan, Spot)
 
 
 cdef dict FORMS = {
-    "tensor": 0, "int": 1, "float": 2, "bool": 3, "str": 4, "list": 5, "tuple": 6, "dict": 7,
+    form: index for index, form in enumerate((
+        "tensor", "bool", "int", "float", "complex", "number", "str", "device", "enum", "none",
+        "list", "tuple", "dict", "optional", "union", "any",
+    ))
 }
-cdef Form[8] READS = [
-    Form(read_tensor, False), Form(read_int, False), Form(read_float, False),
-    Form(read_bool, False), Form(read_string, False), Form(read_list, True),
-    Form(read_tuple, True), Form(read_dict, False),
+# In the order of FORMS.
+cdef Read[16] READS = [
+    read_tensor, read_scalar, read_scalar, read_float, read_complex, read_scalar, read_string,
+    read_device, read_enum, read_none, read_list, read_tuple, read_dict, read_optional, read_union,
+    read_any,
 ]
 
 
@@ -95,57 +108,96 @@ cdef Form[8] READS = [
 cdef class Plan:
     """What one value must be.
 
-    `form` is one of tensor, int, float, bool, str, list (one part), tuple (a part an element) and
-    dict (with string keys; one part, for the values). `type` is how the schema spells it.
+    `type` is how the schema spells it, `form` what it is:
+
+    - tensor; bool, int, float, complex, number (any of them); str, device; none; any
+    - enum: one of `names`
+    - list: one part; tuple: a part an element, and `names` if they have some
+    - dict: two parts, for keys and values
+    - optional: one part; union: the parts, of which the first that fits is taken
     """
 
     cdef readonly str form
     cdef readonly str type
     cdef readonly tuple parts
+    cdef readonly tuple names
     cdef int index
 
-    def __cinit__(self, str form not None, str type not None, *parts):
+    def __cinit__(self, str form not None, str type not None, *parts, tuple names=()):
         self.index = FORMS[form]
         self.form = form
         self.type = type
         self.parts = parts
+        self.names = names
         for part in parts:
             if not isinstance(part, Plan):
                 raise TypeError(f"parts of a plan are plans, not {part!r}")
 
     def __repr__(self):
-        return f"Plan({self.form!r}, {self.type!r}, *{self.parts!r})"
+        return f"Plan({self.form!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
+
+    cdef bint is_sequence(self):
+        """Whether its JSON is an array, so that an outer one is easily mistaken for it."""
+        if self.form == "optional":
+            return (<Plan>self.parts[0]).is_sequence()
+        if self.form == "union":
+            return any([(<Plan>part).is_sequence() for part in self.parts])
+        return self.form in ("list", "tuple", "any")
 
 
 @cython.final
 cdef class Argument:
-    """One argument of a method: name, plan, and whether it may be left out."""
+    """One argument of a method; `default` stands for it where a request leaves it out."""
 
     cdef readonly str name
     cdef readonly Plan plan
     cdef readonly bint required
+    cdef readonly object default
 
-    def __cinit__(self, str name not None, Plan plan not None, bint required=True):
+    def __cinit__(self, str name not None, Plan plan not None, bint required=True, default=None):
         self.name = name
         self.plan = plan
         self.required = required
+        self.default = default
+
+
+@cython.final
+cdef class Makers:
+    """How values become what torch takes, so that the codec need not know torch.
+
+    - `tensor(array)`: of a C-contiguous, writable numpy array that nobody else holds; should share
+      its memory, as `torch.from_numpy` does
+    - `bfloat16(array)`: the same for the bits of bfloat16, as uint16
+    - `device(name)`, `enum(type, name)`; `image(base64, mode, layout, batch, data_type)`: an array
+
+    All raise ValueError, with what is wrong, for a value that they refuse.
+    """
+
+    cdef readonly object tensor
+    cdef readonly object bfloat16
+    cdef readonly object device
+    cdef readonly object enum
+    cdef readonly object image
+
+    def __cinit__(self, tensor, bfloat16=None, device=None, enum=None, image=None):
+        self.tensor = tensor
+        self.bfloat16 = bfloat16
+        self.device = device
+        self.enum = enum
+        self.image = image
 
 
 @cython.final
 cdef class Decoder:
-    """Decode bodies for one method. Safe to use from any thread.
-
-    `from_array` turns a C-contiguous, writable numpy array that nobody else holds into a tensor,
-    and should share its memory: `torch.from_numpy`.
-    """
+    """Decode bodies for one method. Safe to use from any thread."""
 
     cdef tuple arguments
-    cdef object from_array
+    cdef Makers make
     cdef Py_ssize_t required
 
-    def __cinit__(self, arguments, from_array):
+    def __cinit__(self, arguments, make):
         self.arguments = tuple(arguments)
-        self.from_array = from_array
+        self.make = make if isinstance(make, Makers) else Makers(make)
         self.required = sum([(<Argument?>argument).required for argument in self.arguments])
 
     def decode(self, body not None):
@@ -185,10 +237,12 @@ cdef class Reader:
     cdef Decoder decoder
     cdef Argument argument
     cdef size_t length
+    cdef bint plain  # values may stand without envelopes
 
     cdef int parse(self, const char* text, size_t length) except -1:
         cdef Error error
         self.length = length
+        self.plain = False
         if length == 0:
             raise EmptyBody("the request has no body; expected a JSON document")
         if length < PARSE_WITHOUT_GIL:
@@ -221,68 +275,105 @@ cdef class Reader:
             raise MemoryError
         raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
 
-    cdef object refuse(self, type error, uint32_t node, str problem, int64_t element=-1):
-        """Return an error about a node, or about an element of a run."""
-        where = pointer(&self.document, node, element) or "the body"
+    cdef object refuse(self, type error, Spot spot, str problem):
+        """Return an error about a value."""
+        where = pointer(&self.document, spot) or "the body"
         if self.argument is None:
             return error(f"{where}: {problem}")
         return error(
             f"{where}: {problem} (argument `{self.argument.name}`: {self.argument.plan.type})"
         )
 
-    cdef object unexpected(self, uint32_t node, str expected, int64_t element=-1):
-        came = describe(&self.document, node, element)
-        return self.refuse(InvalidInput, node, f"expected {expected}, got {came}", element)
+    cdef object unexpected(self, Spot spot, str expected):
+        came = describe(&self.document, spot)
+        return self.refuse(InvalidInput, spot, f"expected {expected}, got {came}")
 
-    cdef int open(self, uint32_t node, Envelope* envelope, Plan plan, str wanted) except -1:
-        """Read the envelope at a node."""
-        if self.document.node(node).kind != Kind.object:
-            raise self.unexpected(node, f"{wanted} for {plan.type}")
-        self.check(read_envelope(&self.document, node, envelope))
-        if envelope.type == ABSENT:
-            raise self.refuse(
-                InvalidInput, node, f"the key `type` is missing; expected {wanted} for {plan.type}"
-            )
-        return 0
+    cdef Kind kind(self, Spot spot) noexcept:
+        return kind_of(&self.document, spot)
+
+    cdef uint32_t count(self, Spot spot) noexcept:
+        """How many elements or members a container has."""
+        return self.document.node(spot.node).count
+
+    cdef str string(self, Spot spot):
+        return text_of(self.document.string(token_of(&self.document, spot)))
+
+    cdef int members(self, Spot spot, Envelope* envelope) except -1:
+        return self.check(read_envelope(&self.document, spot.node, envelope))
+
+    cdef bint has_type(self, Spot spot) except -1:
+        """Whether an object says what it is; in the plain form, one that does not is the value."""
+        cdef Envelope envelope
+        self.members(spot, &envelope)
+        return envelope.type != ABSENT
 
     cdef Type type_of(self, const Envelope& envelope) noexcept:
-        if self.document.node(envelope.type).kind != Kind.string:
+        if envelope.type == ABSENT or self.document.node(envelope.type).kind != Kind.string:
             return Type.unknown
         return find_type(self.document.string(self.document.node(envelope.type).token))
 
-    cdef int need_value(self, uint32_t node, const Envelope& envelope) except -1:
+    cdef Type open(self, Spot spot, Envelope* envelope, Plan plan, str names) except *:
+        """Read an envelope whose type is one of `names`, and which has a value."""
+        cdef Type found
+        if self.kind(spot) != Kind.object:
+            raise self.unexpected(spot, f'an envelope {{"type": {names}, ...}} for {plan.type}')
+        self.members(spot, envelope)
+        if envelope.type == ABSENT:
+            raise self.refuse(
+                InvalidInput, spot, f"the key `type` is missing; expected {names} for {plan.type}"
+            )
+        found = self.type_of(envelope[0])
+        if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
+            raise self.unexpected(at(envelope.type), f"{names} for {plan.type}")
         if envelope.value == ABSENT:
-            raise self.refuse(InvalidInput, node, "the key `value` is missing")
-        return 0
+            raise self.refuse(InvalidInput, spot, "the key `value` is missing")
+        return found
 
-    cdef str string(self, uint32_t node):
-        """The content of a string node."""
-        return text_of(self.document.string(self.document.node(node).token))
+
+# In the order of Type (envelope.h).
+cdef tuple TYPE_NAMES = (
+    '"tensor"', '"tensor_list"', '"tensor_dict"', '"generic_dict"', '"scalar"', '"string"',
+    '"none"', '"named_tuple"', '"image"', '"enum"',
+)
+
+
+cdef inline Spot at(uint32_t node, int64_t element=-1) noexcept:
+    cdef Spot spot
+    spot.node = node
+    spot.element = element
+    return spot
+
+
+cdef inline object read(Reader reader, Plan plan, Spot spot):
+    return READS[plan.index](reader, plan, spot)
 
 
 cdef list read_arguments(Reader reader):
-    """Positional, an array with one element an argument; or a lone argument, bare."""
+    """Positional, an array with one element an argument; bare, a lone argument; or by name."""
     cdef tuple arguments = reader.decoder.arguments
     cdef Node root = reader.document.node(0)
     cdef Argument only
+    if root.kind == Kind.object and not reader.has_type(at(0)):
+        reader.plain = True
+        return read_named(reader)
     if len(arguments) != 1:
         return read_positional(reader)
     only = arguments[0]
-    if root.kind != Kind.array and root.kind != Kind.run:
-        return [read_argument(reader, only, 0)]
-    if not READS[only.plan.index].is_sequence:
+    if not is_sequence(root.kind):
+        return [read_argument(reader, only, at(0))]
+    if not only.plan.is_sequence():
         return read_positional(reader)
     if root.count == 0:
-        return [] if not only.required else [read_argument(reader, only, 0)]
-    if root.count > 1 or root.kind == Kind.run:
-        return [read_argument(reader, only, 0)]
+        return [] if not only.required else [read_argument(reader, only, at(0))]
+    if root.count > 1:
+        return [read_argument(reader, only, at(0))]
     # `[X]`: the outer array if X fits the argument's type, else the argument itself
     try:
         return read_positional(reader)
     except ServingError as error:
         outer = error
     try:
-        return [read_argument(reader, only, 0)]
+        return [read_argument(reader, only, at(0))]
     except ServingError as error:
         # the reading that went wrong deeper down is the one that was meant
         raise error if depth_of(error) > depth_of(outer) else outer
@@ -294,22 +385,43 @@ cdef int depth_of(error) except -1:
 
 cdef list read_positional(Reader reader):
     cdef tuple arguments = reader.decoder.arguments
-    cdef Node root = reader.document.node(0)
-    cdef uint32_t child = 1
+    cdef Spot element = first_element(reader, at(0))
     cdef Py_ssize_t i
     cdef list values = []
-    if root.kind != Kind.array and root.kind != Kind.run:
-        raise reader.unexpected(0, f"an array of {expected_count(reader.decoder)}")
-    if not reader.decoder.required <= root.count <= len(arguments):
+    if not is_sequence(reader.kind(at(0))):
+        raise reader.unexpected(at(0), f"an array of {expected_count(reader.decoder)}")
+    if not reader.decoder.required <= reader.count(at(0)) <= len(arguments):
         raise reader.refuse(
-            InvalidInput, 0, f"expected {expected_count(reader.decoder)}, got {root.count}"
+            InvalidInput, at(0),
+            f"expected {expected_count(reader.decoder)}, got {reader.count(at(0))}",
         )
-    for i in range(root.count):
-        if root.kind == Kind.run:
-            reader.argument = arguments[i]
-            raise reader.unexpected(0, f"{reader.argument.plan.type} in an envelope", i)
-        values.append(read_argument(reader, arguments[i], child))
-        child = reader.document.node(child).next
+    for i in range(reader.count(at(0))):
+        values.append(read_argument(reader, arguments[i], element))
+        element = next_element(reader, element)
+    return values
+
+
+cdef list read_named(Reader reader):
+    """An object keyed by argument name; arguments that are left out take their defaults."""
+    cdef Argument argument
+    cdef dict members = members_of(reader, at(0))
+    cdef list values = []
+    names = {argument.name for argument in reader.decoder.arguments}
+    for name in members:
+        if name not in names:
+            raise reader.refuse(
+                InvalidInput, at(members[name]),
+                f"unknown argument; expected {expected_count(reader.decoder)}",
+            )
+    for argument in reader.decoder.arguments:
+        if argument.name in members:
+            values.append(read_argument(reader, argument, at(members[argument.name])))
+        elif argument.required:
+            raise reader.refuse(
+                InvalidInput, at(0), f"argument `{argument.name}`: {argument.plan.type} is missing"
+            )
+        else:
+            values.append(argument.default)
     return values
 
 
@@ -323,31 +435,66 @@ cdef str expected_count(Decoder decoder):
     return f"{count} argument{'' if count == '1' else 's'} ({signature})"
 
 
-cdef object read_argument(Reader reader, Argument argument, uint32_t node):
+cdef object read_argument(Reader reader, Argument argument, Spot spot):
     reader.argument = argument
-    value = read(reader, argument.plan, node)
+    value = read(reader, argument.plan, spot)
     reader.argument = None
     return value
 
 
-cdef inline object read(Reader reader, Plan plan, uint32_t node):
-    return READS[plan.index].read(reader, plan, node)
+cdef Spot first_element(Reader reader, Spot array) noexcept:
+    if reader.kind(array) == Kind.run:
+        return at(array.node, 0)
+    return at(array.node + 1)
 
 
-cdef object read_tensor(Reader reader, Plan plan, uint32_t node):
+cdef Spot next_element(Reader reader, Spot element) noexcept:
+    if element.element >= 0:
+        return at(element.node, element.element + 1)
+    return at(reader.document.node(element.node).next)
+
+
+cdef dict members_of(Reader reader, Spot spot):
+    """The nodes of the members of an object, by key."""
+    cdef uint32_t end = reader.document.node(spot.node).next
+    cdef uint32_t child = spot.node + 1
+    cdef dict nodes = {}
+    while child < end:
+        key = text_of(reader.document.key(child))
+        if key in nodes:
+            reader.check(reader.document.fail_at_key(Error.duplicate_key, child))
+        nodes[key] = child
+        child = reader.document.node(child).next
+    return nodes
+
+
+cdef object read_tensor(Reader reader, Plan plan, Spot spot):
     cdef Envelope envelope
     cdef Shape shape
     cdef int data_type = FLOAT32
-    reader.open(node, &envelope, plan, 'an envelope {"type": "tensor", ...}')
-    if reader.type_of(envelope) != Type.tensor:
-        raise reader.unexpected(envelope.type, '"tensor"')
-    reader.need_value(node, envelope)
+    if reader.plain and reader.kind(spot) != Kind.object:
+        raise_place(reader, measure_at(reader, spot, &shape), data_type)
+        return make_tensor(reader, spot, shape, data_type)
+    if reader.open(spot, &envelope, plan, '"tensor" or "image"') == Type.image:
+        return read_image(reader, spot, envelope)
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
     raise_place(reader, measure(reader.document, envelope.value, &shape), data_type)
+    if DATA_TYPES[data_type].components == 2:
+        apply_pairs(reader, envelope, &shape)
     if envelope.shape != ABSENT:
         apply_shape(reader, envelope, &shape)
-    return reader.decoder.from_array(read_array(reader, envelope.value, shape, data_type))
+    return make_tensor(reader, at(envelope.value), shape, data_type)
+
+
+cdef Place measure_at(Reader reader, Spot spot, Shape* shape) noexcept:
+    cdef Place place
+    if spot.element < 0:
+        return measure(reader.document, spot.node, shape)
+    shape.rank = 0
+    shape.count = 1
+    place.error = Error.none
+    return place
 
 
 cdef int read_data_type(Reader reader, uint32_t node) except -1:
@@ -355,32 +502,51 @@ cdef int read_data_type(Reader reader, uint32_t node) except -1:
     if reader.document.node(node).kind == Kind.string:
         data_type = find_data_type(reader.document.string(reader.document.node(node).token))
     if data_type < 0:
-        came = describe(&reader.document, node)
+        came = describe(&reader.document, at(node))
         raise reader.refuse(
-            IncompatibleDtype, node, f"expected one of {', '.join(NAMES)}, got {came}"
+            IncompatibleDtype, at(node), f"expected one of {', '.join(NAMES)}, got {came}"
         )
     return data_type
+
+
+cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) except -1:
+    """Take the shape of real and imaginary parts for one of complex numbers.
+
+    Flat values interleave them; nested ones hold them in innermost arrays of two.
+    """
+    cdef bint flat = measured.rank == 1
+    cdef int last = measured.rank - 1
+    if measured.rank == 0 or measured.dims[last] % 2 or (not flat and measured.dims[last] != 2):
+        raise reader.refuse(
+            IncompatibleShape, at(envelope.value), "expected pairs of real and imaginary part"
+        )
+    measured.count //= 2
+    if flat:
+        measured.dims[0] //= 2
+    else:
+        measured.rank = last
+    return 0
 
 
 cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) except -1:
     """Check the declared shape against the values that are there, and take it."""
     cdef Shape declared
     cdef int i
-    cdef bint nested = measured.rank != 1
+    cdef bint flat = reader.document.node(envelope.value).kind == Kind.run
     raise_place(reader, read_shape(reader.document, envelope.shape, &declared), FLOAT32)
     if declared.count != measured.count:
         raise reader.refuse(
-            IncompatibleShape, envelope.shape,
+            IncompatibleShape, at(envelope.shape),
             f"shape {list_of(declared)} holds {declared.count} numbers, "
             f"`value` has {measured.count}",
         )
-    if nested:
+    if not flat:
         same = declared.rank == measured.rank
         for i in range(declared.rank if same else 0):
             same = same and declared.dims[i] == measured.dims[i]
         if not same:
             raise reader.refuse(
-                IncompatibleShape, envelope.shape,
+                IncompatibleShape, at(envelope.shape),
                 f"shape {list_of(declared)} differs from {list_of(measured[0])}, "
                 "the nesting of `value`",
             )
@@ -388,45 +554,59 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
     return 0
 
 
-cdef cnp.ndarray read_array(Reader reader, uint32_t node, const Shape& shape, int data_type):
+cdef object make_tensor(Reader reader, Spot spot, const Shape& shape, int data_type):
+    array = read_array(reader, spot, shape, data_type)
+    if data_type == BFLOAT16:
+        return reader.decoder.make.bfloat16(array)
+    return reader.decoder.make.tensor(array)
+
+
+cdef cnp.ndarray read_array(Reader reader, Spot spot, const Shape& shape, int data_type):
     """Decode numbers into a new array of their final type and shape."""
     cdef cnp.npy_intp[32] dims
     cdef int i
     cdef Place place
+    cdef Reading reading
     cdef Element element = DATA_TYPES[data_type].element
     for i in range(shape.rank):
         dims[i] = shape.dims[i]
     cdef cnp.ndarray array = cnp.PyArray_SimpleNew(shape.rank, dims, TYPENUMS[data_type])
     cdef void* data = cnp.PyArray_DATA(array)
-    cdef size_t item_bytes = cnp.PyArray_ITEMSIZE(array)
-    if shape.count < READ_WITHOUT_GIL:
-        place = read_values(&reader.document, node, element, item_bytes, data)
+    cdef size_t item_bytes = cnp.PyArray_ITEMSIZE(array) // DATA_TYPES[data_type].components
+    if spot.element >= 0:
+        reading = read_numbers(
+            reader.document, token_of(&reader.document, spot), 1, element, data
+        )
+        place.error = reading.error
+        place.node = spot.node
+        place.element = spot.element
+    elif shape.count < READ_WITHOUT_GIL:
+        place = read_values(&reader.document, spot.node, element, item_bytes, data)
     else:
         with nogil:
-            place = read_values(&reader.document, node, element, item_bytes, data)
+            place = read_values(&reader.document, spot.node, element, item_bytes, data)
     raise_place(reader, place, data_type)
     return array
 
 
 cdef int raise_place(Reader reader, const Place& place, int data_type) except -1:
     """Raise what is wrong with a shape or with numbers, if anything is."""
+    cdef Spot spot
     if place.error == Error.none:
         return 0
     if place.error == Error.bad_number:
         reader.validate()  # finds the same number, and its byte
-    came = describe(&reader.document, place.node, place.element)
+    spot = at(place.node, place.element)
+    came = describe(&reader.document, spot)
     kind = SHAPE_ERRORS.get(<int>place.error)
     if kind is not None:
-        problem = f"{text_of(message(place.error))}, got {came}"
-        raise reader.refuse(kind, place.node, problem, place.element)
+        raise reader.refuse(kind, spot, f"{text_of(message(place.error))}, got {came}")
     name = NAMES[data_type]
-    if kind_of(&reader.document, place.node, place.element) == Kind.number:
-        problem = f"{quote(&reader.document, place.node, place.element)} does not fit {name}"
-        raise reader.refuse(
-            IncompatibleDtype, place.node, f"{problem} ({RANGES[name]})", place.element
-        )
-    problem = f"expected a number that fits {name} ({RANGES[name]}), got {came}"
-    raise reader.refuse(IncompatibleDtype, place.node, problem, place.element)
+    if reader.kind(spot) == Kind.number:
+        problem = f"{quote(&reader.document, spot)} does not fit {name} ({RANGES[name]})"
+    else:
+        problem = f"expected a number that fits {name} ({RANGES[name]}), got {came}"
+    raise reader.refuse(IncompatibleDtype, spot, problem)
 
 
 cdef dict SHAPE_ERRORS = {
@@ -438,129 +618,318 @@ cdef dict SHAPE_ERRORS = {
 }
 
 
-cdef object read_int(Reader reader, Plan plan, uint32_t node):
-    return read_scalar(reader, plan, node, INTEGERS, "int")
+cdef object read_image(Reader reader, Spot spot, const Envelope& envelope):
+    """Pixels in an encoded image."""
+    cdef int data_type = NAMES.index("uint8")
+    make = reader.decoder.make
+    if envelope.data_type != ABSENT:
+        data_type = read_data_type(reader, envelope.data_type)
+    if make.image is None:
+        raise reader.refuse(InvalidInput, spot, "this server takes no images")
+    encoded = choice(reader, envelope.value, None)
+    mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
+    layout = choice(reader, envelope.layout, "CHW") if envelope.layout != ABSENT else "CHW"
+    batch = False
+    if envelope.batch != ABSENT:
+        if reader.kind(at(envelope.batch)) != Kind.boolean:
+            raise reader.unexpected(at(envelope.batch), "true or false")
+        batch = quote(&reader.document, at(envelope.batch)) == "true"
+    try:
+        return make.tensor(make.image(encoded, mode, layout, batch, NAMES[data_type]))
+    except ValueError as error:
+        raise reader.refuse(InvalidInput, at(envelope.value), str(error)) from None
 
 
-cdef object read_bool(Reader reader, Plan plan, uint32_t node):
-    return read_scalar(reader, plan, node, BOOLEANS, "bool")
+cdef str choice(Reader reader, uint32_t node, str example):
+    if reader.kind(at(node)) != Kind.string:
+        raise reader.unexpected(at(node), f'a string as "{example}"' if example else "a string")
+    return reader.string(at(node))
 
 
-cdef object read_float(Reader reader, Plan plan, uint32_t node):
-    value = read_scalar(reader, plan, node, FLOATS | INTEGERS, "float")
-    if type(value) is int and int(float(value)) != value:
-        raise reader.refuse(IncompatibleDtype, node, f"{value} does not fit float64 exactly")
-    return float(value)
-
-
-cdef object read_scalar(Reader reader, Plan plan, uint32_t node, dict names, str default):
-    """Read the number in a scalar's envelope, whose data type is one of `names`."""
+cdef object read_scalar(Reader reader, Plan plan, Spot spot):
+    """A number of one of the data types that the plan's form can hold."""
     cdef Envelope envelope
     cdef Shape shape
-    cdef int data_type = names[default]
-    reader.open(node, &envelope, plan, 'an envelope {"type": "scalar", ...}')
-    if reader.type_of(envelope) != Type.scalar:
-        raise reader.unexpected(envelope.type, '"scalar"')
-    reader.need_value(node, envelope)
-    if envelope.data_type != ABSENT:
-        data_type = read_scalar_type(reader, envelope.data_type, names)
-    if is_container(reader.document.node(envelope.value).kind):
-        raise reader.unexpected(envelope.value, "a single number")
+    cdef dict names = SCALARS_OF[plan.form]
+    cdef int data_type
+    if reader.plain and reader.kind(spot) != Kind.object:
+        data_type = names[plain_data_type(reader, plan, spot)]
+    else:
+        reader.open(spot, &envelope, plan, '"scalar"')
+        data_type = read_scalar_type(reader, plan, spot, envelope, names)
+        spot = at(envelope.value)
     shape.rank = 0
     shape.count = 1
-    return read_array(reader, envelope.value, shape, data_type).item()
+    if DATA_TYPES[data_type].components == 2:
+        if not is_sequence(reader.kind(spot)) or reader.count(spot) != 2:
+            raise reader.unexpected(spot, "an array of real and imaginary part")
+        if reader.kind(spot) == Kind.array:
+            raise reader.unexpected(at(spot.node + 1), "a number")
+    elif is_container(reader.kind(spot)):
+        raise reader.unexpected(spot, "a single number")
+    return read_array(reader, spot, shape, data_type).item()
 
 
-cdef int read_scalar_type(Reader reader, uint32_t node, dict names) except -1:
-    if reader.document.node(node).kind == Kind.string:
-        name = reader.string(node)
+cdef str plain_data_type(Reader reader, Plan plan, Spot spot):
+    """The data type of a number without an envelope."""
+    cdef Kind kind = reader.kind(spot)
+    if plan.form == "complex" and kind == Kind.number:
+        return "float"
+    if plan.form != "number":
+        return WIDEST[plan.form]
+    if kind == Kind.boolean:
+        return "bool"
+    text = quote(&reader.document, spot)
+    return "int" if text.lstrip("-").isdigit() else "float"
+
+
+cdef int read_scalar_type(
+    Reader reader, Plan plan, Spot spot, const Envelope& envelope, dict names
+) except -1:
+    if envelope.data_type == ABSENT:
+        if plan.form not in WIDEST:
+            raise reader.refuse(InvalidInput, spot, "the key `data_type` is missing")
+        return names[WIDEST[plan.form]]
+    if reader.kind(at(envelope.data_type)) == Kind.string:
+        name = reader.string(at(envelope.data_type))
         if name in names:
             return names[name]
-        if name in SCALAR_NAMES:
-            raise reader.unexpected(node, f"one of {', '.join(names)}")
-    came = describe(&reader.document, node)
+        if name in SCALARS:
+            raise reader.unexpected(at(envelope.data_type), f"one of {', '.join(names)}")
+    came = describe(&reader.document, at(envelope.data_type))
     raise reader.refuse(
-        IncompatibleDtype, node, f"expected one of {', '.join(SCALAR_NAMES)}, got {came}"
+        IncompatibleDtype, at(envelope.data_type),
+        f"expected one of {', '.join(names)}, got {came}",
     )
 
 
-cdef object read_string(Reader reader, Plan plan, uint32_t node):
+cdef object read_float(Reader reader, Plan plan, Spot spot):
+    value = read_scalar(reader, plan, spot)
+    if type(value) is int and int(float(value)) != value:
+        raise reader.refuse(IncompatibleDtype, spot, f"{value} does not fit float64 exactly")
+    return float(value)
+
+
+cdef object read_complex(Reader reader, Plan plan, Spot spot):
+    value = read_scalar(reader, plan, spot)
+    if type(value) is int and int(float(value)) != value:
+        raise reader.refuse(IncompatibleDtype, spot, f"{value} does not fit complex128 exactly")
+    return complex(value)
+
+
+cdef object read_string(Reader reader, Plan plan, Spot spot):
     cdef Envelope envelope
-    reader.open(node, &envelope, plan, 'an envelope {"type": "string", "value": ...}')
-    if reader.type_of(envelope) != Type.string:
-        raise reader.unexpected(envelope.type, '"string"')
-    reader.need_value(node, envelope)
-    if reader.document.node(envelope.value).kind != Kind.string:
-        raise reader.unexpected(envelope.value, "a string")
-    return reader.string(envelope.value)
+    if reader.plain and reader.kind(spot) == Kind.string:
+        return reader.string(spot)
+    reader.open(spot, &envelope, plan, '"string"')
+    if reader.kind(at(envelope.value)) != Kind.string:
+        raise reader.unexpected(at(envelope.value), "a string")
+    return reader.string(at(envelope.value))
 
 
-cdef object read_list(Reader reader, Plan plan, uint32_t node):
+cdef object read_device(Reader reader, Plan plan, Spot spot):
+    name = read_string(reader, plan, spot)
+    try:
+        return reader.decoder.make.device(name)
+    except ValueError as error:
+        raise reader.refuse(InvalidInput, spot, str(error)) from None
+
+
+cdef object read_enum(Reader reader, Plan plan, Spot spot):
     cdef Envelope envelope
-    cdef Plan element = plan.parts[0]
-    if reader.document.node(node).kind == Kind.object and element.form == "tensor":
-        reader.open(node, &envelope, plan, 'an array or an envelope {"type": "tensor_list", ...}')
-        if reader.type_of(envelope) != Type.tensor_list:
-            raise reader.unexpected(envelope.type, 'an array or the type "tensor_list"')
-        reader.need_value(node, envelope)
-        node = envelope.value
-    return read_elements(reader, plan, node)
+    if not (reader.plain and reader.kind(spot) == Kind.string):
+        reader.open(spot, &envelope, plan, '"enum"')
+        spot = at(envelope.value)
+    name = reader.string(spot) if reader.kind(spot) == Kind.string else None
+    if name not in plan.names:
+        raise reader.unexpected(spot, f"one of {', '.join(plan.names)}")
+    return reader.decoder.make.enum(plan.type, name)
 
 
-cdef object read_tuple(Reader reader, Plan plan, uint32_t node):
-    cdef Node array = reader.document.node(node)
-    if is_sequence(array.kind) and array.count != len(plan.parts):
-        raise reader.refuse(
-            InvalidInput, node, f"expected {len(plan.parts)} elements, got {array.count}"
-        )
-    return tuple(read_elements(reader, plan, node))
+cdef object read_none(Reader reader, Plan plan, Spot spot):
+    if not is_none(reader, spot):
+        raise reader.unexpected(spot, 'null or {"type": "none"}')
+    return None
 
 
-cdef list read_elements(Reader reader, Plan plan, uint32_t node):
-    """Read an array whose elements have one plan, or one each."""
-    cdef Node array = reader.document.node(node)
-    cdef uint32_t child = node + 1
-    cdef Plan part = plan.parts[0] if plan.parts else None
-    cdef uint32_t i
-    cdef list values = []
-    if not is_sequence(array.kind):
-        raise reader.unexpected(node, f"an array for {plan.type}")
-    if array.kind == Kind.run and array.count > 0:
-        raise reader.unexpected(node, f"{part.type} in an envelope", 0)
-    for i in range(array.count):
-        if i < len(plan.parts):
-            part = plan.parts[i]
-        values.append(read(reader, part, child))
-        child = reader.document.node(child).next
-    return values
+cdef bint is_none(Reader reader, Spot spot) except -1:
+    cdef Envelope envelope
+    if reader.kind(spot) == Kind.null:
+        return True
+    if reader.kind(spot) != Kind.object:
+        return False
+    reader.members(spot, &envelope)
+    return reader.type_of(envelope) == Type.none
 
 
-cdef object read_dict(Reader reader, Plan plan, uint32_t node):
+cdef object read_optional(Reader reader, Plan plan, Spot spot):
+    return None if is_none(reader, spot) else read(reader, plan.parts[0], spot)
+
+
+cdef object read_union(Reader reader, Plan plan, Spot spot):
+    """The first part that fits; if none does, the error of the one that came furthest."""
+    furthest = None
+    for part in plan.parts:
+        try:
+            return read(reader, part, spot)
+        except InvalidJson:
+            raise
+        except ServingError as error:
+            if furthest is None or depth_of(error) > depth_of(furthest):
+                furthest = error
+    raise furthest
+
+
+cdef object read_list(Reader reader, Plan plan, Spot spot):
     cdef Envelope envelope
     cdef Plan part = plan.parts[0]
-    cdef Type kind
-    reader.open(node, &envelope, plan, 'an envelope {"type": "generic_dict", "value": {...}}')
-    kind = reader.type_of(envelope)
-    if kind != Type.generic_dict and not (kind == Type.tensor_dict and part.form == "tensor"):
-        choices = '"generic_dict"' + (' or "tensor_dict"' if part.form == "tensor" else "")
-        raise reader.unexpected(envelope.type, choices)
-    reader.need_value(node, envelope)
-    if reader.document.node(envelope.value).kind != Kind.object:
-        raise reader.unexpected(envelope.value, f"an object for {plan.type}")
-    return read_members(reader, part, envelope.value)
+    if reader.kind(spot) == Kind.object and part.form == "tensor":
+        reader.open(spot, &envelope, plan, '"tensor_list"')
+        spot = at(envelope.value)
+    if not is_sequence(reader.kind(spot)):
+        raise reader.unexpected(spot, f"an array for {plan.type}")
+    return read_elements(reader, part, spot)
 
 
-cdef dict read_members(Reader reader, Plan part, uint32_t node):
-    cdef uint32_t end = reader.document.node(node).next
-    cdef uint32_t child = node + 1
-    cdef dict values = {}
-    while child < end:
-        key = text_of(reader.document.key(child))
-        if key in values:
-            reader.check(reader.document.fail_at_key(Error.duplicate_key, child))
-        values[key] = read(reader, part, child)
-        child = reader.document.node(child).next
+cdef list read_elements(Reader reader, Plan part, Spot array):
+    cdef Spot element = first_element(reader, array)
+    cdef list values = []
+    cdef uint32_t i
+    for i in range(reader.count(array)):
+        values.append(read(reader, part, element))
+        element = next_element(reader, element)
     return values
+
+
+cdef object read_tuple(Reader reader, Plan plan, Spot spot):
+    cdef Envelope envelope
+    cdef Spot element
+    cdef list values = []
+    if plan.names and reader.kind(spot) == Kind.object:
+        if not reader.plain or reader.has_type(spot):
+            reader.open(spot, &envelope, plan, '"named_tuple"')
+            spot = at(envelope.value)
+        return read_fields(reader, plan, spot)
+    if not is_sequence(reader.kind(spot)):
+        raise reader.unexpected(spot, f"an array for {plan.type}")
+    if reader.count(spot) != len(plan.parts):
+        raise reader.refuse(
+            InvalidInput, spot, f"expected {len(plan.parts)} elements, got {reader.count(spot)}"
+        )
+    element = first_element(reader, spot)
+    for part in plan.parts:
+        values.append(read(reader, part, element))
+        element = next_element(reader, element)
+    return tuple(values)
+
+
+cdef tuple read_fields(Reader reader, Plan plan, Spot spot):
+    """The fields of a named tuple, by name: each once, and no other."""
+    cdef Py_ssize_t i
+    if reader.kind(spot) != Kind.object:
+        raise reader.unexpected(spot, f"an object with the fields {', '.join(plan.names)}")
+    members = members_of(reader, spot)
+    if members.keys() != set(plan.names):
+        raise reader.refuse(
+            InvalidInput, spot,
+            f"expected the fields {', '.join(plan.names)}, got {', '.join(members)[:200]}",
+        )
+    return tuple(
+        [read(reader, plan.parts[i], at(members[name])) for i, name in enumerate(plan.names)]
+    )
+
+
+cdef object read_dict(Reader reader, Plan plan, Spot spot):
+    cdef Envelope envelope
+    cdef Plan keys = plan.parts[0]
+    cdef Plan values = plan.parts[1]
+    bare = reader.plain and (reader.kind(spot) != Kind.object or not reader.has_type(spot))
+    if not bare:
+        names = '"generic_dict" or "tensor_dict"' if values.form == "tensor" else '"generic_dict"'
+        reader.open(spot, &envelope, plan, names)
+        check_key_type(reader, envelope, keys, spot)
+        spot = at(envelope.value)
+    if keys.form == "str" and reader.kind(spot) == Kind.object:
+        members = members_of(reader, spot)
+        return {key: read(reader, values, at(members[key])) for key in members}
+    if keys.form == "str" or not is_sequence(reader.kind(spot)):
+        wanted = "an object" if keys.form == "str" else "an array of [key, value] pairs"
+        raise reader.unexpected(spot, f"{wanted} for {plan.type}")
+    return read_pairs(reader, keys, values, spot)
+
+
+cdef int check_key_type(
+    Reader reader, const Envelope& envelope, Plan keys, Spot spot
+) except -1:
+    if envelope.key_type == ABSENT:
+        if keys.form != "str":
+            raise reader.refuse(
+                InvalidInput, spot, f'the key `key_type` is missing; expected "{keys.form}"'
+            )
+    elif (
+        reader.kind(at(envelope.key_type)) != Kind.string
+        or reader.string(at(envelope.key_type)) != keys.form
+    ):
+        raise reader.unexpected(at(envelope.key_type), f'"{keys.form}"')
+    return 0
+
+
+cdef dict read_pairs(Reader reader, Plan keys, Plan values, Spot spot):
+    """An array of [key, value]; keys are plain JSON."""
+    cdef dict result = {}
+    cdef bint plain = reader.plain
+    cdef Spot pair = first_element(reader, spot)
+    cdef Spot key_spot
+    cdef uint32_t i
+    for i in range(reader.count(spot)):
+        if not is_sequence(reader.kind(pair)) or reader.count(pair) != 2:
+            raise reader.unexpected(pair, "a pair [key, value]")
+        key_spot = first_element(reader, pair)
+        reader.plain = True
+        key = read(reader, keys, key_spot)
+        reader.plain = plain
+        if key in result:
+            raise reader.refuse(InvalidInput, key_spot, "this key stands twice")
+        result[key] = read(reader, values, next_element(reader, key_spot))
+        pair = next_element(reader, pair)
+    return result
+
+
+cdef Plan ANY = Plan("any", "Any")
+cdef dict PLAN_OF = {
+    <int>Type.tensor: Plan("tensor", "Any"),
+    <int>Type.image: Plan("tensor", "Any"),
+    <int>Type.tensor_list: Plan("list", "Any", Plan("tensor", "Any")),
+    <int>Type.tensor_dict: Plan("dict", "Any", Plan("str", "Any"), Plan("tensor", "Any")),
+    <int>Type.scalar: Plan("number", "Any"),
+    <int>Type.string: Plan("str", "Any"),
+}
+
+
+cdef object read_any(Reader reader, Plan plan, Spot spot):
+    """A value that says itself what it is."""
+    cdef Envelope envelope
+    cdef Type kind
+    if is_none(reader, spot):
+        return None
+    if is_sequence(reader.kind(spot)):
+        return read_elements(reader, plan, spot)
+    if reader.kind(spot) != Kind.object:
+        raise reader.unexpected(spot, "an envelope, an array or null for Any")
+    reader.members(spot, &envelope)
+    kind = reader.type_of(envelope)
+    if kind == Type.generic_dict:
+        keys = "str"
+        if envelope.key_type != ABSENT:
+            keys = choice(reader, envelope.key_type, "int")
+            if keys not in ("str", "int", "float", "bool", "complex", "tensor"):
+                raise reader.unexpected(at(envelope.key_type), "a type of keys")
+        return read_dict(reader, Plan("dict", "Any", Plan(keys, keys), ANY), spot)
+    if <int>kind not in PLAN_OF:
+        if envelope.type == ABSENT:
+            raise reader.refuse(InvalidInput, spot, "the key `type` is missing")
+        raise reader.unexpected(at(envelope.type), "a type that needs no schema, for Any")
+    return read(reader, PLAN_OF[<int>kind], spot)
 
 
 # What errors say about the document: slow, and only run when something is wrong.
@@ -581,50 +950,50 @@ cdef str list_of(const Shape& shape):
     return str([shape.dims[i] for i in range(shape.rank)])
 
 
-cdef uint32_t token_of(Document* document, uint32_t node, int64_t element) noexcept:
+cdef uint32_t token_of(Document* document, Spot spot) noexcept:
     """Where a node starts, or an element of a run."""
-    cdef uint32_t token = document.node(node).token
-    return token if element < 0 else <uint32_t>(token + 1 + 2 * element)
+    cdef uint32_t token = document.node(spot.node).token
+    return token if spot.element < 0 else <uint32_t>(token + 1 + 2 * spot.element)
 
 
-cdef Kind kind_of(Document* document, uint32_t node, int64_t element) noexcept:
-    if element < 0:
-        return document.node(node).kind
-    return document.scalar_kind(token_of(document, node, element))
+cdef Kind kind_of(Document* document, Spot spot) noexcept:
+    if spot.element < 0:
+        return document.node(spot.node).kind
+    return document.scalar_kind(token_of(document, spot))
 
 
-cdef str quote(Document* document, uint32_t node, int64_t element):
+cdef str quote(Document* document, Spot spot):
     """A scalar as it stands in the body, cut."""
-    raw = document.raw(token_of(document, node, element))
+    raw = document.raw(token_of(document, spot))
     text = PyUnicode_DecodeUTF8(raw.data(), min(raw.size(), <size_t>(4 * MAX_QUOTE)), "replace")
     return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
 
-cdef str describe(Document* document, uint32_t node, int64_t element=-1):
+cdef str describe(Document* document, Spot spot):
     """What stands there, in a few words."""
-    cdef Kind kind = kind_of(document, node, element)
+    cdef Kind kind = kind_of(document, spot)
     if kind == Kind.object:
         return "an object"
     if is_sequence(kind):
-        count = document.node(node).count
+        count = document.node(spot.node).count
         return f"an array of {count} element{'' if count == 1 else 's'}"
     if kind == Kind.string:
-        return f"the string {quote(document, node, element)}"
+        return f"the string {quote(document, spot)}"
     if kind == Kind.number:
-        return f"the number {quote(document, node, element)}"
-    return quote(document, node, element)
+        return f"the number {quote(document, spot)}"
+    return quote(document, spot)
 
 
-cdef str pointer(Document* document, uint32_t target, int64_t element):
+cdef str pointer(Document* document, Spot spot):
     """The JSON Pointer (RFC 6901) to a node, or to an element of a run."""
     cdef uint32_t node = 0
     cdef uint32_t child
     cdef int64_t index
     cdef str path = ""
-    while node != target:
+    while node != spot.node:
         child = node + 1
         index = 0
-        while document.node(child).next <= target:
+        while document.node(child).next <= spot.node:
             child = document.node(child).next
             index += 1
         if document.node(node).kind == Kind.object:
@@ -633,6 +1002,6 @@ cdef str pointer(Document* document, uint32_t target, int64_t element):
         else:
             path += f"/{index}"
         node = child
-    if element >= 0:
-        path += f"/{element}"
+    if spot.element >= 0:
+        path += f"/{spot.element}"
     return path if len(path) <= MAX_POINTER else f"{path[:MAX_POINTER]}…"

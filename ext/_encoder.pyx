@@ -25,25 +25,32 @@ cdef Py_ssize_t WRITE_WITHOUT_GIL = 4096  # numbers
 
 cdef struct Dtype:
     Element element
+    int components
     const char* name  # with its quotes
 
 
-cdef Dtype dtype_of(int typenum) except *:
-    """How a numpy dtype is written; raises KeyError for one that has no form."""
-    return TABLE[ROWS[typenum]]
-
-
-cdef Dtype[9] TABLE = [
-    Dtype(Element.boolean, '"bool"'), Dtype(Element.uint8, '"uint8"'),
-    Dtype(Element.int8, '"int8"'), Dtype(Element.int16, '"int16"'),
-    Dtype(Element.int32, '"int32"'), Dtype(Element.int64, '"int64"'),
-    Dtype(Element.float16, '"float16"'), Dtype(Element.float32, '"float32"'),
-    Dtype(Element.float64, '"float64"'),
+# numpy has no bfloat16: arrays of two opaque bytes hold it.
+cdef Dtype[15] TABLE = [
+    Dtype(Element.boolean, 1, '"bool"'), Dtype(Element.uint8, 1, '"uint8"'),
+    Dtype(Element.uint16, 1, '"uint16"'), Dtype(Element.uint32, 1, '"uint32"'),
+    Dtype(Element.uint64, 1, '"uint64"'), Dtype(Element.int8, 1, '"int8"'),
+    Dtype(Element.int16, 1, '"int16"'), Dtype(Element.int32, 1, '"int32"'),
+    Dtype(Element.int64, 1, '"int64"'), Dtype(Element.float16, 1, '"float16"'),
+    Dtype(Element.bfloat16, 1, '"bfloat16"'), Dtype(Element.float32, 1, '"float32"'),
+    Dtype(Element.float64, 1, '"float64"'), Dtype(Element.float32, 2, '"complex64"'),
+    Dtype(Element.float64, 2, '"complex128"'),
 ]
 cdef dict ROWS = {
-    cnp.NPY_BOOL: 0, cnp.NPY_UINT8: 1, cnp.NPY_INT8: 2, cnp.NPY_INT16: 3, cnp.NPY_INT32: 4,
-    cnp.NPY_INT64: 5, cnp.NPY_FLOAT16: 6, cnp.NPY_FLOAT32: 7, cnp.NPY_FLOAT64: 8,
+    typenum: row for row, typenum in enumerate((
+        cnp.NPY_BOOL, cnp.NPY_UINT8, cnp.NPY_UINT16, cnp.NPY_UINT32, cnp.NPY_UINT64, cnp.NPY_INT8,
+        cnp.NPY_INT16, cnp.NPY_INT32, cnp.NPY_INT64, cnp.NPY_FLOAT16, cnp.NPY_VOID,
+        cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_COMPLEX64, cnp.NPY_COMPLEX128,
+    ))
 }
+# What `key_type` calls the keys of a dictionary.
+cdef tuple KEY_TYPES = (
+    (bool, "bool"), (int, "int"), (float, "float"), (complex, "complex"), (str, "str"),
+)
 
 # Texts that nobody writes to now: as many as results were ever encoded at the same time.
 cdef list IDLE = []
@@ -54,18 +61,26 @@ cdef class Encoder:
     """Encode results. Safe to use from any thread.
 
     `to_array` turns an instance of `tensor_type` into a C-contiguous numpy array of the same shape
-    and values; it raises UnsupportedResult for a tensor that has no form. What it gives is only
-    read.
+    and values (bfloat16: of two-byte voids); it raises UnsupportedResult for a tensor that has no
+    form. What it gives is only read. `to_envelope` turns a value of another type into a dictionary
+    of strings and values, or returns None. `plan` is that of the result.
     """
 
     cdef object tensor_type
     cdef object to_array
+    cdef object to_envelope
+    cdef object plan
     cdef bytes prefix
     cdef bytes suffix
 
-    def __cinit__(self, tensor_type not None, to_array, bytes prefix=b"", bytes suffix=b""):
+    def __cinit__(
+        self, tensor_type not None, to_array, bytes prefix=b"", bytes suffix=b"",
+        to_envelope=None, plan=None,
+    ):
         self.tensor_type = tensor_type
         self.to_array = to_array
+        self.to_envelope = to_envelope
+        self.plan = plan
         self.prefix = prefix
         self.suffix = suffix
 
@@ -87,6 +102,10 @@ cdef class Encoder:
         finally:
             text.release()
             IDLE.append(text)
+
+
+cdef object unwrapped(plan):
+    return plan.parts[0] if plan is not None and plan.form == "optional" else plan
 
 
 @cython.final
@@ -125,26 +144,69 @@ cdef class Text:
             self.write(b'{"type":"string","value":')
             self.put_string(value)
             return self.write(b"}")
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return self.put_named_tuple(value)
         if isinstance(value, (list, tuple)):
             return self.put_array(value)
         if isinstance(value, dict):
             return self.put_dict(value)
         if value is None:
             return self.write(b'{"type":"none"}')
-        raise self.unsupported(f"a value of type {type(value).__name__} has no JSON form")
+        if isinstance(value, complex):
+            self.write(b'{"type":"scalar","data_type":"complex128","value":')
+            self.put_key(value)
+            return self.write(b"}")
+        envelope = self.encoder.to_envelope(value) if self.encoder.to_envelope else None
+        if envelope is None:
+            raise self.unsupported(f"a value of type {type(value).__name__} has no JSON form")
+        return self.put_envelope(envelope)
+
+    cdef int put_envelope(self, dict envelope) except -1:
+        """A dictionary whose strings stand for themselves, and whose `value` may hold values."""
+        cdef bint first = True
+        self.write(b"{")
+        for key, value in envelope.items():
+            self.write(b"" if first else b",")
+            first = False
+            self.put_string(key)
+            self.write(b":")
+            if isinstance(value, str):
+                self.put_string(value)
+            else:
+                self.put_members(value)
+        return self.write(b"}")
+
+    cdef int put_members(self, dict members) except -1:
+        cdef bint first = True
+        self.write(b"{")
+        for key, value in members.items():
+            self.write(b"" if first else b",")
+            first = False
+            self.put_string(key)
+            self.write(b":")
+            self.put_at(key, value)
+        return self.write(b"}")
+
+    cdef int put_named_tuple(self, value) except -1:
+        return self.put_envelope({
+            "type": "named_tuple",
+            "name": type(value).__name__,
+            "value": dict(zip(value._fields, value, strict=True)),
+        })
 
     cdef object unsupported(self, str problem):
         where = "".join([f"[{part!r}]"[:80] for part in self.place])
         return UnsupportedResult(f"result{where}: {problem}")
 
-    cdef int put_int(self, value) except -1:
-        cdef int64_t number
+    cdef int64_t int64(self, value) except? -1:
         try:
-            number = value
+            return value
         except OverflowError:
             raise self.unsupported("an integer does not fit 64 bits") from None
+
+    cdef int put_int(self, value) except -1:
         self.write(b'{"type":"scalar","data_type":"int64","value":')
-        self.writer.write_integer(number)
+        self.writer.write_integer(self.int64(value))
         return self.write(b"}")
 
     cdef int put_float(self, double value) except -1:
@@ -173,18 +235,67 @@ cdef class Text:
         return self.write(b"]")
 
     cdef int put_dict(self, dict value) except -1:
+        cdef str key_type = self.key_type_of(value)
         cdef bint first = True
-        self.write(b'{"type":"generic_dict","value":{')
+        self.write(b'{"type":"generic_dict",')
+        if key_type == "str":
+            self.write(b'"value":')
+            self.put_members(value)
+            return self.write(b"}")
+        self.write(b'"key_type":')
+        self.put_string(key_type)
+        self.write(b',"value":[')
         for key, element in value.items():
-            if not isinstance(key, str):
-                raise self.unsupported(f"a key of type {type(key).__name__} has no JSON form")
-            if not first:
-                self.write(b",")
+            self.write(b"[" if first else b",[")
             first = False
-            self.put_string(key)
-            self.write(b":")
+            self.put_key(key)
+            self.write(b",")
             self.put_at(key, element)
-        return self.write(b"}}")
+            self.write(b"]")
+        return self.write(b"]}")
+
+    cdef str key_type_of(self, dict value):
+        for key in value:
+            if isinstance(key, self.encoder.tensor_type):
+                return "tensor"
+            for key_type, name in KEY_TYPES:
+                if isinstance(key, key_type):
+                    return name
+            raise self.unsupported(f"a key of type {type(key).__name__} has no JSON form")
+        return self.planned_key_type()
+
+    cdef str planned_key_type(self):
+        """What the schema says of the keys of an empty dictionary."""
+        plan = unwrapped(self.encoder.plan)
+        for part in self.place:
+            if plan is None or not plan.parts:
+                return "str"
+            if plan.form == "tuple":
+                index = plan.names.index(part) if plan.names else part
+                plan = unwrapped(plan.parts[index])
+            else:
+                plan = unwrapped(plan.parts[len(plan.parts) - 1])
+        return plan.parts[0].form if plan is not None and plan.form == "dict" else "str"
+
+    cdef int put_key(self, value) except -1:
+        """A number, boolean or tensor as a key: plain JSON where that is possible."""
+        cdef double[2] parts
+        if isinstance(value, self.encoder.tensor_type):
+            return self.put_tensor(value)
+        if value is True or value is False:
+            return self.write(b"true" if value else b"false")
+        if isinstance(value, int):
+            self.writer.write_integer(self.int64(value))
+            return 0
+        if isinstance(value, float):
+            parts[0] = value
+            self.writer.write_numbers(Element.float64, parts, 1)
+            return 0
+        parts[0] = value.real
+        parts[1] = value.imag
+        self.write(b"[")
+        self.writer.write_numbers(Element.float64, parts, 2)
+        return self.write(b"]")
 
     cdef int put_at(self, place, value) except -1:
         self.place.append(place)
@@ -199,14 +310,14 @@ cdef class Text:
         cdef void* data
         try:
             array = self.encoder.to_array(value)
-            dtype = dtype_of(cnp.PyArray_TYPE(array))
+            dtype = TABLE[<int>ROWS[cnp.PyArray_TYPE(array)]]
         except UnsupportedResult as error:
             raise self.unsupported(error.detail) from None
         except KeyError:
             raise self.unsupported(f"a tensor of {array.dtype} has no JSON form") from None
         if not cnp.PyArray_IS_C_CONTIGUOUS(array):
             raise ValueError("to_array must give C-contiguous arrays")
-        count = cnp.PyArray_SIZE(array)
+        count = cnp.PyArray_SIZE(array) * dtype.components
         data = cnp.PyArray_DATA(array)
         self.write(b'{"type":"tensor","shape":[')
         self.put_shape(array)

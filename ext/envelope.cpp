@@ -9,7 +9,8 @@ namespace torch_serving {
 namespace {
 
 constexpr std::string_view TYPES[] = {
-    "tensor", "tensor_list", "tensor_dict", "generic_dict", "scalar", "string",
+    "tensor", "tensor_list", "tensor_dict", "generic_dict", "scalar",
+    "string", "none",        "named_tuple", "image",        "enum",
 };
 
 struct Field {
@@ -18,10 +19,9 @@ struct Field {
 };
 
 constexpr Field FIELDS[] = {
-    {"type", &Envelope::type},
-    {"data_type", &Envelope::data_type},
-    {"shape", &Envelope::shape},
-    {"value", &Envelope::value},
+    {"type", &Envelope::type},     {"data_type", &Envelope::data_type}, {"shape", &Envelope::shape},
+    {"value", &Envelope::value},   {"key_type", &Envelope::key_type},   {"mode", &Envelope::mode},
+    {"layout", &Envelope::layout}, {"batch", &Envelope::batch},
 };
 
 const Field* find_field(std::string_view key) noexcept {

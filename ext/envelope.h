@@ -17,6 +17,10 @@ enum class Type : int {
     generic_dict,
     scalar,
     string,
+    none,
+    named_tuple,
+    image,
+    enumeration,
 };
 
 // How a `data_type` is read: complex numbers are pairs of floats.
@@ -27,11 +31,14 @@ struct DataType {
 };
 
 constexpr DataType DATA_TYPES[] = {
-    {"bool", Element::boolean, 1},    {"uint8", Element::uint8, 1},
-    {"int8", Element::int8, 1},       {"int16", Element::int16, 1},
-    {"int32", Element::int32, 1},     {"int64", Element::int64, 1},
-    {"float16", Element::float16, 1}, {"float32", Element::float32, 1},
-    {"float64", Element::float64, 1},
+    {"bool", Element::boolean, 1},       {"uint8", Element::uint8, 1},
+    {"uint16", Element::uint16, 1},      {"uint32", Element::uint32, 1},
+    {"uint64", Element::uint64, 1},      {"int8", Element::int8, 1},
+    {"int16", Element::int16, 1},        {"int32", Element::int32, 1},
+    {"int64", Element::int64, 1},        {"float16", Element::float16, 1},
+    {"bfloat16", Element::bfloat16, 1},  {"float32", Element::float32, 1},
+    {"float64", Element::float64, 1},    {"complex64", Element::float32, 2},
+    {"complex128", Element::float64, 2},
 };
 
 constexpr uint32_t ABSENT = 0;  // the root is no member of anything
@@ -42,6 +49,10 @@ struct Envelope {
     uint32_t data_type = ABSENT;
     uint32_t shape = ABSENT;
     uint32_t value = ABSENT;
+    uint32_t key_type = ABSENT;
+    uint32_t mode = ABSENT;
+    uint32_t layout = ABSENT;
+    uint32_t batch = ABSENT;
 };
 
 Type find_type(std::string_view name) noexcept;

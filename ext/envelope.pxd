@@ -14,13 +14,17 @@ cdef extern from "envelope.h" namespace "torch_serving" nogil:
         generic_dict
         scalar
         string
+        none
+        named_tuple
+        image
+        enumeration
 
     cppclass DataType:
         string_view name
         Element element
         uint8_t components
 
-    const DataType[9] DATA_TYPES
+    const DataType[15] DATA_TYPES
     const uint32_t ABSENT
 
     cppclass Envelope:
@@ -28,6 +32,10 @@ cdef extern from "envelope.h" namespace "torch_serving" nogil:
         uint32_t data_type
         uint32_t shape
         uint32_t value
+        uint32_t key_type
+        uint32_t mode
+        uint32_t layout
+        uint32_t batch
 
     Type find_type(string_view name) noexcept
     int find_data_type(string_view name) noexcept

@@ -7,16 +7,32 @@ class Plan:
     form: str
     type: str
     parts: tuple[Plan, ...]
-    def __init__(self, form: str, type: str, *parts: Plan) -> None: ...
+    names: tuple[str, ...]
+    def __init__(self, form: str, type: str, *parts: Plan, names: tuple[str, ...] = ()) -> None: ...
 
 class Argument:
     name: str
     plan: Plan
     required: bool
-    def __init__(self, name: str, plan: Plan, required: bool = True) -> None: ...
+    default: Any
+    def __init__(
+        self, name: str, plan: Plan, required: bool = True, default: Any = None
+    ) -> None: ...
+
+Array = NDArray[Any]
+
+class Makers:
+    def __init__(
+        self,
+        tensor: Callable[[Array], Any],
+        bfloat16: Callable[[Array], Any] | None = None,
+        device: Callable[[str], Any] | None = None,
+        enum: Callable[[str, str], Any] | None = None,
+        image: Callable[[str, str, str, bool, str], Array] | None = None,
+    ) -> None: ...
 
 class Decoder:
     def __init__(
-        self, arguments: Iterable[Argument], from_array: Callable[[NDArray[Any]], Any]
+        self, arguments: Iterable[Argument], make: Makers | Callable[[Array], Any]
     ) -> None: ...
     def decode(self, body: bytes | bytearray | memoryview) -> list[Any]: ...

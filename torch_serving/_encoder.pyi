@@ -3,6 +3,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from torch_serving._decoder import Plan
+
 class Encoder:
     def __init__(
         self,
@@ -10,5 +12,7 @@ class Encoder:
         to_array: Callable[[Any], NDArray[Any]],
         prefix: bytes = b"",
         suffix: bytes = b"",
+        to_envelope: Callable[[Any], dict[str, Any] | None] | None = None,
+        plan: Plan | None = None,
     ) -> None: ...
     def encode(self, value: object) -> bytes: ...

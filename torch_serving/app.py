@@ -13,6 +13,7 @@ from torch_serving.engine import Engine
 from torch_serving.models import Models
 from torch_serving.request import Disconnected, Request
 from torch_serving.resources.healthcheck import Healthcheck
+from torch_serving.resources.model import Model
 from torch_serving.resources.serve import Serve
 
 
@@ -23,6 +24,7 @@ def create_app(
     middleware = [LogAccess(access_log)] if access_log else []
     app = falcon.asgi.App(request_type=Request, middleware=middleware)
     app.add_route("/serve", Serve(models, engine, config))
+    app.add_route("/models/{identifier:path}", Model(models, config))
     app.add_route("/healthcheck", Healthcheck())
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from torch_serving import __version__
+from torch_serving import __version__, commands
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.listener import bind
@@ -19,6 +19,7 @@ from torch_serving.listener import bind
 PREFIX = "TORCH_SERVING_"
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 DEFAULTS = Config()
+COMMANDS = {"inspect": commands.inspect, "run": commands.run}
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,22 +35,28 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the server, and end the process with its exit code."""
-    config = parse(sys.argv[1:] if argv is None else argv, os.environ)
-    logging.basicConfig(
-        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    """Run the server or a command, and end the process with its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        listener = bind(config.host, config.port)
-        from torch_serving.server import serve  # takes a second: torch
-
-        serve(config, listener)
+        if argv and argv[0] in COMMANDS:
+            sys.exit(COMMANDS[argv[0]](argv[1:]))
+        serve_until_signal(parse(argv, os.environ))
     except StartupError as error:
         print(f"torch-serving: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        pass
+        sys.exit(130)
+
+
+def serve_until_signal(config: Config) -> NoReturn:
+    logging.basicConfig(
+        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    listener = bind(config.host, config.port)
+    from torch_serving.server import serve  # takes a second: torch
+
+    serve(config, listener)
     sys.stdout.flush()
     logging.shutdown()
     os._exit(
@@ -78,7 +85,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="torch-serving",
         description="Serve the TorchScript models in a folder over HTTP.",
-        epilog="Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY.",
+        epilog="Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY. "
+        "Other commands: torch-serving inspect MODEL, torch-serving run MODEL --data @BODY.",
         formatter_class=HelpFormatter,
     )
     parser.add_argument(

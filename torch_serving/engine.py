@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.servable import INFERENCE, Servable
+from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
 
@@ -27,10 +27,10 @@ MAX_LANES = 8
 class Job:
     """One request on its way: `value` is its body, then its inputs, outputs and response."""
 
-    __slots__ = ("body_bytes", "elapsed_s", "error", "future", "servable", "value")
+    __slots__ = ("body_bytes", "elapsed_s", "error", "future", "method", "value")
 
-    def __init__(self, servable: Servable, body: bytes) -> None:
-        self.servable = servable
+    def __init__(self, method: Method, body: bytes) -> None:
+        self.method = method
         self.value: Any = body
         self.body_bytes = len(body)
         self.elapsed_s = 0.0
@@ -53,13 +53,13 @@ def work(jobs: Iterable[Job]) -> None:
         for job in jobs:
             if job.error is None:
                 try:
-                    job.value = step(job.servable)(job.value)
+                    job.value = step(job.method)(job.value)
                 except Exception as error:
                     job.error = error
                 before, now = now, time.perf_counter()
                 job.elapsed_s += now - before
     for job in jobs:
-        job.servable.pace.record(job.body_bytes, job.elapsed_s)
+        job.method.pace.record(job.body_bytes, job.elapsed_s)
 
 
 class Engine:
@@ -92,21 +92,21 @@ class Engine:
         for _ in self._threads:
             self._lane_jobs.put(None)
 
-    def run(self, servable: Servable, body: bytes) -> bytes:
+    def run(self, method: Method, body: bytes) -> bytes:
         """Answer a request in the calling thread."""
-        job = Job(servable, body)
+        job = Job(method, body)
         work((job,))
         if job.error is not None:
             raise job.error
         response: bytes = job.value
         return response
 
-    async def submit(self, servable: Servable, body: bytes) -> bytes:
+    async def submit(self, method: Method, body: bytes) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
-        short = servable.pace.is_short(len(body))
+        short = method.pace.is_short(len(body))
         if short and len(self._requests) < 2:
-            return self.run(servable, body)
-        job = Job(servable, body)
+            return self.run(method, body)
+        job = Job(method, body)
         loop = asyncio.get_running_loop()
         job.future = loop.create_future()
         if not short:

@@ -11,6 +11,7 @@ IDENTIFIER = "servable_identifier"
 class Parameters(NamedTuple):
     identifier: str
     device: str | None
+    method: str
     invalidation: float  # the probability
 
 
@@ -25,8 +26,13 @@ def parameters_of(query: Mapping[str, str | list[str]]) -> Parameters:
     if isinstance(identifier, list):
         raise RepeatedParameter(f"`{IDENTIFIER}` was given {len(identifier)} times")
     if len(query) == 1:
-        return Parameters(identifier, None, 0.0)
-    return Parameters(identifier, once(query, "device"), probability(query))
+        return Parameters(identifier, None, "forward", 0.0)
+    return Parameters(
+        identifier,
+        once(query, "device"),
+        once(query, "method") or "forward",
+        probability(query),
+    )
 
 
 def once(query: Mapping[str, str | list[str]], name: str) -> str | None:

@@ -4,54 +4,116 @@ A new type is a new row in `FORMS`.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_serving._decoder import Argument, Plan
 from torch_serving.errors import InvalidServable
 
 Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
-Schema = Any  # torch._C.FunctionSchema
+# the members of the enumerations of a model, by qualified name
+Enums = Callable[[], dict[str, dict[str, Any]]]
 
 # torch's kind of type -> the plan's form, and how to get the types of its parts
 FORMS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
     "TensorType": ("tensor", lambda _: []),
+    "BoolType": ("bool", lambda _: []),
     "IntType": ("int", lambda _: []),
     "FloatType": ("float", lambda _: []),
-    "BoolType": ("bool", lambda _: []),
+    "ComplexType": ("complex", lambda _: []),
+    "NumberType": ("number", lambda _: []),
     "StringType": ("str", lambda _: []),
+    "DeviceObjType": ("device", lambda _: []),
+    "NoneType": ("none", lambda _: []),
+    "AnyType": ("any", lambda _: []),
+    "EnumType": ("enum", lambda _: []),
     "ListType": ("list", lambda list_type: [list_type.getElementType()]),
     "TupleType": ("tuple", lambda tuple_type: tuple_type.elements()),
-    "DictType": ("dict", lambda dict_type: [dict_type.getValueType()]),
+    "DictType": ("dict", lambda dict_type: [dict_type.getKeyType(), dict_type.getValueType()]),
+    "OptionalType": ("optional", lambda optional_type: [optional_type.getElementType()]),
+    "UnionType": ("union", lambda union_type: union_type.containedTypes()),
 }
+# In which order the members of a union are tried: 3 is an int before it is a float.
+NARROWEST_FIRST = ("none", "bool", "int", "float", "complex", "number")
 
 
-def plan_of(type_: Type) -> Plan:
-    """Compile one type. Raises InvalidServable for a type that no request can hold."""
-    form, parts = FORMS.get(type_.kind(), ("", lambda _: []))
-    spelling = type_.annotation_str
-    if not form or is_named_tuple(type_) or has_other_keys(type_):
-        raise InvalidServable(f"arguments of type {spelling} are not supported")
-    return Plan(form, spelling, *[plan_of(part) for part in parts(type_)])
+class Signature(NamedTuple):
+    """What a method takes and gives."""
+
+    arguments: tuple[Argument, ...]
+    result: Plan
+
+    def __str__(self) -> str:
+        arguments = ", ".join(
+            f"{argument.name}: {argument.plan.type}"
+            + ("" if argument.required else f" = {argument.default!r}")
+            for argument in self.arguments
+        )
+        return f"({arguments}) -> {self.result.type}"
 
 
-def is_named_tuple(type_: Type) -> bool:
-    return bool(type_.kind() == "TupleType" and not type_.annotation_str.startswith("Tuple["))
+def signature_of(schema: Any, enums: Enums = dict) -> Signature:
+    """Compile a method's schema, `self` aside.
 
-
-def has_other_keys(type_: Type) -> bool:
-    return bool(type_.kind() == "DictType" and type_.getKeyType().kind() != "StringType")
-
-
-def arguments_of(schema: Schema) -> list[Argument]:
-    """Compile the arguments of a method, `self` aside.
-
-    Raises InvalidServable, naming the argument, for a type that no request can hold.
+    Raises InvalidServable, naming the argument, for a type that no request can hold. An argument
+    of such a type that has a default ends the list: it keeps its default.
     """
     arguments = []
     for argument in schema.arguments[1:]:
+        has_default = argument.has_default_value()
         try:
-            plan = plan_of(argument.type)
+            plan = plan_of(argument.type, enums)
         except InvalidServable as error:
+            if has_default:
+                break
             raise InvalidServable(f"argument `{argument.name}`: {error.detail}") from None
-        arguments.append(Argument(argument.name, plan, not argument.has_default_value()))
-    return arguments
+        default = argument.default_value if has_default else None
+        arguments.append(Argument(argument.name, plan, not has_default, default))
+    try:
+        result = plan_of(schema.returns[0].type, enums)
+    except InvalidServable as error:
+        raise InvalidServable(f"result: {error.detail}") from None
+    return Signature(tuple(arguments), result)
+
+
+def plan_of(type_: Type, enums: Enums = dict) -> Plan:
+    """Compile one type. Raises InvalidServable for a type that no request can hold."""
+    form, parts_of = FORMS.get(type_.kind(), ("", lambda _: []))
+    spelling = type_.annotation_str
+    names: tuple[str, ...] = ()
+    if form == "enum":
+        names = tuple(enums().get(spelling, ()))
+    if not form or (form == "enum" and not names):
+        raise InvalidServable(
+            f"values of type {spelling} can't be made or told without the model's source"
+        )
+    parts = [plan_of(part, enums) for part in parts_of(type_)]
+    if form == "union":
+        parts.sort(key=rank)
+    if form == "tuple":
+        names = field_names(type_)
+        spelling = spelling.rpartition(".")[2] if names else spelling
+    return Plan(form, spelling, *parts, names=names)
+
+
+def rank(plan: Plan) -> int:
+    ranks = [rank(part) for part in plan.parts if plan.form in ("list", "optional")]
+    if plan.form in NARROWEST_FIRST:
+        ranks.append(NARROWEST_FIRST.index(plan.form))
+    return max(ranks, default=len(NARROWEST_FIRST))
+
+
+def field_names(tuple_type: Type) -> tuple[str, ...]:
+    """The fields of a named tuple: torch tells them only as `NamedTuple(a : Tensor, b : int)`."""
+    text = tuple_type.str()
+    if not text.startswith("NamedTuple("):
+        return ()
+    names = []
+    depth = 0
+    start = len("NamedTuple(")
+    for index, character in enumerate(text):
+        if character == ":" and depth == 1:
+            names.append(text[start:index].strip())
+        elif character == "," and depth == 1:
+            start = index + 1
+        depth += (character in "([") - (character in ")]")
+    return tuple(names)

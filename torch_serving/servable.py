@@ -1,5 +1,6 @@
 """A loaded model: bytes -> inputs -> outputs -> bytes."""
 
+import functools
 import re
 import threading
 from pathlib import Path
@@ -9,10 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from torch_serving._decoder import Decoder
+from torch_serving._decoder import Decoder, Makers
 from torch_serving._encoder import Encoder
-from torch_serving.errors import InferenceFailed, InvalidServable, UnsupportedResult
-from torch_serving.schema import arguments_of
+from torch_serving.devices import device_of
+from torch_serving.errors import (
+    InferenceFailed,
+    InvalidDevice,
+    InvalidParameter,
+    InvalidServable,
+    UnsupportedResult,
+)
+from torch_serving.images import decode_image
+from torch_serving.schema import Enums, signature_of
+from torch_serving.script_types import EnumMember, enum_members, envelope_of, install_stand_ins
 
 Identity = tuple[int, ...]  # of a file: models.identity_of
 
@@ -23,33 +33,71 @@ SUFFIX = b"}"
 SHORT_S = 0.001
 # The first runs of a method are slower: TorchScript profiles and specialises.
 WARM_UP_RUNS = 3
+BFLOAT16 = np.dtype((np.void, 2))  # as the encoder knows it
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 # Where the time of a run may depend on more than the sizes of its inputs.
 UNBOUNDED = ("prim::Loop", "aten::item", "aten::Int", "aten::IntImplicit", "aten::tolist")
 
 
 class Servable:
-    """A TorchScript module on one device. Safe to use from any thread.
+    """A TorchScript module on one device, and its methods. Safe to use from any thread.
 
     `identity` tells the file that it was loaded from apart from any other (models.identity_of).
     """
 
     def __init__(
-        self, module: torch.jit.ScriptModule, device: torch.device, identity: Identity = ()
+        self,
+        module: torch.jit.ScriptModule,
+        device: torch.device,
+        identity: Identity = (),
+        enums: Enums = dict,
     ) -> None:
         self.identity = identity
         self.device = device
-        self.pace = Pace(is_bounded(module))
-        method: Any = module.forward
+        self.module = module
+        self._enums = enums
+        self._methods: dict[str, Method] = {}
+        self.forward = self.method("forward")
+
+    def method(self, name: str) -> "Method":
+        """Return an exported method; raises InvalidParameter if there is none of this name."""
+        method = self._methods.get(name)
+        if method is None:
+            names = self.method_names()
+            if name not in names:
+                raise InvalidParameter(
+                    f"`method`: the model has {', '.join(names)}; got `{name[:40]}`"
+                )
+            method = self._methods[name] = Method(self, getattr(self.module, name), self._enums)
+        return method
+
+    def method_names(self) -> list[str]:
+        names: list[str] = self.module._c._method_names()
+        return [name for name in names if not name.startswith("_")]
+
+
+class Method:
+    """One method of a servable: body -> inputs -> outputs -> response."""
+
+    def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
+        self.signature = signature_of(method.schema, enums)
+        self.pace = Pace(is_bounded(method))
         self._method = method
-        arguments = arguments_of(method.schema)
-        # body -> arguments of `forward`, and result -> response; no method around them, since
-        # each call of Python's is dear when caches are cold
-        self.decode = Decoder(arguments, from_array_to(device)).decode
-        self.encode = Encoder(torch.Tensor, array_of, PREFIX, SUFFIX).encode
+        make = Makers(
+            tensor=from_array_to(servable.device),
+            bfloat16=from_bfloat16_to(servable.device),
+            device=device_value,
+            enum=lambda enum_type, name: EnumMember(name, enums()[enum_type][name]),
+            image=decode_image,
+        )
+        # no method around these two, since each call of Python's is dear when caches are cold
+        self.decode = Decoder(self.signature.arguments, make).decode
+        self.encode = Encoder(
+            torch.Tensor, array_of, PREFIX, SUFFIX, envelope_of, self.signature.result
+        ).encode
 
     def run(self, inputs: list[Any]) -> Any:
-        """Call `forward`. Raises InferenceFailed with the model's own message."""
+        """Call the method. Raises InferenceFailed with the model's own message."""
         try:
             return self._method(*inputs)
         except Exception as error:
@@ -101,6 +149,7 @@ def load(path: Path, device: torch.device, identity: Identity = ()) -> Servable:
 
     Raises InvalidServable if it is none, or if its `forward` takes what no request can hold.
     """
+    install_stand_ins()
     try:
         module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:
@@ -111,19 +160,19 @@ def load(path: Path, device: torch.device, identity: Identity = ()) -> Servable:
         ) from error
     if not hasattr(module, "forward"):
         raise InvalidServable("the module has no method `forward`")
-    return Servable(module.eval(), device, identity)
+    enums = functools.cache(lambda: enum_members(path))
+    return Servable(module.eval(), device, identity, enums)
 
 
-def is_bounded(module: torch.jit.ScriptModule) -> bool:
-    """Whether the sizes of a request's tensors bound the time that `forward` takes.
+def is_bounded(method: Any) -> bool:
+    """Whether the sizes of a request's tensors bound the time that a method takes.
 
     Without loops and without tensors read as integers, nothing else can; an `int` argument can.
     """
-    method: Any = module.forward
     types = [argument.type.annotation_str for argument in method.schema.arguments[1:]]
-    if any(re.search(r"\b(int|float|bool|number)\b", spelling) for spelling in types):
+    if any(re.search(r"\b(int|float|bool|number|complex|Any)\b", spelling) for spelling in types):
         return False
-    graph: Any = module.inlined_graph
+    graph = method.inlined_graph
     return not any(graph.findAllNodes(kind) for kind in UNBOUNDED)
 
 
@@ -132,6 +181,18 @@ def from_array_to(device: torch.device) -> Any:
     if device.type == "cpu":
         return torch.from_numpy
     return lambda array: torch.from_numpy(array).to(device)
+
+
+def from_bfloat16_to(device: torch.device) -> Any:
+    """The same for the bits of bfloat16, which numpy does not have."""
+    return lambda array: torch.from_numpy(array).view(torch.bfloat16).to(device)
+
+
+def device_value(name: str) -> torch.device:
+    try:
+        return device_of(name)
+    except InvalidDevice as error:
+        raise ValueError(error.detail) from None
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:
@@ -148,6 +209,8 @@ def copy_of(tensor: torch.Tensor) -> NDArray[Any]:
     if tensor.is_quantized or tensor.layout != torch.strided:
         kind = "quantized" if tensor.is_quantized else "sparse"
         raise UnsupportedResult(f"a {kind} tensor has no JSON form; return a dense one")
+    if tensor.dtype == torch.bfloat16:
+        return copy_of(tensor.contiguous().view(torch.uint16)).view(BFLOAT16)
     try:
         return tensor.numpy(force=True)
     except TypeError:

@@ -50,7 +50,7 @@ class Serve:
         servable = self._models.get(parameters.identifier, device, parameters.invalidation)
         if servable is None:
             servable = self._models.load(parameters.identifier, device).result()
-        resp.data = self._engine.run(servable, body)
+        resp.data = self._engine.run(servable.method(parameters.method), body)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

@@ -27,4 +27,4 @@ class Serve:
         if servable is None:
             loading = asyncio.wrap_future(self._models.load(parameters.identifier, device))
             servable = await asyncio.shield(loading)  # others may wait for the same load
-        resp.data = await self._engine.submit(servable, body)
+        resp.data = await self._engine.submit(servable.method(parameters.method), body)

@@ -1,0 +1,69 @@
+"""Encoded images -> pixels. Needs Pillow: the extra `image`."""
+
+import base64
+import binascii
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    from PIL import Image, ImageOps
+except ImportError:
+    Image = None  # type: ignore[assignment]
+else:
+    Image.MAX_IMAGE_PIXELS = None  # its limit warns first; ours refuses
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+MODES = ("L", "RGB", "RGBA")
+LAYOUTS = ("CHW", "HWC")
+DATA_TYPES = ("uint8", "float16", "float32", "float64")
+MAX_PIXELS = 64_000_000  # a camera's largest pictures; four bytes each while they are converted
+
+
+def decode_image(encoded: str, mode: str, layout: str, batch: bool, data_type: str) -> NDArray[Any]:
+    """Decode base64 of a PNG, JPEG, WebP, GIF (its first picture) or BMP.
+
+    The result has channels, height and width in the order of `layout`, after a leading 1 with
+    `batch`. Floats are scaled to 0…1. The orientation that a camera noted is applied. Raises
+    ValueError, with what is wrong, for what is not such an image or too large.
+    """
+    if Image is None:
+        raise ValueError("this server takes no images: it was installed without the extra `image`")
+    for what, value, known in (
+        ("mode", mode, MODES),
+        ("layout", layout, LAYOUTS),
+        ("data_type", data_type, DATA_TYPES),
+    ):
+        if value not in known:
+            raise ValueError(
+                f"`{what}` of an image is one of {', '.join(known)}, got {value!r:.40}"
+            )
+    pixels = np.array(open_image(encoded).convert(mode))
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, np.newaxis]
+    if layout == "CHW":
+        pixels = pixels.transpose(2, 0, 1)
+    if data_type != "uint8":
+        pixels = pixels.astype(data_type) / np.dtype(data_type).type(255)
+    return np.ascontiguousarray(pixels[np.newaxis] if batch else pixels)
+
+
+def open_image(encoded: str) -> "Image.Image":
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"expected base64 ({error})") from None
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception:
+        raise ValueError(f"expected an image of {', '.join(FORMATS)}") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(
+            f"the image has {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}"
+        )
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # decoders raise many kinds of errors for broken data
+        raise ValueError("the image is broken") from None
