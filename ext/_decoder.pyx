@@ -370,6 +370,8 @@ cdef list read_arguments(Reader reader):
     # `[X]`: the outer array if X fits the argument's type, else the argument itself
     try:
         return read_positional(reader)
+    except InvalidJson:
+        raise
     except ServingError as error:
         outer = error
     try:
@@ -794,8 +796,7 @@ cdef object read_list(Reader reader, Plan plan, Spot spot):
 cdef list read_elements(Reader reader, Plan part, Spot array):
     cdef Spot element = first_element(reader, array)
     cdef list values = []
-    cdef uint32_t i
-    for i in range(reader.count(array)):
+    for _ in range(reader.count(array)):
         values.append(read(reader, part, element))
         element = next_element(reader, element)
     return values
@@ -880,8 +881,7 @@ cdef dict read_pairs(Reader reader, Plan keys, Plan values, Spot spot):
     cdef bint plain = reader.plain
     cdef Spot pair = first_element(reader, spot)
     cdef Spot key_spot
-    cdef uint32_t i
-    for i in range(reader.count(spot)):
+    for _ in range(reader.count(spot)):
         if not is_sequence(reader.kind(pair)) or reader.count(pair) != 2:
             raise reader.unexpected(pair, "a pair [key, value]")
         key_spot = first_element(reader, pair)

@@ -162,6 +162,7 @@ Error Document::parse(const char* text, size_t length) noexcept {
 Error Document::index_tokens() noexcept {
     if (length_ == 0) return Error::empty;
     if (length_ > MAX_BYTES) return Error::too_large;
+    if (opens_too_deep()) return Error::too_deep;
     if (!indexer_) {
         auto code = simdjson::get_active_implementation()->create_dom_parser_implementation(
             length_, MAX_DEPTH, indexer_);
@@ -173,6 +174,7 @@ Error Document::index_tokens() noexcept {
                                  simdjson::stage1_mode::regular);
     if (code) {
         Error error = convert(code);
+        if (error == Error::encoding) locate_bad_encoding();
         if (error == Error::unclosed_string || error == Error::control_character) {
             locate_bad_string();
         }
@@ -181,6 +183,50 @@ Error Document::index_tokens() noexcept {
     tokens_ = indexer_->structural_indexes.get();
     token_count_ = indexer_->n_structural_indexes;
     return Error::none;
+}
+
+// Whether nothing but opening brackets stand at the start, too many of them: the index of such a text
+// would take four times its memory.
+bool Document::opens_too_deep() noexcept {
+    uint32_t depth = 0;
+    for (; error_offset_ < length_ && depth <= MAX_DEPTH; ++error_offset_) {
+        const char c = text_[error_offset_];
+        if (c == '[') {
+            ++depth;
+        } else if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+            break;
+        }
+    }
+    const bool too_deep = depth > MAX_DEPTH;
+    error_offset_ = too_deep ? error_offset_ - 1 : 0;
+    return too_deep;
+}
+
+// How many bytes the UTF-8 sequence at `at` has, or 0 if it is none.
+static int sequence_length(const unsigned char* at, const unsigned char* end) noexcept {
+    const unsigned char lead = *at;
+    if (lead < 0x80) return 1;
+    const int length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || end - at < length) return 0;
+    for (int i = 1; i < length; ++i) {
+        if ((at[i] & 0xC0) != 0x80) return 0;
+    }
+    const bool overlong = (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xF0 && at[1] < 0x90);
+    const bool beyond = (lead == 0xED && at[1] > 0x9F) || (lead == 0xF4 && at[1] > 0x8F);
+    return overlong || beyond ? 0 : length;
+}
+
+// Slow and only for the message: the first byte that starts no UTF-8 sequence.
+void Document::locate_bad_encoding() noexcept {
+    const auto* start = reinterpret_cast<const unsigned char*>(text_);
+    const auto* at = start;
+    const auto* end = start + length_;
+    while (at != end) {
+        const int length = sequence_length(at, end);
+        if (length == 0) break;
+        at += length;
+    }
+    error_offset_ = static_cast<size_t>(at - start);
 }
 
 // Slow and only for the message: the first control character in a string, else its opening quote.

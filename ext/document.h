@@ -148,6 +148,8 @@ class Document {
     Error check_string(uint32_t token);
     Error unescape(std::string_view content, std::string_view* out);
     Error fail(Error error, uint32_t token) noexcept;
+    bool opens_too_deep() noexcept;
+    void locate_bad_encoding() noexcept;
     void locate_bad_string() noexcept;
     char first(uint32_t token) const noexcept {
         return token < token_count_ ? text_[tokens_[token]] : '\0';

@@ -5,6 +5,7 @@
 // after its neighbours were loaded is still there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <list>
 #include <string>
@@ -30,7 +31,8 @@ class LruCache {
     // Insert or replace, and return how many other entries were evicted. They and the value that
     // was replaced are moved to `dropped`: its owner destroys them, after unlocking.
     size_t put(const Key& key, Value value, std::vector<Value>* dropped) {
-        dropped->reserve(buffer_ + 2);  // so that nothing throws once something has been taken out
+        // so that nothing throws once something has been taken out
+        dropped->reserve(std::min(buffer_, entries_.size()) + 2);
         remove(key, dropped);
         entries_.emplace_front(key, std::move(value));
         try {
@@ -39,8 +41,9 @@ class LruCache {
             entries_.pop_front();
             throw;
         }
-        if (entries_.size() <= capacity_ + buffer_) return 0;
-        const size_t evicted = entries_.size() - capacity_;
+        const size_t size = entries_.size();
+        if (size <= capacity_ || size - capacity_ <= buffer_) return 0;
+        const size_t evicted = size - capacity_;
         for (size_t i = 0; i < evicted; ++i) {
             dropped->push_back(std::move(entries_.back().second));
             index_.erase(entries_.back().first);

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -115,6 +116,36 @@ const char* read_exponent(const char* at, const char* end, int64_t* exponent) no
     return ends_number(at, end);
 }
 
+constexpr int MANY_DIGITS = 800;  // half-way values of float64 have at most 767
+
+// Any number of digits, and an exponent that may make up for any number of zeros: cut to the digits that
+// count and one that stands for the rest.
+double nearest_double_of_many_digits(const Decimal& number) noexcept {
+    char text[MANY_DIGITS + 32];
+    int count = 0;
+    int64_t exponent = number.exponent;
+    bool rest = false;
+    for (const char* at = number.digits; at != number.end; ++at) {
+        if (*at == '.' || (*at == '0' && count == 0)) continue;
+        if (!is_digit(*at)) break;
+        if (count < MANY_DIGITS) {
+            text[count++] = *at;
+        } else {
+            ++exponent;
+            rest |= *at != '0';
+        }
+    }
+    if (count == 0) return 0;
+    if (rest) {
+        text[count++] = '1';
+        --exponent;
+    }
+    if (exponent > MANY_DIGITS) return std::numeric_limits<double>::infinity();
+    if (exponent < -4 * MANY_DIGITS) return 0;
+    int written = std::snprintf(text + count, 16, "e%d", static_cast<int>(exponent));
+    return simdjson::internal::from_chars(text, text + count + written);
+}
+
 // The nearest double without its sign; infinity where there is none.
 double nearest_double(const Decimal& number) noexcept {
     double value;
@@ -129,7 +160,7 @@ double nearest_double(const Decimal& number) noexcept {
             return value;
         }
     }
-    return simdjson::internal::from_chars(number.digits, number.end);
+    return nearest_double_of_many_digits(number);
 }
 
 // Compare the number, as written, with the double nearest to it: < 0, 0 or > 0. Needed only where
@@ -145,11 +176,11 @@ int compare_exactly(const Decimal& number, double value) noexcept {
     expansion[1] = expansion[0];  // over the decimal point, whatever the locale calls it
     const char* expected = expansion + 1;
     const char* stop = expected + PLACES + 1;
-    for (const char* at = number.digits; at != number.end && expected != stop; ++at) {
+    for (const char* at = number.digits; at != number.end; ++at) {
         if (*at == '.' || (*at == '0' && expected == expansion + 1)) continue;
         if (!is_digit(*at)) break;
-        if (*at != *expected) return *at < *expected ? -1 : 1;
-        ++expected;
+        const char place = expected == stop ? '0' : *expected++;
+        if (*at != place) return *at < place ? -1 : 1;
     }
     for (; expected != stop; ++expected) {
         if (*expected != '0') return -1;
@@ -219,18 +250,37 @@ using Float16 = Narrow<uint16_t, 11, -14, 0x7C00>;
 using BFloat16 = Narrow<uint16_t, 8, -126, 0x7F80>;
 using Float32 = Narrow<uint32_t, 24, -126, 0x7F800000>;
 
+// The next character of a string if it is ASCII, with its escape undone; '\0' for all others.
+char next_ascii(const char** at, const char* end) noexcept {
+    const char c = *(*at)++;
+    if (c != '\\') return c;
+    if (end - *at < 5 || std::memcmp(*at, "u00", 3) != 0) return '\0';
+    unsigned value = 0;
+    if (std::from_chars(*at + 3, *at + 5, value, 16).ptr != *at + 5) return '\0';
+    *at += 5;
+    return static_cast<char>(value);
+}
+
+// Whether the string that opens at `at` is this word.
+bool spells(const char* at, const char* end, std::string_view word) noexcept {
+    for (char c : word) {
+        if (++at >= end) return false;
+        const char* next = at;
+        if (next_ascii(&next, end) != c) return false;
+        at = next - 1;
+    }
+    return ++at < end && *at == '"';
+}
+
 template <class Float>
 Error read_non_finite(const char* at, const char* end, typename Float::Bits* out) noexcept {
-    auto is = [&](std::string_view text) {
-        return static_cast<size_t>(end - at) >= text.size() &&
-               std::memcmp(at, text.data(), text.size()) == 0;
-    };
     constexpr auto SIGN = typename Float::Bits{1} << (8 * sizeof(typename Float::Bits) - 1);
-    if (is("\"NaN\"")) {
+    if (*at != '"') return Error::not_number;
+    if (spells(at, end, "NaN")) {
         *out = Float::NOT_A_NUMBER;
-    } else if (is("\"Infinity\"")) {
+    } else if (spells(at, end, "Infinity")) {
         *out = Float::INFINITE;
-    } else if (is("\"-Infinity\"")) {
+    } else if (spells(at, end, "-Infinity")) {
         *out = Float::INFINITE | SIGN;
     } else {
         return Error::not_number;

@@ -16,6 +16,8 @@ from torch_serving.resources.healthcheck import Healthcheck
 from torch_serving.resources.model import Model
 from torch_serving.resources.serve import Serve
 
+CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx has it
+
 
 def create_app(
     config: Config, models: Models, engine: Engine, access_log: AccessLog | None = None
@@ -53,4 +55,5 @@ async def answer_error(
 async def ignore(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    """Leave the answer empty: the server drops it."""
+    """Leave the answer empty, the server drops it; the log gets a status all the same."""
+    resp.status = req.scope.get("state", {}).get("status", CLIENT_CLOSED)

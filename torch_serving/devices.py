@@ -14,12 +14,13 @@ def device_of(name: str) -> torch.device:
     Raises InvalidDevice for a name that torch does not know and for a device that is not there.
     """
     try:
-        device = torch.empty(0, device=name).device
+        asked = torch.device(name)
+        device = torch.empty(0, device=asked).device
     except Exception:
         raise not_here(name) from None
-    if device.type == "meta" or (device.type == "cpu" and device.index):
+    if device.type == "meta" or (device.type == "cpu" and asked.index):
         raise not_here(name)
-    return torch.device("cpu") if device.type == "cpu" else device
+    return device
 
 
 def available_devices() -> list[str]:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from contextlib import suppress
 from operator import attrgetter
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.errors import ShuttingDown
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
@@ -27,18 +28,19 @@ MAX_LANES = 8
 class Job:
     """One request on its way: `value` is its body, then its inputs, outputs and response."""
 
-    __slots__ = ("body_bytes", "elapsed_s", "error", "future", "method", "value")
+    __slots__ = ("body_bytes", "elapsed_s", "error", "future", "inputs", "method", "value")
 
     def __init__(self, method: Method, body: bytes) -> None:
         self.method = method
         self.value: Any = body
         self.body_bytes = len(body)
+        self.inputs: list[Any] | None = None
         self.elapsed_s = 0.0
         self.error: Exception | None = None
         self.future: asyncio.Future[bytes] | None = None
 
 
-STEPS = (attrgetter("decode"), attrgetter("run"), attrgetter("encode"))
+DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
 
 
 def work(jobs: Iterable[Job]) -> None:
@@ -47,19 +49,38 @@ def work(jobs: Iterable[Job]) -> None:
     torch is far larger than any cache: a request that goes alone finds the code of each step cold.
     Those that go together share the misses (docs/decisions.md has the figures).
     """
+    decode(jobs)
+    finish(jobs)
+
+
+def decode(jobs: Iterable[Job]) -> None:
     INFERENCE.enter()
-    now = time.perf_counter()
-    for step in STEPS:
-        for job in jobs:
-            if job.error is None:
-                try:
-                    job.value = step(job.method)(job.value)
-                except Exception as error:
-                    job.error = error
-                before, now = now, time.perf_counter()
-                job.elapsed_s += now - before
+    take(DECODE, jobs)
     for job in jobs:
-        job.method.pace.record(job.body_bytes, job.elapsed_s)
+        if job.error is None:
+            job.inputs = job.value
+
+
+def finish(jobs: Iterable[Job]) -> None:
+    """Run and encode what was decoded, and learn how long it took."""
+    INFERENCE.enter()
+    take(RUN, jobs)
+    take(ENCODE, jobs)
+    for job in jobs:
+        if job.inputs is not None:
+            job.method.pace.record(job.body_bytes, job.inputs, job.elapsed_s)
+
+
+def take(step: Callable[[Method], Callable[[Any], Any]], jobs: Iterable[Job]) -> None:
+    now = time.perf_counter()
+    for job in jobs:
+        if job.error is None:
+            try:
+                job.value = step(job.method)(job.value)
+            except Exception as error:
+                job.error = error
+            before, now = now, time.perf_counter()
+            job.elapsed_s += now - before
 
 
 class Engine:
@@ -96,36 +117,46 @@ class Engine:
         """Answer a request in the calling thread."""
         job = Job(method, body)
         work((job,))
-        if job.error is not None:
-            raise job.error
-        response: bytes = job.value
-        return response
+        return outcome_of(job)
 
     async def submit(self, method: Method, body: bytes) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
-        short = method.pace.is_short(len(body))
-        if short and len(self._requests) < 2:
-            return self.run(method, body)
         job = Job(method, body)
+        may_be_short = method.pace.may_be_short(job.body_bytes)
+        if may_be_short and len(self._requests) < 2:
+            decode((job,))
+            if is_short(job):
+                finish((job,))
+                return outcome_of(job)
         loop = asyncio.get_running_loop()
         job.future = loop.create_future()
-        if not short:
+        if job.inputs is not None or not may_be_short:
             self._lane_jobs.put(job)
         else:
             if not self._short_jobs:
                 loop.call_soon(self._work_on_loop)
             self._short_jobs.append(job)
-        return await job.future
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            raise ShuttingDown("the server stops before the answer is ready") from None
 
     def _work_on_loop(self) -> None:
         jobs, self._short_jobs = self._short_jobs, []
-        work(jobs)
+        decode(jobs)
+        short = [job for job in jobs if is_short(job)]
         for job in jobs:
+            if not is_short(job):
+                self._lane_jobs.put(job)
+        finish(short)
+        for job in short:
             tell(job)
 
     def _work_in_lane(self) -> None:
         while (job := self._lane_jobs.get()) is not None:
-            work((job,))
+            if job.inputs is None:
+                decode((job,))
+            finish((job,))
             self._done.append(job)
             loop = job.future.get_loop() if job.future else None
             del job  # an idle lane keeps no request alive
@@ -138,6 +169,18 @@ class Engine:
         self._waking = False  # first: what is done from here on sends a wake-up of its own
         while self._done:
             tell(self._done.popleft())
+
+
+def is_short(job: Job) -> bool:
+    """Whether a decoded job may be finished on the loop; one that can't be decoded is."""
+    return job.inputs is None or job.method.pace.is_short(job.inputs)
+
+
+def outcome_of(job: Job) -> bytes:
+    if job.error is not None:
+        raise job.error
+    response: bytes = job.value
+    return response
 
 
 def tell(job: Job) -> None:

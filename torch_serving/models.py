@@ -5,6 +5,7 @@ wait for it; different models load side by side. A failed load is told to all th
 then forgotten. A file that changed is another model.
 """
 
+import asyncio
 import functools
 import os
 import posixpath
@@ -18,11 +19,12 @@ from typing import NamedTuple
 import torch
 
 from torch_serving._cache import Cache
-from torch_serving.errors import InvalidServable
+from torch_serving.errors import InvalidServable, ShuttingDown
 from torch_serving.servable import Identity, Servable, load
 
 Load = Callable[[Path, torch.device, Identity], Servable]
 
+MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
 LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
 
 
@@ -103,11 +105,23 @@ class Models:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
 
 
-@functools.lru_cache(maxsize=4096)
+async def loaded(loading: Future[Servable]) -> Servable:
+    """Wait for a load on an event loop, as others may for the same one."""
+    try:
+        return await asyncio.shield(asyncio.wrap_future(loading))
+    except asyncio.CancelledError:
+        raise ShuttingDown("the server stops before the model is loaded") from None
+
+
+@functools.lru_cache(maxsize=1024)
 def place_of(root: str, identifier: str, device: torch.device) -> Place:
     """Where a model is looked for. Refuses an identifier that points outside the root."""
     name = posixpath.normpath(identifier)
-    if not identifier or name.startswith(("/", "../")) or name in (".", ".."):
+    if (
+        not 0 < len(identifier) <= MAX_IDENTIFIER
+        or name.startswith(("/", "../"))
+        or name in (".", "..")
+    ):
         raise no_such_model(identifier)
     return Place(name, f"{root}/{name}", f"{name}\0{device}")
 

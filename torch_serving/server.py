@@ -26,6 +26,7 @@ from torch_serving.protocol import Protocol
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
+MEINHELD_MARGIN_BYTES = 1 << 20
 
 MEINHELD_MISSING = """\
 meinheld is not installed. Its last version pins a greenlet that current Pythons can't build, so:
@@ -84,6 +85,7 @@ def uvicorn_server(
         {
             "header_timeout_s": config.header_timeout_s,
             "body_timeout_s": config.body_timeout_s,
+            "max_body_bytes": config.max_body_bytes,
             "log": access_log,
         },
     )
@@ -141,7 +143,8 @@ def run_meinheld(
     listener.listen(BACKLOG)
     server.set_access_logger(None)
     server.set_error_logger(logging.getLogger("torch_serving.meinheld"))
-    server.set_max_content_length(config.max_body_bytes)
+    # beyond it, meinheld refuses by itself and in HTML; up to it, the application does
+    server.set_max_content_length(config.max_body_bytes + MEINHELD_MARGIN_BYTES)
     server.set_keepalive(KEEP_ALIVE_S)
     server.set_listen_socket(listener.fileno())
     announce(config, listener, models, engine)

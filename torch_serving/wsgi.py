@@ -45,7 +45,7 @@ class Serve:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         parameters = parameters_of(req.params)
-        device = device_of(parameters.device or self._device)
+        device = device_of(self._device if parameters.device is None else parameters.device)
         body = read_body(req, self._max_body_bytes)
         servable = self._models.get(parameters.identifier, device, parameters.invalidation)
         if servable is None:

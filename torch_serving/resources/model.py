@@ -10,7 +10,7 @@ import falcon.asgi
 from torch_serving.config import Config
 from torch_serving.description import describe
 from torch_serving.devices import device_of
-from torch_serving.models import Models
+from torch_serving.models import Models, loaded
 from torch_serving.request import Request
 
 
@@ -21,7 +21,7 @@ class Model:
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         device = device_of(req.get_param("device") or self._device)
-        servable = await asyncio.wrap_future(self._models.load(identifier, device))
+        servable = await loaded(self._models.load(identifier, device))
         # its requests are tried: that takes a while, and is no work for the loop
         description: dict[str, Any] = await asyncio.to_thread(describe, servable)
         resp.content_type = falcon.MEDIA_JSON
