@@ -185,8 +185,8 @@ Error Document::index_tokens() noexcept {
     return Error::none;
 }
 
-// Whether nothing but opening brackets stand at the start, too many of them: the index of such a text
-// would take four times its memory.
+// Whether nothing but opening brackets stand at the start, too many of them: the index of such a
+// text would take four times its memory.
 bool Document::opens_too_deep() noexcept {
     uint32_t depth = 0;
     for (; error_offset_ < length_ && depth <= MAX_DEPTH; ++error_offset_) {

@@ -118,8 +118,8 @@ const char* read_exponent(const char* at, const char* end, int64_t* exponent) no
 
 constexpr int MANY_DIGITS = 800;  // half-way values of float64 have at most 767
 
-// Any number of digits, and an exponent that may make up for any number of zeros: cut to the digits that
-// count and one that stands for the rest.
+// Any number of digits, and an exponent that may make up for any number of zeros: cut to the digits
+// that count and one that stands for the rest.
 double nearest_double_of_many_digits(const Decimal& number) noexcept {
     char text[MANY_DIGITS + 32];
     int count = 0;

@@ -16,6 +16,8 @@ class AccessLog:
         self._stream = stream
         self._colour = stream.isatty()
         self._lines: list[str] = []
+        self._second = 0
+        self._time = ""
 
     def write(
         self, client: str | None, method: str, url: str, status: int, elapsed_s: float
@@ -25,10 +27,18 @@ class AccessLog:
         if not url.isprintable():
             url = url.encode("unicode_escape").decode()
         code = f"\x1b[{COLOURS.get(status // 100, '0')}m{status}\x1b[0m" if self._colour else status
-        now = time.strftime("%Y-%m-%dT%H:%M:%S")
-        self._lines.append(f"{now} {client or '-'} {method} {url} {code} {elapsed_s * 1e3:.2f}ms\n")
+        self._lines.append(
+            f"{self._now()} {client or '-'} {method} {url} {code} {elapsed_s * 1e3:.2f}ms\n"
+        )
         if len(self._lines) == 1:
             self._flush_later()
+
+    def _now(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._time = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
+        return self._time
 
     def flush(self) -> None:
         """Write what was gathered."""

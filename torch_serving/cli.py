@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -56,7 +57,8 @@ def serve_until_signal(config: Config) -> NoReturn:
     listener = bind(config.host, config.port)
     from torch_serving.server import serve  # takes a second: torch
 
-    serve(config, listener)
+    with suppress(KeyboardInterrupt):  # meinheld lets it through, after its request
+        serve(config, listener)
     sys.stdout.flush()
     logging.shutdown()
     os._exit(

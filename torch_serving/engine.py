@@ -30,11 +30,11 @@ class Job:
 
     __slots__ = ("body_bytes", "elapsed_s", "error", "future", "inputs", "method", "value")
 
-    def __init__(self, method: Method, body: bytes) -> None:
+    def __init__(self, method: Method, body: bytes, inputs: list[Any] | None = None) -> None:
         self.method = method
-        self.value: Any = body
+        self.value: Any = body if inputs is None else inputs
         self.body_bytes = len(body)
-        self.inputs: list[Any] | None = None
+        self.inputs = inputs
         self.elapsed_s = 0.0
         self.error: Exception | None = None
         self.future: asyncio.Future[bytes] | None = None
@@ -115,22 +115,29 @@ class Engine:
 
     def run(self, method: Method, body: bytes) -> bytes:
         """Answer a request in the calling thread."""
-        job = Job(method, body)
-        work((job,))
-        return outcome_of(job)
+        started_s = time.perf_counter()
+        INFERENCE.enter()
+        return self._finish(method, body, method.decode(body), started_s)
+
+    def _finish(self, method: Method, body: bytes, inputs: list[Any], started_s: float) -> bytes:
+        response: bytes = method.encode(method.run(inputs))
+        method.pace.record(len(body), inputs, time.perf_counter() - started_s)
+        return response
 
     async def submit(self, method: Method, body: bytes) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
-        job = Job(method, body)
-        may_be_short = method.pace.may_be_short(job.body_bytes)
+        may_be_short = method.pace.may_be_short(len(body))
+        inputs = None
         if may_be_short and len(self._requests) < 2:
-            decode((job,))
-            if is_short(job):
-                finish((job,))
-                return outcome_of(job)
+            started_s = time.perf_counter()
+            INFERENCE.enter()
+            inputs = method.decode(body)
+            if method.pace.is_short(inputs):
+                return self._finish(method, body, inputs, started_s)
+        job = Job(method, body, inputs)
         loop = asyncio.get_running_loop()
         job.future = loop.create_future()
-        if job.inputs is not None or not may_be_short:
+        if inputs is not None or not may_be_short:
             self._lane_jobs.put(job)
         else:
             if not self._short_jobs:
@@ -144,9 +151,11 @@ class Engine:
     def _work_on_loop(self) -> None:
         jobs, self._short_jobs = self._short_jobs, []
         decode(jobs)
-        short = [job for job in jobs if is_short(job)]
+        short = []
         for job in jobs:
-            if not is_short(job):
+            if is_short(job):
+                short.append(job)
+            else:
                 self._lane_jobs.put(job)
         finish(short)
         for job in short:
@@ -174,13 +183,6 @@ class Engine:
 def is_short(job: Job) -> bool:
     """Whether a decoded job may be finished on the loop; one that can't be decoded is."""
     return job.inputs is None or job.method.pace.is_short(job.inputs)
-
-
-def outcome_of(job: Job) -> bytes:
-    if job.error is not None:
-        raise job.error
-    response: bytes = job.value
-    return response
 
 
 def tell(job: Job) -> None:

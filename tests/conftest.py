@@ -1,0 +1,157 @@
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+from client import LIMIT_S, Client, scalar, tensor, warm_up
+from servables import save_broken_files, save_models
+
+SERVERS = ["uvicorn", "meinheld"]
+
+
+class Process:
+    """`python -m torch_serving` with its output in files, as a pipe might fill."""
+
+    def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+        self._out = folder / "stdout"
+        self._err = folder / "stderr"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "torch_serving", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env={**inherited, **environment},
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def url(self) -> str:
+        """Wait for the start-up line, which tells the address."""
+        wait_until(lambda: "\n" in self.stdout or self._process.poll() is not None)
+        line = self.stdout.partition("\n")[0]
+        assert " on http://" in line, self.stderr
+        return line.split(" on ")[1].split()[0]
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def exit_code(self) -> int:
+        return self._process.wait(LIMIT_S)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait(LIMIT_S)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models, whose name would show in any answer that tells a path."""
+    outside = tmp_path_factory.mktemp("outside")
+    root = tmp_path_factory.mktemp("models of all kinds")
+    save_models(root)
+    save_broken_files(root, outside)
+    return root
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """Start servers: `start(*arguments, **environment)`. They are killed at the end."""
+    with ExitStack() as stack:
+
+        def start_one(*arguments: str | Path, **environment: str) -> Process:
+            folder = tmp_path_factory.mktemp("process")
+            process = Process(folder, [str(argument) for argument in arguments], environment)
+            stack.callback(process.end)
+            return process
+
+        yield start_one
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(
+    request: pytest.FixtureRequest, model_root: Path, start: Callable[..., Process]
+) -> Process:
+    """A server for all tests that only ask, once for each HTTP server."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return start(model_root, "--port", "0", "--server", request.param, "--model-capacity", "100")
+
+
+@pytest.fixture
+def client(server: Process, model_root: Path) -> Iterator[Client]:
+    with Client(server.url, secrets=[model_root.name, "pytest-"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def uvicorn_server(model_root: Path, start: Callable[..., Process]) -> Process:
+    process = start(model_root, "--port", "0", "--model-capacity", "100", "--threads", "2")
+    warm_up(process.url)
+    return process
+
+
+@pytest.fixture(scope="session")
+def hasty_url(model_root: Path, start: Callable[..., Process]) -> str:
+    """A server that waits for a second, and takes 100 KiB."""
+    flags = ["--header-timeout", "1", "--body-timeout", "1", "--max-body", "100KiB"]
+    process = start(model_root, "--port", "0", *flags)
+    warm_up(process.url)
+    return process.url
+
+
+@pytest.fixture(scope="session")
+def loop_count(model_root: Path) -> int:
+    """How often slow.pt must turn to take a second or two."""
+    module = torch.jit.load(model_root / "slow.pt")
+    x = torch.ones(1)
+    for count in (1000, 1000, 50_000):
+        start = time.perf_counter()
+        module(x, count)
+    elapsed_s = time.perf_counter() - start
+    return int(50_000 * 1.2 / elapsed_s)
+
+
+@pytest.fixture(scope="session")
+def slow_body(loop_count: int) -> bytes:
+    """For slow.pt; the answer is its tensor."""
+    return json.dumps([tensor([1], [2.5]), scalar(loop_count, "int")]).encode()
+
+
+@pytest.fixture(scope="session")
+def brief_body(loop_count: int) -> bytes:
+    """One that only has to take longer than to send something after it."""
+    return json.dumps([tensor([1], [2.5]), scalar(loop_count // 4, "int")]).encode()
+
+
+@pytest.fixture(scope="session")
+def slower_body(loop_count: int) -> bytes:
+    """One that takes longer than a second surely."""
+    return json.dumps([tensor([1], [2.5]), scalar(2 * loop_count, "int")]).encode()
