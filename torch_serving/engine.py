@@ -120,9 +120,11 @@ class Engine:
         return self._finish(method, body, method.decode(body), started_s)
 
     def _finish(self, method: Method, body: bytes, inputs: list[Any], started_s: float) -> bytes:
-        response: bytes = method.encode(method.run(inputs))
-        method.pace.record(len(body), inputs, time.perf_counter() - started_s)
-        return response
+        try:
+            response: bytes = method.encode(method.run(inputs))
+            return response
+        finally:  # what fails late holds up the loop as well
+            method.pace.record(len(body), inputs, time.perf_counter() - started_s)
 
     async def submit(self, method: Method, body: bytes) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
