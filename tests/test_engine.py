@@ -12,7 +12,7 @@ from client import LIMIT_S, Client, RawConnection, in_threads, scalar, string, t
 from conftest import Process
 from servables import SOURCES, scripted
 
-from torch_serving import engine
+from torch_serving import engine, servable
 from torch_serving.engine import Engine, Job
 from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.servable import (
@@ -297,17 +297,17 @@ def test_what_is_not_bounded_is_never_short():
     assert not pace.is_short(X)
 
 
-def test_runs_are_recorded():
+def test_runs_are_recorded(monkeypatch: pytest.MonkeyPatch):
     """What a job took is known of its method, whether it went well or raised."""
+    monkeypatch.setattr(servable, "SHORT_S", float("inf"))  # however busy the machine is
     picky = method("x: Tensor", "Tensor", "assert x.numel() == 1, 'only one'\n    return x")
     one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
     for body in (one, two):
-        for _ in range(50):
+        for _ in range(WARM_UP_RUNS + 1):
             in_a_thread(engine.work, [Job(picky, body)])
-            if picky.pace.is_short([torch.empty(body.count(b",") + 1)]):
-                break
-    assert picky.pace.may_be_short(len(one))
+    assert picky.pace.may_be_short(len(two))
     assert picky.pace.is_short(X)
+    assert picky.pace.is_short(Y)
     in_a_thread(engine.work, [Job(picky, b"{")])  # no inputs: nothing to record
     assert not picky.pace.is_short(Z)
 
