@@ -21,6 +21,8 @@ cnp.import_array()
 
 # Below this size, giving the GIL away and fetching it back costs more than others gain from it.
 cdef Py_ssize_t WRITE_WITHOUT_GIL = 4096  # numbers
+cdef Py_ssize_t MAX_DEPTH = 256  # bounds the recursion; no schema's types are so deep
+cdef Py_ssize_t MAX_PARTS = 16  # of a place that an error tells
 
 
 cdef struct Dtype:
@@ -195,7 +197,7 @@ cdef class Text:
         })
 
     cdef object unsupported(self, str problem):
-        where = "".join([f"[{part!r}]"[:80] for part in self.place])
+        where = "".join([f"[{part!r}]"[:80] for part in self.place[:MAX_PARTS]])
         return UnsupportedResult(f"result{where}: {problem}")
 
     cdef int64_t int64(self, value) except? -1:
@@ -299,6 +301,8 @@ cdef class Text:
 
     cdef int put_at(self, place, value) except -1:
         self.place.append(place)
+        if len(self.place) > MAX_DEPTH:
+            raise self.unsupported(f"nested deeper than {MAX_DEPTH} levels")
         self.put(value)
         self.place.pop()
         return 0

@@ -1,8 +1,8 @@
 #include "envelope.h"
 
 #include <new>
+#include <set>
 #include <string>
-#include <unordered_set>
 
 namespace torch_serving {
 
@@ -32,7 +32,7 @@ const Field* find_field(std::string_view key) noexcept {
 }
 
 Error find_members(Document* document, uint32_t index, Envelope* envelope) {
-    std::unordered_set<std::string> others;
+    std::set<std::string> others;  // ordered: keys can be chosen to collide in a hash table
     const uint32_t end = document->node(index).next;
     for (uint32_t member = index + 1; member < end; member = document->node(member).next) {
         std::string_view key = document->key(member);

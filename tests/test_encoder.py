@@ -422,3 +422,13 @@ def test_large_tensors_are_encoded_side_by_side(data_type):
     tensor = np.arange(3_000_000, dtype=data_type)
     [count] = counts_between(lambda _: ENCODER.encode(tensor))
     assert count >= BURST
+
+
+def test_results_without_end_are_refused():
+    value: list = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(UnsupportedResult, match="nested deeper than 256 levels"):
+        encode(value)
+    while value:  # a list this deep can't be freed at once either
+        value = value.pop()
