@@ -9,12 +9,13 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test test-pythons bench demo serve debug clean
+.PHONY: help build check format test fuzz test-pythons bench demo serve debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
+	@echo "make fuzz          decoder against the slow reference, 20,000 examples"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
@@ -51,6 +52,9 @@ serve: $(EXAMPLE)
 
 test: build
 	@$(BIN)/pytest
+
+fuzz: build
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py
 
 test-pythons:
 	@sh tests/pythons.sh

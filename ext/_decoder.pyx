@@ -285,6 +285,9 @@ cdef class Reader:
         )
 
     cdef object unexpected(self, Spot spot, str expected):
+        cdef Envelope envelope
+        if self.kind(spot) == Kind.object:
+            self.members(spot, &envelope)  # a key that stands twice matters more
         came = describe(&self.document, spot)
         return self.refuse(InvalidInput, spot, f"expected {expected}, got {came}")
 
@@ -652,6 +655,7 @@ cdef object read_scalar(Reader reader, Plan plan, Spot spot):
     """A number of one of the data types that the plan's form can hold."""
     cdef Envelope envelope
     cdef Shape shape
+    cdef Spot part
     cdef dict names = SCALARS_OF[plan.form]
     cdef int data_type
     if reader.plain and reader.kind(spot) != Kind.object:
@@ -665,8 +669,11 @@ cdef object read_scalar(Reader reader, Plan plan, Spot spot):
     if DATA_TYPES[data_type].components == 2:
         if not is_sequence(reader.kind(spot)) or reader.count(spot) != 2:
             raise reader.unexpected(spot, "an array of real and imaginary part")
-        if reader.kind(spot) == Kind.array:
-            raise reader.unexpected(at(spot.node + 1), "a number")
+        part = first_element(reader, spot)
+        for _ in range(2):
+            if is_container(reader.kind(part)):
+                raise reader.unexpected(part, "a number")
+            part = next_element(reader, part)
     elif is_container(reader.kind(spot)):
         raise reader.unexpected(spot, "a single number")
     return read_array(reader, spot, shape, data_type).item()
@@ -681,7 +688,7 @@ cdef str plain_data_type(Reader reader, Plan plan, Spot spot):
         return WIDEST[plan.form]
     if kind == Kind.boolean:
         return "bool"
-    text = quote(&reader.document, spot)
+    text = text_of(reader.document.raw(token_of(&reader.document, spot)))
     return "int" if text.lstrip("-").isdigit() else "float"
 
 

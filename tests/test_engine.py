@@ -170,9 +170,10 @@ def test_run_raises_what_is_wrong():
 
 def test_inference_mode_is_entered():
     modes = method(*SOURCES["modes.pt"])
+    here = torch.is_grad_enabled()
     response = in_a_thread(Engine(1).run, modes, b'[{"type":"tensor","value":[1]}]')
     assert response.count(b"false") == 2
-    assert torch.is_grad_enabled()  # here, nothing has changed
+    assert torch.is_grad_enabled() == here  # nothing has changed
 
 
 def test_inference_mode_is_left_on_in_threads_that_run_models():

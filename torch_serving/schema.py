@@ -88,6 +88,8 @@ def plan_of(type_: Type, enums: Enums = dict) -> Plan:
         )
     parts = [plan_of(part, enums) for part in parts_of(type_)]
     if form == "union":
+        if any(part.names for part in parts):
+            raise InvalidServable(f"torch finds no named type in {spelling} when it is called")
         parts.sort(key=rank)
     if form == "tuple":
         names = field_names(type_)

@@ -8,6 +8,7 @@ objects of TorchScript classes.
 import ast
 import re
 import zipfile
+from enum import Enum
 from os import PathLike
 from typing import Any
 
@@ -69,6 +70,6 @@ def envelope_of(value: object) -> dict[str, Any] | None:
     """How a value that is neither a tensor nor of a built-in type is written."""
     if isinstance(value, torch.device):
         return {"type": "string", "value": str(value)}
-    if isinstance(value, EnumMember):
+    if isinstance(value, EnumMember | Enum):
         return {"type": "enum", "value": value.name}
     return None

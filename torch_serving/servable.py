@@ -17,6 +17,7 @@ from torch_serving.devices import device_of
 from torch_serving.errors import (
     InferenceFailed,
     InvalidDevice,
+    InvalidInput,
     InvalidParameter,
     InvalidServable,
     UnsupportedResult,
@@ -42,6 +43,7 @@ UNBOUNDED = (
     "aten::IntImplicit", "aten::FloatImplicit", "aten::ComplexImplicit", "aten::ScalarImplicit",
 )  # fmt: skip
 SIZED_BY_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
+UNTYPED = "Tracer cannot infer type"  # what torch says of a list of several types, or of none
 MAX_SHORT_SHAPES = 256
 Shapes = tuple[torch.Size, ...]
 
@@ -75,7 +77,9 @@ class Servable:
                 raise InvalidParameter(
                     f"`method`: the model has {', '.join(names)}; got `{name[:40]}`"
                 )
-            method = self._methods[name] = Method(self, getattr(self.module, name), self._enums)
+            # by attribute, torch.nn.Module's own `half` or `train` would be found
+            exported = self.module._c._get_method(name)
+            method = self._methods[name] = Method(self, exported, self._enums)
         return method
 
     def method_names(self) -> list[str]:
@@ -108,6 +112,11 @@ class Method:
         try:
             return self._method(*inputs)
         except Exception as error:
+            if str(error).startswith(UNTYPED):
+                line = explain(error).partition("\n")[0]
+                raise InvalidInput(
+                    f"a value for Any must have one type throughout: {line}"
+                ) from error
             raise InferenceFailed(explain(error)) from error
 
 
