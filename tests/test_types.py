@@ -255,6 +255,7 @@ def test_wrong_members_of_enumerations(front: Front, name: object):
     ("identifier", "value"),
     [
         ("union_of_enum.pt", {"type": "enum", "value": "RED"}),
+        ("union_of_list.pt", [{"type": "enum", "value": "RED"}]),
         ("union_of_tuple.pt", enveloped(Point(floats(1), 2))),
     ],
 )

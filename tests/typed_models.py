@@ -160,6 +160,7 @@ DEEP = [
 CASES = [*ALONE, *PAIRS, *DEEP]
 MORE = {  # file name -> the arguments of `forward`, its result and its body
     "union_of_enum.pt": ("v: Union[Color, int]", "Union[Color, int]", "return v"),
+    "union_of_list.pt": ("v: Union[List[Color], int]", "Union[List[Color], int]", "return v"),
     "union_of_tuple.pt": ("v: Union[Point, int]", "Union[Point, int]", "return v"),
     "widened.pt": ("f: float, c: complex", "Tuple[float, complex]", "return f, c"),
     "tensor_and_list.pt": ("x: Tensor, d: List[Tensor]", "List[Tensor]", "return d"),

@@ -88,13 +88,18 @@ def plan_of(type_: Type, enums: Enums = dict) -> Plan:
         )
     parts = [plan_of(part, enums) for part in parts_of(type_)]
     if form == "union":
-        if any(part.names for part in parts):
+        if any(has_names(part) for part in parts):
             raise InvalidServable(f"torch finds no named type in {spelling} when it is called")
         parts.sort(key=rank)
     if form == "tuple":
         names = field_names(type_)
         spelling = spelling.rpartition(".")[2] if names else spelling
     return Plan(form, spelling, *parts, names=names)
+
+
+def has_names(plan: Plan) -> bool:
+    """Whether an enumeration or a named tuple stands anywhere in a plan."""
+    return bool(plan.names) or any(has_names(part) for part in plan.parts)
 
 
 def rank(plan: Plan) -> int:
