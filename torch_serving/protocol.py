@@ -66,9 +66,8 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes += len(data)
         super().data_received(data)
         if self._part is not Part.HEAD or self._completed:
-            self._head_bytes = (
-                0  # of a head that follows another message, less was counted: no harm
-            )
+            # a head that follows another message in one piece is counted from the next piece on
+            self._head_bytes = 0
         elif self._head_bytes > MAX_HEAD_BYTES:
             self.refuse(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
             return
