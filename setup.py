@@ -30,7 +30,7 @@ COMMON = {
 }
 
 
-DECODER = ["document", "envelope", "numbers", "simdjson_library", "tensor"]
+DECODER = ["decimal", "document", "envelope", "numbers", "simdjson_library", "tensor"]
 
 
 def extension(name: str, *sources: str) -> Extension:

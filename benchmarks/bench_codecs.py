@@ -12,6 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.bare import BareLoop
 from benchmarks.payloads import (
+    ELEMENTS,
     FEATURES,
     IMAGE,
     IMAGE_BODY,
@@ -20,12 +21,14 @@ from benchmarks.payloads import (
     SMALL_BODY,
     SMALL_RESULT,
 )
-from torch_serving._decoder import Argument, Decoder, Plan
+from torch_serving._decoder import Argument, Decoder, Makers, Plan
 from torch_serving._encoder import Encoder
-from torch_serving.servable import array_of
+from torch_serving.servable import array_of, from_bfloat16_to
 
 ARGUMENTS = [Argument("x", Plan("tensor", "Tensor"))]
-DECODER = Decoder(ARGUMENTS, torch.from_numpy)
+DECODER = Decoder(
+    ARGUMENTS, Makers(torch.from_numpy, bfloat16=from_bfloat16_to(torch.device("cpu")))
+)
 ENCODER = Encoder(torch.Tensor, array_of)
 
 
@@ -63,6 +66,14 @@ def bench_decode_bare_loop(benchmark: BenchmarkFixture) -> None:
     assert bare() == IMAGE.size
     assert np.array_equal(bare.numbers.reshape(IMAGE_SHAPE), IMAGE.astype(np.float32))
     benchmark.pedantic(bare, rounds=30, warmup_rounds=3)
+
+
+@pytest.mark.benchmark(group="decode 150,528 numbers of each type")
+@pytest.mark.parametrize("name", ELEMENTS)
+def bench_elements(benchmark: BenchmarkFixture, name: str) -> None:
+    body, numbers = ELEMENTS[name]
+    torch.testing.assert_close(ours(body), numbers)  # torch rounds to 16 bits twice
+    benchmark.pedantic(ours, (body,), rounds=30, warmup_rounds=3)
 
 
 def encode_ours(tensor: torch.Tensor) -> bytes:

@@ -22,6 +22,37 @@ SMALL_BODY = json.dumps(
 SMALL_RESULT = torch.from_numpy(RNG.standard_normal((1, 4)).astype(np.float32))
 
 
+def element(data_type: torch.dtype, texts: list[str]) -> tuple[bytes, torch.Tensor]:
+    """A body of numbers of one type, and what they are."""
+    name = str(data_type).removeprefix("torch.")
+    body = f'{{"type":"tensor","data_type":"{name}","value":[{",".join(texts)}]}}'.encode()
+    exact = torch.int64 if not data_type.is_floating_point else torch.float64
+    numbers = torch.tensor([json.loads(text) for text in texts], dtype=exact)
+    return body, numbers.to(data_type)
+
+
+def integers(low: int, high: int) -> list[str]:
+    return [str(number) for number in RNG.integers(low, high, IMAGE.size, dtype=np.int64)]
+
+
+DIGITS_17 = [repr(number) for number in IMAGE.ravel().tolist()]
+# what is measured -> (its body, the tensor)
+ELEMENTS = {
+    "float32, 17 digits": element(torch.float32, DIGITS_17),
+    "float64, 17 digits": element(torch.float64, DIGITS_17),
+    "float16, 17 digits": element(torch.float16, DIGITS_17),
+    "bfloat16, 17 digits": element(torch.bfloat16, DIGITS_17),
+    "float32, shortest": element(
+        torch.float32, [str(number) for number in IMAGE.ravel().astype(np.float32)]
+    ),
+    "float32, 4 digits": element(torch.float32, [f"{number:.4f}" for number in IMAGE.ravel()]),
+    "uint8": element(torch.uint8, integers(0, 1 << 8)),
+    "int32": element(torch.int32, integers(-1 << 31, 1 << 31)),
+    "int64, 0 to 50,000": element(torch.int64, integers(0, 50_000)),
+    "int64": element(torch.int64, integers(-1 << 63, (1 << 63) - 1)),
+}
+
+
 def mlp() -> torch.jit.ScriptModule:
     """16 -> 64 -> 4: so small that a server's own work shows."""
     torch.manual_seed(0)

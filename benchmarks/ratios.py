@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+NUMBERS = 150_528  # in each of the large bodies
+
 
 def main() -> None:
     report = json.loads(Path(sys.argv[1]).read_text())
@@ -26,6 +28,20 @@ def main() -> None:
     print("\n| ratio of medians | measured | target |\n| --- | --- | --- |")
     for name, ratio, target in rows:
         print(f"| {name} | {ratio:.2f} | {target} |")
+    print_elements(medians)
+
+
+def print_elements(medians: dict[str, float]) -> None:
+    elements = {
+        name.removeprefix("elements[").removesuffix("]"): median
+        for name, median in medians.items()
+        if name.startswith("elements[")
+    }
+    float32 = elements["float32, 17 digits"]
+    print("\n| numbers | ns each | rate / float32's | target |\n| --- | --- | --- | --- |")
+    for name, median in elements.items():
+        target = ">= 1.3" if "int" in name else "" if "float32" in name else ">= 0.7"
+        print(f"| {name} | {median / NUMBERS * 1e9:.1f} | {float32 / median:.2f} | {target} |")
 
 
 if __name__ == "__main__":

@@ -379,6 +379,8 @@ cdef list read_arguments(Reader reader):
         outer = error
     try:
         return [read_argument(reader, only, at(0))]
+    except InvalidJson:
+        raise
     except ServingError as error:
         # the reading that went wrong deeper down is the one that was meant
         raise error if depth_of(error) > depth_of(outer) else outer
@@ -893,8 +895,10 @@ cdef dict read_pairs(Reader reader, Plan keys, Plan values, Spot spot):
             raise reader.unexpected(pair, "a pair [key, value]")
         key_spot = first_element(reader, pair)
         reader.plain = True
-        key = read(reader, keys, key_spot)
-        reader.plain = plain
+        try:
+            key = read(reader, keys, key_spot)
+        finally:  # another reading may follow a failed one
+            reader.plain = plain
         if key in result:
             raise reader.refuse(InvalidInput, key_spot, "this key stands twice")
         result[key] = read(reader, values, next_element(reader, key_spot))

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <new>
 
-#include "numbers.h"
+#include "decimal.h"
 
 namespace torch_serving {
 

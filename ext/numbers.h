@@ -33,9 +33,6 @@ struct Reading {
     uint32_t index;  // of the element that could not be read
 };
 
-// Whether a JSON number starts at `at` and ends where a scalar may end.
-bool is_number(const char* at, const char* end) noexcept;
-
 // Read `count` scalars that stand at tokens `first`, `first + 2`, ... into `out`, which has room
 // for them. Floats also take the strings "NaN", "Infinity" and "-Infinity".
 Reading read_numbers(const Document& document, uint32_t first, uint32_t count, Element element,

@@ -115,7 +115,7 @@ class Method:
             if str(error).startswith(UNTYPED):
                 line = explain(error).partition("\n")[0]
                 raise InvalidInput(
-                    f"a value for Any must have one type throughout: {line}"
+                    f"a list or dictionary for Any or a union must tell its type: {line}"
                 ) from error
             raise InferenceFailed(explain(error)) from error
 
