@@ -23,7 +23,7 @@ from benchmarks.payloads import (
 )
 from torch_serving._decoder import Argument, Decoder, Makers, Plan
 from torch_serving._encoder import Encoder
-from torch_serving.servable import array_of, from_bfloat16_to
+from torch_serving.arrays import array_of, from_bfloat16_to
 
 ARGUMENTS = [Argument("x", Plan("tensor", "Tensor"))]
 DECODER = Decoder(

@@ -19,13 +19,14 @@ from typing import NamedTuple
 
 
 class CacheStats(NamedTuple):
-    """Counters since the start; `size` is the number of values held now."""
+    """Counters since the start; `size` values of so many `bytes` are held now."""
 
     hits: int
     misses: int
     loads: int
     evictions: int
     size: int
+    bytes: int
 
 
 cdef list take(vector[PyObject*]& dropped):
@@ -40,7 +41,11 @@ cdef list take(vector[PyObject*]& dropped):
 
 @cython.final
 cdef class Cache:
-    """Keeps up to `capacity + buffer` values; one more, and the oldest go, down to `capacity`."""
+    """Keeps up to `capacity + buffer` values; one more, and the oldest go, down to `capacity`.
+
+    Of the values of each group, a device, the oldest go too while they take more than `group_bytes`
+    together (0: no limit). The newest value stays, however large.
+    """
 
     cdef LruCache[string, PyObject*]* entries
     cdef cython.pymutex lock
@@ -50,12 +55,12 @@ cdef class Cache:
 
     __class_getitem__ = classmethod(GenericAlias)
 
-    def __cinit__(self, size_t capacity, size_t buffer=0):
+    def __cinit__(self, size_t capacity, size_t buffer=0, size_t group_bytes=0):
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
         self.capacity = capacity
         self.buffer = buffer
-        self.entries = new LruCache[string, PyObject*](capacity, buffer)
+        self.entries = new LruCache[string, PyObject*](capacity, buffer, group_bytes)
 
     def __dealloc__(self):
         cdef vector[PyObject*] dropped
@@ -78,14 +83,16 @@ cdef class Cache:
                 value = <object>found[0]
         return value
 
-    def put(self, str key, object value not None):
+    def put(self, str key, object value not None, size_t bytes=0, int group=0):
         """Insert or replace a value; return the evicted ones, for the caller to drop."""
         cdef string name = key.encode()
         cdef vector[PyObject*] dropped
         Py_INCREF(value)
         try:
             with self.lock:
-                self.evictions += self.entries.put(name, <PyObject*>value, &dropped)
+                self.evictions += self.entries.put(
+                    name, <PyObject*>value, bytes, group, &dropped
+                )
                 self.loads += 1
         except BaseException:
             Py_DECREF(value)
@@ -100,9 +107,20 @@ cdef class Cache:
             self.entries.remove(name, &dropped)
         return bool(take(dropped))
 
+    def shrink(self, int group, size_t bytes=0):
+        """Drop the oldest values of a group until they take so many bytes at most; return them.
+
+        The value that was used last stays.
+        """
+        cdef vector[PyObject*] dropped
+        with self.lock:
+            self.evictions += self.entries.shrink(group, bytes, &dropped)
+        return take(dropped)
+
     def stats(self):
         """Return the counters."""
         with self.lock:
             return CacheStats(
-                self.hits, self.misses, self.loads, self.evictions, self.entries.size()
+                self.hits, self.misses, self.loads, self.evictions, self.entries.size(),
+                self.entries.bytes(),
             )

@@ -5,9 +5,13 @@ from libcpp.vector cimport vector
 
 cdef extern from "lru_cache.h" namespace "torch_serving" nogil:
     cppclass LruCache[Key, Value]:
-        LruCache(size_t capacity, size_t buffer) except +
+        LruCache(size_t capacity, size_t buffer, size_t group_bytes) except +
         Value* get(const Key& key) noexcept
-        size_t put(const Key& key, Value value, vector[Value]* dropped) except +
+        size_t put(
+            const Key& key, Value value, size_t bytes, int group, vector[Value]* dropped
+        ) except +
+        size_t shrink(int group, size_t bytes, vector[Value]* dropped) except +
         bool remove(const Key& key, vector[Value]* dropped) except +
         void clear(vector[Value]* dropped) except +
         size_t size() noexcept
+        size_t bytes() noexcept

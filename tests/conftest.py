@@ -50,6 +50,10 @@ class Process:
         assert " on http://" in line, self.stderr
         return line.split(" on ")[1].split()[0]
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: int = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 

@@ -32,6 +32,11 @@ SOURCES = {
         "Tensor",
         "y = x\n    for _ in range(n):\n        y = torch.sin(y)\n    return x",
     ),
+    "wide.pt": (  # row by row, and slow enough for others to wait
+        "x: Tensor",
+        "Tensor",
+        "y = x\n    for _ in range(500):\n        y = torch.sin(y)\n    return x + 1",
+    ),
     "generator.pt": ("x: Tensor, g: Generator", "Tensor", "return x"),
     "transposed.pt": ("x: Tensor", "Tensor", "return x.t()"),
     "expanded.pt": ("x: Tensor", "Tensor", "return x.expand(2, 3)"),

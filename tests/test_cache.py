@@ -84,7 +84,7 @@ def test_replacing_evicts_nobody_else():
     assert cache.put("a", "new") == ["value of a"]
     assert cache.get("a") == "new"
     assert cache.get("b") == "value of b"
-    assert cache.stats() == CacheStats(hits=2, misses=0, loads=3, evictions=0, size=2)
+    assert cache.stats() == CacheStats(hits=2, misses=0, loads=3, evictions=0, size=2, bytes=0)
 
 
 def test_what_was_replaced_is_the_newest():
@@ -116,14 +116,14 @@ def test_removing():
 
 def test_counters():
     cache = Cache(1)
-    assert cache.stats() == CacheStats(hits=0, misses=0, loads=0, evictions=0, size=0)
+    assert cache.stats() == CacheStats(hits=0, misses=0, loads=0, evictions=0, size=0, bytes=0)
     cache.get("a")
     cache.put("a", 1)
     cache.get("a")
     cache.get("a")
     cache.put("b", 2)
     cache.get("a")
-    assert cache.stats() == CacheStats(hits=2, misses=2, loads=2, evictions=1, size=1)
+    assert cache.stats() == CacheStats(hits=2, misses=2, loads=2, evictions=1, size=1, bytes=0)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_keys_are_text(key):
         with pytest.raises((TypeError, AttributeError, UnicodeEncodeError)):
             call(key)
     assert sys.getrefcount(Model) == count
-    assert cache.stats() == CacheStats(hits=0, misses=0, loads=1, evictions=0, size=1)
+    assert cache.stats() == CacheStats(hits=0, misses=0, loads=1, evictions=0, size=1, bytes=0)
 
 
 def test_none_is_no_value():
@@ -297,3 +297,56 @@ def test_threads_never_see_a_wrong_value():
     assert stats.size <= 3
     gc.collect()
     assert len(alive) == stats.size
+
+
+def contents(cache: Cache[object], keys: str) -> str:
+    return "".join(key for key in keys if cache.get(key) is not None)
+
+
+def test_a_group_takes_at_most_so_many_bytes():
+    cache: Cache[object] = Cache(100, group_bytes=10)
+    for key, size, group in [("a", 4, 0), ("b", 4, 0), ("x", 9, 1), ("c", 2, 0)]:
+        assert cache.put(key, object(), size, group) == []
+    assert cache.stats().bytes == 19
+    assert len(cache.put("d", object(), 3, 0)) == 1  # 13 bytes: the oldest goes
+    assert contents(cache, "abcdx") == "bcdx"
+    assert len(cache.put("y", object(), 9, 1)) == 1  # the other group has a budget of its own
+    assert contents(cache, "bcdxy") == "bcdy"
+    assert cache.stats().evictions == 2
+
+
+def test_what_is_larger_than_all_that_is_allowed_stays_alone():
+    cache: Cache[object] = Cache(100, group_bytes=10)
+    cache.put("a", object(), 5)
+    assert len(cache.put("b", object(), 50)) == 1
+    assert contents(cache, "ab") == "b"
+    assert len(cache.put("c", object(), 1)) == 1
+    assert contents(cache, "bc") == "c"
+
+
+def test_replacing_counts_bytes_once():
+    cache: Cache[object] = Cache(100, group_bytes=10)
+    for _ in range(5):
+        assert len(cache.put("a", object(), 6)) <= 1
+    assert cache.stats()[3:] == (0, 1, 6)
+
+
+def test_a_group_can_be_shrunk():
+    cache: Cache[object] = Cache(100)
+    for key, group in [("a", 0), ("b", 1), ("c", 0), ("d", 0)]:
+        cache.put(key, object(), 5, group)
+    assert len(cache.shrink(0, 10)) == 1
+    assert contents(cache, "abcd") == "bcd"
+    cache.get("c")
+    assert len(cache.shrink(0)) == 1  # the one that was used last stays
+    assert contents(cache, "bcd") == "bc"
+    assert len(cache.shrink(1)) == 1
+    assert cache.shrink(7) == []
+    assert contents(cache, "bc") == "c"
+
+
+def test_both_limits_hold():
+    cache: Cache[object] = Cache(2, group_bytes=10)
+    for key in "abcd":
+        cache.put(key, object(), 4)
+    assert contents(cache, "abcd") == "cd"

@@ -17,7 +17,8 @@ from typed_models import CASES, file_of, save_in_a_process
 
 from torch_serving.description import describe
 from torch_serving.engine import Engine
-from torch_serving.servable import Servable, load
+from torch_serving.loading import load
+from torch_serving.servable import Servable
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,8 @@ from servables import scripted
 
 from torch_serving.engine import Engine
 from torch_serving.errors import IncompatibleDtype, UnsupportedResult
-from torch_serving.servable import Method, load
+from torch_serving.loading import load
+from torch_serving.servable import Method
 
 CPU = torch.device("cpu")
 ENGINE = Engine(1)

@@ -12,18 +12,12 @@ from client import LIMIT_S, Client, RawConnection, in_threads, scalar, string, t
 from conftest import Process
 from servables import SOURCES, scripted
 
-from torch_serving import engine, servable
+from torch_serving import engine
+from torch_serving import pace as pacing
 from torch_serving.engine import Engine, Job
 from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
-from torch_serving.servable import (
-    MAX_SHORT_SHAPES,
-    SHORT_S,
-    WARM_UP_RUNS,
-    Method,
-    Pace,
-    Servable,
-    is_bounded,
-)
+from torch_serving.pace import MAX_SHORT_SHAPES, SHORT_S, WARM_UP_RUNS, Pace, is_bounded
+from torch_serving.servable import Method, Servable
 
 CPU = torch.device("cpu")
 
@@ -300,7 +294,7 @@ def test_what_is_not_bounded_is_never_short():
 
 def test_runs_are_recorded(monkeypatch: pytest.MonkeyPatch):
     """What a job took is known of its method, whether it went well or raised."""
-    monkeypatch.setattr(servable, "SHORT_S", float("inf"))  # however busy the machine is
+    monkeypatch.setattr(pacing, "SHORT_S", float("inf"))  # however busy the machine is
     picky = method("x: Tensor", "Tensor", "assert x.numel() == 1, 'only one'\n    return x")
     one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
     for body in (one, two):

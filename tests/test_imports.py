@@ -15,11 +15,13 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "server"},
-    {"app", "wsgi", "protocol"},
+    {"app", "wsgi", "protocol", "workers"},
     {"resources.serve", "resources.model", "resources.healthcheck", "resources"},
     {"access_log", "answers", "body", "listener", "parameters", "request"},
     {"engine", "models", "description"},
-    {"servable", "devices", "schema", "script_types", "images"},
+    {"loading"},
+    {"servable", "batching", "pace"},
+    {"arrays", "devices", "schema", "script_types", "images", "sidecar"},
     {"_cache", "_decoder", "_encoder"},
     {"config"},
     {"errors"},
@@ -55,8 +57,8 @@ def is_module(name: str) -> bool:
 FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 IMPORTS = {name: imported_by(path) for name, path in FILES.items()}
 CORE = [
-    *("engine", "models", "description"),
-    *("servable", "devices", "schema", "script_types", "images"),
+    *("engine", "models", "description", "loading", "servable", "batching", "pace"),
+    *("arrays", "devices", "schema", "script_types", "images", "sidecar"),
 ]
 LAYER_OF = {name: index for index, layer in enumerate(LAYERS) for name in layer}
 

@@ -15,6 +15,7 @@ from client import LIMIT_S, in_threads
 from torch_serving._cache import Cache
 from torch_serving.errors import InvalidServable
 from torch_serving.models import Models
+from torch_serving.sidecar import Settings
 
 CPU = torch.device("cpu")
 
@@ -23,6 +24,7 @@ class Fake:
     """Stands for a servable."""
 
     def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+        self.bytes = lambda: 1
         self.path = path
         self.device = device
         self.identity = identity
@@ -38,7 +40,9 @@ class Folder:
         self.before_load: Callable[[Path], object] = lambda path: None
         self.models = Models(root, Cache(capacity, buffer), self.load)
 
-    def load(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> Fake:
+    def load(
+        self, path: Path, device: torch.device, identity: tuple[int, ...], settings: Settings
+    ) -> Fake:
         self.loads.append(path)
         self.before_load(path)
         return Fake(path, device, identity)

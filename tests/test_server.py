@@ -89,7 +89,8 @@ def check_one_line(process: Process, words: str) -> None:
         (["--port", "65536"], "--port: expected 0 to 65535, got 65536"),
         (["--port", "-1"], "--port"),
         (["--port", "http"], "--port: expected a whole number, got 'http'"),
-        (["--threads", "0"], "--threads: expected at least 1"),
+        (["--threads", "0"], "--lanes/--threads: expected at least 1"),
+        (["--lanes", "x"], "--lanes/--threads: expected a whole number"),
         (["--model-capacity", "0"], "--model-capacity: expected at least 1"),
         (["--buffer-size", "-1"], "--buffer-size"),
         (["--max-body", "0"], "--max-body: expected a size"),
@@ -157,7 +158,7 @@ def test_variables_set_what_flags_do_not(root: Path, start: Callable[..., Proces
     with Client(process.url) as client:
         assert client.post("echo.pt", [tensor([1], [1])]).status == 413
     assert f"2 models in {root}" in process.stdout
-    assert "1 lanes" in process.stdout
+    assert ", 1 lane\n" in process.stdout
 
 
 @pytest.mark.parametrize(
@@ -179,9 +180,10 @@ def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):
     process = start("--help")
     process.exit_code()
     flags = "port host server behind-proxy model-capacity buffer-size threads device use-gpu"
+    models = "model-memory preload batch max-batch workers lanes intra-op-threads"
     limits = "max-body header-timeout body-timeout shutdown-timeout log-level"
     text = " ".join(process.stdout.split())
-    assert [flag for flag in f"{flags} {limits}".split() if f"--{flag} " not in text] == []
+    assert [flag for flag in f"{flags} {models} {limits}".split() if f"--{flag} " not in text] == []
     for default in ("8888", "127.0.0.1", "256MiB", "uvicorn"):
         assert f"(default: {default})" in text
 

@@ -29,7 +29,7 @@ from typed_models import (
 
 from torch_serving.engine import Engine
 from torch_serving.errors import ServingError
-from torch_serving.servable import load
+from torch_serving.loading import load
 
 CPU = torch.device("cpu")
 PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '

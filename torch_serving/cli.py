@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +15,7 @@ from torch_serving import __version__, commands
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.listener import bind
+from torch_serving.sidecar import MAX_MAX_BATCH
 
 PREFIX = "TORCH_SERVING_"
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -57,13 +57,10 @@ def serve_until_signal(config: Config) -> NoReturn:
     listener = bind(config.host, config.port)
     from torch_serving.server import serve  # takes a second: torch
 
-    with suppress(KeyboardInterrupt):  # meinheld lets it through, after its request
-        serve(config, listener)
+    code = serve(config, listener)
     sys.stdout.flush()
     logging.shutdown()
-    os._exit(
-        0
-    )  # a lane may be inside a run that never ends, and torch must not be torn down under it
+    os._exit(code)  # torch must not be torn down under threads that it may still have
 
 
 def parse(argv: Sequence[str], environment: "os._Environ[str] | dict[str, str]") -> Config:
@@ -72,6 +69,10 @@ def parse(argv: Sequence[str], environment: "os._Environ[str] | dict[str, str]")
     values = vars(parser.parse_args([*from_environment(parser, environment), *argv]))
     if values.pop("use_gpu") and values["device"] == DEFAULTS.device:
         values["device"] = "cuda"
+    for name in ("jit_fusion", "jit_profiling"):
+        values[name] = values[name] == "on"
+    for name in ("preload", "batch"):
+        values[name] = tuple(values.get(name, ()))
     config = Config(**values)
     if not config.model_root.is_dir():
         parser.error(f"MODEL_ROOT: no such folder: {config.model_root}")
@@ -106,6 +107,7 @@ def build_parser() -> Parser:
     )
     add_network_flags(parser.add_argument_group("network"))
     add_model_flags(parser.add_argument_group("models"))
+    add_execution_flags(parser.add_argument_group("execution"))
     add_limit_flags(parser.add_argument_group("limits"))
     logs = parser.add_argument_group("logs")
     logs.add_argument(
@@ -153,15 +155,78 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         help="models kept beyond the capacity, until there are more of them",
     )
     group.add_argument(
+        "--model-memory",
+        dest="model_memory_bytes",
+        metavar="SIZE",
+        type=size,
+        default=argparse.SUPPRESS,
+        help="memory for the weights of models on each device, besides the capacity "
+        "(default: no limit)",
+    )
+    group.add_argument(
+        "--preload",
+        metavar="PATTERN",
+        type=pattern,
+        action="append",
+        default=argparse.SUPPRESS,
+        help="load the models with these names at the start, as in '*.pt'; may be repeated",
+    )
+    group.add_argument(
+        "--batch",
+        metavar="PATTERN",
+        type=pattern,
+        action="append",
+        default=argparse.SUPPRESS,
+        help="models whose first dimension is a batch: requests that wait run as one; may be "
+        "repeated, and said in MODEL.toml",
+    )
+    group.add_argument(
+        "--max-batch",
+        metavar="N",
+        type=batch_size,
+        default=DEFAULTS.max_batch,
+        help="the most rows of one batch",
+    )
+    group.add_argument(
+        "--device",
+        default=DEFAULTS.device,
+        help="where models run; of several, as in cuda:0,cuda:1, the one with the fewest requests",
+    )
+    group.add_argument("--use-gpu", action="store_true", help="the same as --device cuda")
+
+
+def add_execution_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--workers",
+        metavar="N",
+        type=workers,
+        default=DEFAULTS.workers,
+        help="processes, each with its own cache; auto: one per core",
+    )
+    group.add_argument(
         "-t",
+        "--lanes",
         "--threads",
+        dest="lanes",
         metavar="N",
         type=positive,
         default=argparse.SUPPRESS,
-        help="lanes: threads that run models (default: one per core, at most 8)",
+        help="threads of each process that run models (default: one per core, at most 8)",
     )
-    group.add_argument("--device", default=DEFAULTS.device, help="where models run")
-    group.add_argument("--use-gpu", action="store_true", help="the same as --device cuda")
+    group.add_argument(
+        "--intra-op-threads",
+        metavar="N",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help="threads for one operator of torch (default: cores divided by lanes and workers)",
+    )
+    for name, meaning in (("fusion", "fuse operators"), ("profiling", "specialise for shapes")):
+        group.add_argument(
+            f"--jit-{name}",
+            choices=["on", "off"],
+            default="on",
+            help=f"let TorchScript {meaning}",
+        )
 
 
 def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
@@ -191,21 +256,28 @@ def from_environment(
     """The arguments that the environment holds, as on a command line."""
     arguments = []
     for action in parser._actions:
-        flag = action.option_strings[-1] if action.option_strings else ""
-        name = PREFIX + (flag.removeprefix("--") or action.dest).replace("-", "_").upper()
-        value = environment.get(name)
-        if value is None or flag in ("--help", "--version"):
-            continue
-        check(parser, name, action, value)
-        if action.nargs == 0:
-            if value.lower() not in ("", "0", "1", "false", "true"):
-                parser.error(f"{name}: expected 0 or 1, got {value!r}")
-            arguments += [flag] if value.lower() in ("1", "true") else []
-        elif flag:
-            arguments.append(f"{flag}={value}")
-        else:
-            action.default = Path(value)
+        long = [flag for flag in action.option_strings if flag.startswith("--")]
+        for flag in long or [""]:
+            name = PREFIX + (flag.removeprefix("--") or action.dest).replace("-", "_").upper()
+            value = environment.get(name)
+            if value is not None and flag not in ("--help", "--version"):
+                check(parser, name, action, value)
+                arguments += as_arguments(parser, name, action, flag, value)
     return arguments
+
+
+def as_arguments(
+    parser: argparse.ArgumentParser, name: str, action: argparse.Action, flag: str, value: str
+) -> list[str]:
+    """One variable, as on a command line."""
+    if not flag:
+        action.default = Path(value)
+        return []
+    if action.nargs != 0:
+        return [f"{flag}={value}"]
+    if value.lower() not in ("", "0", "1", "false", "true"):
+        parser.error(f"{name}: expected 0 or 1, got {value!r}")
+    return [flag] if value.lower() in ("1", "true") else []
 
 
 def check(parser: argparse.ArgumentParser, name: str, action: argparse.Action, value: str) -> None:
@@ -229,6 +301,23 @@ def positive(text: str) -> int:
     if natural(text) < 1:
         raise argparse.ArgumentTypeError("expected at least 1")
     return int(text)
+
+
+def batch_size(text: str) -> int:
+    if not 2 <= natural(text) <= MAX_MAX_BATCH:
+        raise argparse.ArgumentTypeError(f"expected 2 to {MAX_MAX_BATCH}, got {text}")
+    return int(text)
+
+
+def workers(text: str) -> int | None:
+    return None if text == "auto" else positive(text)
+
+
+def pattern(text: str) -> str:
+    """The names of models, as a shell writes it; `./` before it means nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a pattern as in *.pt")
+    return text.removeprefix("./")
 
 
 def port(text: str) -> int:

@@ -68,7 +68,7 @@ def read_data(data: str) -> bytes:
 
 def load_servable(path: Path, device: str) -> Any:
     from torch_serving.devices import device_of
-    from torch_serving.servable import load
+    from torch_serving.loading import load
 
     if not path.is_file():
         raise StartupError(f"no such file: {path}")

@@ -48,7 +48,9 @@ def describe_method(servable: Servable, method: Method) -> dict[str, Any]:
         "signature": str(method.signature),
         "arguments": arguments,
         "result": method.signature.result.type,
-    } | example_of(servable, method)
+        **example_of(servable, method),
+        **({"batching": method.batching.describe()} if method.batching else {}),
+    }
 
 
 def plain(default: Any) -> Any:

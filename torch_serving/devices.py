@@ -1,6 +1,8 @@
 """Names of devices -> devices that this machine has."""
 
+import contextlib
 import functools
+from collections.abc import Iterator
 
 import torch
 
@@ -21,6 +23,33 @@ def device_of(name: str) -> torch.device:
     if device.type == "meta" or (device.type == "cpu" and asked.index):
         raise not_here(name)
     return device
+
+
+class Devices:
+    """The devices that models run on unless they or a request say otherwise.
+
+    Of several, as in `cuda:0,cuda:1`, the one with the fewest requests is next. For one thread.
+    """
+
+    def __init__(self, names: str) -> None:
+        self._devices = [device_of(name.strip()) for name in names.split(",")]
+        self._running = dict.fromkeys(self._devices, 0)
+
+    def choose(self) -> torch.device:
+        if len(self._devices) == 1:
+            return self._devices[0]
+        return min(self._devices, key=self._running.__getitem__)
+
+    @contextlib.contextmanager
+    def busy(self, device: torch.device) -> Iterator[None]:
+        """Count a request to a device while it lasts."""
+        if device in self._running:
+            self._running[device] += 1
+        try:
+            yield
+        finally:
+            if device in self._running:
+                self._running[device] -= 1
 
 
 def available_devices() -> list[str]:

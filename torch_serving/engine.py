@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import suppress
 from operator import attrgetter
 from queue import SimpleQueue
@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-from torch_serving.errors import ShuttingDown
+from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
+from torch_serving.errors import OutOfMemory, ServingError, ShuttingDown
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
@@ -30,11 +31,11 @@ class Job:
 
     __slots__ = ("body_bytes", "elapsed_s", "error", "future", "inputs", "method", "value")
 
-    def __init__(self, method: Method, body: bytes, inputs: list[Any] | None = None) -> None:
+    def __init__(self, method: Method, body: bytes) -> None:
         self.method = method
-        self.value: Any = body if inputs is None else inputs
+        self.value: Any = body
         self.body_bytes = len(body)
-        self.inputs = inputs
+        self.inputs: list[Any] | None = None
         self.elapsed_s = 0.0
         self.error: Exception | None = None
         self.future: asyncio.Future[bytes] | None = None
@@ -43,7 +44,7 @@ class Job:
 DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
 
 
-def work(jobs: Iterable[Job]) -> None:
+def work(jobs: Sequence[Job]) -> None:
     """Take each step for all jobs before the next one; what goes wrong with a job stays with it.
 
     torch is far larger than any cache: a request that goes alone finds the code of each step cold.
@@ -53,7 +54,7 @@ def work(jobs: Iterable[Job]) -> None:
     finish(jobs)
 
 
-def decode(jobs: Iterable[Job]) -> None:
+def decode(jobs: Sequence[Job]) -> None:
     INFERENCE.enter()
     take(DECODE, jobs)
     for job in jobs:
@@ -61,10 +62,10 @@ def decode(jobs: Iterable[Job]) -> None:
             job.inputs = job.value
 
 
-def finish(jobs: Iterable[Job]) -> None:
+def finish(jobs: Sequence[Job]) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
-    take(RUN, jobs)
+    take(RUN, run_groups(jobs) if len(jobs) > 1 else jobs)
     take(ENCODE, jobs)
     for job in jobs:
         if job.inputs is not None:
@@ -83,18 +84,66 @@ def take(step: Callable[[Method], Callable[[Any], Any]], jobs: Iterable[Job]) ->
             job.elapsed_s += now - before
 
 
+def run_groups(jobs: Iterable[Job]) -> list[Job]:
+    """Run as one what may run as one, and return the jobs that are left."""
+    left = []
+    groups: dict[Batching, list[Job]] = {}
+    for job in jobs:
+        batching = job.method.batching
+        if batching is not None and batching.state == "on" and job.error is None:
+            groups.setdefault(batching, []).append(job)
+        else:
+            left.append(job)
+    for batching, members in groups.items():
+        for indices in groups_of([job.value for job in members], batching.max_rows):
+            group = [members[index] for index in indices]
+            if len(group) == 1 or not run_together(batching, group):
+                left += group
+    return left
+
+
+def run_together(batching: Batching, jobs: list[Job]) -> bool:
+    """Run jobs as one. If that fails, nothing has happened: they are run one by one, so that only
+    the guilty one fails."""
+    started_s = time.perf_counter()
+    sizes = [rows_of(job.value) or 0 for job in jobs]
+    try:
+        parts = split(jobs[0].method.run(merge([job.value for job in jobs])), sizes)
+    except NotRowWise as error:
+        batching.turn_off(str(error))
+        return False
+    except ServingError:
+        return False
+    share_s = (time.perf_counter() - started_s) / len(jobs)
+    for job, part in zip(jobs, parts, strict=True):
+        job.value = part
+        job.elapsed_s += share_s
+    batching.count(len(jobs))
+    return True
+
+
 class Engine:
     """Runs jobs. `submit` is for the thread of one event loop, `run` for any thread.
 
     `requests` are those that the server is busy with: when there is more than one, short jobs of
-    one turn of the loop wait for each other.
+    one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
+    returns whether it could.
     """
 
-    def __init__(self, lanes: int, requests: Sized = ()) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        requests: Sized = (),
+        intra_op_threads: int | None = None,
+        free_memory: Callable[[torch.device], bool] = lambda _: False,
+    ) -> None:
         self.lanes = lanes
+        self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
         self._requests = requests
+        self._free_memory = free_memory
         self._short_jobs: list[Job] = []
-        self._lane_jobs: SimpleQueue[Job | None] = SimpleQueue()
+        # a job, a batching that has jobs that wait, or the end
+        self._lane_jobs: SimpleQueue[Job | Batching | None] = SimpleQueue()
         self._done: deque[Job] = deque()
         self._waking = False  # a wake-up is on its way to the loop; it takes all that is done
         self._threads = [
@@ -104,7 +153,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the lanes, and divide the cores among them."""
-        torch.set_num_threads(max(1, cores() // self.lanes))
+        torch.set_num_threads(self.intra_op_threads)
         for thread in self._threads:
             thread.start()
 
@@ -115,32 +164,24 @@ class Engine:
 
     def run(self, method: Method, body: bytes) -> bytes:
         """Answer a request in the calling thread."""
-        started_s = time.perf_counter()
-        INFERENCE.enter()
-        return self._finish(method, body, method.decode(body), started_s)
-
-    def _finish(self, method: Method, body: bytes, inputs: list[Any], started_s: float) -> bytes:
-        try:
-            response: bytes = method.encode(method.run(inputs))
-            return response
-        finally:  # what fails late holds up the loop as well
-            method.pace.record(len(body), inputs, time.perf_counter() - started_s)
+        job = Job(method, body)
+        work((job,))
+        return outcome(job)
 
     async def submit(self, method: Method, body: bytes) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
+        job = Job(method, body)
         may_be_short = method.pace.may_be_short(len(body))
-        inputs = None
         if may_be_short and len(self._requests) < 2:
-            started_s = time.perf_counter()
-            INFERENCE.enter()
-            inputs = method.decode(body)
-            if method.pace.is_short(inputs):
-                return self._finish(method, body, inputs, started_s)
-        job = Job(method, body, inputs)
+            decode((job,))
+            if is_short(job):
+                finish((job,))
+                return outcome(job)
+            may_be_short = False
         loop = asyncio.get_running_loop()
         job.future = loop.create_future()
-        if inputs is not None or not may_be_short:
-            self._lane_jobs.put(job)
+        if not may_be_short:
+            self._put(job)
         else:
             if not self._short_jobs:
                 loop.call_soon(self._work_on_loop)
@@ -150,6 +191,15 @@ class Engine:
         except asyncio.CancelledError:
             raise ShuttingDown("the server stops before the answer is ready") from None
 
+    def _put(self, job: Job) -> None:
+        """Give a job to the lanes."""
+        batching = job.method.batching
+        if batching is not None and batching.state == "on":
+            batching.waiting.append(job)
+            self._lane_jobs.put(batching)
+        else:
+            self._lane_jobs.put(job)
+
     def _work_on_loop(self) -> None:
         jobs, self._short_jobs = self._short_jobs, []
         decode(jobs)
@@ -158,23 +208,33 @@ class Engine:
             if is_short(job):
                 short.append(job)
             else:
-                self._lane_jobs.put(job)
+                self._put(job)
         finish(short)
         for job in short:
             tell(job)
 
     def _work_in_lane(self) -> None:
-        while (job := self._lane_jobs.get()) is not None:
-            if job.inputs is None:
-                decode((job,))
-            finish((job,))
-            self._done.append(job)
-            loop = job.future.get_loop() if job.future else None
-            del job  # an idle lane keeps no request alive
-            if loop and not self._waking:
-                self._waking = True
-                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._tell_done)
+        use_streams_of_its_own()
+        while (item := self._lane_jobs.get()) is not None:
+            # a free lane takes all that waits; those after it find nothing
+            jobs = [item] if isinstance(item, Job) else item.take_waiting()
+            if jobs:
+                self._run_in_lane(jobs)
+            del item, jobs  # an idle lane keeps no request alive
+
+    def _run_in_lane(self, jobs: list[Job]) -> None:
+        decode([job for job in jobs if job.inputs is None])
+        finish(jobs)
+        for job in jobs:
+            if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
+                job.error, job.value = None, job.inputs
+                finish((job,))
+        self._done.extend(jobs)
+        loop = jobs[0].future.get_loop() if jobs[0].future else None
+        if loop and not self._waking:
+            self._waking = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._tell_done)
 
     def _tell_done(self) -> None:
         self._waking = False  # first: what is done from here on sends a wake-up of its own
@@ -187,6 +247,14 @@ def is_short(job: Job) -> bool:
     return job.inputs is None or job.method.pace.is_short(job.inputs)
 
 
+def outcome(job: Job) -> bytes:
+    """The response, or the error raised."""
+    if job.error is not None:
+        raise job.error
+    response: bytes = job.value
+    return response
+
+
 def tell(job: Job) -> None:
     """Give the outcome to whoever waits for it."""
     if job.future is None or job.future.done():
@@ -197,10 +265,12 @@ def tell(job: Job) -> None:
         job.future.set_result(job.value)
 
 
+def use_streams_of_its_own() -> None:
+    """What one thread does on a GPU need not wait for the others."""
+    for index in range(torch.cuda.device_count()):
+        torch.cuda.set_stream(torch.cuda.Stream(index))  # type: ignore[no-untyped-call]
+
+
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def default_lanes() -> int:
-    return min(cores(), MAX_LANES)

@@ -23,6 +23,7 @@ ServingError
     ├── UnexpectedError         500
     ├── InferenceFailed         500
     ├── UnsupportedResult       500
+    ├── OutOfMemory             503
     ├── Overloaded              503
     └── ShuttingDown            503
 
@@ -152,6 +153,12 @@ class UnsupportedResult(ServerError):
     """The model gave something that the wire has no form for."""
 
     description = "Unsupported result"
+
+
+class OutOfMemory(ServerError):
+    status = 503
+    description = "Out of memory"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
 class Overloaded(ServerError):

@@ -6,6 +6,7 @@ then forgotten. A file that changed is another model.
 """
 
 import asyncio
+import fnmatch
 import functools
 import os
 import posixpath
@@ -19,12 +20,16 @@ from typing import NamedTuple
 import torch
 
 from torch_serving._cache import Cache
-from torch_serving.errors import InvalidServable, ShuttingDown
-from torch_serving.servable import Identity, Servable, load
+from torch_serving.devices import device_of
+from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
+from torch_serving.loading import load
+from torch_serving.servable import Identity, Servable
+from torch_serving.sidecar import Settings, read_settings
 
-Load = Callable[[Path, torch.device, Identity], Servable]
+Load = Callable[[Path, torch.device, Identity, Settings], Servable]
 
 MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
+MAX_OWN_DEVICES = 1024
 LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
 
 
@@ -37,12 +42,23 @@ class Place(NamedTuple):
 
 
 class Models:
-    """The models below one folder. Safe to use from any thread."""
+    """The models below one folder. Safe to use from any thread.
 
-    def __init__(self, root: Path, cache: Cache[Servable], load: Load = load) -> None:
+    `defaults` gives the settings of the model of a name, where the file beside it says nothing.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        cache: Cache[Servable],
+        load: Load = load,
+        defaults: Callable[[str], Settings] = lambda _: Settings(),
+    ) -> None:
         self.cache = cache
         self._root = os.path.realpath(root)
         self._load = load
+        self._defaults = defaults
+        self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
@@ -75,10 +91,26 @@ class Models:
                 self._loading[place.key] = future
         return future
 
-    def count(self) -> int:
-        """How many model files lie below the root."""
-        files = (name for _, _, names in os.walk(self._root) for name in names)
-        return sum(name.endswith(".pt") for name in files)
+    def own_device(self, identifier: str) -> torch.device | None:
+        """The device that the settings of a model name, if they do."""
+        return self._own_device(name_of(identifier))
+
+    def free_memory(self, device: torch.device) -> bool:
+        """Drop what is not in use on a device; return whether there was anything."""
+        dropped = len(self.cache.shrink(group_of(device)))
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return dropped > 0
+
+    def preload(self, identifier: str, device: torch.device) -> Servable:
+        """Load a model in this thread."""
+        return self._load_into_cache(place_of(self._root, identifier, device), device)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """The names of the model files below the root that match a pattern, in order."""
+        paths = sorted(Path(self._root).rglob("*.pt"))
+        names = [path.relative_to(self._root).as_posix() for path in paths]
+        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
     def close(self) -> None:
         self._loaders.shutdown(wait=False, cancel_futures=True)
@@ -89,20 +121,35 @@ class Models:
             servable = self.cache.get(place.key)  # somebody else's load may just have ended
             if servable is None or servable.identity != identity:
                 servable = self._load_file(place, device, identity)
-                self.cache.put(place.key, servable)  # what it evicts is freed here, off any request
+                # what it evicts is freed here, off any request
+                self.cache.put(place.key, servable, servable.bytes(), group_of(device))
+                self._own_device.cache_clear()  # its settings may have changed, too
             return servable
         finally:
             with self._lock:
-                del self._loading[place.key]
+                self._loading.pop(place.key, None)
 
     def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
+        path = self._real_path(place)
+        try:
+            settings = read_settings(path, self._defaults(place.name))
+            return self._load(path, device, identity, settings)
+        except InvalidServable as error:
+            raise InvalidServable(f"`{place.name}`: {error.detail}") from error
+
+    def _real_path(self, place: Place) -> Path:
         path = Path(os.path.realpath(place.path))
         if not path.is_relative_to(self._root) or not path.is_file():
             raise no_such_model(place.name)
+        return path
+
+    def _read_own_device(self, name: str) -> torch.device | None:
+        place = Place(name, f"{self._root}/{name}", "")
         try:
-            return self._load(path, device, identity)
-        except InvalidServable as error:
-            raise InvalidServable(f"`{place.name}`: {error.detail}") from error
+            device = read_settings(self._real_path(place), self._defaults(name)).device
+            return device_of(device) if device is not None else None
+        except (InvalidServable, InvalidDevice) as error:
+            raise InvalidServable(f"`{name}`: {error.detail}") from error
 
 
 async def loaded(loading: Future[Servable]) -> Servable:
@@ -115,15 +162,28 @@ async def loaded(loading: Future[Servable]) -> Servable:
 
 @functools.lru_cache(maxsize=1024)
 def place_of(root: str, identifier: str, device: torch.device) -> Place:
-    """Where a model is looked for. Refuses an identifier that points outside the root."""
+    """Where a model is looked for."""
+    name = name_of(identifier)
+    return Place(name, f"{root}/{name}", f"{name}\0{device}")
+
+
+@functools.lru_cache(maxsize=1024)
+def name_of(identifier: str) -> str:
+    """Normalise an identifier. Refuses one that points outside the root."""
     name = posixpath.normpath(identifier)
     if (
         not 0 < len(identifier) <= MAX_IDENTIFIER
         or name.startswith(("/", "../"))
         or name in (".", "..")
+        or "\0" in name
     ):
         raise no_such_model(identifier)
-    return Place(name, f"{root}/{name}", f"{name}\0{device}")
+    return name
+
+
+def group_of(device: torch.device) -> int:
+    """The number by which the cache knows a device."""
+    return -1 if device.type == "cpu" else device.index or 0
 
 
 def identity_of(place: Place) -> Identity:

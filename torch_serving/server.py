@@ -2,27 +2,33 @@
 
 import asyncio
 import contextlib
+import fnmatch
+import functools
 import gc
 import logging
-import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
+from typing import NamedTuple
 
+import torch
 import uvicorn
 
 from torch_serving import __version__, app, wsgi
 from torch_serving._cache import Cache
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
-from torch_serving.devices import device_of
-from torch_serving.engine import Engine, default_lanes
-from torch_serving.errors import InvalidDevice, StartupError
+from torch_serving.devices import Devices
+from torch_serving.engine import MAX_LANES, Engine, cores
+from torch_serving.errors import ServingError, StartupError
 from torch_serving.listener import url_of
 from torch_serving.models import Models
 from torch_serving.protocol import Protocol
+from torch_serving.servable import Servable
+from torch_serving.sidecar import Settings
+from torch_serving.workers import WRONG_START, Lifeline, Supervisor
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
@@ -34,46 +40,128 @@ meinheld is not installed. Its last version pins a greenlet that current Pythons
     pip install --no-deps meinheld==1.0.2"""
 
 
-def serve(config: Config, listener: socket.socket) -> None:
-    """Serve until a signal says stop; accepted requests are finished first.
+def serve(config: Config, listener: socket.socket) -> int:
+    """Serve until a signal says stop; accepted requests are finished first. Return the exit code.
 
-    Raises StartupError if the device is not there, or the server is not installed.
+    Raises StartupError if a device is not there, a model can't be preloaded, or the server is not
+    installed.
     """
-    try:
-        device_of(config.device)
-    except InvalidDevice as error:
-        raise StartupError(error.detail) from None
-    requests: set[asyncio.Task[None]] = set()
-    models = Models(config.model_root, Cache(config.model_capacity, config.buffer_size))
-    engine = Engine(config.threads or default_lanes(), requests)
-    engine.start()
+    threads = threads_of(config)
+    configure_torch(config)
+    models = models_of(config)
+    forked = config.server == "uvicorn"
+    if not forked or "cuda" not in config.device:  # CUDA does not survive a fork
+        preload(models, config)
     gc.collect()
     gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
-    access_log = AccessLog(sys.stdout) if config.log_level in ("debug", "info") else None
+    if not forked:
+        return serve_with_meinheld(config, listener, models, threads)
+
+    def serve_in_worker(lifeline: Lifeline) -> int:
+        return serve_with_uvicorn(config, listener, models, threads, lifeline)
+
+    announcement = functools.partial(announce, config, listener, models, threads)
+    # a socket that the parent held open would still take connections
+    return Supervisor(threads.workers, serve_in_worker, announcement, listener.close).run()
+
+
+class Threads(NamedTuple):
+    """How the cores are divided: processes, lanes of each, threads of one operator."""
+
+    workers: int
+    lanes: int
+    intra_op: int
+
+
+def threads_of(config: Config) -> Threads:
+    """Divide the cores. Raises StartupError if more threads are asked for than there are cores."""
+    workers = config.workers or cores()
+    share = max(1, cores() // workers)
+    lanes = config.lanes or max(1, min(share // (config.intra_op_threads or 1), MAX_LANES))
+    intra_op = config.intra_op_threads or max(1, share // lanes)
+    if intra_op > 1 and workers * lanes * intra_op > cores():
+        raise StartupError(
+            f"{workers} workers with {lanes} lanes of {intra_op} threads are more than the "
+            f"{cores()} cores; lower --workers, --lanes or --intra-op-threads"
+        )
+    return Threads(workers, lanes, intra_op)
+
+
+def configure_torch(config: Config) -> None:
+    # the parent must not start threads that its children would miss
+    torch.set_num_threads(1)
+    torch._C._jit_set_profiling_executor(config.jit_profiling)
+    torch._C._jit_set_profiling_mode(config.jit_profiling)
+    torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
+
+
+def models_of(config: Config) -> Models:
+    cache: Cache[Servable] = Cache(
+        config.model_capacity, config.buffer_size, config.model_memory_bytes
+    )
+
+    def defaults(name: str) -> Settings:
+        batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
+        return Settings(batch=batch, max_batch=config.max_batch)
+
+    return Models(config.model_root, cache, defaults=defaults)
+
+
+def preload(models: Models, config: Config) -> None:
+    """Load what the operator wants at the start. Raises StartupError for a device that is not
+    there, and for a model that can't be loaded or does not exist."""
     try:
-        if config.server == "uvicorn":
-            server = uvicorn_server(config, models, engine, access_log)
-            server.server_state.tasks = requests
-            server.on_ready = lambda: announce(config, listener, models, engine)
-            server.run(sockets=[listener])
-        else:
-            run_meinheld(config, listener, models, engine, access_log)
+        devices = Devices(config.device)
+        for pattern in config.preload:
+            names = models.names(pattern)
+            if not names:
+                raise StartupError(f"--preload {pattern}: no such model below {config.model_root}")
+            for name in names:
+                models.preload(name, models.own_device(name) or devices.choose())
+    except ServingError as error:
+        raise StartupError(error.detail) from None
+
+
+def announce(config: Config, listener: socket.socket, models: Models, threads: Threads) -> None:
+    """Say that the server is ready, and what it serves."""
+    count = len(models.names())
+    workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
+    print(
+        f"torch-serving {__version__} on {url_of(listener)} ({config.server}): "
+        f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
+        f"device {config.device}, {workers}{threads.lanes} lane{'s'[: threads.lanes != 1]}",
+        flush=True,
+    )
+
+
+def serve_with_uvicorn(
+    config: Config, listener: socket.socket, models: Models, threads: Threads, lifeline: Lifeline
+) -> int:
+    """Serve in this process, a worker."""
+    requests: set[asyncio.Task[None]] = set()
+    engine = Engine(threads.lanes, requests, threads.intra_op, models.free_memory)
+    access_log = access_log_of(config)
+    try:
+        if "cuda" in config.device:
+            preload(models, config)
+        engine.start()
+        server = uvicorn_server(config, models, engine, access_log)
+        server.server_state.tasks = requests
+        server.lifeline = lifeline
+        server.run(sockets=[listener])
+    except StartupError as error:
+        print(f"torch-serving: {error}", file=sys.stderr)
+        return WRONG_START
     finally:
         engine.close()
         models.close()
         if access_log:
             access_log.flush()
+    return 0
 
 
-def announce(config: Config, listener: socket.socket, models: Models, engine: Engine) -> None:
-    """Say that the server is ready, and what it serves."""
-    count = models.count()
-    print(
-        f"torch-serving {__version__} on {url_of(listener)} ({config.server}): "
-        f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
-        f"device {config.device}, {engine.lanes} lanes",
-        flush=True,
-    )
+def access_log_of(config: Config) -> AccessLog | None:
+    return AccessLog(sys.stdout) if config.log_level in ("debug", "info") else None
 
 
 def uvicorn_server(
@@ -110,32 +198,33 @@ def uvicorn_server(
 class Server(uvicorn.Server):
     """Says when it is ready. The first signal lets it drain, the second ends it at once."""
 
-    on_ready: Callable[[], None]
+    lifeline: Lifeline
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.on_ready()
+        asyncio.get_running_loop().add_reader(self.lifeline, self.end_alone)
+        self.lifeline.tell_ready()
+
+    def end_alone(self) -> None:
+        """The parent is gone."""
+        asyncio.get_running_loop().remove_reader(self.lifeline)
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while serving; unlike the parent's, don't raise them again afterwards."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.handle_exit)
+        """Handle the parent's signal; unlike uvicorn's own, don't raise it again afterwards."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
-            os._exit(128 + sig)
         self.should_exit = True
 
 
-def run_meinheld(
-    config: Config,
-    listener: socket.socket,
-    models: Models,
-    engine: Engine,
-    access_log: AccessLog | None,
-) -> None:
+def serve_with_meinheld(
+    config: Config, listener: socket.socket, models: Models, threads: Threads
+) -> int:
+    if threads.workers > 1:
+        raise StartupError("meinheld runs in one process; leave --workers out")
     try:
         from meinheld import server
     except ImportError:
@@ -147,5 +236,14 @@ def run_meinheld(
     server.set_max_content_length(config.max_body_bytes + MEINHELD_MARGIN_BYTES)
     server.set_keepalive(KEEP_ALIVE_S)
     server.set_listen_socket(listener.fileno())
-    announce(config, listener, models, engine)
-    server.run(wsgi.create_app(config, models, engine, access_log))
+    torch.set_num_threads(threads.lanes * threads.intra_op)
+    engine = Engine(threads.lanes, free_memory=models.free_memory)
+    access_log = access_log_of(config)
+    announce(config, listener, models, threads)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # it lets it through, after its request
+            server.run(wsgi.create_app(config, models, engine, access_log))
+    finally:
+        if access_log:
+            access_log.flush()
+    return 0

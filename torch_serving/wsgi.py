@@ -12,7 +12,7 @@ from torch_serving.access_log import AccessLog
 from torch_serving.answers import error_answer
 from torch_serving.body import check_encoding, check_length, check_whole
 from torch_serving.config import Config
-from torch_serving.devices import device_of
+from torch_serving.devices import Devices, device_of
 from torch_serving.engine import Engine
 from torch_serving.models import Models
 from torch_serving.parameters import parameters_of
@@ -40,17 +40,18 @@ class Serve:
     def __init__(self, models: Models, engine: Engine, config: Config) -> None:
         self._models = models
         self._engine = engine
-        self._device = config.device
+        self._devices = Devices(config.device)
         self._max_body_bytes = config.max_body_bytes
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        parameters = parameters_of(req.params)
-        device = device_of(self._device if parameters.device is None else parameters.device)
+        identifier, name, method, invalidation = parameters_of(req.params)
+        asked = None if name is None else device_of(name)
         body = read_body(req, self._max_body_bytes)
-        servable = self._models.get(parameters.identifier, device, parameters.invalidation)
+        device = asked or self._models.own_device(identifier) or self._devices.choose()
+        servable = self._models.get(identifier, device, invalidation)
         if servable is None:
-            servable = self._models.load(parameters.identifier, device).result()
-        resp.data = self._engine.run(servable.method(parameters.method), body)
+            servable = self._models.load(identifier, device).result()
+        resp.data = self._engine.run(servable.method(method), body)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

@@ -1,0 +1,157 @@
+"""Several processes, and the one that watches them."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from client import LIMIT_S, Client, in_threads, tensor
+from conftest import Process, wait_until
+
+from torch_serving.workers import Lifeline, Supervisor, cause_of
+
+
+def pids_below(process: Process) -> list[int]:
+    """The workers of a server."""
+    folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in folder.read_text().split()]
+
+
+def ask(url: str) -> None:
+    with Client(url) as client:
+        assert client.post("echo.pt", [tensor([1], [3])]).result == tensor([1], [3])
+
+
+@pytest.fixture
+def two_workers(model_root: Path, start: Callable[..., Process]) -> Process:
+    return start(model_root, "--port", "0", "--workers", "2", "--preload", "echo.pt")
+
+
+def test_workers_share_a_port(two_workers: Process):
+    url = two_workers.url
+    assert "2 workers with" in two_workers.stdout
+    assert len(pids_below(two_workers)) == 2
+    in_threads(8, lambda _: [ask(url) for _ in range(20)])
+    two_workers.signal()
+    assert two_workers.exit_code() == 0
+    assert two_workers.stderr == ""
+
+
+def test_a_worker_that_dies_is_started_again(two_workers: Process):
+    url = two_workers.url
+    before = pids_below(two_workers)
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(pids_below(two_workers)) == 2 and pids_below(two_workers) != before)
+    assert before[1] in pids_below(two_workers)
+    in_threads(8, lambda _: ask(url))
+    assert "worker 0 died (signal SIGKILL)" in two_workers.stderr
+    os.kill(before[1], signal.SIGSEGV)
+    wait_until(lambda: not set(before) & set(pids_below(two_workers)))
+    wait_until(lambda: len(pids_below(two_workers)) == 2)
+    assert "worker 1 died (signal SIGSEGV)" in two_workers.stderr
+    two_workers.signal()
+    assert two_workers.exit_code() == 0
+
+
+def test_workers_end_with_their_parent(two_workers: Process):
+    url = two_workers.url
+    ask(url)
+    workers = pids_below(two_workers)
+    two_workers.signal(signal.SIGKILL)
+    two_workers.exit_code()
+    wait_until(lambda: not any(is_alive(pid) for pid in workers))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--workers", "0"], "--workers: expected at least 1"),
+        (["--workers", "many"], "--workers: expected a whole number"),
+        (["--lanes", "100", "--intra-op-threads", "2"], "are more than the"),
+        (["--workers", "2", "--server", "meinheld"], "meinheld runs in one process"),
+        (["--device", "cuda:77"], "`cuda:77` is not a device of this machine"),
+    ],
+)
+def test_what_can_not_be_had(
+    model_root: Path, start: Callable[..., Process], flags: list[str], words: str
+):
+    process = start(model_root, "--port", "0", *flags)
+    assert process.exit_code() == 2
+    assert process.stderr.startswith("torch-serving: ")
+    assert words in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def in_a_child(supervise: Callable[[], int]) -> int:
+    """A supervisor takes the signals of its process."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(supervise())
+        finally:
+            os._exit(99)
+    deadline_s = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline_s:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    raise TimeoutError
+
+
+def test_a_worker_that_can_not_start_ends_the_server():
+    assert in_a_child(lambda: Supervisor(2, lambda lifeline: 2, lambda: None).run()) == 2
+
+
+def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
+    starts = tmp_path / "starts"
+
+    def serve(lifeline: Lifeline) -> int:
+        with starts.open("a") as file:
+            file.write(f"{time.monotonic()}\n")
+        if len(starts.read_text().splitlines()) == 4:
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(LIMIT_S)
+        return 1
+
+    assert in_a_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
+    times = [float(line) for line in starts.read_text().splitlines()]
+    delays = [after - before for before, after in zip(times, times[1:], strict=False)]
+    assert delays[0] < delays[1] < delays[2]
+
+
+def test_a_worker_that_raises_is_told_and_started_again(tmp_path: Path):
+    mark = tmp_path / "mark"
+
+    def serve(lifeline: Lifeline) -> int:
+        if not mark.exists():
+            mark.write_text("")
+            raise RuntimeError("the first time")
+        lifeline.tell_ready()
+        time.sleep(LIMIT_S)
+        return 0
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert in_a_child(lambda: Supervisor(1, serve, stop).run()) == 0
+
+
+def test_causes():
+    assert [cause_of(code) for code in (0, 3, -9, -11, -99)] == [
+        "exit code 0",
+        "exit code 3",
+        "signal SIGKILL",
+        "signal SIGSEGV",
+        "signal 99",
+    ]

@@ -1,0 +1,95 @@
+"""Which requests are known to be short, so that they may run on the event loop."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+# A run that takes no longer may hold up the event loop.
+SHORT_S = 0.001
+# The first runs of a method are slower: TorchScript profiles and specialises.
+WARM_UP_RUNS = 3
+# Where the time of a run may depend on more than the shapes of its inputs.
+UNBOUNDED = (
+    "prim::Loop", "prim::tolist", "aten::item", "aten::Int", "aten::Float", "aten::Complex",
+    "aten::IntImplicit", "aten::FloatImplicit", "aten::ComplexImplicit", "aten::ScalarImplicit",
+)  # fmt: skip
+SIZED_BY_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
+MAX_SHORT_SHAPES = 256
+Shapes = tuple[torch.Size, ...]
+
+
+class Pace:
+    """Which requests are known to be short, from the run times of those before.
+
+    Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. One
+    that takes longer ends that for its shapes, until a run in a lane proves it again. An update
+    lost between threads costs one such round at most.
+    """
+
+    def __init__(self, bounded: bool) -> None:
+        self._bounded = bounded
+        self._runs = 0
+        self._short_bytes = -1
+        self._short_shapes: dict[Shapes, None] = {}  # the oldest first
+
+    def may_be_short(self, body_bytes: int) -> bool:
+        """Whether a body is worth decoding to see if the request is short."""
+        return body_bytes <= self._short_bytes
+
+    def is_short(self, inputs: list[Any]) -> bool:
+        return shapes_of(inputs) in self._short_shapes
+
+    def record(self, body_bytes: int, inputs: list[Any], elapsed_s: float) -> None:
+        self._runs += 1
+        if not self._bounded or self._runs <= WARM_UP_RUNS:
+            return
+        shapes = shapes_of(inputs)
+        if shapes is None:
+            return
+        if elapsed_s > SHORT_S:
+            self._short_shapes.pop(shapes, None)
+        elif shapes not in self._short_shapes:
+            if len(self._short_shapes) >= MAX_SHORT_SHAPES:
+                self._short_shapes.pop(next(iter(self._short_shapes)), None)
+            self._short_shapes[shapes] = None
+            self._short_bytes = max(self._short_bytes, body_bytes)
+
+
+def shapes_of(inputs: list[Any]) -> Shapes | None:
+    """The shapes of tensors; None for inputs that are anything else."""
+    try:
+        return tuple([tensor.shape for tensor in inputs])
+    except AttributeError:
+        return None
+
+
+def is_bounded(method: Any) -> bool:
+    """Whether the shapes of a request's tensors bound the time that a method takes.
+
+    So it is if it takes nothing but tensors, has no loops, makes no numbers of tensors, and no
+    operator in it has a result whose size depends on values (torch tags those).
+    """
+    if any(argument.type.kind() != "TensorType" for argument in method.schema.arguments[1:]):
+        return False
+    graph = method.inlined_graph
+    return all(is_sized_by_shapes(kind) for kind in set(kinds_in(graph)))
+
+
+def kinds_in(block: Any) -> Iterator[str]:
+    """The kinds of all operators in a graph or a block of it."""
+    for node in block.nodes():
+        yield node.kind()
+        for inner in node.blocks():
+            yield from kinds_in(inner)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_sized_by_shapes(kind: str) -> bool:
+    namespace, _, name = kind.partition("::")
+    if kind in UNBOUNDED or namespace not in ("aten", "prim"):
+        return False
+    operator = getattr(torch.ops.aten, name, None) if namespace == "aten" else None
+    overloads = operator.overloads() if operator else []
+    return not any(SIZED_BY_VALUES & set(getattr(operator, each).tags) for each in overloads)
