@@ -1,5 +1,6 @@
 """Several processes, and the one that watches them."""
 
+import itertools
 import os
 import signal
 import time
@@ -126,7 +127,7 @@ def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
 
     assert in_a_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
     times = [float(line) for line in starts.read_text().splitlines()]
-    delays = [after - before for before, after in zip(times, times[1:], strict=False)]
+    delays = [after - before for before, after in itertools.pairwise(times)]
     assert delays[0] < delays[1] < delays[2]
 
 
