@@ -49,6 +49,7 @@ setup(
             extension("_decoder", *DECODER),
             extension("_encoder", "encoder"),
             extension("_cache"),
+            extension("_protocol"),
         ],
         include_path=["ext"],
         build_dir=".build/debug/cython" if DEBUG else None,

@@ -15,14 +15,14 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "server"},
-    {"app", "wsgi", "protocol", "workers"},
+    {"app", "wsgi", "workers"},
     {"resources.serve", "resources.model", "resources.healthcheck", "resources"},
     {"access_log", "answers", "body", "listener", "parameters", "request"},
     {"engine", "models", "description"},
     {"loading"},
     {"servable", "batching", "pace"},
     {"arrays", "devices", "schema", "script_types", "images", "sidecar"},
-    {"_cache", "_decoder", "_encoder"},
+    {"_cache", "_decoder", "_encoder", "_protocol"},
     {"config"},
     {"errors"},
     {""},  # the package itself: its version
@@ -96,7 +96,7 @@ def test_nothing_imports_the_rim():
     [
         ([*CORE, "commands"], "falcon"),
         ([*CORE, "commands", "app", "wsgi", "resources.serve", "resources.model"], "uvicorn"),
-        (["app", "wsgi", "protocol", "resources.serve", "resources.model", "server"], "numpy"),
+        (["app", "wsgi", "resources.serve", "resources.model", "server"], "numpy"),
         ([name for name in IMPORTS if name != "images"], "PIL"),
     ],
 )

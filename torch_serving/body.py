@@ -15,7 +15,7 @@ def check_length(length: int | None, limit_bytes: int) -> None:
         raise BodyTooLarge(f"the body has {length} bytes or more; the limit is {limit_bytes}")
 
 
-def check_whole(body: bytes, length: int | None) -> None:
+def check_whole(body: bytes | bytearray, length: int | None) -> None:
     """Raise EmptyBody, or InvalidJson for a body that is shorter than it says."""
     if not body:
         raise EmptyBody("the request has no body; expected a JSON document")

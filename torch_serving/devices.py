@@ -1,8 +1,6 @@
 """Names of devices -> devices that this machine has."""
 
-import contextlib
 import functools
-from collections.abc import Iterator
 
 import torch
 
@@ -40,16 +38,12 @@ class Devices:
             return self._devices[0]
         return min(self._devices, key=self._running.__getitem__)
 
-    @contextlib.contextmanager
-    def busy(self, device: torch.device) -> Iterator[None]:
-        """Count a request to a device while it lasts."""
-        if device in self._running:
-            self._running[device] += 1
-        try:
-            yield
-        finally:
-            if device in self._running:
-                self._running[device] -= 1
+    def begin(self, device: torch.device) -> None:
+        """Count a request to a device, until `end`."""
+        self._running[device] = self._running.get(device, 0) + 1
+
+    def end(self, device: torch.device) -> None:
+        self._running[device] -= 1
 
 
 def available_devices() -> list[str]:

@@ -31,7 +31,7 @@ class Job:
 
     __slots__ = ("body_bytes", "elapsed_s", "error", "future", "inputs", "method", "value")
 
-    def __init__(self, method: Method, body: bytes) -> None:
+    def __init__(self, method: Method, body: bytes | bytearray) -> None:
         self.method = method
         self.value: Any = body
         self.body_bytes = len(body)
@@ -162,13 +162,13 @@ class Engine:
         for _ in self._threads:
             self._lane_jobs.put(None)
 
-    def run(self, method: Method, body: bytes) -> bytes:
+    def run(self, method: Method, body: bytes | bytearray) -> bytes:
         """Answer a request in the calling thread."""
         job = Job(method, body)
         work((job,))
         return outcome(job)
 
-    async def submit(self, method: Method, body: bytes) -> bytes:
+    async def submit(self, method: Method, body: bytes | bytearray) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
         job = Job(method, body)
         may_be_short = method.pace.may_be_short(len(body))

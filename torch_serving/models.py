@@ -139,7 +139,7 @@ class Models:
 
     def _real_path(self, place: Place) -> Path:
         path = Path(os.path.realpath(place.path))
-        if not path.is_relative_to(self._root) or not path.is_file():
+        if not path.is_relative_to(self._root) or not os.path.isfile(path):  # of any length
             raise no_such_model(place.name)
         return path
 

@@ -24,27 +24,24 @@ class Request(falcon.asgi.Request):
         self._next_event = receive
         self._event = first_event
 
-    async def read_body(self, limit_bytes: int) -> bytes:
+    async def read_body(self, limit_bytes: int) -> bytes | bytearray:
         """Return the body. Raises BodyTooLarge before much more than the limit is read."""
         check_encoding(self.get_header("content-encoding"))
         announced = self.content_length
         check_length(announced, limit_bytes)
-        body: bytes = self._event["body"]
+        body: bytes | bytearray = self._event["body"]
         if self._event.get("more_body"):
             body = await self._read_rest(body, limit_bytes)
         check_length(len(body), limit_bytes)
         check_whole(body, announced)
         return body
 
-    async def _read_rest(self, first: bytes, limit_bytes: int) -> bytes:
-        chunks = [first]
-        length = len(first)
+    async def _read_rest(self, body: bytes | bytearray, limit_bytes: int) -> bytes | bytearray:
         more = True
-        while more and length <= limit_bytes:
+        while more and len(body) <= limit_bytes:
             event = await self._next_event()
             if event["type"] != "http.request":
                 raise Disconnected
-            chunks.append(event["body"])
-            length += len(chunks[-1])
+            body = body + event["body"] if body else event["body"]
             more = event.get("more_body", False)
-        return b"".join(chunks)
+        return body

@@ -18,6 +18,8 @@ import uvicorn
 
 from torch_serving import __version__, app, wsgi
 from torch_serving._cache import Cache
+from torch_serving._protocol import Protocol
+from torch_serving._protocol import Settings as ProtocolSettings
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
 from torch_serving.devices import Devices
@@ -25,7 +27,6 @@ from torch_serving.engine import MAX_LANES, Engine, cores
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.listener import url_of
 from torch_serving.models import Models
-from torch_serving.protocol import Protocol
 from torch_serving.servable import Servable
 from torch_serving.sidecar import Settings
 from torch_serving.workers import WRONG_START, Lifeline, Supervisor
@@ -167,21 +168,19 @@ def access_log_of(config: Config) -> AccessLog | None:
 def uvicorn_server(
     config: Config, models: Models, engine: Engine, access_log: AccessLog | None
 ) -> "Server":
-    protocol = type(
-        "ConfiguredProtocol",
-        (Protocol,),
-        {
-            "header_timeout_s": config.header_timeout_s,
-            "body_timeout_s": config.body_timeout_s,
-            "max_body_bytes": config.max_body_bytes,
-            "log": access_log,
-        },
+    settings = ProtocolSettings(
+        app.create_app(config, models, engine, access_log),
+        access_log,
+        config.max_body_bytes,
+        config.header_timeout_s,
+        config.body_timeout_s,
+        KEEP_ALIVE_S,
     )
     return Server(
         uvicorn.Config(
-            app.create_app(config, models, engine, access_log),
+            settings.app,
             loop="uvloop",
-            http=protocol,
+            http=functools.partial(Protocol, settings),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             access_log=False,
@@ -189,7 +188,6 @@ def uvicorn_server(
             server_header=False,
             proxy_headers=False,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
         )
     )

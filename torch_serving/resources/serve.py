@@ -25,5 +25,8 @@ class Serve:
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = await loaded(self._models.load(identifier, device))
-        with self._devices.busy(device):
+        self._devices.begin(device)
+        try:
             resp.data = await self._engine.submit(servable.method(method), body)
+        finally:
+            self._devices.end(device)

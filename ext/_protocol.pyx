@@ -1,0 +1,526 @@
+# distutils: language = c++
+"""HTTP/1.1 between a socket and an ASGI application: one `Protocol` a connection.
+
+httptools parses. This adds limits and deadlines, answers in order, and refuses in JSON what never
+reaches the application. uvicorn's own protocol does not, and takes twice the time: it writes head
+and body of an answer apart, and wakes the application for each piece of a body
+(docs/decisions.md has the figures).
+"""
+
+cimport cython
+
+import asyncio
+import json
+import logging
+import re
+import urllib.parse
+from collections import deque
+from http import HTTPStatus
+
+import httptools
+
+from torch_serving.errors import (
+    BodyTooLarge,
+    HeadTooLarge,
+    InvalidHttp,
+    RequestTimeout,
+    UnexpectedError,
+)
+
+logger = logging.getLogger("torch_serving.protocol")
+
+cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others take 8 to 64 KiB
+cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
+cdef double NEVER = float("inf")
+cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
+cdef dict STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+cdef dict DISCONNECT = {"type": "http.disconnect"}
+
+# What of a request arrives now.
+cdef enum Part:
+    NOTHING
+    HEAD
+    BODY
+
+
+@cython.final
+cdef class Settings:
+    """What is the same for all connections: limits, and what they share.
+
+    `connections` and `tasks` are uvicorn's, which waits for them when it stops.
+    """
+
+    cdef readonly object app
+    cdef readonly object log
+    cdef readonly Py_ssize_t max_body_bytes
+    cdef readonly double header_timeout_s
+    cdef readonly double body_timeout_s
+    cdef readonly double keep_alive_s
+
+    def __cinit__(
+        self, app, log, Py_ssize_t max_body_bytes, double header_timeout_s, double body_timeout_s,
+        double keep_alive_s,
+    ):
+        self.app = app
+        self.log = log
+        self.max_body_bytes = max_body_bytes
+        self.header_timeout_s = header_timeout_s
+        self.body_timeout_s = body_timeout_s
+        self.keep_alive_s = keep_alive_s
+
+
+@cython.final
+cdef class Ready:
+    """An awaitable whose value is there."""
+
+    cdef object value
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration(self.value)
+
+
+cdef Ready ready(object value):
+    cdef Ready awaitable = Ready.__new__(Ready)
+    awaitable.value = value
+    return awaitable
+
+
+cdef Ready NOTHING_MORE = ready(None)
+
+
+@cython.final
+cdef class Exchange:
+    """One request and its answer: ASGI's `receive` and `send`."""
+
+    cdef Protocol protocol
+    cdef dict scope
+    cdef object body  # grows in place: parts to be joined cost twice the page faults
+    cdef object waiting  # a future, while the application waits for an event
+    cdef dict start  # of the answer: held back until there is a body
+    cdef bint more_body, asked, expects_continue
+    cdef bint keep_alive, disconnected, started, complete
+
+    cdef int run(self) except -1:
+        task = self.protocol.loop.create_task(
+            self.protocol.settings.app(self.scope, self.receive, self.send)
+        )
+        self.protocol.tasks.add(task)
+        task.add_done_callback(self.ended)
+        return 0
+
+    def ended(self, task):
+        """The application has returned, or raised what it should not."""
+        self.protocol.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("the application raised", exc_info=task.exception())
+        if self.complete or self.disconnected:
+            return
+        self.protocol.transport.write(response_of(UnexpectedError()))
+        self.protocol.transport.close()
+
+    cdef int add(self, bytes data) except -1:
+        """Take a part of the body."""
+        self.body += data
+        if len(self.body) > self.protocol.settings.max_body_bytes:
+            self.protocol.pause_reading()
+            self.wake()
+        return 0
+
+    cdef int wake(self) except -1:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(self.event())
+        self.waiting = None
+        return 0
+
+    cdef dict event(self):
+        if self.disconnected or self.complete:
+            return DISCONNECT
+        body, self.body = self.body, bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    def receive(self):
+        """The first event has the body if it came with the head, else nothing of it, so that the
+        application can refuse it; the second has all of it, or more than the limit."""
+        over = len(self.body) > self.protocol.settings.max_body_bytes
+        if self.disconnected or self.complete or not self.more_body or over:
+            return ready(self.event())
+        if not self.asked:
+            self.asked = True
+            return ready({"type": "http.request", "body": b"", "more_body": True})
+        if self.expects_continue and not self.protocol.transport.is_closing():
+            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.expects_continue = False
+        self.waiting = self.protocol.loop.create_future()
+        return self.waiting
+
+    def send(self, dict message not None):
+        if self.disconnected or self.protocol.transport.is_closing():
+            return NOTHING_MORE
+        if message["type"] == "http.response.start":
+            self.start = message
+            return NOTHING_MORE
+        if self.complete or self.start is None or message.get("more_body"):
+            raise RuntimeError("an answer is one start and one body")
+        self.write(message.get("body", b""))
+        return NOTHING_MORE
+
+    cdef int write(self, bytes body) except -1:
+        transport = self.protocol.transport
+        head = head_of(self.start["status"], self.start["headers"], self.keep_alive)
+        self.started = self.complete = True
+        if self.scope["method"] == "HEAD":
+            transport.write(head)
+        elif len(body) > LARGE_ANSWER:
+            transport.writelines((head, body))
+        else:
+            transport.write(head + body)
+        if not self.keep_alive:
+            transport.close()
+        return self.protocol.answered()
+
+    cdef int disconnect(self) except -1:
+        self.disconnected = True
+        return self.wake()
+
+
+cdef bytes head_of(int status, headers, bint keep_alive):
+    cdef bytes name, value
+    cdef list lines = [STATUS_LINES[status]]
+    for name, value in headers:
+        if b"\n" in value or b"\r" in value:
+            raise RuntimeError("a header value holds a line break")
+        lines += (name, b": ", value, b"\r\n")
+    lines.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
+    return b"".join(lines)
+
+
+@cython.final
+cdef class Protocol:
+    """One connection, for a loop that calls it as an asyncio.Protocol."""
+
+    cdef readonly Settings settings
+    cdef object loop, tasks, connections
+    cdef object parser, transport, server, client
+    cdef str scheme
+    cdef list headers
+    cdef bytes url
+    cdef bint expects_continue
+    cdef Exchange exchange  # the latest
+    cdef Exchange previous  # the one before it
+    cdef object pipeline  # those that wait for the one that is being answered
+    cdef Part part, deadline_part
+    cdef Py_ssize_t head_bytes  # what came of the head that is arriving
+    cdef bint completed  # a message ended in the data that is being parsed
+    cdef bint refused
+    cdef object refusal
+    cdef bint reading_paused, writing_paused
+    cdef Py_ssize_t unsent_bytes
+    cdef object timer  # one for all deadlines: it looks whether the deadline has moved
+    cdef double timer_s, deadline_s
+
+    def __cinit__(self, Settings settings not None, *, server_state, **ignored):
+        self.settings = settings
+        self.tasks = server_state.tasks
+        self.connections = server_state.connections
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.pipeline = deque()
+        self.part = self.deadline_part = Part.NOTHING
+        self.deadline_s = NEVER
+
+    # The connection.
+
+    def connection_made(self, transport):
+        self.loop = asyncio.get_running_loop()
+        self.transport = transport
+        self.server = address_of(transport.get_extra_info("sockname"))
+        self.client = address_of(transport.get_extra_info("peername"))
+        self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        self.connections.add(self)
+        self.expire_in(self.settings.header_timeout_s)  # one that never says anything ends too
+
+    def connection_lost(self, error):
+        self.connections.discard(self)
+        self.deadline_s = NEVER
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.exchange is not None and not self.exchange.complete:
+            self.exchange.disconnect()
+        for exchange in self.pipeline:
+            (<Exchange>exchange).disconnect()
+        self.pipeline.clear()
+        self.parser = None  # it holds this
+
+    def eof_received(self):
+        pass
+
+    def pause_writing(self):
+        """The client reads more slowly than it asks: it gets no more answers until it has read."""
+        self.writing_paused = True
+        self.unsent_bytes = self.transport.get_write_buffer_size()
+        self.pause_reading()
+
+    def resume_writing(self):
+        self.writing_paused = False
+        self.go_on()
+
+    cdef int pause_reading(self) except -1:
+        if not self.reading_paused:
+            self.reading_paused = True
+            self.transport.pause_reading()
+        return 0
+
+    def shutdown(self):
+        """The server stops: end the connection after the answer that is on its way."""
+        if self.exchange is None or self.exchange.complete:
+            self.transport.close()
+        else:
+            self.exchange.keep_alive = False
+
+    # What arrives.
+
+    def data_received(self, bytes data not None):
+        if self.refused:
+            return
+        if self.part == Part.NOTHING:
+            data = without_upgrade(data)
+        self.completed = False
+        self.head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # CONNECT, which the application refuses
+        except httptools.HttpParserError:
+            problem = InvalidHttp("the request can't be parsed as HTTP/1.1")
+            return self.refuse(self.refusal or problem)
+        if self.part != Part.HEAD or self.completed:
+            # a head that follows another message in one piece is counted from the next piece on
+            self.head_bytes = 0
+        elif self.head_bytes > MAX_HEAD_BYTES:
+            return self.refuse(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
+        if self.completed or self.part != self.deadline_part:
+            self.start_deadline()
+
+    def on_message_begin(self):
+        self.part = Part.HEAD
+        self.url = b""
+        self.headers = []
+        self.expects_continue = False
+
+    def on_url(self, bytes url):
+        self.url += url
+
+    def on_header(self, bytes name, bytes value):
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expects_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self):
+        if self.head_bytes > MAX_HEAD_BYTES:
+            size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+            if size > MAX_HEAD_BYTES:
+                self.give_up(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            self.give_up(InvalidHttp("this server speaks HTTP/1.1"))
+        if self.expects_continue:
+            self.check_announced()
+        self.part = Part.BODY
+        self.previous = self.exchange
+        self.exchange = self.new_exchange()
+        if self.previous is None or self.previous.complete:
+            self.exchange.run()
+        else:
+            self.pause_reading()
+            self.pipeline.append(self.exchange)
+
+    cdef Exchange new_exchange(self):
+        cdef Exchange exchange = Exchange.__new__(Exchange)
+        cdef str version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        exchange.scope = {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": urllib.parse.unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": {},
+        }
+        exchange.protocol = self
+        exchange.body = bytearray()
+        exchange.more_body = True
+        exchange.expects_continue = self.expects_continue
+        exchange.keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        return exchange
+
+    def on_body(self, bytes body):
+        if not self.exchange.complete:
+            self.exchange.add(body)
+
+    def on_message_complete(self):
+        self.part = Part.NOTHING
+        self.completed = True
+        self.exchange.more_body = False
+        self.exchange.wake()
+
+    cdef int check_announced(self) except -1:
+        """Refuse a body that is too large before its client is told to send it."""
+        limit = self.settings.max_body_bytes
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        if lengths and lengths[0].isdigit() and int(lengths[0]) > limit:
+            self.give_up(BodyTooLarge(f"the limit is {limit} bytes"))
+        return 0
+
+    cdef int give_up(self, error) except -1:
+        """Stop the parser; data_received then refuses the request."""
+        self.refusal = error
+        raise error
+
+    # What is answered.
+
+    cdef int answered(self) except -1:
+        """An answer has been written."""
+        if self.transport.is_closing():
+            return 0
+        if not self.writing_paused:
+            self.go_on()
+        if self.part == Part.NOTHING:
+            self.start_deadline()
+        return 0
+
+    cdef int go_on(self) except -1:
+        """Read again, and start the request that waits, if one does."""
+        if self.reading_paused:
+            self.reading_paused = False
+            self.transport.resume_reading()
+        if self.pipeline and not self.refused:
+            (<Exchange>self.pipeline.popleft()).run()
+        return 0
+
+    cdef object refuse(self, error):
+        """Answer for a request that the application can't answer, and close the connection.
+
+        Answers to earlier requests come first: an error in their place would be taken for theirs.
+        """
+        cdef Exchange current = self.exchange if self.part == Part.BODY else None
+        cdef Exchange earlier = self.exchange if current is None else self.previous
+        self.refused = True
+        self.deadline_s = NEVER
+        if current is not None:
+            if not current.started:
+                current.scope["state"]["status"] = error.status
+            current.disconnect()
+        elif self.settings.log is not None and self.client:
+            self.settings.log.write(self.client[0], "-", "-", error.status, 0.0)
+        if earlier is not None and not earlier.complete:
+            earlier.keep_alive = False
+            if current is not None:
+                self.pipeline.pop()  # it waits behind the earlier one
+            return None
+        if current is None or not current.started:
+            self.transport.write(response_of(error))
+        self.transport.close()
+
+    # Deadlines.
+
+    cdef int start_deadline(self) except -1:
+        """A head, a body, or the time between two requests begins."""
+        self.deadline_part = self.part
+        if self.part == Part.HEAD:
+            return self.expire_in(self.settings.header_timeout_s)
+        if self.part == Part.BODY:
+            return self.expire_in(self.settings.body_timeout_s)
+        if self.exchange.complete and not self.pipeline:
+            return self.expire_in(self.settings.keep_alive_s)
+        self.deadline_s = NEVER  # as long as it is being answered
+        return 0
+
+    cdef int expire_in(self, double delay_s) except -1:
+        cdef double now_s = self.loop.time()
+        self.deadline_s = now_s + delay_s
+        if self.timer is None or self.timer_s > self.deadline_s:
+            self.set_timer(now_s)
+        return 0
+
+    cdef int set_timer(self, double now_s) except -1:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer_s = self.deadline_s
+        self.timer = self.loop.call_later(self.deadline_s - now_s, self.look_at_deadline)
+        return 0
+
+    def look_at_deadline(self):
+        cdef double now_s = self.loop.time()
+        self.timer = None
+        if self.deadline_s == NEVER:
+            return
+        if now_s < self.deadline_s - 0.001:
+            self.set_timer(now_s)
+        else:
+            self.expire()
+
+    cdef int expire(self) except -1:
+        if self.writing_paused:
+            return self.see_whether_it_reads()
+        if self.reading_paused:  # by us, not by the client: it may have sent everything
+            return self.start_deadline()
+        if self.part == Part.NOTHING:
+            self.transport.close()
+            return 0
+        part, limit_s = "body", self.settings.body_timeout_s
+        if self.part == Part.HEAD:
+            part, limit_s = "head", self.settings.header_timeout_s
+        self.refuse(RequestTimeout(f"the {part} did not arrive within {limit_s:g} seconds"))
+        return 0
+
+    cdef int see_whether_it_reads(self) except -1:
+        """End a connection whose client has read nothing of its answer since the last look."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent >= self.unsent_bytes:
+            self.transport.abort()
+            return 0
+        self.unsent_bytes = unsent
+        return self.start_deadline()
+
+
+cdef object address_of(name):
+    return tuple(name[:2]) if isinstance(name, (tuple, list)) else None
+
+
+cdef bytes without_upgrade(bytes data):
+    """Hide a wish for another protocol: the parser would take the body for that protocol's.
+
+    Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
+    """
+    if data.find(b"pgrade:", 0, MAX_HEAD_BYTES) < 0:
+        return data
+    head, end, body = data.partition(b"\r\n\r\n")
+    return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body
+
+
+cdef bytes response_of(error):
+    """A whole HTTP response that ends the connection."""
+    body = json.dumps(error.document()).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    return head_of(error.status, headers, False) + body

@@ -1,0 +1,20 @@
+from typing import Any
+
+class Settings:
+    app: Any
+    def __init__(
+        self,
+        app: Any,
+        log: Any,
+        max_body_bytes: int,
+        header_timeout_s: float,
+        body_timeout_s: float,
+        keep_alive_s: float,
+    ) -> None: ...
+
+class Protocol:
+    def __init__(self, settings: Settings, *, server_state: Any, **ignored: Any) -> None: ...
+    def connection_made(self, transport: Any) -> None: ...
+    def connection_lost(self, error: Exception | None) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def shutdown(self) -> None: ...
