@@ -31,6 +31,7 @@ logger = logging.getLogger("torch_serving.protocol")
 
 cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others take 8 to 64 KiB
 cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
+cdef int CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx has it
 cdef double NEVER = float("inf")
 cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -103,11 +104,14 @@ cdef class Exchange:
 
     cdef Protocol protocol
     cdef dict scope
+    cdef bytes url
     cdef object body  # grows in place: parts to be joined cost twice the page faults
     cdef object waiting  # a future, while the application waits for an event
     cdef dict start  # of the answer: held back until there is a body
+    cdef int refusal  # the status with which the protocol refused it, or 0
+    cdef double started_s
     cdef bint more_body, asked, expects_continue
-    cdef bint keep_alive, disconnected, started, complete
+    cdef bint keep_alive, disconnected, complete
 
     cdef int run(self) except -1:
         task = self.protocol.loop.create_task(
@@ -122,8 +126,12 @@ cdef class Exchange:
         self.protocol.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("the application raised", exc_info=task.exception())
-        if self.complete or self.disconnected:
+        if self.complete:
             return
+        if self.disconnected or self.protocol.transport.is_closing():
+            self.protocol.log(self, self.refusal or CLIENT_CLOSED)
+            return
+        self.protocol.log(self, UnexpectedError.status)
         self.protocol.transport.write(response_of(UnexpectedError()))
         self.protocol.transport.close()
 
@@ -176,7 +184,8 @@ cdef class Exchange:
     cdef int write(self, bytes body) except -1:
         transport = self.protocol.transport
         head = head_of(self.start["status"], self.start["headers"], self.keep_alive)
-        self.started = self.complete = True
+        self.complete = True
+        self.protocol.log(self, self.start["status"])
         if self.scope["method"] == "HEAD":
             transport.write(head)
         elif len(body) > LARGE_ANSWER:
@@ -362,8 +371,9 @@ cdef class Protocol:
             "raw_path": url.path,
             "query_string": url.query or b"",
             "headers": self.headers,
-            "state": {},
         }
+        exchange.url = self.url
+        exchange.started_s = self.loop.time()
         exchange.protocol = self
         exchange.body = bytearray()
         exchange.more_body = True
@@ -425,19 +435,30 @@ cdef class Protocol:
         self.refused = True
         self.deadline_s = NEVER
         if current is not None:
-            if not current.started:
-                current.scope["state"]["status"] = error.status
+            current.refusal = error.status
             current.disconnect()
-        elif self.settings.log is not None and self.client:
-            self.settings.log.write(self.client[0], "-", "-", error.status, 0.0)
+        else:
+            self.log(None, error.status)
         if earlier is not None and not earlier.complete:
             earlier.keep_alive = False
             if current is not None:
                 self.pipeline.pop()  # it waits behind the earlier one
             return None
-        if current is None or not current.started:
+        if current is None or not current.complete:
             self.transport.write(response_of(error))
         self.transport.close()
+
+    cdef int log(self, Exchange exchange, int status) except -1:
+        if self.settings.log is None:
+            return 0
+        client = self.client[0] if self.client else None
+        if exchange is None:  # nobody knows what it wanted
+            self.settings.log.write(client, "-", "-", status, 0.0)
+            return 0
+        elapsed_s = self.loop.time() - exchange.started_s
+        url = exchange.url.decode("latin-1")
+        self.settings.log.write(client, exchange.scope["method"], url, status, elapsed_s)
+        return 0
 
     # Deadlines.
 

@@ -93,7 +93,7 @@ class Models:
 
     def own_device(self, identifier: str) -> torch.device | None:
         """The device that the settings of a model name, if they do."""
-        return self._own_device(name_of(identifier))
+        return self._own_device(identifier)
 
     def free_memory(self, device: torch.device) -> bool:
         """Drop what is not in use on a device; return whether there was anything."""
@@ -143,7 +143,8 @@ class Models:
             raise no_such_model(place.name)
         return path
 
-    def _read_own_device(self, name: str) -> torch.device | None:
+    def _read_own_device(self, identifier: str) -> torch.device | None:
+        name = name_of(identifier)
         place = Place(name, f"{self._root}/{name}", "")
         try:
             device = read_settings(self._real_path(place), self._defaults(name)).device
@@ -167,7 +168,6 @@ def place_of(root: str, identifier: str, device: torch.device) -> Place:
     return Place(name, f"{root}/{name}", f"{name}\0{device}")
 
 
-@functools.lru_cache(maxsize=1024)
 def name_of(identifier: str) -> str:
     """Normalise an identifier. Refuses one that points outside the root."""
     name = posixpath.normpath(identifier)

@@ -1,6 +1,5 @@
 """The body of an ASGI request, whole or not at all."""
 
-import time
 from typing import Any
 
 import falcon.asgi
@@ -19,8 +18,6 @@ class Request(falcon.asgi.Request):
         self, scope: Any, receive: Any, first_event: Any = None, options: Any = None
     ) -> None:
         super().__init__(scope, receive, first_event=first_event, options=options)
-        self.started_s = time.perf_counter()
-        self.client = scope["client"][0] if scope.get("client") else None
         self._next_event = receive
         self._event = first_event
 

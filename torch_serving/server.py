@@ -169,7 +169,7 @@ def uvicorn_server(
     config: Config, models: Models, engine: Engine, access_log: AccessLog | None
 ) -> "Server":
     settings = ProtocolSettings(
-        app.create_app(config, models, engine, access_log),
+        app.create_app(config, models, engine),
         access_log,
         config.max_body_bytes,
         config.header_timeout_s,

@@ -1,0 +1,142 @@
+"""Where the time of a small request goes: `python -m benchmarks.budget`.
+
+Requests go through protocol, application and engine as in the server, but to a transport that goes
+nowhere, so that no client and no kernel takes part. A step's time is what a clock around it says;
+the protocol's is that of an application that answers at once.
+"""
+
+import asyncio
+import gc
+import io
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import uvloop
+from uvicorn.server import ServerState
+
+from benchmarks.payloads import SMALL_BODY, mlp
+from torch_serving import app, server
+from torch_serving._protocol import Protocol, Settings
+from torch_serving.access_log import AccessLog
+from torch_serving.config import Config
+from torch_serving.engine import Engine
+from torch_serving.servable import Method
+
+IN_FLIGHT = (1, 8, 64)
+ROUNDS, REQUESTS = 25, 640  # the best round counts
+STEPS = ("decode", "run", "encode")
+REQUEST = (
+    b"POST /serve?servable_identifier=mlp.pt HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(SMALL_BODY)
+) + SMALL_BODY
+
+
+class Nowhere(asyncio.Transport):
+    """Counts what is written to all of them."""
+
+    answers = 0
+
+    def write(self, data: Any) -> None:
+        assert data.startswith(b"HTTP/1.1 200"), data
+        Nowhere.answers += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 1) if name.endswith("name") else default
+
+
+class Clock:
+    """The time that was spent inside of functions."""
+
+    def __init__(self) -> None:
+        self.spent_s = dict.fromkeys(STEPS, 0.0)
+
+    def around(self, step: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def timed(value: Any) -> Any:
+            started_s = time.perf_counter()
+            try:
+                return function(value)
+            finally:
+                self.spent_s[step] += time.perf_counter() - started_s
+
+        return timed
+
+
+CLOCK = Clock()
+
+
+async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def measure(application: Any, state: ServerState, in_flight: int) -> list[float]:
+    """Seconds of a request in all, and of each step."""
+    settings = Settings(application, AccessLog(io.StringIO()), 1 << 20, 10.0, 60.0, 75.0)
+    connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
+    for protocol in connections:
+        protocol.connection_made(Nowhere())
+    best = [float("inf")]
+    for _ in range(ROUNDS):
+        CLOCK.spent_s = dict.fromkeys(STEPS, 0.0)
+        started_s = time.perf_counter()
+        for _ in range(REQUESTS // in_flight):
+            expected = Nowhere.answers + in_flight
+            for protocol in connections:
+                protocol.data_received(REQUEST)
+            while Nowhere.answers < expected:
+                await asyncio.sleep(0)
+        total_s = time.perf_counter() - started_s
+        best = min(best, [total_s, *CLOCK.spent_s.values()])
+        await asyncio.sleep(0.001)
+    for protocol in connections:
+        protocol.connection_lost(None)
+    return [each / REQUESTS for each in best]
+
+
+async def budget() -> None:
+    state = ServerState()
+    with tempfile.TemporaryDirectory() as folder:
+        mlp().save(Path(folder) / "mlp.pt")
+        config = Config(model_root=Path(folder))
+        server.configure_torch(config)
+        engine = Engine(1, state.tasks, 1)
+        engine.start()
+        application = app.create_app(config, server.models_of(config), engine)
+        gc.collect()
+        gc.freeze()
+        print("| in flight | protocol | routing and engine | decode | forward | encode | all, µs |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for in_flight in IN_FLIGHT:
+            protocol_s, *_ = await measure(answer_at_once, state, in_flight)
+            total_s, *steps_s = await measure(application, state, in_flight)
+            rest_s = total_s - protocol_s - sum(steps_s)
+            row = [protocol_s, rest_s, *steps_s, total_s]
+            print(
+                f"| {in_flight} | " + " | ".join(f"{s * 1e6:.1f}" for s in row) + " |", flush=True
+            )
+        engine.close()
+
+
+def main() -> None:
+    init = Method.__init__
+
+    def timed_init(self: Method, *arguments: Any) -> None:
+        init(self, *arguments)
+        for step in STEPS:
+            setattr(self, step, CLOCK.around(step, getattr(self, step)))
+
+    with mock.patch.object(Method, "__init__", timed_init):
+        uvloop.run(budget())
+
+
+if __name__ == "__main__":
+    main()
