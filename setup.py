@@ -31,6 +31,7 @@ COMMON = {
 
 
 DECODER = ["decimal", "document", "envelope", "numbers", "simdjson_library", "tensor"]
+ENCODER = ["encoder", "float64_text", "float_text", "integer_text"]
 
 
 def extension(name: str, *sources: str) -> Extension:
@@ -47,7 +48,7 @@ setup(
     ext_modules=cythonize(
         [
             extension("_decoder", *DECODER),
-            extension("_encoder", "encoder"),
+            extension("_encoder", *ENCODER),
             extension("_cache"),
             extension("_protocol"),
         ],

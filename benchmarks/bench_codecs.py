@@ -18,6 +18,7 @@ from benchmarks.payloads import (
     IMAGE_BODY,
     IMAGE_SHAPE,
     RESULT,
+    RESULTS,
     SMALL_BODY,
     SMALL_RESULT,
 )
@@ -95,6 +96,22 @@ def bench_encode(benchmark: BenchmarkFixture, encode: Callable[[torch.Tensor], b
     numbers = document["value"] if isinstance(document, dict) else document
     assert np.array_equal(np.array(numbers, np.float32), RESULT.numpy())
     benchmark.pedantic(encode, (RESULT,), rounds=30, warmup_rounds=3)
+
+
+@pytest.mark.benchmark(group="encode 150,528 numbers of each type")
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("encode", [encode_ours, encode_orjson])
+def bench_results(
+    benchmark: BenchmarkFixture, name: str, encode: Callable[[torch.Tensor], bytes]
+) -> None:
+    tensor = RESULTS[name]
+    if encode is encode_orjson and tensor.dtype == torch.bfloat16:
+        pytest.skip("numpy has no bfloat16, and orjson writes numpy's types")
+    document = json.loads(encode(tensor))
+    numbers = document["value"] if isinstance(document, dict) else document
+    exact = torch.float64 if tensor.is_floating_point() else tensor.dtype
+    assert torch.equal(torch.tensor(numbers, dtype=exact).to(tensor.dtype), tensor)
+    benchmark.pedantic(encode, (tensor,), rounds=30, warmup_rounds=3)
 
 
 def codec(body: bytes, result: torch.Tensor) -> bytes:

@@ -53,6 +53,34 @@ ELEMENTS = {
 }
 
 
+def floats() -> dict[str, torch.Tensor]:
+    """float32 as models give them, and as they don't."""
+    patterns = RNG.integers(0, 1 << 32, IMAGE.size, dtype=np.uint32)
+    patterns &= ~np.uint32(1 << 23)  # neither infinite nor NaN
+    numbers = {
+        "normal": RESULT.numpy(),
+        "uniform": RNG.random(IMAGE.size),
+        "0 to 999": RNG.integers(0, 1000, IMAGE.size),
+        "1e-8 to 1e-1": 10 ** RNG.uniform(-8, -1, IMAGE.size),
+        "bit patterns": patterns.view(np.float32),
+    }
+    return {
+        f"float32, {name}": torch.from_numpy(array.astype(np.float32))
+        for name, array in numbers.items()
+    }
+
+
+# what is measured -> the tensor
+RESULTS = {
+    **floats(),
+    "float16, normal": RESULT.to(torch.float16),
+    "bfloat16, normal": RESULT.to(torch.bfloat16),
+    "float64, normal": torch.from_numpy(RNG.standard_normal(IMAGE.size)),
+    "bool": RESULT > 0,
+    **{name: numbers for name, (_, numbers) in ELEMENTS.items() if "int" in name},
+}
+
+
 def mlp() -> torch.jit.ScriptModule:
     """16 -> 64 -> 4: so small that a server's own work shows."""
     torch.manual_seed(0)

@@ -29,6 +29,7 @@ def main() -> None:
     for name, ratio, target in rows:
         print(f"| {name} | {ratio:.2f} | {target} |")
     print_elements(medians)
+    print_results(medians)
 
 
 def print_elements(medians: dict[str, float]) -> None:
@@ -42,6 +43,17 @@ def print_elements(medians: dict[str, float]) -> None:
     for name, median in elements.items():
         target = ">= 1.3" if "int" in name else "" if "float32" in name else ">= 0.7"
         print(f"| {name} | {median / NUMBERS * 1e9:.1f} | {float32 / median:.2f} | {target} |")
+
+
+def print_results(medians: dict[str, float]) -> None:
+    print("\n| numbers written | ns each | orjson / encode |\n| --- | --- | --- |")
+    for key, median in medians.items():
+        if not key.startswith("results[encode_ours-"):
+            continue
+        orjson = medians.get(key.replace("encode_ours", "encode_orjson"))
+        ratio = f"{orjson / median:.2f}" if orjson else ""
+        name = key.removeprefix("results[encode_ours-").removesuffix("]")
+        print(f"| {name} | {median / NUMBERS * 1e9:.1f} | {ratio} |")
 
 
 if __name__ == "__main__":

@@ -189,3 +189,27 @@ def test_integers_of_python():
         assert ENCODER.encode(value) == (
             b'{"type":"scalar","data_type":"int64","value":%d}' % value
         )
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.arange(100) % 3 == 0,
+        np.arange(-50, 50, dtype=np.int8),
+        np.array([(-7) ** (power % 6) for power in range(100)], np.int16),
+        np.array([(-7) ** (power % 12) for power in range(100)], np.int32),
+        np.array([(-7) ** (power % 23) for power in range(100)]),
+        np.array([7 ** (power % 23) for power in range(100)], np.uint64),
+        float16s()[::649].copy(),
+        float32s()[::600].copy(),
+        float64s()[::600].copy(),
+        np.array([0.0, np.nan, -np.inf, 1e-40, -0.0, 2.5e-20, 1e15] * 15, np.float32),
+        np.array([0.0, np.nan, -np.inf, 1e-310, -0.0, 2.5e-20, 2.0**60] * 15),
+    ],
+    ids=lambda numbers: numbers.dtype.name,
+)
+def test_numbers_are_written_alike_alone_and_together(numbers):
+    """They are converted in blocks."""
+    alone = [texts_of(numbers[i : i + 1])[0] for i in range(100)]
+    for count in range(1, 101):
+        assert texts_of(numbers[:count]) == alone[:count]
