@@ -5,7 +5,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.load import free_port, load, write_script
 from benchmarks.peers.environments import run
@@ -15,19 +14,20 @@ from benchmarks.peers.table import Peer
 from benchmarks.peers.workloads import Workload
 
 APPS = Path(__file__).with_name("apps")
-WARM_SECONDS = 1
+
+
+Round = tuple[float, float, float]  # requests/s, p50 ms, p99 ms
 
 
 @dataclass(frozen=True)
-class Effort:
-    seconds: int
-    rounds: int
+class Figures:
+    start_s: float
+    memory_mb: float
+    rounds: dict[int, Round]  # by number of connections
 
 
-def measure(
-    peer: Peer, workload: Workload, programs: Path, log: Path, effort: Effort
-) -> dict[str, Any]:
-    """The figures, ready for JSON. Raises whatever goes wrong, when the server is stopped."""
+def measure(peer: Peer, workload: Workload, programs: Path, log: Path, seconds: int) -> Figures:
+    """Do one round. Raises whatever goes wrong, when the server is stopped."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = folder / "model.pt"
@@ -44,21 +44,12 @@ def measure(
             questions.wait_until_right(server)
             start_s = time.perf_counter() - started
             questions.check_different()
-            runs = rounds(questions.url, workload.connections, script, effort)
+            load(questions.url, max(workload.connections), script, peer.warm_seconds)
+            rounds = {
+                count: load(questions.url, count, script, seconds) for count in workload.connections
+            }
             questions.check_different()
-            return {"start_s": start_s, "memory_mb": memory_mb(server), "runs": runs}
-
-
-def rounds(
-    url: str, connections: tuple[int, ...], script: Path, effort: Effort
-) -> dict[int, list[tuple[float, float, float]]]:
-    """Warm the server, then all rounds, in turn, so that a noisy moment hurts each only once."""
-    load(url, max(connections), script, WARM_SECONDS)
-    runs: dict[int, list[tuple[float, float, float]]] = {count: [] for count in connections}
-    for _ in range(effort.rounds):
-        for count in connections:
-            runs[count].append(load(url, count, script, effort.seconds))
-    return runs
+            return Figures(start_s, memory_mb(server), rounds)
 
 
 def variables(folder: Path, model: Path, programs: Path) -> dict[str, str]:

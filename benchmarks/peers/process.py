@@ -36,8 +36,9 @@ def running(
 def stop(server: psutil.Popen) -> None:
     """Ask the server to end, and end whatever it leaves behind."""
     family = family_of(server)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server.terminate()
+    for process in family:  # all of them: TorchServe's launcher doesn't pass it on
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     psutil.wait_procs(family, timeout=STOP_TIMEOUT_S)
     for process in family:  # some are in sessions of their own
         with contextlib.suppress(psutil.NoSuchProcess):

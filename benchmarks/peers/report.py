@@ -2,7 +2,26 @@
 
 from typing import Any
 
+from benchmarks.peers.measure import Figures
+from benchmarks.peers.table import Peer
+from benchmarks.peers.workloads import Workload
+
 Results = list[dict[str, Any]]
+
+
+def result(peer: Peer, workload: Workload, figures: list[Figures]) -> dict[str, Any]:
+    """All rounds of one server, ready for JSON, where numbers of connections are text."""
+    return {
+        "server": peer.name,
+        "workload": workload.name,
+        "versions": peer.requirements,
+        "start_s": [figure.start_s for figure in figures],
+        "memory_mb": [figure.memory_mb for figure in figures],
+        "rounds": {
+            str(count): [figure.rounds[count] for figure in figures]
+            for count in workload.connections
+        },
+    }
 
 
 def table(results: Results, workload: str) -> str:
@@ -10,13 +29,14 @@ def table(results: Results, workload: str) -> str:
     chosen = [result for result in results if result["workload"] == workload]
     if not chosen:
         return ""
-    connections = list(chosen[0]["runs"])
-    heads = [f"{workload}: server", *(f"{c} conn." for c in connections), "PSS MB", "start s"]
+    connections = list(chosen[0]["rounds"])
+    heads = [workload, *(f"{count} connections" for count in connections), "PSS, MB", "start, s"]
     lines = [heads, ["---"] * len(heads)]
-    for result in chosen:
-        cells = [cell(*best(result["runs"][c])) for c in connections]
-        figures = [f"{result['memory_mb']:,.0f}", f"{result['start_s']:.1f}"]
-        lines.append([result["server"], *cells, *figures])
+    for row in chosen:
+        cells = [cell(*best(row["rounds"][count])) for count in connections]
+        lines.append(
+            [row["server"], *cells, f"{max(row['memory_mb']):,.0f}", f"{min(row['start_s']):.1f}"]
+        )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -32,6 +32,7 @@ class Peer:
     requirements: tuple[str, ...] = ()  # beside torch and numpy
     programs: tuple[str, ...] = ()  # that must be there already
     prepare: tuple[str, ...] = ()  # run once before the command, not timed
+    warm_seconds: int = 1  # of load before the first figure
     body: BodyMaker = shape_and_value
     answer: AnswerReader = plain_answer
 
@@ -84,6 +85,7 @@ def torchserve(name: str, properties: str) -> Peer:
         ),
         programs=("java",),
         prepare=tuple(archive.split()),
+        warm_seconds=12,  # Java compiles what runs often
     )
 
 
