@@ -9,7 +9,7 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz test-pythons bench demo serve debug clean
+.PHONY: help build check format test fuzz test-pythons bench bench-peers demo serve debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
+	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
 	@echo "make debug         the codec tests with bounds checks and sanitizers"
 
 build: $(VENV)/.installed
@@ -76,6 +77,9 @@ bench: build
 	@$(BIN)/pytest benchmarks --benchmark-columns=median,min,rounds --benchmark-json=.benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.server
+
+bench-peers: build
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 debug: build
 	@BIN=$(BIN) sh tests/sanitizers.sh

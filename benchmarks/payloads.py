@@ -86,3 +86,16 @@ def mlp() -> torch.jit.ScriptModule:
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 4))
     return torch.jit.script(layers.eval())
+
+
+def conv() -> torch.jit.ScriptModule:
+    """One convolution over an image: about as little as a model can do with that body."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+    return torch.jit.script(layers.eval())

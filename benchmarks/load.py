@@ -1,0 +1,59 @@
+"""`wrk` against one address, and what is needed to get a server there."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [=[{body}]=]
+"""
+
+
+def require_wrk() -> None:
+    if shutil.which("wrk") is None:
+        sys.exit("this benchmark needs wrk (Debian: apt-get install wrk)")
+
+
+def write_script(path: Path, body: bytes) -> Path:
+    """Make the script that tells wrk to post `body`."""
+    path.write_text(SCRIPT.format(body=body.decode()))
+    return path
+
+
+def load(url: str, connections: int, script: Path, seconds: int) -> tuple[float, float, float]:
+    """Requests a second, and the 50th and 99th percentile of the latency in ms."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", "--latency"]
+    report = subprocess.run(
+        [*command, f"-s{script}", url], check=True, capture_output=True, text=True
+    ).stdout
+    if "Non-2xx" in report or "Socket errors" in report:
+        raise RuntimeError(report)
+    rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", report)[1])  # type: ignore[index]
+    return rate, percentile(report, 50), percentile(report, 99)
+
+
+def percentile(report: str, percent: int) -> float:
+    number, unit = re.search(rf"{percent}%\s+([0-9.]+)(us|ms|s)", report).groups()  # type: ignore[union-attr]
+    return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_open(port: int) -> None:
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing listens on port {port}")

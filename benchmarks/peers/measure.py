@@ -1,0 +1,62 @@
+"""One server on one workload: start, check, warm, load, weigh."""
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import free_port, load, write_script
+from benchmarks.peers.environments import run
+from benchmarks.peers.process import memory_mb, running
+from benchmarks.peers.questions import Questions
+from benchmarks.peers.table import Peer
+from benchmarks.peers.workloads import Workload
+
+APPS = Path(__file__).with_name("apps")
+
+
+Round = tuple[float, float, float]  # requests/s, p50 ms, p99 ms
+
+
+@dataclass(frozen=True)
+class Figures:
+    start_s: float
+    memory_mb: float
+    rounds: dict[int, Round]  # by number of connections
+
+
+def measure(peer: Peer, workload: Workload, programs: Path, log: Path, seconds: int) -> Figures:
+    """Do one round. Raises whatever goes wrong, when the server is stopped."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = folder / "model.pt"
+        workload.model.save(model)
+        ports = {key: free_port() for key in ("port", "port2", "port3", "port4")}
+        words = {"bin": programs, "apps": APPS, "folder": folder, "model": model, **ports}
+        if peer.prepare:
+            run([part.format_map(words) for part in peer.prepare])
+        command = [part.format_map(words) for part in peer.command]
+        questions = Questions(peer, workload, ports["port"])
+        script = write_script(folder / "post.lua", questions.body(workload.numbers))
+        started = time.perf_counter()
+        with running(command, folder, variables(folder, model, programs), log) as server:
+            questions.wait_until_right(server)
+            start_s = time.perf_counter() - started
+            questions.check_different()
+            load(questions.url, max(workload.connections), script, peer.warm_seconds)
+            rounds = {
+                count: load(questions.url, count, script, seconds) for count in workload.connections
+            }
+            questions.check_different()
+            return Figures(start_s, memory_mb(server), rounds)
+
+
+def variables(folder: Path, model: Path, programs: Path) -> dict[str, str]:
+    """What the server finds in its environment; temporary files go where they are removed."""
+    return {
+        "MODEL": str(model),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(folder),
+        "TEMP": str(folder),
+    }
