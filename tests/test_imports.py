@@ -15,7 +15,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands", "server"},
-    {"app", "wsgi", "workers"},
+    {"app", "wsgi", "workers", "acceptor"},
     {"resources.serve", "resources.model", "resources.healthcheck", "resources"},
     {"access_log", "answers", "body", "listener", "parameters", "request"},
     {"engine", "models", "description"},

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import uvicorn
@@ -20,6 +20,7 @@ from torch_serving import __version__, app, wsgi
 from torch_serving._cache import Cache
 from torch_serving._protocol import Protocol
 from torch_serving._protocol import Settings as ProtocolSettings
+from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
 from torch_serving.devices import Devices
@@ -149,6 +150,7 @@ def serve_with_uvicorn(
         server = uvicorn_server(config, models, engine, access_log)
         server.server_state.tasks = requests
         server.lifeline = lifeline
+        server.shares_listener = threads.workers > 1
         server.run(sockets=[listener])
     except StartupError as error:
         print(f"torch-serving: {error}", file=sys.stderr)
@@ -197,11 +199,24 @@ class Server(uvicorn.Server):
     """Says when it is ready. The first signal lets it drain, the second ends it at once."""
 
     lifeline: Lifeline
+    shares_listener = False  # with other processes
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self.shares_listener:
+            await super().startup([])
+            self.servers = [self.acceptor(each) for each in sockets or []]
+        else:
+            await super().startup(sockets)
         asyncio.get_running_loop().add_reader(self.lifeline, self.end_alone)
         self.lifeline.tell_ready()
+
+    def acceptor(self, listener: socket.socket) -> Any:
+        protocol = functools.partial(
+            self.config.http_protocol_class,
+            config=self.config,  # type: ignore[call-arg]
+            server_state=self.server_state,
+        )
+        return Acceptor(listener, protocol, self.config.backlog)
 
     def end_alone(self) -> None:
         """The parent is gone."""

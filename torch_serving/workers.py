@@ -127,10 +127,10 @@ class Supervisor:
                 self._close(other)
             ours.close()
             run_worker(self._serve, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         theirs.close()
         worker.pid, worker.connection, worker.ready = pid, ours, False
         worker.started_s = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _reap(self) -> None:
         for worker in self._workers:

@@ -5,7 +5,6 @@
 {port}, {port2}, {port3}, {port4}: free ports
 """
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,10 +141,13 @@ PEERS = (
 )
 
 
+OURS = [
+    ours("torch-serving"),
+    ours("torch-serving-2", "--workers", "2"),
+    ours("torch-serving-batches", "--batch", "*"),
+]
+
+
 def rows() -> list[Peer]:
-    """All servers, ours first; ours with workers too if it can."""
-    help_text = subprocess.run(
-        [OUR_BIN / "torch-serving", "--help"], check=True, capture_output=True, text=True
-    ).stdout
-    workers = [ours("torch-serving-2", "--workers", "2")] if "--workers" in help_text else []
-    return [ours("torch-serving"), *workers, *PEERS]
+    """All servers, ours first: in one process, in two, and with batches."""
+    return [*OURS, *PEERS]

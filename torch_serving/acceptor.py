@@ -1,0 +1,60 @@
+"""Accepting connections where several processes listen on one socket."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+OUT_OF_FILES_S = 1.0  # how long to wait where there is no file descriptor for a connection
+
+
+class Acceptor:
+    """Takes one connection in each turn of the loop.
+
+    So processes that are as idle as each other get as many, and a busy one gets fewer. The loop's
+    own server takes all that wait: of eight connections, one process often gets eight.
+    """
+
+    def __init__(self, listener: socket.socket, protocol: Callable[[], Any], backlog: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._fd = listener.fileno()
+        self._protocol = protocol
+        self._starting: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        listener.setblocking(False)
+        listener.listen(backlog)
+        self._listen()
+
+    def _listen(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._fd, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another process took it, or it is gone
+        except OSError:
+            self._loop.remove_reader(self._fd)
+            self._loop.call_later(OUT_OF_FILES_S, self._listen)
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._connect(connection))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._protocol, connection)
+        except OSError:
+            connection.close()  # it is gone
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._closed = True
+        self._loop.remove_reader(self._fd)
+
+    async def wait_closed(self) -> None:
+        """As for a server of asyncio."""
