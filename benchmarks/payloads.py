@@ -88,6 +88,37 @@ def mlp() -> torch.jit.ScriptModule:
     return torch.jit.script(layers.eval())
 
 
+class Encoder(nn.Module):
+    """A text classifier: six layers of a transformer over 32 tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(1000, 256)
+        layer = nn.TransformerEncoderLayer(256, 4, 512, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 6)
+        self.out = nn.Linear(256, 10)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.out(self.layers(self.embedding(tokens)).mean(1))
+
+
+def transformer() -> torch.jit.ScriptModule:
+    torch.manual_seed(0)
+    return torch.jit.script(Encoder().eval())
+
+
+TOKENS_BODY = json.dumps(
+    [
+        {
+            "type": "tensor",
+            "shape": [1, 32],
+            "data_type": "int64",
+            "value": RNG.integers(0, 1000, 32).tolist(),
+        }
+    ]
+).encode()
+
+
 def conv() -> torch.jit.ScriptModule:
     """One convolution over an image: about as little as a model can do with that body."""
     torch.manual_seed(0)

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.compare import Ratio, record
+
 NUMBERS = 150_528  # in each of the large bodies
 
 
@@ -28,6 +30,8 @@ def main() -> None:
     print("\n| ratio of medians | measured | target |\n| --- | --- | --- |")
     for name, ratio, target in rows:
         print(f"| {name} | {ratio:.2f} | {target} |")
+        better = "more" if " / decode" in name or name == "json / encode" else "less"
+        record(name, Ratio(ratio, better))
     print_elements(medians)
     print_results(medians)
 
@@ -42,6 +46,7 @@ def print_elements(medians: dict[str, float]) -> None:
     print("\n| numbers | ns each | rate / float32's | target |\n| --- | --- | --- | --- |")
     for name, median in elements.items():
         target = ">= 1.3" if "int" in name else "" if "float32" in name else ">= 0.7"
+        record(f"rate of {name} / float32", Ratio(float32 / median, "more"))
         print(f"| {name} | {median / NUMBERS * 1e9:.1f} | {float32 / median:.2f} | {target} |")
 
 

@@ -1,82 +1,204 @@
-"""Throughput and latency of the running server, against an empty responder on the same server.
+"""Throughput and latency of the running server, in pairs: ours against a baseline in the same run.
 
 The two are asked in turn, several times, and the best of each counts: the machines are noisy, and
-noise only ever slows down.
+noise only ever slows down. Workloads without a baseline are measured alone.
 """
 
-import http.client
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
+from benchmarks.compare import Ratio, record
 from benchmarks.load import free_port, load, require_wrk, wait_until_open, write_script
-from benchmarks.payloads import FEATURES, SMALL_BODY, mlp
+from benchmarks.payloads import IMAGE_BODY, SMALL_BODY, TOKENS_BODY, conv, mlp, transformer
 
-CONNECTIONS = (1, 8, 64)
-ROUNDS = 5
-SECONDS = 2
-PATH = "/serve?servable_identifier=mlp.pt"
+EXAMPLE = Path(__file__).parents[1] / "example"
+MANY_MODELS = 100
+CHURN = """
+local number = 0
+request = function()
+    number = (number + 1) % {count}
+    return wrk.format(nil, "/serve?servable_identifier=" .. number .. ".pt")
+end
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A command line; without one, the empty responder."""
+
+    flags: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True)
+class Workload:
+    name: str
+    save: Callable[[Path], None]  # the models, into a folder
+    body: bytes
+    connections: tuple[int, ...]
+    ours: Server = Server()
+    baseline: Server | None = None
+    target: str = "model.pt"
+    least: dict[int, float] | None = None  # ratios that are wanted, by connections
+    script: str = ""  # what wrk does besides sending the body
+
+
+def save(module: Callable[[], torch.jit.ScriptModule]) -> Callable[[Path], None]:
+    return lambda folder: module().save(folder / "model.pt")
+
+
+def save_example(folder: Path) -> None:
+    command = [sys.executable, EXAMPLE / "create_model.py", folder / "model.pt"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def save_many(folder: Path) -> None:
+    for number in range(MANY_MODELS):
+        mlp().save(folder / f"{number}.pt")
+
+
+WORKLOADS = (
+    Workload(
+        "MLP / empty responder",
+        save(mlp),
+        SMALL_BODY,
+        (1, 8, 64, 512),
+        baseline=Server(None),
+        least={1: 0.5, 8: 0.6, 64: 0.6},
+    ),
+    Workload(
+        "MLP, 2 workers / 1",
+        save(mlp),
+        SMALL_BODY,
+        (8, 64),
+        ours=Server(("--workers", "2")),
+        baseline=Server(),
+        least={8: 1.7, 64: 1.7},
+    ),
+    Workload(
+        "transformer, batches / none",
+        save(transformer),
+        TOKENS_BODY,
+        (1, 32),
+        ours=Server(("--batch", "*")),
+        baseline=Server(),
+        least={1: 0.97, 32: 1.8},
+    ),
+    Workload("image", save(conv), IMAGE_BODY, (1, 4)),
+    Workload(
+        "typed example", save_example, (EXAMPLE / "post-data.json").read_bytes().strip(), (1, 8)
+    ),
+    Workload(
+        f"{MANY_MODELS} models through a cache of 10",
+        save_many,
+        SMALL_BODY,
+        (4,),
+        ours=Server(("--model-capacity", "10", "--buffer-size", "0")),
+        target="0.pt",
+        script=CHURN.format(count=MANY_MODELS),
+    ),
+)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
+    parser.add_argument("--rounds", type=int, default=4, help="the best counts (default: 4)")
+    parser.add_argument("--only", metavar="WORD", default="", help="workloads with it in the name")
+    arguments = parser.parse_args()
     require_wrk()
-    with tempfile.TemporaryDirectory() as folder:
-        models = Path(folder)
-        model = mlp()
-        model.save(models / "mlp.pt")
-        script = write_script(models / "post.lua", SMALL_BODY)
-        ports = {"empty": free_port(), "ours": free_port()}
-        commands = {
-            "empty": ["benchmarks.empty_app", str(ports["empty"])],
-            "ours": ["torch_serving", folder, "--port", str(ports["ours"])],
+    print(
+        "\n| workload | connections | baseline rps | rps | ratio | target | p50, p99 ms | PSS MB |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for workload in WORKLOADS:
+        if arguments.only in workload.name:
+            measure(workload, arguments.rounds, arguments.seconds)
+
+
+def measure(workload: Workload, rounds: int, seconds: int) -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workload.save(folder)
+        script = write_script(folder / "post.lua", workload.body)
+        script.write_text(script.read_text() + workload.script)
+        servers = {"ours": workload.ours, "baseline": workload.baseline}
+        running = {
+            name: stack.enter_context(start(server, folder))
+            for name, server in servers.items()
+            if server is not None
         }
-        servers = [
-            subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
-            for command in commands.values()
-        ]
-        try:
-            for port in ports.values():
-                wait_until_open(port)
-            check(ports["ours"], model)
-            measure(ports, script)
-        finally:
-            for server in servers:
-                server.terminate()
-                server.wait()
+        path = f"/serve?servable_identifier={workload.target}"
+        urls = {name: f"http://127.0.0.1:{port}{path}" for name, (port, _) in running.items()}
+        for url in urls.values():
+            check(url, workload.body)
+        for connections in workload.connections:
+            best = dict.fromkeys(urls, (0.0, 0.0, 0.0))
+            for number in range(rounds + 1):
+                for name, url in urls.items():
+                    figures = load(url, connections, script, seconds)
+                    best[name] = max(best[name], figures) if number else best[name]  # warm first
+            print_row(workload, connections, best, pss_mb(running["ours"][1]))
 
 
-def measure(ports: dict[str, int], script: Path) -> None:
-    print("\n| connections | empty rps | ours rps | ratio | target | ours p50, p99 ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for connections in CONNECTIONS:
-        best = dict.fromkeys(ports, (0.0, 0.0, 0.0))
-        for _ in range(ROUNDS):
-            for name, port in ports.items():
-                url = f"http://127.0.0.1:{port}{PATH}"
-                best[name] = max(best[name], load(url, connections, script, SECONDS))
-        rate, p50, p99 = best["ours"]
-        ratio = rate / best["empty"][0]
-        print(
-            f"| {connections} | {best['empty'][0]:,.0f} | {rate:,.0f} | {ratio:.2f} | >= 0.5 "
-            f"| {p50:.2f}, {p99:.2f} |",
-            flush=True,
-        )
+def print_row(
+    workload: Workload,
+    connections: int,
+    best: dict[str, tuple[float, float, float]],
+    memory_mb: float,
+) -> None:
+    rate, p50, p99 = best["ours"]
+    base, ratio, target = "", "", ""
+    if "baseline" in best:
+        base = f"{best['baseline'][0]:,.0f}"
+        value = rate / best["baseline"][0]
+        ratio = f"{value:.2f}"
+        least = (workload.least or {}).get(connections)
+        target = f">= {least}" if least else ""
+        record(f"{workload.name}, {connections} connections", Ratio(value, "more"))
+    print(
+        f"| {workload.name} | {connections} | {base} | {rate:,.0f} | {ratio} | {target} "
+        f"| {p50:.2f}, {p99:.2f} | {memory_mb:.0f} |",
+        flush=True,
+    )
 
 
-def check(port: int, model: torch.jit.ScriptModule) -> None:
-    """The answers are right, and the model is warm."""
-    expected = model(torch.from_numpy(FEATURES)).flatten().tolist()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    for _ in range(50):
-        connection.request("POST", PATH, SMALL_BODY)
-        answer = json.load(connection.getresponse())
-        numbers = torch.tensor(answer["result"]["value"])
-        torch.testing.assert_close(numbers, torch.tensor(expected))
-    connection.close()
+@contextmanager
+def start(server: Server, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run a server; give its port and the id of its process."""
+    port = free_port()
+    arguments = ["benchmarks.empty_app", str(port)]
+    if server.flags is not None:
+        arguments = ["torch_serving", str(folder), "--port", str(port), *server.flags]
+    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL)
+    try:
+        wait_until_open(port)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def check(url: str, body: bytes) -> None:
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
+        assert json.load(response)["code"] == 200
+
+
+def pss_mb(pid: int) -> float:
+    """The memory of a server's processes; what they share counts once."""
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    return sum(member.memory_full_info().pss for member in family) / 1e6
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from torch_serving.batching import (
     split,
 )
 from torch_serving.engine import Engine, Job
-from torch_serving.errors import InferenceFailed, OutOfMemory
+from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
 from torch_serving.servable import Method, Servable
 from torch_serving.sidecar import Settings
 
@@ -323,6 +323,30 @@ def test_memory_is_freed_once_and_the_request_tried_again():
     finally:
         lanes.close()
     assert freed == [CPU, CPU]
+
+
+def test_a_device_in_error_is_told_and_ends_the_worker():
+    told = threading.Event()
+    lanes = Engine(1, on_device_failed=told.set)
+    lanes.start()
+    model = method()
+
+    def fail(*inputs: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    model._method = fail
+    try:
+        with pytest.raises(DeviceFailed):
+            asyncio.run(lanes.submit(model, body_of(1.0)))
+    finally:
+        lanes.close()
+    assert told.is_set()
+
+
+def test_a_model_can_not_pretend_that_its_device_is_in_error():
+    words = "raise ValueError('CUDA error: out of memory')\n    return x"
+    with pytest.raises(InferenceFailed, match="CUDA error: out of memory"):
+        in_a_thread(Engine(1).run, method(body=words), body_of(1.0))
 
 
 def test_a_request_for_more_memory_than_there_is():

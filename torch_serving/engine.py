@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
-from torch_serving.errors import OutOfMemory, ServingError, ShuttingDown
+from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError, ShuttingDown
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
@@ -127,7 +127,7 @@ class Engine:
 
     `requests` are those that the server is busy with: when there is more than one, short jobs of
     one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
-    returns whether it could.
+    returns whether it could; `on_device_failed` is told that a device is of no more use here.
     """
 
     def __init__(
@@ -136,11 +136,13 @@ class Engine:
         requests: Sized = (),
         intra_op_threads: int | None = None,
         free_memory: Callable[[torch.device], bool] = lambda _: False,
+        on_device_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.lanes = lanes
         self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
         self._requests = requests
         self._free_memory = free_memory
+        self._on_device_failed = on_device_failed
         self._short_jobs: list[Job] = []
         # a job, a batching that has jobs that wait, or the end
         self._lane_jobs: SimpleQueue[Job | Batching | None] = SimpleQueue()
@@ -229,6 +231,8 @@ class Engine:
             if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
                 job.error, job.value = None, job.inputs
                 finish((job,))
+            if isinstance(job.error, DeviceFailed):
+                self._on_device_failed()
         self._done.extend(jobs)
         loop = jobs[0].future.get_loop() if jobs[0].future else None
         if loop and not self._waking:

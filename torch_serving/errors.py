@@ -24,6 +24,7 @@ ServingError
     ├── InferenceFailed         500
     ├── UnsupportedResult       500
     ├── OutOfMemory             503
+    ├── DeviceFailed            503
     ├── Overloaded              503
     └── ShuttingDown            503
 
@@ -159,6 +160,12 @@ class OutOfMemory(ServerError):
     status = 503
     description = "Out of memory"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class DeviceFailed(ServerError):
+    status = 503
+    description = "Device failed"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
 
 
 class Overloaded(ServerError):

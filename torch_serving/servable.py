@@ -12,6 +12,7 @@ from torch_serving.arrays import array_of, from_array_to, from_bfloat16_to
 from torch_serving.batching import Batching
 from torch_serving.devices import device_of
 from torch_serving.errors import (
+    DeviceFailed,
     InferenceFailed,
     InvalidDevice,
     InvalidInput,
@@ -32,6 +33,7 @@ SUFFIX = b"}"
 
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 UNTYPED = "Tracer cannot infer type"  # what torch says of a list of several types, or of none
+BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -145,18 +147,18 @@ def device_value(name: str) -> torch.device:
 
 def translated(error: Exception) -> ServingError:
     """What torch or the model raised, as one of our errors."""
-    if is_out_of_memory(error):
-        return OutOfMemory("the request needs more memory than the device has left")
-    if str(error).startswith(UNTYPED):
-        line = explain(error).partition("\n")[0]
-        return InvalidInput(f"a list or dictionary for Any or a union must tell its type: {line}")
+    if not isinstance(error, torch.jit.Error):  # that is the model's own, whatever it says
+        text = str(error)
+        if isinstance(error, torch.cuda.OutOfMemoryError) or any(w in text for w in NO_MEMORY):
+            return OutOfMemory("the request needs more memory than the device has left")
+        if BROKEN_DEVICE in text:
+            return DeviceFailed("the device is in error; this server process starts again")
+        if text.startswith(UNTYPED):
+            line = explain(error).partition("\n")[0]
+            return InvalidInput(
+                f"a list or dictionary for Any or a union must tell its type: {line}"
+            )
     return InferenceFailed(explain(error))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def explain(error: BaseException) -> str:

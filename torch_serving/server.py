@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -31,6 +32,8 @@ from torch_serving.models import Models
 from torch_serving.servable import Servable
 from torch_serving.sidecar import Settings
 from torch_serving.workers import WRONG_START, Lifeline, Supervisor
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
@@ -141,7 +144,7 @@ def serve_with_uvicorn(
 ) -> int:
     """Serve in this process, a worker."""
     requests: set[asyncio.Task[None]] = set()
-    engine = Engine(threads.lanes, requests, threads.intra_op, models.free_memory)
+    engine = Engine(threads.lanes, requests, threads.intra_op, models.free_memory, end_worker)
     access_log = access_log_of(config)
     try:
         if "cuda" in config.device:
@@ -161,6 +164,12 @@ def serve_with_uvicorn(
         if access_log:
             access_log.flush()
     return 0
+
+
+def end_worker() -> None:
+    """End this worker once what it accepted is answered; the parent starts another one."""
+    logger.critical("a device is in error: this worker ends")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def access_log_of(config: Config) -> AccessLog | None:
