@@ -106,6 +106,7 @@ cdef class Exchange:
     cdef dict scope
     cdef bytes url
     cdef object body  # grows in place: parts to be joined cost twice the page faults
+    cdef object task  # the application's, while it runs
     cdef object waiting  # a future, while the application waits for an event
     cdef dict start  # of the answer: held back until there is a body
     cdef int refusal  # the status with which the protocol refused it, or 0
@@ -114,15 +115,17 @@ cdef class Exchange:
     cdef bint keep_alive, disconnected, complete
 
     cdef int run(self) except -1:
-        task = self.protocol.loop.create_task(
+        self.protocol.active = self
+        self.task = self.protocol.loop.create_task(
             self.protocol.settings.app(self.scope, self.receive, self.send)
         )
-        self.protocol.tasks.add(task)
-        task.add_done_callback(self.ended)
+        self.protocol.tasks.add(self.task)
+        self.task.add_done_callback(self.ended)
         return 0
 
     def ended(self, task):
         """The application has returned, or raised what it should not."""
+        self.task = None
         self.protocol.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("the application raised", exc_info=task.exception())
@@ -197,8 +200,11 @@ cdef class Exchange:
         return self.protocol.answered()
 
     cdef int disconnect(self) except -1:
+        """The client is gone, or refused: what was not begun for it need not be done."""
         self.disconnected = True
-        return self.wake()
+        if self.task is not None:
+            self.task.cancel()
+        return 0
 
 
 cdef bytes head_of(int status, headers, bint keep_alive):
@@ -225,6 +231,7 @@ cdef class Protocol:
     cdef bint expects_continue
     cdef Exchange exchange  # the latest
     cdef Exchange previous  # the one before it
+    cdef Exchange active  # the one that is being answered
     cdef object pipeline  # those that wait for the one that is being answered
     cdef Part part, deadline_part
     cdef Py_ssize_t head_bytes  # what came of the head that is arriving
@@ -263,11 +270,10 @@ cdef class Protocol:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        if self.exchange is not None and not self.exchange.complete:
-            self.exchange.disconnect()
-        for exchange in self.pipeline:
-            (<Exchange>exchange).disconnect()
         self.pipeline.clear()
+        if self.active is not None and not self.active.complete:
+            self.active.disconnect()
+        self.active = self.previous = self.exchange = None  # they hold this
         self.parser = None  # it holds this
 
     def eof_received(self):

@@ -327,7 +327,7 @@ def test_memory_is_freed_once_and_the_request_tried_again():
 
 def test_a_device_in_error_is_told_and_ends_the_worker():
     told = threading.Event()
-    lanes = Engine(1, on_device_failed=told.set)
+    lanes = Engine(1, give_up=lambda why: told.set())
     lanes.start()
     model = method()
 

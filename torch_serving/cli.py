@@ -20,6 +20,13 @@ from torch_serving.sidecar import MAX_MAX_BATCH
 PREFIX = "TORCH_SERVING_"
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 DEFAULTS = Config()
+TIMEOUTS = {
+    "header": "the header of a request",
+    "body": "the body of a request",
+    "queue": "a lane",
+    "request": "a model's answer",
+    "shutdown": "accepted requests to end",
+}
 COMMANDS = {"inspect": commands.inspect, "run": commands.run}
 
 
@@ -238,8 +245,14 @@ def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
         default="256MiB",
         help="the largest body: bytes, or with KiB, MiB or GiB",
     )
-    for part in ("header", "body", "shutdown"):
-        meaning = "accepted requests to end" if part == "shutdown" else f"the {part} of a request"
+    group.add_argument(
+        "--queue",
+        metavar="N",
+        type=natural,
+        default=DEFAULTS.queue,
+        help="requests that may wait for a lane; more are refused at once",
+    )
+    for part, meaning in TIMEOUTS.items():
         group.add_argument(
             f"--{part}-timeout",
             dest=f"{part}_timeout_s",

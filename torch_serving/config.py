@@ -31,4 +31,7 @@ class Config:
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
     shutdown_timeout_s: float = 60.0
+    queue: int = 256
+    queue_timeout_s: float = 30.0
+    request_timeout_s: float = 300.0
     log_level: str = "info"

@@ -15,12 +15,19 @@ from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import suppress
 from operator import attrgetter
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
-from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError, ShuttingDown
+from torch_serving.errors import (
+    DeadlineExceeded,
+    DeviceFailed,
+    OutOfMemory,
+    Overloaded,
+    ServingError,
+    ShuttingDown,
+)
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
@@ -29,7 +36,17 @@ MAX_LANES = 8
 class Job:
     """One request on its way: `value` is its body, then its inputs, outputs and response."""
 
-    __slots__ = ("body_bytes", "elapsed_s", "error", "future", "inputs", "method", "value")
+    __slots__ = (
+        "body_bytes",
+        "elapsed_s",
+        "error",
+        "future",
+        "inputs",
+        "is_running",
+        "method",
+        "put_s",
+        "value",
+    )
 
     def __init__(self, method: Method, body: bytes | bytearray) -> None:
         self.method = method
@@ -39,6 +56,19 @@ class Job:
         self.elapsed_s = 0.0
         self.error: Exception | None = None
         self.future: asyncio.Future[bytes] | None = None
+        self.put_s = 0.0  # when it was given to the lanes
+        self.is_running = False
+
+
+class Limits(NamedTuple):
+    """What may wait for lanes, and for how long; how long a request may take in all."""
+
+    queue: int = 256  # requests beyond those that run
+    queue_timeout_s: float = 30.0
+    request_timeout_s: float = 300.0
+
+
+DEFAULT_LIMITS = Limits()
 
 
 DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
@@ -127,7 +157,7 @@ class Engine:
 
     `requests` are those that the server is busy with: when there is more than one, short jobs of
     one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
-    returns whether it could; `on_device_failed` is told that a device is of no more use here.
+    returns whether it could; `give_up` is told why this process is of no more use.
     """
 
     def __init__(
@@ -136,13 +166,16 @@ class Engine:
         requests: Sized = (),
         intra_op_threads: int | None = None,
         free_memory: Callable[[torch.device], bool] = lambda _: False,
-        on_device_failed: Callable[[], None] = lambda: None,
+        give_up: Callable[[str], None] = lambda _: None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.lanes = lanes
         self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
         self._requests = requests
         self._free_memory = free_memory
-        self._on_device_failed = on_device_failed
+        self._give_up = give_up
+        self._limits = limits
+        self._in_lanes = 0  # jobs that wait or run there; for the loop's thread
         self._short_jobs: list[Job] = []
         # a job, a batching that has jobs that wait, or the end
         self._lane_jobs: SimpleQueue[Job | Batching | None] = SimpleQueue()
@@ -170,8 +203,14 @@ class Engine:
         work((job,))
         return outcome(job)
 
-    async def submit(self, method: Method, body: bytes | bytearray) -> bytes:
-        """Answer a request: on the loop's thread if it is known to be short, else in a lane."""
+    async def submit(
+        self, method: Method, body: bytes | bytearray, timeout_s: float | None = None
+    ) -> bytes:
+        """Answer a request: on the loop's thread if it is known to be short, else in a lane.
+
+        Raises Overloaded if too many wait already or this one waited too long, DeadlineExceeded
+        after `timeout_s` or the limit for all requests, and what the steps raise.
+        """
         job = Job(method, body)
         may_be_short = method.pace.may_be_short(len(body))
         if may_be_short and len(self._requests) < 2:
@@ -188,19 +227,39 @@ class Engine:
             if not self._short_jobs:
                 loop.call_soon(self._work_on_loop)
             self._short_jobs.append(job)
+        limit_s = self._limits.request_timeout_s
+        timer = loop.call_later(min(timeout_s or limit_s, limit_s), self._expire, job, limit_s)
         try:
             return await job.future
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # a lane that has not begun with it leaves it out
             raise ShuttingDown("the server stops before the answer is ready") from None
+        finally:
+            timer.cancel()
 
     def _put(self, job: Job) -> None:
         """Give a job to the lanes."""
+        if self._in_lanes >= self.lanes + self._limits.queue:
+            raise Overloaded(f"{self._limits.queue} requests wait already")
+        self._in_lanes += 1
+        job.put_s = time.monotonic()
         batching = job.method.batching
         if batching is not None and batching.state == "on":
             batching.waiting.append(job)
             self._lane_jobs.put(batching)
         else:
             self._lane_jobs.put(job)
+
+    def _expire(self, job: Job, limit_s: float) -> None:
+        """The time for a job is over. If it still runs long after, its lane is lost."""
+        if job.future is not None and not job.future.done():
+            job.future.set_exception(DeadlineExceeded("the model takes longer than the deadline"))
+        if job.is_running:
+            loop = asyncio.get_running_loop()
+            loop.call_later(limit_s, self._see_whether_it_ended, job)
+
+    def _see_whether_it_ended(self, job: Job) -> None:
+        if job.is_running:
+            self._give_up(f"{job.method.name} does not end")
 
     def _work_on_loop(self) -> None:
         jobs, self._short_jobs = self._short_jobs, []
@@ -209,8 +268,12 @@ class Engine:
         for job in jobs:
             if is_short(job):
                 short.append(job)
-            else:
+                continue
+            try:
                 self._put(job)
+            except Overloaded as error:
+                job.error = error
+                tell(job)
         finish(short)
         for job in short:
             tell(job)
@@ -225,6 +288,13 @@ class Engine:
             del item, jobs  # an idle lane keeps no request alive
 
     def _run_in_lane(self, jobs: list[Job]) -> None:
+        oldest_s = time.monotonic() - self._limits.queue_timeout_s
+        for job in jobs:
+            if job.future is not None and job.future.done():  # nobody waits for it any more
+                job.error = ShuttingDown()
+            elif job.put_s < oldest_s:
+                job.error = Overloaded("the request waited too long for its turn")
+            job.is_running = job.error is None
         decode([job for job in jobs if job.inputs is None])
         finish(jobs)
         for job in jobs:
@@ -232,7 +302,8 @@ class Engine:
                 job.error, job.value = None, job.inputs
                 finish((job,))
             if isinstance(job.error, DeviceFailed):
-                self._on_device_failed()
+                self._give_up("a device is in error")
+            job.is_running = False
         self._done.extend(jobs)
         loop = jobs[0].future.get_loop() if jobs[0].future else None
         if loop and not self._waking:
@@ -243,6 +314,7 @@ class Engine:
     def _tell_done(self) -> None:
         self._waking = False  # first: what is done from here on sends a wake-up of its own
         while self._done:
+            self._in_lanes -= 1
             tell(self._done.popleft())
 
 

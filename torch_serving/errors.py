@@ -26,7 +26,8 @@ ServingError
     ├── OutOfMemory             503
     ├── DeviceFailed            503
     ├── Overloaded              503
-    └── ShuttingDown            503
+    ├── ShuttingDown            503
+    └── DeadlineExceeded        504
 
 Descriptions are part of the wire contract: clients compare them. StartupError stands apart: it is
 told to whoever starts the server, never to a client.
@@ -178,6 +179,11 @@ class ShuttingDown(ServerError):
     status = 503
     description = "Server shutting down"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+
+class DeadlineExceeded(ServerError):
+    status = 504
+    description = "Deadline exceeded"
 
 
 class StartupError(Exception):

@@ -92,6 +92,7 @@ class Method:
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
+        self.name = servable.name
         self.device = servable.device
         settings = servable.settings
         self.batching = Batching(servable.name, settings.max_batch) if settings.batch else None

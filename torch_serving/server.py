@@ -25,7 +25,7 @@ from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
 from torch_serving.devices import Devices
-from torch_serving.engine import MAX_LANES, Engine, cores
+from torch_serving.engine import MAX_LANES, Engine, Limits, cores
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.listener import url_of
 from torch_serving.models import Models
@@ -144,7 +144,10 @@ def serve_with_uvicorn(
 ) -> int:
     """Serve in this process, a worker."""
     requests: set[asyncio.Task[None]] = set()
-    engine = Engine(threads.lanes, requests, threads.intra_op, models.free_memory, end_worker)
+    limits = Limits(config.queue, config.queue_timeout_s, config.request_timeout_s)
+    engine = Engine(
+        threads.lanes, requests, threads.intra_op, models.free_memory, end_worker, limits
+    )
     access_log = access_log_of(config)
     try:
         if "cuda" in config.device:
@@ -166,9 +169,9 @@ def serve_with_uvicorn(
     return 0
 
 
-def end_worker() -> None:
+def end_worker(why: str) -> None:
     """End this worker once what it accepted is answered; the parent starts another one."""
-    logger.critical("a device is in error: this worker ends")
+    logger.critical("this worker ends: %s", why)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -5,6 +5,7 @@ import falcon.asgi
 from torch_serving.config import Config
 from torch_serving.devices import Devices, device_of
 from torch_serving.engine import Engine
+from torch_serving.errors import InvalidParameter
 from torch_serving.models import Models, loaded
 from torch_serving.parameters import parameters_of
 from torch_serving.request import Request
@@ -25,8 +26,19 @@ class Serve:
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = await loaded(self._models.load(identifier, device))
+        header = req.get_header("x-request-timeout-ms")
+        timeout_s = None if header is None else milliseconds(header)
         self._devices.begin(device)
         try:
-            resp.data = await self._engine.submit(servable.method(method), body)
+            resp.data = await self._engine.submit(servable.method(method), body, timeout_s)
         finally:
             self._devices.end(device)
+
+
+def milliseconds(text: str) -> float:
+    """The deadline that a client sets, in seconds."""
+    if not (text.isascii() and text.isdigit() and int(text[:12]) > 0 and len(text) <= 12):
+        raise InvalidParameter(
+            f"header `X-Request-Timeout-Ms`: expected a whole number above 0, got `{text[:40]}`"
+        )
+    return int(text) / 1000

@@ -1,0 +1,215 @@
+"""More requests than can be run, models that take too long, and clients that don't wait."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from client import LIMIT_S, Client, RawConnection, in_threads, scalar, tensor, with_length
+from conftest import Process, wait_until
+from servables import SOURCES, scripted
+
+from torch_serving.engine import Engine, Limits
+from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
+from torch_serving.servable import Method, Servable
+
+ECHO = b'[{"type":"tensor","value":[1]}]'
+SLOW = "/serve?servable_identifier=slow.pt"
+ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1000000000000}]'
+
+
+class Held:
+    """A method whose runs wait until they are let go."""
+
+    def __init__(self) -> None:
+        servable = Servable(scripted(*SOURCES["echo.pt"]), torch.device("cpu"), name="held.pt")
+        self.method: Method = servable.method("forward")
+        self.runs = 0
+        self.free = threading.Event()
+        self.method.run = self._run  # type: ignore[method-assign]
+
+    def _run(self, inputs: list[Any]) -> Any:
+        self.runs += 1
+        assert self.free.wait(LIMIT_S)
+        return inputs[0]
+
+
+def with_lane(limits: Limits, use: Callable[[Engine, Held], Any], **arguments: Any) -> Any:
+    engine = Engine(1, limits=limits, **arguments)
+    held = Held()
+    engine.start()
+
+    async def run() -> Any:
+        try:
+            return await use(engine, held)
+        finally:
+            held.free.set()
+
+    try:
+        return asyncio.run(run())
+    finally:
+        engine.close()
+
+
+def started(engine: Engine, held: Held, count: int = 1, **arguments: Any) -> list[Any]:
+    return [
+        asyncio.ensure_future(engine.submit(held.method, ECHO, **arguments)) for _ in range(count)
+    ]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.01)
+
+
+def test_more_than_may_wait_are_refused_at_once():
+    async def use(engine: Engine, held: Held) -> None:
+        accepted = started(engine, held, 3)  # one runs, two wait
+        await until(lambda: held.runs == 1)
+        for _ in range(3):
+            with pytest.raises(Overloaded, match="2 requests wait already"):
+                await engine.submit(held.method, ECHO)
+        held.free.set()
+        for answer in await asyncio.gather(*accepted):
+            assert b"[1.0]" in answer
+        assert b"[1.0]" in await engine.submit(held.method, ECHO)  # there is room again
+
+    with_lane(Limits(queue=2), use)
+
+
+def test_what_waits_too_long_is_not_run():
+    async def use(engine: Engine, held: Held) -> None:
+        first, second = started(engine, held, 2)
+        await until(lambda: held.runs == 1)
+        await asyncio.sleep(0.2)
+        held.free.set()
+        await first
+        with pytest.raises(Overloaded, match="waited too long"):
+            await second
+        assert held.runs == 1
+
+    with_lane(Limits(queue_timeout_s=0.1), use)
+
+
+def test_what_nobody_waits_for_is_not_run():
+    async def use(engine: Engine, held: Held) -> None:
+        first, second = started(engine, held, 2)
+        await until(lambda: held.runs == 1)
+        second.cancel()
+        with pytest.raises(ShuttingDown):
+            await second
+        held.free.set()
+        await first
+        assert b"[1.0]" in await engine.submit(held.method, ECHO)
+        assert held.runs == 2
+
+    with_lane(Limits(), use)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"timeout_s": 0.05}, {"timeout_s": 1000.0}])
+def test_deadlines(arguments: dict[str, float]):
+    told: list[str] = []
+
+    async def use(engine: Engine, held: Held) -> None:
+        running, waiting = started(engine, held, 2, **arguments)
+        for answer in (running, waiting):
+            with pytest.raises(DeadlineExceeded):
+                await answer
+        await until(lambda: told != [])
+        held.free.set()
+        assert b"[1.0]" in await engine.submit(held.method, ECHO)
+        assert held.runs == 2  # the one that waited was left out
+
+    limit_s = 0.1 if arguments.get("timeout_s") != 0.05 else 0.2
+    with_lane(Limits(request_timeout_s=limit_s), use, give_up=told.append)
+    assert told[0] == "held.pt does not end"
+
+
+def test_a_late_answer_is_no_lost_lane():
+    told: list[str] = []
+
+    async def use(engine: Engine, held: Held) -> None:
+        [answer] = started(engine, held)
+        with pytest.raises(DeadlineExceeded):
+            await answer
+        held.free.set()
+        await asyncio.sleep(0.2)
+
+    with_lane(Limits(request_timeout_s=0.1), use, give_up=told.append)
+    assert told == []
+
+
+def test_overload_over_http(model_root: Path, start: Callable[..., Process], brief_body: bytes):
+    process = start(model_root, "--port", "0", "--lanes", "1", "--queue", "2")
+    url = process.url
+
+    def ask(client: int) -> int:
+        with Client(url) as connection:
+            answer = connection.post("slow.pt", brief_body)
+            if answer.status == 503:
+                assert answer.document["description"] == "Server overloaded"
+                assert answer.headers["retry-after"] == "1"
+                assert connection.get("/healthcheck").status == 200
+            return answer.status
+
+    ask(0)
+    statuses = in_threads(8, ask)
+    assert statuses.count(200) >= 3
+    assert set(statuses) == {200, 503}
+    assert ask(0) == 200
+
+
+def test_a_deadline_over_http(uvicorn_server: Process, slow_body: bytes):
+    def post(milliseconds: str) -> Any:
+        with RawConnection(uvicorn_server.url) as connection:
+            head, end, body = with_length(slow_body, SLOW).partition(b"\r\n\r\n")
+            header = f"\r\nX-Request-Timeout-Ms: {milliseconds}".encode()
+            connection.send(head + header + end + body)
+            return connection.answer()
+
+    answer = post("50")
+    assert (answer.status, answer.document["description"]) == (504, "Deadline exceeded")
+    assert post("60000").result == tensor([1], [2.5])
+    for wrong in ("0", "-1", "1.5", "soon", "9" * 50):
+        answer = post(wrong)
+        assert (answer.status, answer.document["description"]) == (400, "Invalid parameter")
+
+
+def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Callable[..., Process]):
+    flags = ["--request-timeout", "1", "--shutdown-timeout", "1", "--lanes", "2"]
+    process = start(model_root, "--port", "0", *flags)
+    url = process.url
+    with Client(url) as client:
+        answer = client.post("slow.pt", ENDLESS)
+        assert answer.status == 504
+        assert client.post("echo.pt", json.loads(ECHO)).status == 200
+    wait_until(lambda: "slow.pt does not end" in process.stderr)
+    wait_until(lambda: "starts again" in process.stderr)
+    with Client(url) as client:
+        assert client.post("slow.pt", [tensor([1], [1.0]), scalar(1, "int")]).status == 200
+    process.signal()
+    assert process.exit_code() == 0
+
+
+def test_a_client_that_goes_away_does_not_hold_up_others(
+    model_root: Path, start: Callable[..., Process], slow_body: bytes
+):
+    process = start(model_root, "--port", "0", "--lanes", "1")
+    request = with_length(slow_body, SLOW)
+    with RawConnection(process.url) as first:
+        first.send(request)
+        for _ in range(20):
+            with RawConnection(process.url) as gone:
+                gone.send(request)
+        assert first.answer().result == tensor([1], [2.5])
+    with Client(process.url) as client:
+        before = process.stdout.count(" 499 ")
+        assert client.post("echo.pt", json.loads(ECHO)).status == 200
+    wait_until(lambda: process.stdout.count(" 499 ") >= 20 or before >= 20)
