@@ -21,7 +21,7 @@ LAYERS = [
     {"engine", "models", "description"},
     {"loading"},
     {"servable", "batching", "pace"},
-    {"arrays", "devices", "schema", "script_types", "images", "sidecar"},
+    {"arrays", "devices", "schema", "script_types", "images", "sidecar", "archive"},
     {"_cache", "_decoder", "_encoder", "_protocol"},
     {"config"},
     {"errors"},
@@ -58,7 +58,7 @@ FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 IMPORTS = {name: imported_by(path) for name, path in FILES.items()}
 CORE = [
     *("engine", "models", "description", "loading", "servable", "batching", "pace"),
-    *("arrays", "devices", "schema", "script_types", "images", "sidecar"),
+    *("arrays", "devices", "schema", "script_types", "images", "sidecar", "archive"),
 ]
 LAYER_OF = {name: index for index, layer in enumerate(LAYERS) for name in layer}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from torch_serving.archive import EXPECTED, opened
 from torch_serving.batching import is_close, merge, rows_of
 from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.pace import WARM_UP_RUNS
@@ -26,16 +27,18 @@ def load(
     settings or one of those requests are wrong.
     """
     settings = settings or Settings()
-    enums = functools.cache(lambda: enum_members(path))
+    with opened(path) as file:
+        module = read_module(file, device)
+        enums = enum_members(file)
     make = functools.partial(
         Servable,
         device=device,
         identity=identity,
-        enums=enums,
+        enums=lambda: enums,
         settings=settings,
         name=path.name,
     )
-    servable = make(read_module(path, device))
+    servable = make(module)
     with torch.inference_mode():
         if settings.freeze or settings.optimize:
             servable = make(optimized(servable))
@@ -52,8 +55,7 @@ def read_module(path: Path, device: torch.device) -> torch.jit.ScriptModule:
     except Exception as error:
         reason = explain(error).partition("\n")[0]
         raise InvalidServable(
-            f"not a TorchScript archive that can be loaded here ({reason}); "
-            "models are saved with torch.jit.save"
+            f"not a TorchScript archive that can be loaded here ({reason}); {EXPECTED}"
         ) from error
     if not hasattr(module, "forward"):
         raise InvalidServable("the module has no method `forward`")

@@ -8,6 +8,7 @@ then forgotten. A file that changed is another model.
 import asyncio
 import fnmatch
 import functools
+import logging
 import os
 import posixpath
 import random
@@ -25,6 +26,8 @@ from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
 from torch_serving.loading import load
 from torch_serving.servable import Identity, Servable
 from torch_serving.sidecar import Settings, read_settings
+
+logger = logging.getLogger(__name__)
 
 Load = Callable[[Path, torch.device, Identity, Settings], Servable]
 
@@ -120,7 +123,7 @@ class Models:
             identity = identity_of(place)
             servable = self.cache.get(place.key)  # somebody else's load may just have ended
             if servable is None or servable.identity != identity:
-                servable = self._load_file(place, device, identity)
+                servable = self._load_or_keep(place, device, identity, servable)
                 # what it evicts is freed here, off any request
                 self.cache.put(place.key, servable, servable.bytes(), group_of(device))
                 self._own_device.cache_clear()  # its settings may have changed, too
@@ -128,6 +131,19 @@ class Models:
         finally:
             with self._lock:
                 self._loading.pop(place.key, None)
+
+    def _load_or_keep(
+        self, place: Place, device: torch.device, identity: Identity, old: Servable | None
+    ) -> Servable:
+        """Load a file. If a bad one took the place of a good one, the good one goes on serving."""
+        try:
+            return self._load_file(place, device, identity)
+        except InvalidServable as error:
+            if old is None:
+                raise
+            logger.warning("the new file is not served, the old one is: %s", error.detail)
+            old.identity = identity  # until the file changes again
+            return old
 
     def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
         path = self._real_path(place)

@@ -1,0 +1,68 @@
+"""What must hold of a model file before torch sees it.
+
+torch reads what a file says without a look at its checksums: a flipped bit in a weight loads, and
+the model answers nonsense. So the file is opened once, and what is open is checked and then loaded.
+"""
+
+import os
+import stat
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch_serving.errors import InvalidServable
+
+# Weights are stored as they are, and code packs well: more than this is no model.
+MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
+CHUNK_BYTES = 1 << 20
+EXPECTED = "models are saved with torch.jit.save"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """Open and check a file; give a path to what is open, whatever stands at `path` by then.
+
+    Raises InvalidServable for what is no regular file, or no whole TorchScript archive.
+    """
+    try:
+        # a FIFO that nobody writes to would hold up the opening
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InvalidServable(f"the file can't be opened: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidServable("it is no regular file")
+        place = Path(f"/proc/self/fd/{descriptor}") if sys.platform == "linux" else path
+        check(place)
+        yield place
+    finally:
+        os.close(descriptor)
+
+
+def check(path: Path) -> None:
+    """Raise InvalidServable for what is no TorchScript archive, or a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_contents(archive, path.stat().st_size)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise InvalidServable(f"not a TorchScript archive ({error}); {EXPECTED}") from None
+    except (OSError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or type(error).__name__
+        raise InvalidServable(f"not a TorchScript archive ({problem}); {EXPECTED}") from None
+
+
+def check_contents(archive: zipfile.ZipFile, file_bytes: int) -> None:
+    entries = archive.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MOST_UNPACKED * file_bytes + ALWAYS_UNPACKED:
+        raise InvalidServable(f"it unpacks to {unpacked:,} bytes, too many for its size")
+    names = {name.partition("/")[2] for name in archive.namelist()}
+    if "constants.pkl" not in names or not any(name.startswith("code/") for name in names):
+        raise InvalidServable(f"not a TorchScript archive (it holds no code); {EXPECTED}")
+    for entry in entries:
+        with archive.open(entry) as content:  # to its end: then its checksum is compared
+            while content.read(CHUNK_BYTES):
+                pass
