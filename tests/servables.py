@@ -37,6 +37,11 @@ SOURCES = {
         "Tensor",
         "y = x\n    for _ in range(500):\n        y = torch.sin(y)\n    return x + 1",
     ),
+    "crashing.pt": (  # reads far outside of its memory
+        "x: Tensor",
+        "Tensor",
+        "return torch.ops.aten._reshape_alias(x, [1 << 34], [1]).sum()",
+    ),
     "generator.pt": ("x: Tensor, g: Generator", "Tensor", "return x"),
     "transposed.pt": ("x: Tensor", "Tensor", "return x.t()"),
     "expanded.pt": ("x: Tensor", "Tensor", "return x.expand(2, 3)"),

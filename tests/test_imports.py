@@ -22,7 +22,7 @@ LAYERS = [
     {"loading"},
     {"servable", "batching", "pace"},
     {"arrays", "devices", "schema", "script_types", "images", "sidecar", "archive"},
-    {"_cache", "_decoder", "_encoder", "_protocol"},
+    {"_cache", "_decoder", "_encoder", "_protocol", "board"},
     {"config"},
     {"errors"},
     {""},  # the package itself: its version

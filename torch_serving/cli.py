@@ -252,6 +252,15 @@ def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
         default=DEFAULTS.queue,
         help="requests that may wait for a lane; more are refused at once",
     )
+    group.add_argument(
+        "--quarantine",
+        dest="quarantine_s",
+        metavar="SECONDS",
+        type=natural,
+        default=300,
+        help="how long a model is refused after a process died twice in a minute while it ran; "
+        "doubles each time; 0: never",
+    )
     for part, meaning in TIMEOUTS.items():
         group.add_argument(
             f"--{part}-timeout",

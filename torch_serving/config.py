@@ -34,4 +34,5 @@ class Config:
     queue: int = 256
     queue_timeout_s: float = 30.0
     request_timeout_s: float = 300.0
+    quarantine_s: float = 300.0  # 0: never
     log_level: str = "info"

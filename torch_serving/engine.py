@@ -60,6 +60,9 @@ class Job:
         self.is_running = False
 
 
+Mark = Callable[[bytes], None]  # what this thread runs from now on
+
+
 class Limits(NamedTuple):
     """What may wait for lanes, and for how long; how long a request may take in all."""
 
@@ -92,10 +95,14 @@ def decode(jobs: Sequence[Job]) -> None:
             job.inputs = job.value
 
 
-def finish(jobs: Sequence[Job]) -> None:
+def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
-    take(RUN, run_groups(jobs) if len(jobs) > 1 else jobs)
+    left = run_groups(jobs, mark) if len(jobs) > 1 else jobs
+    for job in left:
+        mark(job.method.servable.board_name)
+        take(RUN, (job,))
+    mark(b"")
     take(ENCODE, jobs)
     for job in jobs:
         if job.inputs is not None:
@@ -114,7 +121,7 @@ def take(step: Callable[[Method], Callable[[Any], Any]], jobs: Iterable[Job]) ->
             job.elapsed_s += now - before
 
 
-def run_groups(jobs: Iterable[Job]) -> list[Job]:
+def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
     """Run as one what may run as one, and return the jobs that are left."""
     left = []
     groups: dict[Batching, list[Job]] = {}
@@ -127,6 +134,7 @@ def run_groups(jobs: Iterable[Job]) -> list[Job]:
     for batching, members in groups.items():
         for indices in groups_of([job.value for job in members], batching.max_rows):
             group = [members[index] for index in indices]
+            mark(group[0].method.servable.board_name)
             if len(group) == 1 or not run_together(batching, group):
                 left += group
     return left
@@ -157,7 +165,8 @@ class Engine:
 
     `requests` are those that the server is busy with: when there is more than one, short jobs of
     one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
-    returns whether it could; `give_up` is told why this process is of no more use.
+    returns whether it could; `give_up` is told why this process is of no more use, `mark` which
+    model the thread runs.
     """
 
     def __init__(
@@ -168,6 +177,7 @@ class Engine:
         free_memory: Callable[[torch.device], bool] = lambda _: False,
         give_up: Callable[[str], None] = lambda _: None,
         limits: Limits = DEFAULT_LIMITS,
+        mark: Mark = lambda _: None,
     ) -> None:
         self.lanes = lanes
         self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
@@ -175,6 +185,7 @@ class Engine:
         self._free_memory = free_memory
         self._give_up = give_up
         self._limits = limits
+        self._mark = mark
         self._in_lanes = 0  # jobs that wait or run there; for the loop's thread
         self._short_jobs: list[Job] = []
         # a job, a batching that has jobs that wait, or the end
@@ -216,7 +227,7 @@ class Engine:
         if may_be_short and len(self._requests) < 2:
             decode((job,))
             if is_short(job):
-                finish((job,))
+                finish((job,), self._mark)
                 return outcome(job)
             may_be_short = False
         loop = asyncio.get_running_loop()
@@ -274,7 +285,7 @@ class Engine:
             except Overloaded as error:
                 job.error = error
                 tell(job)
-        finish(short)
+        finish(short, self._mark)
         for job in short:
             tell(job)
 
@@ -296,11 +307,11 @@ class Engine:
                 job.error = Overloaded("the request waited too long for its turn")
             job.is_running = job.error is None
         decode([job for job in jobs if job.inputs is None])
-        finish(jobs)
+        finish(jobs, self._mark)
         for job in jobs:
             if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
                 job.error, job.value = None, job.inputs
-                finish((job,))
+                finish((job,), self._mark)
             if isinstance(job.error, DeviceFailed):
                 self._give_up("a device is in error")
             job.is_running = False

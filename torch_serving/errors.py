@@ -26,6 +26,7 @@ ServingError
     ├── OutOfMemory             503
     ├── DeviceFailed            503
     ├── Overloaded              503
+    ├── Quarantined             503
     ├── ShuttingDown            503
     └── DeadlineExceeded        504
 
@@ -33,6 +34,7 @@ Descriptions are part of the wire contract: clients compare them. StartupError s
 told to whoever starts the server, never to a client.
 """
 
+import math
 from typing import ClassVar
 
 
@@ -41,11 +43,15 @@ class ServingError(Exception):
 
     status: ClassVar[int] = 500
     description: ClassVar[str] = "Unexpected server error"
-    headers: ClassVar[dict[str, str]] = {}
+    retry_after_s: int | None = None  # when to try again
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
     def document(self) -> dict[str, object]:
         """The JSON body of the answer."""
@@ -160,25 +166,37 @@ class UnsupportedResult(ServerError):
 class OutOfMemory(ServerError):
     status = 503
     description = "Out of memory"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    retry_after_s = 1
 
 
 class DeviceFailed(ServerError):
     status = 503
     description = "Device failed"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+    retry_after_s = 5
 
 
 class Overloaded(ServerError):
     status = 503
     description = "Server overloaded"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    retry_after_s = 1
+
+
+class Quarantined(ServerError):
+    """The process died more than once while this model ran."""
+
+    status = 503
+    description = "Model quarantined"
+
+    def __init__(self, name: str, left_s: float) -> None:
+        seconds = math.ceil(left_s)
+        super().__init__(f"`{name}`: the server died while it ran; it may run again in {seconds} s")
+        self.retry_after_s = seconds
 
 
 class ShuttingDown(ServerError):
     status = 503
     description = "Server shutting down"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+    retry_after_s = 5
 
 
 class DeadlineExceeded(ServerError):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 
 from torch_serving._cache import Cache
+from torch_serving.board import Board, board_name
 from torch_serving.devices import device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
 from torch_serving.loading import load
@@ -37,11 +38,13 @@ LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
 
 
 class Place(NamedTuple):
-    """A model's normalised name, its path (links not followed yet), and its key in the cache."""
+    """A model's normalised name, its path (links not followed yet), its key in the cache, and its
+    name for the board."""
 
     name: str
     path: str
     key: str
+    board_name: bytes
 
 
 class Models:
@@ -56,11 +59,13 @@ class Models:
         cache: Cache[Servable],
         load: Load = load,
         defaults: Callable[[str], Settings] = lambda _: Settings(),
+        board: Board | None = None,
     ) -> None:
         self.cache = cache
         self._root = os.path.realpath(root)
         self._load = load
         self._defaults = defaults
+        self._board = board or Board(1, 0)
         self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
@@ -75,6 +80,7 @@ class Models:
         no file with this name.
         """
         place = place_of(self._root, identifier, device)
+        self._board.check(place.name)
         identity = identity_of(place)
         if invalidation_probability and random.random() < invalidation_probability:
             self.cache.remove(place.key)
@@ -87,6 +93,7 @@ class Models:
         Raises InvalidServable, now or from the future, if it can't be loaded.
         """
         place = place_of(self._root, identifier, device)
+        self._board.check(place.name)
         with self._lock:
             future = self._loading.get(place.key)
             if future is None:
@@ -147,11 +154,16 @@ class Models:
 
     def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
         path = self._real_path(place)
+        self._board.mark(place.board_name)
         try:
             settings = read_settings(path, self._defaults(place.name))
-            return self._load(path, device, identity, settings)
+            servable = self._load(path, device, identity, settings)
         except InvalidServable as error:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
+        finally:
+            self._board.mark(b"")
+        servable.board_name = place.board_name
+        return servable
 
     def _real_path(self, place: Place) -> Path:
         path = Path(os.path.realpath(place.path))
@@ -161,7 +173,7 @@ class Models:
 
     def _read_own_device(self, identifier: str) -> torch.device | None:
         name = name_of(identifier)
-        place = Place(name, f"{self._root}/{name}", "")
+        place = Place(name, f"{self._root}/{name}", "", b"")
         try:
             device = read_settings(self._real_path(place), self._defaults(name)).device
             return device_of(device) if device is not None else None
@@ -181,7 +193,7 @@ async def loaded(loading: Future[Servable]) -> Servable:
 def place_of(root: str, identifier: str, device: torch.device) -> Place:
     """Where a model is looked for."""
     name = name_of(identifier)
-    return Place(name, f"{root}/{name}", f"{name}\0{device}")
+    return Place(name, f"{root}/{name}", f"{name}\0{device}", board_name(name))
 
 
 def name_of(identifier: str) -> str:

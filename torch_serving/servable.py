@@ -54,6 +54,7 @@ class Servable:
         name: str = "model",
     ) -> None:
         self.name = name
+        self.board_name = b""
         self.identity = identity
         self.device = device
         self.module = module
@@ -92,6 +93,7 @@ class Method:
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
+        self.servable = servable
         self.name = servable.name
         self.device = servable.device
         settings = servable.settings

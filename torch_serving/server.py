@@ -23,6 +23,7 @@ from torch_serving._protocol import Protocol
 from torch_serving._protocol import Settings as ProtocolSettings
 from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
+from torch_serving.board import Board
 from torch_serving.config import Config
 from torch_serving.devices import Devices
 from torch_serving.engine import MAX_LANES, Engine, Limits, cores
@@ -53,7 +54,8 @@ def serve(config: Config, listener: socket.socket) -> int:
     """
     threads = threads_of(config)
     configure_torch(config)
-    models = models_of(config)
+    board = Board(threads.workers, config.quarantine_s)
+    models = models_of(config, board)
     forked = config.server == "uvicorn"
     if not forked or "cuda" not in config.device:  # CUDA does not survive a fork
         preload(models, config)
@@ -63,11 +65,11 @@ def serve(config: Config, listener: socket.socket) -> int:
         return serve_with_meinheld(config, listener, models, threads)
 
     def serve_in_worker(lifeline: Lifeline) -> int:
-        return serve_with_uvicorn(config, listener, models, threads, lifeline)
+        return serve_with_uvicorn(config, listener, models, threads, lifeline, board)
 
     announcement = functools.partial(announce, config, listener, models, threads)
     # a socket that the parent held open would still take connections
-    return Supervisor(threads.workers, serve_in_worker, announcement, listener.close).run()
+    return Supervisor(threads.workers, serve_in_worker, announcement, listener.close, board).run()
 
 
 class Threads(NamedTuple):
@@ -100,7 +102,7 @@ def configure_torch(config: Config) -> None:
     torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
 
 
-def models_of(config: Config) -> Models:
+def models_of(config: Config, board: Board | None = None) -> Models:
     cache: Cache[Servable] = Cache(
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )
@@ -109,7 +111,7 @@ def models_of(config: Config) -> Models:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return Settings(batch=batch, max_batch=config.max_batch)
 
-    return Models(config.model_root, cache, defaults=defaults)
+    return Models(config.model_root, cache, defaults=defaults, board=board)
 
 
 def preload(models: Models, config: Config) -> None:
@@ -140,13 +142,24 @@ def announce(config: Config, listener: socket.socket, models: Models, threads: T
 
 
 def serve_with_uvicorn(
-    config: Config, listener: socket.socket, models: Models, threads: Threads, lifeline: Lifeline
+    config: Config,
+    listener: socket.socket,
+    models: Models,
+    threads: Threads,
+    lifeline: Lifeline,
+    board: Board,
 ) -> int:
     """Serve in this process, a worker."""
     requests: set[asyncio.Task[None]] = set()
     limits = Limits(config.queue, config.queue_timeout_s, config.request_timeout_s)
     engine = Engine(
-        threads.lanes, requests, threads.intra_op, models.free_memory, end_worker, limits
+        threads.lanes,
+        requests,
+        threads.intra_op,
+        models.free_memory,
+        end_worker,
+        limits,
+        board.mark,
     )
     access_log = access_log_of(config)
     try:
