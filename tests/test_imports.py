@@ -17,7 +17,7 @@ LAYERS = [
     {"commands", "server"},
     {"app", "wsgi", "workers", "acceptor"},
     {"resources.serve", "resources.model", "resources.healthcheck", "resources"},
-    {"access_log", "answers", "body", "listener", "parameters", "request"},
+    {"access_log", "answers", "api_keys", "body", "listener", "parameters", "request"},
     {"engine", "models", "description"},
     {"loading"},
     {"servable", "batching", "pace"},

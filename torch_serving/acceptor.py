@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,18 @@ class Acceptor:
     own server takes all that wait: of eight connections, one process often gets eight.
     """
 
-    def __init__(self, listener: socket.socket, protocol: Callable[[], Any], backlog: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        protocol: Callable[[], Any],
+        backlog: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._fd = listener.fileno()
         self._protocol = protocol
+        self._tls = tls
         self._starting: set[asyncio.Task[Any]] = set()
         self._closed = False
         listener.setblocking(False)
@@ -47,7 +55,7 @@ class Acceptor:
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
+            await self._loop.connect_accepted_socket(self._protocol, connection, ssl=self._tls)
         except OSError:
             connection.close()  # it is gone
 

@@ -1,32 +1,52 @@
 """The ASGI application: wires resources and errors."""
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
 import falcon.asgi
 
 from torch_serving.answers import error_answer
+from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
 from torch_serving.engine import Engine
 from torch_serving.models import Models
 from torch_serving.request import Disconnected, Request
-from torch_serving.resources.healthcheck import Healthcheck
+from torch_serving.resources.healthcheck import Healthcheck, Ready
 from torch_serving.resources.model import Model
 from torch_serving.resources.serve import Serve
 
 
 def create_app(
-    config: Config, models: Models, engine: Engine
+    config: Config,
+    models: Models,
+    engine: Engine,
+    api_keys: ApiKeys | None = None,
+    is_ready: Callable[[], bool] = lambda: True,
 ) -> falcon.asgi.App[Request, falcon.asgi.Response]:
     """Build the application from its parts. The engine must have been started."""
-    app = falcon.asgi.App(request_type=Request)
+    app = falcon.asgi.App(
+        request_type=Request, middleware=[RequireKey(api_keys)] if api_keys else []
+    )
     app.add_route("/serve", Serve(models, engine, config))
     app.add_route("/models/{identifier:path}", Model(models, config))
     app.add_route("/healthcheck", Healthcheck())
+    app.add_route("/ready", Ready(is_ready))
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)
     app.add_error_handler(Disconnected, ignore)
     return app
+
+
+class RequireKey:
+    """Comes before routing: nothing is told to whoever has no key."""
+
+    def __init__(self, api_keys: ApiKeys) -> None:
+        self._api_keys = api_keys
+
+    async def process_request(self, req: Request, resp: falcon.asgi.Response) -> None:
+        authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
+        self._api_keys.check(req.path, authorization, api_key)
 
 
 async def answer_error(

@@ -60,6 +60,11 @@ def serve_until_signal(config: Config) -> NoReturn:
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
+        logging.getLogger("torch_serving").warning(
+            "everybody who reaches %s may run models here; --api-key-file asks for a key",
+            config.host,
+        )
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     listener = bind(config.host, config.port)
     from torch_serving.server import serve  # takes a second: torch
@@ -88,6 +93,10 @@ def parse(argv: Sequence[str], environment: "os._Environ[str] | dict[str, str]")
             f"meinheld on {config.host}: it crashes on a malformed chunked request, so beyond this "
             "machine it must stand behind a proxy; say --behind-proxy if it does"
         )
+    if (config.tls_cert is None) != (config.tls_key is None):
+        parser.error("--tls-cert and --tls-key: one needs the other")
+    if config.tls_cert and config.server == "meinheld":
+        parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
     return config
 
 
@@ -113,6 +122,7 @@ def build_parser() -> Parser:
         version=f"torch-serving {__version__} (torch {version('torch')})",
     )
     add_network_flags(parser.add_argument_group("network"))
+    add_trust_flags(parser.add_argument_group("trust"))
     add_model_flags(parser.add_argument_group("models"))
     add_execution_flags(parser.add_argument_group("execution"))
     add_limit_flags(parser.add_argument_group("limits"))
@@ -142,6 +152,27 @@ def add_network_flags(group: "argparse._ArgumentGroup") -> None:
         action="store_true",
         help="let meinheld listen beyond this machine",
     )
+
+
+def add_trust_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="keys, one in each line, of which every request must have one",
+    )
+    group.add_argument(
+        "--open-health", action="store_true", help="/healthcheck and /ready need no key"
+    )
+    for name in ("cert", "key"):
+        group.add_argument(
+            f"--tls-{name}",
+            metavar="FILE",
+            type=Path,
+            default=argparse.SUPPRESS,
+            help=f"speak HTTPS with the {'certificate' if name == 'cert' else 'key'} in this file",
+        )
 
 
 def add_model_flags(group: "argparse._ArgumentGroup") -> None:
@@ -261,6 +292,14 @@ def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
         help="how long a model is refused after a process died twice in a minute while it ran; "
         "doubles each time; 0: never",
     )
+    group.add_argument(
+        "--drain-delay",
+        dest="drain_delay_s",
+        metavar="SECONDS",
+        type=seconds_or_none,
+        default=DEFAULTS.drain_delay_s,
+        help="how long to serve on after a signal, while /ready says 503",
+    )
     for part, meaning in TIMEOUTS.items():
         group.add_argument(
             f"--{part}-timeout",
@@ -352,6 +391,10 @@ def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
     return float(text)
+
+
+def seconds_or_none(text: str) -> float:
+    return 0.0 if text in ("0", "0.0") else seconds(text)
 
 
 def size(text: str) -> int:

@@ -15,6 +15,10 @@ class Config:
     port: int = 8888  # 0: any free one
     server: str = "uvicorn"
     behind_proxy: bool = False
+    api_key_file: Path | None = None
+    open_health: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     model_capacity: int = 10
     buffer_size: int = 3
     model_memory_bytes: int = 0  # of one device; 0: no limit
@@ -31,6 +35,7 @@ class Config:
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
     shutdown_timeout_s: float = 60.0
+    drain_delay_s: float = 0.0
     queue: int = 256
     queue_timeout_s: float = 30.0
     request_timeout_s: float = 300.0

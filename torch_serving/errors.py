@@ -6,6 +6,7 @@ ServingError
 │   ├── RepeatedParameter       400
 │   ├── InvalidParameter        400
 │   ├── EmptyBody               400
+│   ├── InvalidEncoding         400
 │   ├── InvalidJson             400
 │   ├── InvalidServable         400
 │   ├── InvalidInput            400
@@ -13,6 +14,7 @@ ServingError
 │   ├── IncompatibleDtype       400
 │   ├── InvalidDevice           400
 │   ├── InvalidHttp             400
+│   ├── Unauthorized            401
 │   ├── NotFound                404
 │   ├── MethodNotAllowed        405
 │   ├── RequestTimeout          408
@@ -87,6 +89,10 @@ class EmptyBody(ClientError):
     description = "Empty body"
 
 
+class InvalidEncoding(ClientError):
+    description = "Invalid content encoding"
+
+
 class InvalidJson(ClientError):
     description = "Invalid JSON"
 
@@ -113,6 +119,15 @@ class InvalidDevice(ClientError):
 
 class InvalidHttp(ClientError):
     description = "Invalid HTTP request"
+
+
+class Unauthorized(ClientError):
+    status = 401
+    description = "Unauthorized"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
 
 
 class NotFound(ClientError):

@@ -1,10 +1,11 @@
 """The body of an ASGI request, whole or not at all."""
 
+import asyncio
 from typing import Any
 
 import falcon.asgi
 
-from torch_serving.body import check_encoding, check_length, check_whole
+from torch_serving.body import Body, check_length, check_whole, coding_of, decoded
 
 
 class Disconnected(Exception):
@@ -21,19 +22,20 @@ class Request(falcon.asgi.Request):
         self._next_event = receive
         self._event = first_event
 
-    async def read_body(self, limit_bytes: int) -> bytes | bytearray:
-        """Return the body. Raises BodyTooLarge before much more than the limit is read."""
-        check_encoding(self.get_header("content-encoding"))
+    async def read_body(self, limit_bytes: int) -> Body:
+        """Return the body, unpacked. Raises BodyTooLarge before much more than the limit is read,
+        or unpacked."""
+        coding = coding_of(self.get_header("content-encoding"))
         announced = self.content_length
         check_length(announced, limit_bytes)
-        body: bytes | bytearray = self._event["body"]
+        body: Body = self._event["body"]
         if self._event.get("more_body"):
             body = await self._read_rest(body, limit_bytes)
         check_length(len(body), limit_bytes)
         check_whole(body, announced)
-        return body
+        return await asyncio.to_thread(decoded, body, coding, limit_bytes) if coding else body
 
-    async def _read_rest(self, body: bytes | bytearray, limit_bytes: int) -> bytes | bytearray:
+    async def _read_rest(self, body: Body, limit_bytes: int) -> Body:
         more = True
         while more and len(body) <= limit_bytes:
             event = await self._next_event()

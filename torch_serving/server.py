@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -23,6 +24,7 @@ from torch_serving._protocol import Protocol
 from torch_serving._protocol import Settings as ProtocolSettings
 from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
+from torch_serving.api_keys import ApiKeys
 from torch_serving.board import Board
 from torch_serving.config import Config
 from torch_serving.devices import Devices
@@ -53,6 +55,8 @@ def serve(config: Config, listener: socket.socket) -> int:
     installed.
     """
     threads = threads_of(config)
+    api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
+    check_tls(config)
     configure_torch(config)
     board = Board(threads.workers, config.quarantine_s)
     models = models_of(config, board)
@@ -62,10 +66,11 @@ def serve(config: Config, listener: socket.socket) -> int:
     gc.collect()
     gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
     if not forked:
-        return serve_with_meinheld(config, listener, models, threads)
+        return serve_with_meinheld(config, listener, models, threads, api_keys)
 
     def serve_in_worker(lifeline: Lifeline) -> int:
-        return serve_with_uvicorn(config, listener, models, threads, lifeline, board)
+        worker = WorkerParts(models, threads, lifeline, board, api_keys)
+        return serve_with_uvicorn(config, listener, worker)
 
     announcement = functools.partial(announce, config, listener, models, threads)
     # a socket that the parent held open would still take connections
@@ -78,6 +83,27 @@ class Threads(NamedTuple):
     workers: int
     lanes: int
     intra_op: int
+
+
+class WorkerParts(NamedTuple):
+    """What a worker gets from its parent."""
+
+    models: Models
+    threads: Threads
+    lifeline: Lifeline
+    board: Board
+    api_keys: ApiKeys | None
+
+
+def check_tls(config: Config) -> None:
+    """Raise StartupError for a certificate or a key that can't be used."""
+    if config.tls_cert and config.tls_key:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(config.tls_cert, config.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            reason = getattr(error, "reason", None) or error.strerror or error
+            raise StartupError(f"--tls-cert, --tls-key: {reason}") from None
 
 
 def threads_of(config: Config) -> Threads:
@@ -133,23 +159,18 @@ def announce(config: Config, listener: socket.socket, models: Models, threads: T
     """Say that the server is ready, and what it serves."""
     count = len(models.names())
     workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
+    url = url_of(listener, "https" if config.tls_cert else "http")
     print(
-        f"torch-serving {__version__} on {url_of(listener)} ({config.server}): "
+        f"torch-serving {__version__} on {url} ({config.server}): "
         f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
         f"device {config.device}, {workers}{threads.lanes} lane{'s'[: threads.lanes != 1]}",
         flush=True,
     )
 
 
-def serve_with_uvicorn(
-    config: Config,
-    listener: socket.socket,
-    models: Models,
-    threads: Threads,
-    lifeline: Lifeline,
-    board: Board,
-) -> int:
+def serve_with_uvicorn(config: Config, listener: socket.socket, parts: WorkerParts) -> int:
     """Serve in this process, a worker."""
+    models, threads, lifeline, board, api_keys = parts
     requests: set[asyncio.Task[None]] = set()
     limits = Limits(config.queue, config.queue_timeout_s, config.request_timeout_s)
     engine = Engine(
@@ -166,7 +187,8 @@ def serve_with_uvicorn(
         if "cuda" in config.device:
             preload(models, config)
         engine.start()
-        server = uvicorn_server(config, models, engine, access_log)
+        server = uvicorn_server(config, models, engine, access_log, api_keys)
+        server.drain_delay_s = config.drain_delay_s
         server.server_state.tasks = requests
         server.lifeline = lifeline
         server.shares_listener = threads.workers > 1
@@ -193,17 +215,21 @@ def access_log_of(config: Config) -> AccessLog | None:
 
 
 def uvicorn_server(
-    config: Config, models: Models, engine: Engine, access_log: AccessLog | None
+    config: Config,
+    models: Models,
+    engine: Engine,
+    access_log: AccessLog | None,
+    api_keys: ApiKeys | None = None,
 ) -> "Server":
     settings = ProtocolSettings(
-        app.create_app(config, models, engine),
+        app.create_app(config, models, engine, api_keys, lambda: not server.is_draining),
         access_log,
         config.max_body_bytes,
         config.header_timeout_s,
         config.body_timeout_s,
         KEEP_ALIVE_S,
     )
-    return Server(
+    server = Server(
         uvicorn.Config(
             settings.app,
             loop="uvloop",
@@ -216,8 +242,11 @@ def uvicorn_server(
             proxy_headers=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
+            ssl_certfile=config.tls_cert,
+            ssl_keyfile=config.tls_key and str(config.tls_key),
         )
     )
+    return server
 
 
 class Server(uvicorn.Server):
@@ -225,6 +254,8 @@ class Server(uvicorn.Server):
 
     lifeline: Lifeline
     shares_listener = False  # with other processes
+    drain_delay_s = 0.0
+    is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self.shares_listener:
@@ -232,7 +263,8 @@ class Server(uvicorn.Server):
             self.servers = [self.acceptor(each) for each in sockets or []]
         else:
             await super().startup(sockets)
-        asyncio.get_running_loop().add_reader(self.lifeline, self.end_alone)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.lifeline, self.end_alone)
         self.lifeline.tell_ready()
 
     def acceptor(self, listener: socket.socket) -> Any:
@@ -241,11 +273,11 @@ class Server(uvicorn.Server):
             config=self.config,  # type: ignore[call-arg]
             server_state=self.server_state,
         )
-        return Acceptor(listener, protocol, self.config.backlog)
+        return Acceptor(listener, protocol, self.config.backlog, self.config.ssl)
 
     def end_alone(self) -> None:
         """The parent is gone."""
-        asyncio.get_running_loop().remove_reader(self.lifeline)
+        self._loop.remove_reader(self.lifeline)
         self.should_exit = True
 
     @contextlib.contextmanager
@@ -255,11 +287,22 @@ class Server(uvicorn.Server):
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.is_draining = True
+        if self.drain_delay_s:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self.drain_delay_s, self.stop)
+        else:
+            self.stop()
+
+    def stop(self) -> None:
         self.should_exit = True
 
 
 def serve_with_meinheld(
-    config: Config, listener: socket.socket, models: Models, threads: Threads
+    config: Config,
+    listener: socket.socket,
+    models: Models,
+    threads: Threads,
+    api_keys: ApiKeys | None,
 ) -> int:
     if threads.workers > 1:
         raise StartupError("meinheld runs in one process; leave --workers out")
@@ -280,7 +323,7 @@ def serve_with_meinheld(
     announce(config, listener, models, threads)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # it lets it through, after its request
-            server.run(wsgi.create_app(config, models, engine, access_log))
+            server.run(wsgi.create_app(config, models, engine, access_log, api_keys))
     finally:
         if access_log:
             access_log.flush()

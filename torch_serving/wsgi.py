@@ -10,7 +10,8 @@ import falcon
 
 from torch_serving.access_log import AccessLog
 from torch_serving.answers import error_answer
-from torch_serving.body import check_encoding, check_length, check_whole
+from torch_serving.api_keys import ApiKeys
+from torch_serving.body import check_length, check_whole, coding_of, decoded
 from torch_serving.config import Config
 from torch_serving.devices import Devices, device_of
 from torch_serving.engine import Engine
@@ -20,15 +21,31 @@ from torch_serving.resources.healthcheck import HEALTHY
 
 
 def create_app(
-    config: Config, models: Models, engine: Engine, access_log: AccessLog | None = None
+    config: Config,
+    models: Models,
+    engine: Engine,
+    access_log: AccessLog | None = None,
+    api_keys: ApiKeys | None = None,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """Build the WSGI application from its parts. The engine's lanes are not used."""
-    app = falcon.App(middleware=[LogAccess(access_log)] if access_log else [])
+    middleware: list[Any] = [LogAccess(access_log)] if access_log else []
+    if api_keys:
+        middleware.append(RequireKey(api_keys))
+    app = falcon.App(middleware=middleware)
     app.add_route("/serve", Serve(models, engine, config))
     app.add_route("/healthcheck", Healthcheck())
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)
     return app
+
+
+class RequireKey:
+    def __init__(self, api_keys: ApiKeys) -> None:
+        self._api_keys = api_keys
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
+        self._api_keys.check(req.path, authorization, api_key)
 
 
 class Healthcheck:
@@ -56,7 +73,7 @@ class Serve:
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
     """Return the whole body; raises BodyTooLarge before much more than the limit is read."""
-    check_encoding(req.get_header("content-encoding"))
+    coding = coding_of(req.get_header("content-encoding"))
     check_length(req.content_length, limit_bytes)
     # only a server that says so gives chunked bodies an end that can be read to
     terminated = req.env.get("wsgi.input_terminated", False)
@@ -64,7 +81,7 @@ def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
     body: bytes = stream.read(limit_bytes + 1)
     check_length(len(body), limit_bytes)
     check_whole(body, req.content_length)
-    return body
+    return decoded(body, coding, limit_bytes) if coding else body
 
 
 class LogAccess:

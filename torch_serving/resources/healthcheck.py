@@ -1,11 +1,27 @@
-"""Whether the server answers."""
+"""Whether the server answers, and whether it wants requests."""
+
+from collections.abc import Callable
 
 import falcon
 import falcon.asgi
+
+from torch_serving.errors import ShuttingDown
 
 HEALTHY = b'{"code":200,"message":"OK","description":"OK"}'
 
 
 class Healthcheck:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        resp.data = HEALTHY
+
+
+class Ready:
+    """For balancers: 200 from the end of preloading on, 503 as soon as the server is to stop."""
+
+    def __init__(self, is_ready: Callable[[], bool]) -> None:
+        self._is_ready = is_ready
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        if not self._is_ready():
+            raise ShuttingDown("the server stops; ask another one")
         resp.data = HEALTHY
