@@ -86,11 +86,11 @@ WORKLOADS = (
         least={8: 1.7, 64: 1.7},
     ),
     Workload(
-        "transformer, batches / none",
+        "transformer, batches in one lane / none",
         save(transformer),
         TOKENS_BODY,
         (1, 32),
-        ours=Server(("--batch", "*")),
+        ours=Server(("--batch", "*", "--lanes", "1")),
         baseline=Server(),
         least={1: 0.97, 32: 1.8},
     ),

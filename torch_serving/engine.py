@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import suppress
+from itertools import groupby
 from operator import attrgetter
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -45,6 +46,7 @@ class Job:
         "is_running",
         "method",
         "put_s",
+        "timer",
         "value",
     )
 
@@ -57,6 +59,7 @@ class Job:
         self.error: Exception | None = None
         self.future: asyncio.Future[bytes] | None = None
         self.put_s = 0.0  # when it was given to the lanes
+        self.timer: asyncio.TimerHandle | None = None  # its deadline, from then on
         self.is_running = False
 
 
@@ -75,6 +78,7 @@ DEFAULT_LIMITS = Limits()
 
 
 DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
+SERVABLE = attrgetter("method.servable")
 
 
 def work(jobs: Sequence[Job]) -> None:
@@ -99,9 +103,9 @@ def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
     left = run_groups(jobs, mark) if len(jobs) > 1 else jobs
-    for job in left:
-        mark(job.method.servable.board_name)
-        take(RUN, (job,))
+    for servable, group in groupby(left, SERVABLE):
+        mark(servable.board_name)
+        take(RUN, group)
     mark(b"")
     take(ENCODE, jobs)
     for job in jobs:
@@ -230,29 +234,28 @@ class Engine:
                 finish((job,), self._mark)
                 return outcome(job)
             may_be_short = False
-        loop = asyncio.get_running_loop()
-        job.future = loop.create_future()
+        job.future = asyncio.get_running_loop().create_future()
         if not may_be_short:
-            self._put(job)
+            self._put(job, timeout_s)
         else:
             if not self._short_jobs:
-                loop.call_soon(self._work_on_loop)
+                asyncio.get_running_loop().call_soon(self._work_on_loop)
             self._short_jobs.append(job)
-        limit_s = self._limits.request_timeout_s
-        timer = loop.call_later(min(timeout_s or limit_s, limit_s), self._expire, job, limit_s)
         try:
             return await job.future
         except asyncio.CancelledError:  # a lane that has not begun with it leaves it out
             raise ShuttingDown("the server stops before the answer is ready") from None
-        finally:
-            timer.cancel()
 
-    def _put(self, job: Job) -> None:
-        """Give a job to the lanes."""
+    def _put(self, job: Job, timeout_s: float | None = None) -> None:
+        """Give a job to the lanes; raises Overloaded if too many wait there."""
         if self._in_lanes >= self.lanes + self._limits.queue:
             raise Overloaded(f"{self._limits.queue} requests wait already")
         self._in_lanes += 1
         job.put_s = time.monotonic()
+        limit_s = self._limits.request_timeout_s
+        loop = asyncio.get_running_loop()
+        deadline_s = min(timeout_s or limit_s, limit_s)
+        job.timer = loop.call_later(deadline_s, self._expire, job, limit_s)
         batching = job.method.batching
         if batching is not None and batching.state == "on":
             batching.waiting.append(job)
@@ -326,7 +329,10 @@ class Engine:
         self._waking = False  # first: what is done from here on sends a wake-up of its own
         while self._done:
             self._in_lanes -= 1
-            tell(self._done.popleft())
+            job = self._done.popleft()
+            if job.timer is not None:
+                job.timer.cancel()
+            tell(job)
 
 
 def is_short(job: Job) -> bool:
