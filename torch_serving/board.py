@@ -117,4 +117,4 @@ class Board:
 
 def board_name(name: str) -> bytes:
     """A model's name as it stands on the board."""
-    return name.encode()[:SLOT_BYTES]
+    return name.encode("utf-8", "replace")[:SLOT_BYTES]

@@ -60,13 +60,13 @@ def serve_until_signal(config: Config) -> NoReturn:
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    listener = bind(config.host, config.port)
     if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
         logging.getLogger("torch_serving").warning(
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
             config.host,
         )
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
-    listener = bind(config.host, config.port)
     from torch_serving.server import serve  # takes a second: torch
 
     code = serve(config, listener)
