@@ -98,6 +98,24 @@ def test_what_waits_too_long_is_not_run():
     with_lane(Limits(queue_timeout_s=0.1), use)
 
 
+def test_what_was_not_run_is_not_known_to_be_short():
+    """Its time says nothing of its model."""
+
+    async def use(engine: Engine, held: Held) -> None:
+        pace = held.method.pace
+        for _ in range(10):
+            first, second = started(engine, held, 2)
+            await until(lambda: held.runs > 0)
+            await asyncio.sleep(0.03)
+            held.free.set()
+            await asyncio.gather(first, second, return_exceptions=True)
+            held.free.clear()
+            held.runs = 0
+            assert not pace.may_be_short(len(ECHO))
+
+    with_lane(Limits(queue_timeout_s=0.01), use)
+
+
 def test_what_nobody_waits_for_is_not_run():
     async def use(engine: Engine, held: Held) -> None:
         first, second = started(engine, held, 2)

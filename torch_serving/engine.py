@@ -26,7 +26,6 @@ from torch_serving.errors import (
     DeviceFailed,
     OutOfMemory,
     Overloaded,
-    ServingError,
     ShuttingDown,
 )
 from torch_serving.servable import INFERENCE, Method
@@ -75,7 +74,6 @@ class Limits(NamedTuple):
 
 
 DEFAULT_LIMITS = Limits()
-
 
 DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
 SERVABLE = attrgetter("method.servable")
@@ -154,7 +152,7 @@ def run_together(batching: Batching, jobs: list[Job]) -> bool:
     except NotRowWise as error:
         batching.turn_off(str(error))
         return False
-    except ServingError:
+    except Exception:  # whatever it is, each request is told its own
         return False
     share_s = (time.perf_counter() - started_s) / len(jobs)
     for job, part in zip(jobs, parts, strict=True):
@@ -309,9 +307,10 @@ class Engine:
             elif job.put_s < oldest_s:
                 job.error = Overloaded("the request waited too long for its turn")
             job.is_running = job.error is None
-        decode([job for job in jobs if job.inputs is None])
-        finish(jobs, self._mark)
-        for job in jobs:
+        running = [job for job in jobs if job.is_running]
+        decode([job for job in running if job.inputs is None])
+        finish(running, self._mark)
+        for job in running:
             if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
                 job.error, job.value = None, job.inputs
                 finish((job,), self._mark)
