@@ -13,7 +13,7 @@ from client import Client, tensor
 from conftest import Process, wait_until
 from servables import mlp, scripted
 
-from torch_serving.archive import opened
+from torch_serving.archive import digest_of, opened
 from torch_serving.errors import InvalidServable
 from torch_serving.loading import load
 
@@ -103,6 +103,31 @@ def test_what_is_no_file(tmp_path: Path):
     assert refusal(tmp_path / "folder.pt") == "it is no regular file"
     assert refusal(Path("/dev/null")) == "it is no regular file"
     assert refusal(tmp_path / "none.pt").startswith("the file can't be opened: ")
+
+
+def test_a_list_of_checksums(tmp_path: Path, start: Callable[..., Process]):
+    root = tmp_path / "root"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a.pt", "b.pt", "sub/c.pt"):
+        scripted("x: Tensor", "Tensor", "return x").save(root / name)
+    sums = {name: digest_of(root / name) for name in ("a.pt", "sub/c.pt")}
+    lines = [f"{sums['a.pt']}  a.pt", f"{sums['sub/c.pt'].upper()} *./sub/c.pt"]
+    (root / "models.sha256").write_text("\n".join(lines))
+    process = start(root, "--port", "0")
+    with Client(process.url, secrets=[str(tmp_path)]) as client:
+
+        def ask(name: str) -> str:
+            answer = client.post(name, [tensor([1], [1.0])])
+            return answer.document.get("detail", "fine")
+
+        assert [ask("a.pt"), ask("sub/c.pt"), ask("./a.pt")] == ["fine"] * 3
+        assert ask("b.pt") == "`b.pt`: models.sha256 does not list it"
+        (root / "models.sha256").write_text(f"{sums['a.pt']}  b.pt\n")
+        assert ask("b.pt") == "`b.pt`: its SHA-256 is not the one in models.sha256"
+        (root / "models.sha256").write_bytes(b"\xff")
+        assert "can't be read" in ask("b.pt")
+        (root / "models.sha256").unlink()
+        assert ask("b.pt") == "fine"
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -41,7 +41,12 @@ class Folder:
         self.models = Models(root, Cache(capacity, buffer), self.load)
 
     def load(
-        self, path: Path, device: torch.device, identity: tuple[int, ...], settings: Settings
+        self,
+        path: Path,
+        device: torch.device,
+        identity: tuple[int, ...],
+        settings: Settings,
+        digest: str | None,
     ) -> Fake:
         self.loads.append(path)
         self.before_load(path)

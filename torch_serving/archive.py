@@ -4,6 +4,7 @@ torch reads what a file says without a look at its checksums: a flipped bit in a
 the model answers nonsense. So the file is opened once, and what is open is checked and then loaded.
 """
 
+import hashlib
 import os
 import stat
 import sys
@@ -18,14 +19,16 @@ from torch_serving.errors import InvalidServable
 # Weights are stored as they are, and code packs well: more than this is no model.
 MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
 CHUNK_BYTES = 1 << 20
+LIST = "models.sha256"  # beside the models; optional
 EXPECTED = "models are saved with torch.jit.save"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Path]:
+def opened(path: Path, digest: str | None = None) -> Iterator[Path]:
     """Open and check a file; give a path to what is open, whatever stands at `path` by then.
 
-    Raises InvalidServable for what is no regular file, or no whole TorchScript archive.
+    Raises InvalidServable for what is no regular file, or no whole TorchScript archive, or has
+    another SHA-256 than `digest`.
     """
     try:
         # a FIFO that nobody writes to would hold up the opening
@@ -36,10 +39,40 @@ def opened(path: Path) -> Iterator[Path]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InvalidServable("it is no regular file")
         place = Path(f"/proc/self/fd/{descriptor}") if sys.platform == "linux" else path
+        if digest is not None and digest_of(place) != digest:
+            raise InvalidServable(f"its SHA-256 is not the one in {LIST}")
         check(place)
         yield place
     finally:
         os.close(descriptor)
+
+
+def digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def listed_digest(root: Path, name: str) -> str | None:
+    """The SHA-256 that a model must have, if the root has a list of them (as sha256sum makes it).
+
+    Raises InvalidServable for a model that is not in the list, or for a list that can't be read.
+    """
+    try:
+        lines = (root / LIST).read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError):
+        raise InvalidServable(
+            f"{LIST} can't be read, and only what it lists may be loaded"
+        ) from None
+    for line in lines:
+        digest, _, listed = line.partition(" ")
+        if listed.lstrip(" *").removeprefix("./") == name:
+            return digest.lower()
+    raise InvalidServable(f"{LIST} does not list it")
 
 
 def check(path: Path) -> None:

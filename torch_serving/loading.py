@@ -19,15 +19,19 @@ logger = logging.getLogger(__name__)
 
 
 def load(
-    path: Path, device: torch.device, identity: Identity = (), settings: Settings | None = None
+    path: Path,
+    device: torch.device,
+    identity: Identity = (),
+    settings: Settings | None = None,
+    digest: str | None = None,
 ) -> Servable:
     """Load a TorchScript archive onto a device, for inference, and run its warm-up requests.
 
-    Raises InvalidServable if it is none, if its `forward` takes what no request can hold, or if its
-    settings or one of those requests are wrong.
+    Raises InvalidServable if it is none, has another SHA-256 than `digest`, if its `forward` takes
+    what no request can hold, or if its settings or one of those requests are wrong.
     """
     settings = settings or Settings()
-    with opened(path) as file:
+    with opened(path, digest) as file:
         module = read_module(file, device)
         enums = enum_members(file)
     make = functools.partial(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 
 from torch_serving._cache import Cache
+from torch_serving.archive import listed_digest
 from torch_serving.board import Board, board_name
 from torch_serving.devices import device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
@@ -30,7 +31,7 @@ from torch_serving.sidecar import Settings, read_settings
 
 logger = logging.getLogger(__name__)
 
-Load = Callable[[Path, torch.device, Identity, Settings], Servable]
+Load = Callable[[Path, torch.device, Identity, Settings, str | None], Servable]
 
 MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
 MAX_OWN_DEVICES = 1024
@@ -157,7 +158,8 @@ class Models:
         self._board.mark(place.board_name)
         try:
             settings = read_settings(path, self._defaults(place.name))
-            servable = self._load(path, device, identity, settings)
+            digest = listed_digest(Path(self._root), place.name)
+            servable = self._load(path, device, identity, settings, digest)
         except InvalidServable as error:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
         finally:
