@@ -1,6 +1,7 @@
 """Keys, certificates, and what a balancer is told while the server stops."""
 
 import json
+import shutil
 import ssl
 import subprocess
 import urllib.error
@@ -119,6 +120,8 @@ def test_nothing_is_told_without_a_key(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
