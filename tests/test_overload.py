@@ -150,6 +150,17 @@ def test_deadlines(arguments: dict[str, float]):
     assert told[0] == "held.pt does not end"
 
 
+def test_a_deadline_holds_for_what_the_loop_gives_to_a_lane():
+    async def use(engine: Engine, held: Held) -> None:
+        held.method.pace.may_be_short = lambda _: True  # type: ignore[method-assign]
+        held.method.pace.is_short = lambda _: False  # type: ignore[method-assign]
+        [answer] = started(engine, held, timeout_s=0.05)
+        with pytest.raises(DeadlineExceeded):
+            await asyncio.wait_for(answer, LIMIT_S)
+
+    with_lane(Limits(), use, requests=range(2))
+
+
 def test_a_late_answer_is_no_lost_lane():
     told: list[str] = []
 

@@ -73,6 +73,16 @@ def test_what_no_longer_runs_is_no_suspect():
     assert board.suspects(0) == []
 
 
+def test_a_worker_does_not_use_the_slot_that_its_parent_had():
+    board = Board(2, 300)
+    board.mark(board_name("preloaded.pt"))
+    board.mark(b"")
+    board.enter(1)
+    board.mark(board_name("a.pt"))
+    assert board.suspects(0) == []
+    assert board.suspects(1) == ["a.pt"]
+
+
 @pytest.mark.parametrize("name", ["é" * 1000, "a" * 511, "a" * 512, "\U0001f600" * 200])
 def test_names_of_any_length(name: str):
     board = Board(1, 300)

@@ -41,8 +41,11 @@ class Board:
     # In a worker.
 
     def enter(self, worker: int) -> None:
-        """Say which worker this process is."""
+        """Say which worker this process is; its threads have no slots yet, whatever the parent's
+        had."""
         self._start = NEWS_BYTES + worker * SLOTS * SLOT_BYTES
+        self._slots = itertools.count()
+        self._thread = threading.local()
 
     def mark(self, name: bytes) -> None:
         """Say what this thread runs from now on, as `board_name` gives it; b"" for nothing."""

@@ -45,12 +45,16 @@ class Job:
         "is_running",
         "method",
         "put_s",
+        "timeout_s",
         "timer",
         "value",
     )
 
-    def __init__(self, method: Method, body: bytes | bytearray) -> None:
+    def __init__(
+        self, method: Method, body: bytes | bytearray, timeout_s: float | None = None
+    ) -> None:
         self.method = method
+        self.timeout_s = timeout_s  # if it is shorter than the limit for all
         self.value: Any = body
         self.body_bytes = len(body)
         self.inputs: list[Any] | None = None
@@ -224,7 +228,7 @@ class Engine:
         Raises Overloaded if too many wait already or this one waited too long, DeadlineExceeded
         after `timeout_s` or the limit for all requests, and what the steps raise.
         """
-        job = Job(method, body)
+        job = Job(method, body, timeout_s)
         may_be_short = method.pace.may_be_short(len(body))
         if may_be_short and len(self._requests) < 2:
             decode((job,))
@@ -234,7 +238,7 @@ class Engine:
             may_be_short = False
         job.future = asyncio.get_running_loop().create_future()
         if not may_be_short:
-            self._put(job, timeout_s)
+            self._put(job)
         else:
             if not self._short_jobs:
                 asyncio.get_running_loop().call_soon(self._work_on_loop)
@@ -244,7 +248,7 @@ class Engine:
         except asyncio.CancelledError:  # a lane that has not begun with it leaves it out
             raise ShuttingDown("the server stops before the answer is ready") from None
 
-    def _put(self, job: Job, timeout_s: float | None = None) -> None:
+    def _put(self, job: Job) -> None:
         """Give a job to the lanes; raises Overloaded if too many wait there."""
         if self._in_lanes >= self.lanes + self._limits.queue:
             raise Overloaded(f"{self._limits.queue} requests wait already")
@@ -252,7 +256,7 @@ class Engine:
         job.put_s = time.monotonic()
         limit_s = self._limits.request_timeout_s
         loop = asyncio.get_running_loop()
-        deadline_s = min(timeout_s or limit_s, limit_s)
+        deadline_s = min(job.timeout_s or limit_s, limit_s)
         job.timer = loop.call_later(deadline_s, self._expire, job, limit_s)
         batching = job.method.batching
         if batching is not None and batching.state == "on":
