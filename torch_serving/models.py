@@ -23,7 +23,7 @@ import torch
 from torch_serving._cache import Cache
 from torch_serving.archive import listed_digest
 from torch_serving.board import Board, board_name
-from torch_serving.devices import device_of
+from torch_serving.devices import Devices, device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
 from torch_serving.loading import load
 from torch_serving.servable import Identity, Servable
@@ -102,9 +102,12 @@ class Models:
                 self._loading[place.key] = future
         return future
 
-    def own_device(self, identifier: str) -> torch.device | None:
-        """The device that the settings of a model name, if they do."""
-        return self._own_device(identifier)
+    def device_for(
+        self, identifier: str, devices: Devices, asked: torch.device | None = None
+    ) -> torch.device:
+        """Where a request runs: where it asks to, else where the model's settings say, else on one
+        of `devices`."""
+        return asked or self._own_device(identifier) or devices.choose()
 
     def free_memory(self, device: torch.device) -> bool:
         """Drop what is not in use on a device; return whether there was anything."""

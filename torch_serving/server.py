@@ -150,7 +150,7 @@ def preload(models: Models, config: Config) -> None:
             if not names:
                 raise StartupError(f"--preload {pattern}: no such model below {config.model_root}")
             for name in names:
-                models.preload(name, models.own_device(name) or devices.choose())
+                models.preload(name, models.device_for(name, devices))
     except ServingError as error:
         raise StartupError(error.detail) from None
 
@@ -250,7 +250,7 @@ def uvicorn_server(
 
 
 class Server(uvicorn.Server):
-    """Says when it is ready. The first signal lets it drain, the second ends it at once."""
+    """Tells the parent when it is ready, and drains at its signal or when it is gone."""
 
     lifeline: Lifeline
     shares_listener = False  # with other processes

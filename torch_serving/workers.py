@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
 from torch_serving.board import Board
@@ -50,7 +50,7 @@ class Worker:
     connection: socket.socket | None = None
     ready: bool = False
     started_s: float = 0.0
-    delay_s: float = field(default=FIRST_DELAY_S)
+    delay_s: float = FIRST_DELAY_S
     restart_s: float = 0.0  # when, if it is not running
 
 

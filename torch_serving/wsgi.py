@@ -64,7 +64,7 @@ class Serve:
         identifier, name, method, invalidation = parameters_of(req.params)
         asked = None if name is None else device_of(name)
         body = read_body(req, self._max_body_bytes)
-        device = asked or self._models.own_device(identifier) or self._devices.choose()
+        device = self._models.device_for(identifier, self._devices, asked)
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = self._models.load(identifier, device).result()

@@ -20,9 +20,9 @@ class Model:
         self._devices = Devices(config.device)
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
-        asked = req.get_param("device")
-        own = self._models.own_device(identifier)
-        device = device_of(asked) if asked else own or self._devices.choose()
+        name = req.get_param("device")
+        asked = device_of(name) if name else None
+        device = self._models.device_for(identifier, self._devices, asked)
         servable = await loaded(self._models.load(identifier, device))
         # its requests are tried: that takes a while, and is no work for the loop
         description: dict[str, Any] = await asyncio.to_thread(describe, servable)
