@@ -51,6 +51,7 @@ setup(
             extension("_encoder", *ENCODER),
             extension("_cache"),
             extension("_protocol"),
+            extension("_statistics"),
         ],
         include_path=["ext"],
         build_dir=".build/debug/cython" if DEBUG else None,

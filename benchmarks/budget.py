@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 from benchmarks.payloads import SMALL_BODY, mlp
 from torch_serving import app, server
 from torch_serving._protocol import Protocol, Settings
+from torch_serving._statistics import Counts
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
 from torch_serving.engine import Engine
@@ -89,7 +90,9 @@ async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
 
 async def measure(application: Any, state: ServerState, in_flight: int) -> list[float]:
     """Seconds of a request in all, and of each step."""
-    settings = Settings(application, AccessLog(io.StringIO()), 1 << 20, 10.0, 60.0, 75.0)
+    settings = Settings(
+        application, AccessLog(io.StringIO()), Counts(), 1 << 20, 10.0, 60.0, 0.0, 75.0
+    )
     connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
     for protocol in connections:
         protocol.connection_made(Nowhere())

@@ -117,6 +117,16 @@ cdef class Cache:
             self.evictions += self.entries.shrink(group, bytes, &dropped)
         return take(dropped)
 
+    def values(self):
+        """Return all values, the most recently used first."""
+        cdef vector[PyObject*] listed
+        cdef PyObject* value
+        with self.lock:
+            self.entries.list(&listed)
+            for value in listed:
+                Py_INCREF(<object>value)
+        return take(listed)
+
     def stats(self):
         """Return the counters."""
         with self.lock:

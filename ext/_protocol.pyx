@@ -8,6 +8,7 @@ and body of an answer apart, and wakes the application for each piece of a body
 """
 
 cimport cython
+from cpython.time cimport perf_counter
 
 import asyncio
 import json
@@ -33,6 +34,7 @@ cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others t
 cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
 cdef int CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx has it
 cdef double NEVER = float("inf")
+cdef double RATE_WINDOW_S = 5.0  # over which the rate of a body is measured
 cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
 cdef dict STATUS_LINES = {
@@ -51,25 +53,30 @@ cdef enum Part:
 cdef class Settings:
     """What is the same for all connections: limits, and what they share.
 
-    `connections` and `tasks` are uvicorn's, which waits for them when it stops.
+    `refused` counts the requests that the application has no counters for. `body_rate` is the least
+    of bytes a second that a client must send of a body (0: none).
     """
 
     cdef readonly object app
     cdef readonly object log
+    cdef readonly object refused
     cdef readonly Py_ssize_t max_body_bytes
     cdef readonly double header_timeout_s
     cdef readonly double body_timeout_s
+    cdef readonly double body_rate
     cdef readonly double keep_alive_s
 
     def __cinit__(
-        self, app, log, Py_ssize_t max_body_bytes, double header_timeout_s, double body_timeout_s,
-        double keep_alive_s,
+        self, app, log, refused, Py_ssize_t max_body_bytes, double header_timeout_s,
+        double body_timeout_s, double body_rate, double keep_alive_s,
     ):
         self.app = app
         self.log = log
+        self.refused = refused
         self.max_body_bytes = max_body_bytes
         self.header_timeout_s = header_timeout_s
         self.body_timeout_s = body_timeout_s
+        self.body_rate = body_rate
         self.keep_alive_s = keep_alive_s
 
 
@@ -132,9 +139,9 @@ cdef class Exchange:
         if self.complete:
             return
         if self.disconnected or self.protocol.transport.is_closing():
-            self.protocol.log(self, self.refusal or CLIENT_CLOSED)
+            self.protocol.account(self, self.refusal or CLIENT_CLOSED)
             return
-        self.protocol.log(self, UnexpectedError.status)
+        self.protocol.account(self, UnexpectedError.status)
         self.protocol.transport.write(response_of(UnexpectedError()))
         self.protocol.transport.close()
 
@@ -188,7 +195,7 @@ cdef class Exchange:
         transport = self.protocol.transport
         head = head_of(self.start["status"], self.start["headers"], self.keep_alive)
         self.complete = True
-        self.protocol.log(self, self.start["status"])
+        self.protocol.account(self, self.start["status"])
         if self.scope["method"] == "HEAD":
             transport.write(head)
         elif len(body) > LARGE_ANSWER:
@@ -235,6 +242,8 @@ cdef class Protocol:
     cdef object pipeline  # those that wait for the one that is being answered
     cdef Part part, deadline_part
     cdef Py_ssize_t head_bytes  # what came of the head that is arriving
+    cdef Py_ssize_t body_bytes  # what came of the body since its rate was looked at
+    cdef double body_until_s  # when the whole body must be there
     cdef bint completed  # a message ended in the data that is being parsed
     cdef bint refused
     cdef object refusal
@@ -379,7 +388,7 @@ cdef class Protocol:
             "headers": self.headers,
         }
         exchange.url = self.url
-        exchange.started_s = self.loop.time()
+        exchange.started_s = perf_counter()  # the loop's clock stands still for a turn
         exchange.protocol = self
         exchange.body = bytearray()
         exchange.more_body = True
@@ -388,6 +397,7 @@ cdef class Protocol:
         return exchange
 
     def on_body(self, bytes body):
+        self.body_bytes += len(body)
         if not self.exchange.complete:
             self.exchange.add(body)
 
@@ -444,7 +454,7 @@ cdef class Protocol:
             current.refusal = error.status
             current.disconnect()
         else:
-            self.log(None, error.status)
+            self.account(None, error.status)
         if earlier is not None and not earlier.complete:
             earlier.keep_alive = False
             if current is not None:
@@ -454,16 +464,23 @@ cdef class Protocol:
             self.transport.write(response_of(error))
         self.transport.close()
 
-    cdef int log(self, Exchange exchange, int status) except -1:
-        if self.settings.log is None:
-            return 0
-        client = self.client[0] if self.client else None
-        if exchange is None:  # nobody knows what it wanted
-            self.settings.log.write(client, "-", "-", status, 0.0)
-            return 0
-        elapsed_s = self.loop.time() - exchange.started_s
-        url = exchange.url.decode("latin-1")
-        self.settings.log.write(client, exchange.scope["method"], url, status, elapsed_s)
+    cdef int account(self, Exchange exchange, int status) except -1:
+        """Count an answer, and log it."""
+        cdef double elapsed_s = 0.0
+        method = url = "-"  # nobody knows what it wanted
+        counts = None
+        if exchange is not None:
+            elapsed_s = perf_counter() - exchange.started_s
+            counts = exchange.scope.get("torch_serving.counts")
+        if counts is not None:
+            counts.answered(status, elapsed_s)
+        elif status >= 400:
+            self.settings.refused.answered(status, elapsed_s)
+        if self.settings.log is not None:
+            if exchange is not None:
+                method, url = exchange.scope["method"], exchange.url.decode("latin-1")
+            client = self.client[0] if self.client else None
+            self.settings.log.write(client, method, url, status, elapsed_s)
         return 0
 
     # Deadlines.
@@ -474,7 +491,8 @@ cdef class Protocol:
         if self.part == Part.HEAD:
             return self.expire_in(self.settings.header_timeout_s)
         if self.part == Part.BODY:
-            return self.expire_in(self.settings.body_timeout_s)
+            self.body_until_s = self.loop.time() + self.settings.body_timeout_s
+            return self.expire_with_window()
         if self.exchange.complete and not self.pipeline:
             return self.expire_in(self.settings.keep_alive_s)
         self.deadline_s = NEVER  # as long as it is being answered
@@ -486,6 +504,12 @@ cdef class Protocol:
         if self.timer is None or self.timer_s > self.deadline_s:
             self.set_timer(now_s)
         return 0
+
+    cdef int expire_with_window(self) except -1:
+        """Look at the rate of the body after a while, or at its end where that comes first."""
+        cdef double left_s = self.body_until_s - self.loop.time()
+        self.body_bytes = 0
+        return self.expire_in(min(left_s, RATE_WINDOW_S) if self.settings.body_rate else left_s)
 
     cdef int set_timer(self, double now_s) except -1:
         if self.timer is not None:
@@ -512,9 +536,17 @@ cdef class Protocol:
         if self.part == Part.NOTHING:
             self.transport.close()
             return 0
-        part, limit_s = "body", self.settings.body_timeout_s
         if self.part == Part.HEAD:
-            part, limit_s = "head", self.settings.header_timeout_s
+            return self.refuse_late("head", self.settings.header_timeout_s)
+        if self.loop.time() >= self.body_until_s - 0.001:
+            return self.refuse_late("body", self.settings.body_timeout_s)
+        if self.body_bytes >= self.settings.body_rate * RATE_WINDOW_S:
+            return self.expire_with_window()
+        rate = self.settings.body_rate
+        self.refuse(RequestTimeout(f"the body arrived at less than {rate:g} bytes a second"))
+        return 0
+
+    cdef int refuse_late(self, str part, double limit_s) except -1:
         self.refuse(RequestTimeout(f"the {part} did not arrive within {limit_s:g} seconds"))
         return 0
 

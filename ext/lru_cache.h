@@ -87,6 +87,12 @@ class LruCache {
         entries_.clear();
     }
 
+    // Append all values, the most recently used first.
+    void list(std::vector<Value>* values) const {
+        values->reserve(values->size() + entries_.size());
+        for (const Entry& entry : entries_) values->push_back(entry.value);
+    }
+
     size_t size() const { return entries_.size(); }
     size_t bytes() const {
         size_t total = 0;

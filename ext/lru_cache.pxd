@@ -13,5 +13,6 @@ cdef extern from "lru_cache.h" namespace "torch_serving" nogil:
         size_t shrink(int group, size_t bytes, vector[Value]* dropped) except +
         bool remove(const Key& key, vector[Value]* dropped) except +
         void clear(vector[Value]* dropped) except +
+        void list(vector[Value]* values) except +
         size_t size() noexcept
         size_t bytes() noexcept

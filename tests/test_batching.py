@@ -18,8 +18,8 @@ from conftest import Process
 from servables import scripted
 
 from torch_serving import engine
+from torch_serving._statistics import SIZES
 from torch_serving.batching import (
-    Batching,
     NotRowWise,
     groups_of,
     is_close,
@@ -67,9 +67,10 @@ def proved(method: Method, body: bytes | None = None) -> Method:
     return method
 
 
-def sizes(method: Method) -> dict[str, int]:
-    assert method.batching is not None
-    return method.batching.describe()["runs_of_size"]
+def sizes(method: Method) -> dict[int, int]:
+    """How many runs had several requests, by the next power of two."""
+    runs, _ = method.counts.numbers().batches
+    return {size: count for size, count in zip(SIZES, runs, strict=False) if count and size > 1}
 
 
 X = torch.arange(6.0).reshape(2, 3)
@@ -209,7 +210,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
         (6, b"[8.0]"),
     ):
         assert b'"value":' + text in jobs[job].value
-    assert sizes(double) == {"3": 1}
+    assert sizes(double) == {4: 1}
     assert sizes(other) == {}
 
 
@@ -227,7 +228,7 @@ def test_batches_have_at_most_so_many_rows():
     model = proved(method(max_batch=4))
     jobs = [Job(model, body_of(float(value))) for value in range(10)]
     in_a_thread(engine.work, jobs)
-    assert sizes(model) == {"2": 1, "4": 2}
+    assert sizes(model) == {2: 1, 4: 2}
 
 
 async def submit_while_busy(lanes: Engine, model: Method, bodies: list[bytes]) -> list[bytes]:
@@ -261,7 +262,7 @@ def test_what_waits_for_a_lane_runs_as_one():
         lanes.close()
     for value, answer in enumerate(answers):
         assert b'"value":[%.1f]' % (2 * value) in answer
-    assert sizes(model) == {"20": 1}
+    assert sizes(model) == {32: 1}
 
 
 async def ask_with_stamps(lanes: Engine, model: Method, client: int) -> None:
@@ -370,8 +371,5 @@ def test_batches_form_in_the_server(model_root: Path, start: Callable[..., Proce
         batching = json.load(response)["methods"]["forward"]["batching"]
     assert batching["state"] == "on"
     assert batching["max_batch"] == 32
-    assert any(int(size) > 1 for size in batching["runs_of_size"])
-
-
-def test_unknown_states_are_told_apart():
-    assert Batching("m", 4).describe() == {"state": "unproven", "max_batch": 4, "runs_of_size": {}}
+    assert any(int(size) > 1 for size in batching["runs_of_up_to"])
+    assert batching["requests"] == 800

@@ -288,7 +288,9 @@ def get(client: Client, target: str) -> Any:
 def test_over_http(client: Client, root: Path):
     for name in ("Several.pt", "of several/é+.pt", "Tensor.pt"):
         expected = {"identifier": name} | described(root / name)[1]
-        assert get(client, f"/models/{quote(name)}") == (200, expected)
+        status, document = get(client, f"/models/{quote(name)}")
+        assert (status, document | expected) == (200, document)
+        assert document["state"] == "loaded"
         method = expected["methods"]["forward"]
         assert client.post(name, method["example"]).status == 200
     assert get(client, f"/models/{quote('of several/é+.pt', safe='')}")[0] == 200
@@ -305,7 +307,8 @@ def test_unknown_models_over_http(client: Client, identifier: str):
 
 
 def test_other_requests_for_models(client: Client):
-    assert client.request("POST", "/models/mlp.pt", b"").status == 405
+    assert client.request("POST", "/models/mlp.pt", b"").status == 404
+    assert client.request("PUT", "/models/mlp.pt", b"").status == 405
     status, document = get(client, "/models/mlp.pt?device=warp")
     assert (status, document["description"]) == (400, "Invalid device")
     assert client.post("mlp.pt", {"x": tensor([1, 16], [0] * 16)}).status == 200

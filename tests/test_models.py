@@ -7,12 +7,15 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import wait
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from client import LIMIT_S, in_threads
 
 from torch_serving._cache import Cache
+from torch_serving._statistics import Counts, Statistics
 from torch_serving.errors import InvalidServable
 from torch_serving.models import Models
 from torch_serving.sidecar import Settings
@@ -24,11 +27,22 @@ class Fake:
     """Stands for a servable."""
 
     def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+        self.identifier = path.name
+        self.warning = ""
         self.bytes = lambda: 1
         self.path = path
         self.device = device
         self.identity = identity
         self.content = path.read_bytes()
+
+    def count_in(self, statistics: Statistics) -> None:
+        pass
+
+    def method(self, name: str) -> Any:
+        return SimpleNamespace(counts=Counts())
+
+    def entry(self) -> dict[str, Any]:
+        return {"identifier": self.identifier, "device": str(self.device)}
 
 
 class Folder:

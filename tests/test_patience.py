@@ -2,7 +2,9 @@
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from client import (
@@ -181,3 +183,14 @@ def test_the_end_of_a_large_body_does_not_count_as_head(url: str):
             answer = connection.answer()
         assert answer is not None
         assert answer.document["description"] == "OK"
+
+
+def test_a_body_that_arrives_too_slowly(model_root: Path, start: Callable[..., Process]):
+    flags = ["--body-rate", "100", "--body-timeout", "60"]
+    url = start(model_root, "--port", "0", *flags).url
+    with RawConnection(url) as slow, Client(url) as client:
+        slow.send(with_length(BODY)[:-20])
+        answers = slow.answers()
+        client.check()
+    assert [answer.status for answer in answers] == [408]
+    assert answers[0].document["detail"] == "the body arrived at less than 100 bytes a second"

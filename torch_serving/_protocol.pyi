@@ -6,9 +6,11 @@ class Settings:
         self,
         app: Any,
         log: Any,
+        refused: Any,
         max_body_bytes: int,
         header_timeout_s: float,
         body_timeout_s: float,
+        body_rate: float,
         keep_alive_s: float,
     ) -> None: ...
 

@@ -10,10 +10,13 @@ from torch_serving.answers import error_answer
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
 from torch_serving.engine import Engine
+from torch_serving.management import Management
+from torch_serving.metrics import Metrics
 from torch_serving.models import Models
 from torch_serving.request import Disconnected, Request
 from torch_serving.resources.healthcheck import Healthcheck, Ready
-from torch_serving.resources.model import Model
+from torch_serving.resources.metrics import MetricsPage
+from torch_serving.resources.model import Model, ModelList
 from torch_serving.resources.serve import Serve
 
 
@@ -21,6 +24,8 @@ def create_app(
     config: Config,
     models: Models,
     engine: Engine,
+    management: Management,
+    metrics: Metrics,
     api_keys: ApiKeys | None = None,
     is_ready: Callable[[], bool] = lambda: True,
 ) -> falcon.asgi.App[Request, falcon.asgi.Response]:
@@ -29,7 +34,9 @@ def create_app(
         request_type=Request, middleware=[RequireKey(api_keys)] if api_keys else []
     )
     app.add_route("/serve", Serve(models, engine, config))
-    app.add_route("/models/{identifier:path}", Model(models, config))
+    app.add_route("/models", ModelList(management))
+    app.add_route("/models/{identifier:path}", Model(models, config, management))
+    app.add_route("/metrics", MetricsPage(metrics))
     app.add_route("/healthcheck", Healthcheck())
     app.add_route("/ready", Ready(is_ready))
     app.add_error_handler(Exception, answer_error)

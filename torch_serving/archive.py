@@ -55,6 +55,23 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def version_of(path: Path) -> str:
+    """A name for the contents of a file, from the checksums that it holds: quick for any size.
+
+    Raises InvalidServable for what is no archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise InvalidServable(f"not a TorchScript archive; {EXPECTED}") from None
+    digest = hashlib.sha256()
+    for entry in sorted(entries, key=lambda entry: entry.filename):
+        name = entry.filename.partition("/")[2]  # the folder is named after the first file name
+        digest.update(f"{name}\0{entry.CRC}\0{entry.file_size}\n".encode("utf-8", "replace"))
+    return digest.hexdigest()[:12]
+
+
 def listed_digest(root: Path, name: str) -> str | None:
     """The SHA-256 that a model must have, if the root has a list of them (as sha256sum makes it).
 

@@ -7,7 +7,7 @@ says so.
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -32,7 +32,6 @@ class Batching:
         self.waiting: deque[Any] = deque()  # jobs, for whichever lane is free first
         self._name = name
         self._lock = threading.Lock()
-        self._sizes: Counter[int] = Counter()
 
     def prove(self, run: Run, inputs: list[Any], outputs: Any) -> None:
         """Find out, with a request and what it gave, whether the model is what it claims to be."""
@@ -54,17 +53,6 @@ class Batching:
     def turn_off(self, problem: str) -> None:
         self.state = "off"
         logger.warning("%s: served one by one, not in batches: %s", self._name, problem)
-
-    def count(self, size: int) -> None:
-        """Take note of a run of `size` requests."""
-        with self._lock:
-            self._sizes[size] += 1
-
-    def describe(self) -> dict[str, Any]:
-        """The state, the limit, and how many runs there were of each size, in requests."""
-        with self._lock:
-            sizes = {str(size): self._sizes[size] for size in sorted(self._sizes)}
-        return {"state": self.state, "max_batch": self.max_rows, "runs_of_size": sizes}
 
     def take_waiting(self) -> list[Any]:
         """Jobs that wait, the oldest first: as many as may fit into one run."""

@@ -6,19 +6,17 @@ quarantine, which the workers read. The parent makes the memory, before it forks
 """
 
 import itertools
-import json
 import mmap
-import struct
 import threading
 import time
 from collections import defaultdict
 
 from torch_serving.errors import Quarantined
+from torch_serving.shared_document import SharedDocument
 
 SLOT_BYTES = 512  # of a name; a longer one is cut
 SLOTS = 64  # of a worker: lanes, loop and loaders
 NEWS_BYTES = 1 << 16
-HEAD = struct.Struct("<QI")  # how often the news changed, and their length
 WINDOW_S = 60.0
 DEATHS = 2  # within the window
 MAX_SUSPECTS = 1000
@@ -28,13 +26,13 @@ class Board:
     """`mark` and `check` are for workers, the rest is for the parent."""
 
     def __init__(self, workers: int, quarantine_s: float) -> None:
-        self._memory = mmap.mmap(-1, NEWS_BYTES + workers * SLOTS * SLOT_BYTES)
+        self._memory = mmap.mmap(-1, max(1, workers) * SLOTS * SLOT_BYTES)
+        self._news = SharedDocument(NEWS_BYTES)  # until when which models are in quarantine
         self._quarantine_s = quarantine_s
         self._deaths: dict[str, list[float]] = defaultdict(list)
         self._sentences: dict[str, int] = {}
         self._until_s: dict[str, float] = {}
-        self._version = 0  # of the news that were read
-        self._start = NEWS_BYTES
+        self._start = 0
         self._slots = itertools.count()
         self._thread = threading.local()
 
@@ -43,7 +41,7 @@ class Board:
     def enter(self, worker: int) -> None:
         """Say which worker this process is; its threads have no slots yet, whatever the parent's
         had."""
-        self._start = NEWS_BYTES + worker * SLOTS * SLOT_BYTES
+        self._start = worker * SLOTS * SLOT_BYTES
         self._slots = itertools.count()
         self._thread = threading.local()
 
@@ -57,27 +55,22 @@ class Board:
 
     def check(self, name: str) -> None:
         """Raise Quarantined for a model that may not run now."""
-        version, length = HEAD.unpack_from(self._memory)
-        if version != self._version:
-            self._read_news(version, length)
-        until_s = self._until_s.get(name)
-        if until_s is not None:
-            left_s = until_s - time.monotonic()
-            if left_s > 0:
-                raise Quarantined(name, left_s)
+        left_s = self.left_s(name)
+        if left_s > 0:
+            raise Quarantined(name, left_s)
 
-    def _read_news(self, version: int, length: int) -> None:
-        try:
-            self._until_s = json.loads(self._memory[HEAD.size : HEAD.size + length])
-            self._version = version
-        except ValueError:
-            pass  # they are being written: the next request reads them
+    def left_s(self, name: str) -> float:
+        """For how long a model is in quarantine."""
+        if self._news.has_changed():
+            self._until_s = self._news.read() or {}
+        until_s = self._until_s.get(name)
+        return 0.0 if until_s is None else max(0.0, until_s - time.monotonic())
 
     # In the parent.
 
     def suspects(self, worker: int) -> list[str]:
         """What a worker was running; its slots are empty then."""
-        start = NEWS_BYTES + worker * SLOTS * SLOT_BYTES
+        start = worker * SLOTS * SLOT_BYTES
         end = start + SLOTS * SLOT_BYTES
         slots = [self._memory[at : at + SLOT_BYTES] for at in range(start, end, SLOT_BYTES)]
         self._memory[start:end] = bytes(SLOTS * SLOT_BYTES)
@@ -99,7 +92,7 @@ class Board:
                 convicted.append((name, sentence_s))
         self._forget(now_s)
         if convicted:
-            self._publish()
+            self._news.write(self._until_s)
         return convicted
 
     def _forget(self, now_s: float) -> None:
@@ -110,12 +103,6 @@ class Board:
         self._until_s = {
             name: until_s for name, until_s in self._until_s.items() if until_s > now_s
         }
-
-    def _publish(self) -> None:
-        news = json.dumps(self._until_s).encode()[: NEWS_BYTES - HEAD.size]
-        self._memory[HEAD.size : HEAD.size + len(news)] = news
-        self._version += 1
-        HEAD.pack_into(self._memory, 0, self._version, len(news))
 
 
 def board_name(name: str) -> bytes:

@@ -277,6 +277,13 @@ def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
         help="the largest body: bytes, or with KiB, MiB or GiB",
     )
     group.add_argument(
+        "--body-rate",
+        metavar="SIZE",
+        type=size_or_none,
+        default=DEFAULTS.body_rate,
+        help="the least of a body that must arrive in a second, over five; 0: any",
+    )
+    group.add_argument(
         "--queue",
         metavar="N",
         type=natural,
@@ -403,6 +410,10 @@ def size(text: str) -> int:
     if not match or match[0] == "0":
         raise argparse.ArgumentTypeError(f"expected a size as in 1000, 64KiB or 256M, got {text!r}")
     return int(match[1]) * UNITS[match[2]]
+
+
+def size_or_none(text: str) -> int:
+    return 0 if text == "0" else size(text)
 
 
 def is_loopback(host: str) -> bool:

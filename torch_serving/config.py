@@ -34,6 +34,7 @@ class Config:
     max_body_bytes: int = 256 * MEBIBYTE
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
+    body_rate: int = 1024  # bytes a second; 0: any
     shutdown_timeout_s: float = 60.0
     drain_delay_s: float = 0.0
     queue: int = 256

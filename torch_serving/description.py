@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from torch_serving._decoder import Plan
+from torch_serving.batching import Batching
 from torch_serving.engine import Job, work
 from torch_serving.servable import Method, Servable
 
@@ -31,14 +32,12 @@ def describe(servable: Servable) -> dict[str, Any]:
         "parameters": sum(tensor.numel() for tensor in parameters),
         "parameter_bytes": sum(tensor.numel() * tensor.element_size() for tensor in parameters),
         "data_type": dtypes.most_common(1)[0][0] if dtypes else None,
-        "methods": {
-            name: describe_method(servable, servable.method(name))
-            for name in servable.method_names()
-        },
+        "methods": {name: describe_method(servable, name) for name in servable.method_names()},
     }
 
 
-def describe_method(servable: Servable, method: Method) -> dict[str, Any]:
+def describe_method(servable: Servable, name: str) -> dict[str, Any]:
+    method = servable.method(name)
     arguments = [
         {"name": argument.name, "type": argument.plan.type, "required": argument.required}
         | ({} if argument.required else {"default": plain(argument.default)})
@@ -48,9 +47,13 @@ def describe_method(servable: Servable, method: Method) -> dict[str, Any]:
         "signature": str(method.signature),
         "arguments": arguments,
         "result": method.signature.result.type,
-        **example_of(servable, method),
-        **({"batching": method.batching.describe()} if method.batching else {}),
+        **example_of(servable, servable.apart(name)),
+        **({"batching": describe_batching(method.batching)} if method.batching else {}),
     }
+
+
+def describe_batching(batching: Batching) -> dict[str, Any]:
+    return {"state": batching.state, "max_batch": batching.max_rows}
 
 
 def plain(default: Any) -> Any:

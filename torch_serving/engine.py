@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from torch_serving._statistics import STEPS, Statistics
 from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
 from torch_serving.errors import (
     DeadlineExceeded,
@@ -43,6 +44,7 @@ class Job:
         "future",
         "inputs",
         "is_running",
+        "is_shared",
         "method",
         "put_s",
         "timeout_s",
@@ -64,6 +66,7 @@ class Job:
         self.put_s = 0.0  # when it was given to the lanes
         self.timer: asyncio.TimerHandle | None = None  # its deadline, from then on
         self.is_running = False
+        self.is_shared = False  # its run was one of several jobs
 
 
 Mark = Callable[[bytes], None]  # what this thread runs from now on
@@ -79,7 +82,18 @@ class Limits(NamedTuple):
 
 DEFAULT_LIMITS = Limits()
 
-DECODE, RUN, ENCODE = attrgetter("decode"), attrgetter("run"), attrgetter("encode")
+
+class Step(NamedTuple):
+    """A step of a job: what does it, and the number of its time among the statistics."""
+
+    of: Callable[[Method], Callable[[Any], Any]]
+    number: int
+
+
+DECODE = Step(attrgetter("decode"), STEPS.index("decode"))
+RUN = Step(attrgetter("run"), STEPS.index("forward"))
+ENCODE = Step(attrgetter("encode"), STEPS.index("encode"))
+QUEUE = STEPS.index("queue")
 SERVABLE = attrgetter("method.servable")
 
 
@@ -113,18 +127,21 @@ def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     for job in jobs:
         if job.inputs is not None:
             job.method.pace.record(job.body_bytes, job.inputs, job.elapsed_s)
+            if not job.is_shared:
+                job.method.counts.ran(1)
 
 
-def take(step: Callable[[Method], Callable[[Any], Any]], jobs: Iterable[Job]) -> None:
+def take(step: Step, jobs: Iterable[Job]) -> None:
     now = time.perf_counter()
     for job in jobs:
         if job.error is None:
             try:
-                job.value = step(job.method)(job.value)
+                job.value = step.of(job.method)(job.value)
             except Exception as error:
                 job.error = error
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
+            job.method.counts.took(step.number, now - before)
 
 
 def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
@@ -162,7 +179,9 @@ def run_together(batching: Batching, jobs: list[Job]) -> bool:
     for job, part in zip(jobs, parts, strict=True):
         job.value = part
         job.elapsed_s += share_s
-    batching.count(len(jobs))
+        job.is_shared = True
+        job.method.counts.took(RUN.number, share_s)
+    jobs[0].method.counts.ran(len(jobs))
     return True
 
 
@@ -172,7 +191,7 @@ class Engine:
     `requests` are those that the server is busy with: when there is more than one, short jobs of
     one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
     returns whether it could; `give_up` is told why this process is of no more use, `mark` which
-    model the thread runs.
+    model the thread runs; `statistics` gets what is counted.
     """
 
     def __init__(
@@ -184,6 +203,7 @@ class Engine:
         give_up: Callable[[str], None] = lambda _: None,
         limits: Limits = DEFAULT_LIMITS,
         mark: Mark = lambda _: None,
+        statistics: Statistics | None = None,
     ) -> None:
         self.lanes = lanes
         self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
@@ -192,6 +212,7 @@ class Engine:
         self._give_up = give_up
         self._limits = limits
         self._mark = mark
+        self._statistics = statistics or Statistics()
         self._in_lanes = 0  # jobs that wait or run there; for the loop's thread
         self._short_jobs: list[Job] = []
         # a job, a batching that has jobs that wait, or the end
@@ -206,6 +227,7 @@ class Engine:
     def start(self) -> None:
         """Start the lanes, and divide the cores among them."""
         torch.set_num_threads(self.intra_op_threads)
+        self._statistics.lanes(self.lanes, 0)
         for thread in self._threads:
             thread.start()
 
@@ -251,8 +273,10 @@ class Engine:
     def _put(self, job: Job) -> None:
         """Give a job to the lanes; raises Overloaded if too many wait there."""
         if self._in_lanes >= self.lanes + self._limits.queue:
+            self._statistics.rejected()
             raise Overloaded(f"{self._limits.queue} requests wait already")
         self._in_lanes += 1
+        self._statistics.lanes(self.lanes, self._in_lanes)
         job.put_s = time.monotonic()
         limit_s = self._limits.request_timeout_s
         loop = asyncio.get_running_loop()
@@ -304,8 +328,10 @@ class Engine:
             del item, jobs  # an idle lane keeps no request alive
 
     def _run_in_lane(self, jobs: list[Job]) -> None:
-        oldest_s = time.monotonic() - self._limits.queue_timeout_s
+        now_s = time.monotonic()
+        oldest_s = now_s - self._limits.queue_timeout_s
         for job in jobs:
+            job.method.counts.took(QUEUE, now_s - job.put_s)
             if job.future is not None and job.future.done():  # nobody waits for it any more
                 job.error = ShuttingDown()
             elif job.put_s < oldest_s:
@@ -336,6 +362,7 @@ class Engine:
             if job.timer is not None:
                 job.timer.cancel()
             tell(job)
+        self._statistics.lanes(self.lanes, self._in_lanes)
 
 
 def is_short(job: Job) -> bool:

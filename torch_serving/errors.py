@@ -29,6 +29,7 @@ ServingError
     ├── DeviceFailed            503
     ├── Overloaded              503
     ├── Quarantined             503
+    ├── WorkerFailed            503
     ├── ShuttingDown            503
     └── DeadlineExceeded        504
 
@@ -206,6 +207,14 @@ class Quarantined(ServerError):
         seconds = math.ceil(left_s)
         super().__init__(f"`{name}`: the server died while it ran; it may run again in {seconds} s")
         self.retry_after_s = seconds
+
+
+class WorkerFailed(ServerError):
+    """One of several workers did not do what the others did."""
+
+    status = 503
+    description = "Worker failed"
+    retry_after_s = 5
 
 
 class ShuttingDown(ServerError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from torch_serving.archive import EXPECTED, opened
+from torch_serving.archive import EXPECTED, opened, version_of
 from torch_serving.batching import is_close, merge, rows_of
 from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.pace import WARM_UP_RUNS
@@ -34,6 +34,7 @@ def load(
     with opened(path, digest) as file:
         module = read_module(file, device)
         enums = enum_members(file)
+        version = version_of(file)
     make = functools.partial(
         Servable,
         device=device,
@@ -41,6 +42,7 @@ def load(
         enums=lambda: enums,
         settings=settings,
         name=path.name,
+        version=version,
     )
     servable = make(module)
     with torch.inference_mode():

@@ -16,17 +16,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from torch_serving._cache import Cache
-from torch_serving.archive import listed_digest
-from torch_serving.board import Board, board_name
+from torch_serving.archive import listed_digest, version_of
+from torch_serving.board import board_name
 from torch_serving.devices import Devices, device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
 from torch_serving.loading import load
 from torch_serving.servable import Identity, Servable
+from torch_serving.shared import Shared
 from torch_serving.sidecar import Settings, read_settings
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ Load = Callable[[Path, torch.device, Identity, Settings, str | None], Servable]
 
 MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
 MAX_OWN_DEVICES = 1024
+MAX_VERSIONS = 4096  # that are remembered
+CPU = torch.device("cpu")
 LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
 
 
@@ -60,14 +63,20 @@ class Models:
         cache: Cache[Servable],
         load: Load = load,
         defaults: Callable[[str], Settings] = lambda _: Settings(),
-        board: Board | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.cache = cache
         self._root = os.path.realpath(root)
         self._load = load
         self._defaults = defaults
-        self._board = board or Board(1, 0)
+        shared = shared or Shared()
+        self._board = shared.board
+        self._statistics = shared.statistics
+        self._inventory = shared.inventory
         self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
+        self._version_of = functools.lru_cache(MAX_VERSIONS)(
+            lambda path, identity: version_of(Path(path))
+        )
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
@@ -109,9 +118,51 @@ class Models:
         of `devices`."""
         return asked or self._own_device(identifier) or devices.choose()
 
+    def unload(self, identifier: str) -> bool:
+        """Drop a model from all devices; return whether it was loaded. Requests that run go on.
+
+        Raises InvalidServable if there is no such model.
+        """
+        name = name_of(identifier)
+        held = [each for each in self.cache.values() if each.identifier == name]
+        for servable in held:
+            self.cache.remove(key_of(name, servable.device))
+        if not held:
+            self.check_exists(identifier)
+        self.publish()
+        return bool(held)
+
+    def enter_worker(self) -> None:
+        """Count and publish in this process what was loaded before it was forked."""
+        for servable in self.cache.values():
+            servable.count_in(self._statistics)
+        self.publish()
+
+    def publish(self) -> None:
+        """Tell all workers what is loaded here."""
+        held = self.cache.values()
+        self._statistics.holds(len(held), sum(each.bytes() for each in held))
+        self._inventory.publish([each.entry() for each in held])
+
+    def file_facts(self, name: str) -> dict[str, Any]:
+        """The size of a model file, and its version by what it holds; None where it has none."""
+        place = place_of(self._root, name, CPU)
+        try:
+            identity = identity_of(place)
+            return {"bytes": identity[2], "version": self._version_of(place.path, identity)}
+        except InvalidServable:
+            return {"bytes": None, "version": None}
+
+    def check_exists(self, identifier: str) -> str:
+        """Return the normalised name of a model file. Raises InvalidServable if there is none."""
+        place = place_of(self._root, identifier, CPU)
+        self._real_path(place)
+        return place.name
+
     def free_memory(self, device: torch.device) -> bool:
         """Drop what is not in use on a device; return whether there was anything."""
         dropped = len(self.cache.shrink(group_of(device)))
+        self.publish()
         if device.type == "cuda":
             torch.cuda.empty_cache()
         return dropped > 0
@@ -136,9 +187,15 @@ class Models:
             if servable is None or servable.identity != identity:
                 servable = self._load_or_keep(place, device, identity, servable)
                 # what it evicts is freed here, off any request
-                self.cache.put(place.key, servable, servable.bytes(), group_of(device))
+                evicted = self.cache.put(place.key, servable, servable.bytes(), group_of(device))
                 self._own_device.cache_clear()  # its settings may have changed, too
+                self._statistics.loaded(len(evicted))
+                servable.method("forward").counts.loaded()
+                self.publish()
             return servable
+        except BaseException:
+            self._statistics.load_failed()
+            raise
         finally:
             with self._lock:
                 self._loading.pop(place.key, None)
@@ -154,6 +211,7 @@ class Models:
                 raise
             logger.warning("the new file is not served, the old one is: %s", error.detail)
             old.identity = identity  # until the file changes again
+            old.warning = f"a newer file is not served: {error.detail}"
             return old
 
     def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
@@ -167,7 +225,9 @@ class Models:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
         finally:
             self._board.mark(b"")
+        servable.identifier = place.name
         servable.board_name = place.board_name
+        servable.count_in(self._statistics)
         return servable
 
     def _real_path(self, place: Place) -> Path:
@@ -198,7 +258,11 @@ async def loaded(loading: Future[Servable]) -> Servable:
 def place_of(root: str, identifier: str, device: torch.device) -> Place:
     """Where a model is looked for."""
     name = name_of(identifier)
-    return Place(name, f"{root}/{name}", f"{name}\0{device}", board_name(name))
+    return Place(name, f"{root}/{name}", key_of(name, device), board_name(name))
+
+
+def key_of(name: str, device: torch.device) -> str:
+    return f"{name}\0{device}"
 
 
 def name_of(identifier: str) -> str:

@@ -2,12 +2,14 @@
 
 import re
 import threading
+import time
 from typing import Any
 
 import torch
 
 from torch_serving._decoder import Decoder, Makers
 from torch_serving._encoder import Encoder
+from torch_serving._statistics import Counts, Statistics
 from torch_serving.arrays import array_of, from_array_to, from_bfloat16_to
 from torch_serving.batching import Batching
 from torch_serving.devices import device_of
@@ -40,7 +42,8 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 class Servable:
     """A TorchScript module on one device, and its methods. Safe to use from any thread.
 
-    `identity` tells the file that it was loaded from apart from any other (models.identity_of).
+    `identity` tells the file that it was loaded from apart from any other (models.identity_of),
+    `version` its contents from those of any other (archive.version_of).
     Raises InvalidServable if its `forward` takes what no request can hold.
     """
 
@@ -52,35 +55,62 @@ class Servable:
         enums: Enums = dict,
         settings: Settings | None = None,
         name: str = "model",
+        version: str = "",
     ) -> None:
         self.name = name
+        self.identifier = name  # below the model root
         self.board_name = b""
+        self.version = version
+        self.warning = ""  # why it is not what its file would have it be
+        self.loaded_s = time.time()
         self.identity = identity
         self.device = device
         self.module = module
         self.settings = settings or Settings()
         self._enums = enums
         self._methods: dict[str, Method] = {}
+        self._statistics: Statistics | None = None
         self.method("forward")
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
         method = self._methods.get(name)
         if method is None:
-            names = self.method_names()
-            if name not in names:
-                raise InvalidParameter(
-                    f"`method`: the model has {', '.join(names)}; got `{name[:40]}`"
-                )
-            # by attribute, torch.nn.Module's own `half` or `train` would be found
-            exported = self.module._c._get_method(name)
-            method = self._methods[name] = Method(self, exported, self._enums)
+            method = self.apart(name)
+            if self._statistics is not None:
+                method.counts = self._statistics.counts(self.board_name, name.encode())
+            self._methods[name] = method
         return method
+
+    def apart(self, name: str) -> "Method":
+        """The same as a copy, to try requests: what it does is neither counted nor learnt from."""
+        names = self.method_names()
+        if name not in names:
+            raise InvalidParameter(f"`method`: the model has {', '.join(names)}; got `{name[:40]}`")
+        # by attribute, torch.nn.Module's own `half` or `train` would be found
+        return Method(self, self.module._c._get_method(name), self._enums)
+
+    def count_in(self, statistics: Statistics) -> None:
+        """Count its requests there from now on."""
+        self._statistics = statistics
+        for name, method in list(self._methods.items()):
+            method.counts = statistics.counts(self.board_name, name.encode())
 
     def bytes(self) -> int:
         """What its weights take on its device."""
         tensors = [*self.module.parameters(), *self.module.buffers()]
         return sum(tensor.nbytes for tensor in tensors)
+
+    def entry(self) -> dict[str, Any]:
+        """What the list of loaded models says of it."""
+        return {
+            "identifier": self.identifier,
+            "device": str(self.device),
+            "bytes": self.bytes(),
+            "version": self.version,
+            "loaded_s": self.loaded_s,
+            "warning": self.warning,
+        }
 
     def method_names(self) -> list[str]:
         names: list[str] = self.module._c._method_names()
@@ -93,6 +123,7 @@ class Method:
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
+        self.counts = Counts()
         self.servable = servable
         self.name = servable.name
         self.device = servable.device

@@ -25,14 +25,16 @@ from torch_serving._protocol import Settings as ProtocolSettings
 from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
 from torch_serving.api_keys import ApiKeys
-from torch_serving.board import Board
 from torch_serving.config import Config
 from torch_serving.devices import Devices
 from torch_serving.engine import MAX_LANES, Engine, Limits, cores
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.listener import url_of
+from torch_serving.management import Management
+from torch_serving.metrics import Metrics
 from torch_serving.models import Models
 from torch_serving.servable import Servable
+from torch_serving.shared import Shared
 from torch_serving.sidecar import Settings
 from torch_serving.workers import WRONG_START, Lifeline, Supervisor
 
@@ -58,8 +60,8 @@ def serve(config: Config, listener: socket.socket) -> int:
     api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
     check_tls(config)
     configure_torch(config)
-    board = Board(threads.workers, config.quarantine_s)
-    models = models_of(config, board)
+    shared = Shared(threads.workers, config.quarantine_s)
+    models = models_of(config, shared)
     forked = config.server == "uvicorn"
     if not forked or "cuda" not in config.device:  # CUDA does not survive a fork
         preload(models, config)
@@ -69,12 +71,12 @@ def serve(config: Config, listener: socket.socket) -> int:
         return serve_with_meinheld(config, listener, models, threads, api_keys)
 
     def serve_in_worker(lifeline: Lifeline) -> int:
-        worker = WorkerParts(models, threads, lifeline, board, api_keys)
+        worker = WorkerParts(models, threads, lifeline, shared, api_keys)
         return serve_with_uvicorn(config, listener, worker)
 
     announcement = functools.partial(announce, config, listener, models, threads)
     # a socket that the parent held open would still take connections
-    return Supervisor(threads.workers, serve_in_worker, announcement, listener.close, board).run()
+    return Supervisor(threads.workers, serve_in_worker, announcement, listener.close, shared).run()
 
 
 class Threads(NamedTuple):
@@ -91,7 +93,7 @@ class WorkerParts(NamedTuple):
     models: Models
     threads: Threads
     lifeline: Lifeline
-    board: Board
+    shared: Shared
     api_keys: ApiKeys | None
 
 
@@ -128,7 +130,7 @@ def configure_torch(config: Config) -> None:
     torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
 
 
-def models_of(config: Config, board: Board | None = None) -> Models:
+def models_of(config: Config, shared: Shared | None = None) -> Models:
     cache: Cache[Servable] = Cache(
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )
@@ -137,7 +139,7 @@ def models_of(config: Config, board: Board | None = None) -> Models:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return Settings(batch=batch, max_batch=config.max_batch)
 
-    return Models(config.model_root, cache, defaults=defaults, board=board)
+    return Models(config.model_root, cache, defaults=defaults, shared=shared)
 
 
 def preload(models: Models, config: Config) -> None:
@@ -170,7 +172,7 @@ def announce(config: Config, listener: socket.socket, models: Models, threads: T
 
 def serve_with_uvicorn(config: Config, listener: socket.socket, parts: WorkerParts) -> int:
     """Serve in this process, a worker."""
-    models, threads, lifeline, board, api_keys = parts
+    models, threads, lifeline, shared, api_keys = parts
     requests: set[asyncio.Task[None]] = set()
     limits = Limits(config.queue, config.queue_timeout_s, config.request_timeout_s)
     engine = Engine(
@@ -180,14 +182,16 @@ def serve_with_uvicorn(config: Config, listener: socket.socket, parts: WorkerPar
         models.free_memory,
         end_worker,
         limits,
-        board.mark,
+        shared.board.mark,
+        shared.statistics,
     )
     access_log = access_log_of(config)
     try:
         if "cuda" in config.device:
             preload(models, config)
+        models.enter_worker()
         engine.start()
-        server = uvicorn_server(config, models, engine, access_log, api_keys)
+        server = uvicorn_server(config, models, engine, access_log, api_keys, shared)
         server.drain_delay_s = config.drain_delay_s
         server.server_state.tasks = requests
         server.lifeline = lifeline
@@ -220,13 +224,26 @@ def uvicorn_server(
     engine: Engine,
     access_log: AccessLog | None,
     api_keys: ApiKeys | None = None,
+    shared: Shared | None = None,
 ) -> "Server":
+    shared = shared or Shared()
+    management = Management(models, shared)
     settings = ProtocolSettings(
-        app.create_app(config, models, engine, api_keys, lambda: not server.is_draining),
+        app.create_app(
+            config,
+            models,
+            engine,
+            management,
+            Metrics(shared.statistics),
+            api_keys,
+            lambda: not server.is_draining,
+        ),
         access_log,
+        shared.statistics.refused,
         config.max_body_bytes,
         config.header_timeout_s,
         config.body_timeout_s,
+        config.body_rate,
         KEEP_ALIVE_S,
     )
     server = Server(
@@ -246,6 +263,7 @@ def uvicorn_server(
             ssl_keyfile=config.tls_key and str(config.tls_key),
         )
     )
+    server.management = management
     return server
 
 
@@ -253,6 +271,7 @@ class Server(uvicorn.Server):
     """Tells the parent when it is ready, and drains at its signal or when it is gone."""
 
     lifeline: Lifeline
+    management: Management
     shares_listener = False  # with other processes
     drain_delay_s = 0.0
     is_draining = False
@@ -263,6 +282,7 @@ class Server(uvicorn.Server):
             self.servers = [self.acceptor(each) for each in sockets or []]
         else:
             await super().startup(sockets)
+        self.management.listen()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.lifeline, self.end_alone)
         self.lifeline.tell_ready()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
-from torch_serving.board import Board
+from torch_serving.shared import Shared
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +67,12 @@ class Supervisor:
         serve: Serve,
         on_ready: Callable[[], None],
         on_stop: Callable[[], None] = lambda: None,
-        board: Board | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self._serve = serve
         self._on_ready: Callable[[], None] | None = on_ready
         self._on_stop = on_stop
-        self._board = board or Board(count, 0)
+        self._shared = shared or Shared(count)
         self._workers = [Worker(index) for index in range(count)]
         self._stop_signals = 0
         self._exit_code = 0
@@ -130,7 +130,7 @@ class Supervisor:
             for other in self._workers:
                 self._close(other)
             ours.close()
-            self._board.enter(worker.index)
+            self._shared.enter(worker.index)
             run_worker(self._serve, theirs)
         theirs.close()
         worker.pid, worker.connection, worker.ready = pid, ours, False
@@ -160,13 +160,13 @@ class Supervisor:
         lived_s = time.monotonic() - worker.started_s
         worker.delay_s = FIRST_DELAY_S if lived_s > YOUNG_S else worker.delay_s
         worker.restart_s = time.monotonic() + worker.delay_s
-        running = self._board.suspects(worker.index)
+        running = self._shared.board.suspects(worker.index)
         logger.error(
             "worker %d died (%s) after %.0f s, running %s; it starts again in %.1f s",
             worker.index, cause_of(code), lived_s, ", ".join(running) or "nothing", worker.delay_s,
         )  # fmt: skip
         if code < 0:
-            for name, sentence_s in self._board.blame(running):
+            for name, sentence_s in self._shared.board.blame(running):
                 logger.error("%s is in quarantine for %.0f s", name, sentence_s)
         worker.delay_s = min(2 * worker.delay_s, MAX_DELAY_S)
 

@@ -61,14 +61,14 @@ class Serve:
         self._max_body_bytes = config.max_body_bytes
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        identifier, name, method, invalidation = parameters_of(req.params)
-        asked = None if name is None else device_of(name)
+        identifier, device_name, name, invalidation = parameters_of(req.params)
+        asked = None if device_name is None else device_of(device_name)
         body = read_body(req, self._max_body_bytes)
         device = self._models.device_for(identifier, self._devices, asked)
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = self._models.load(identifier, device).result()
-        resp.data = self._engine.run(servable.method(method), body)
+        resp.data = self._engine.run(servable.method(name), body)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""One model, described."""
+"""The models: which there are, what each takes and gives, and whether it is in memory."""
 
 import asyncio
 import json
@@ -7,24 +7,73 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from torch_serving._statistics import SIZES
 from torch_serving.config import Config
 from torch_serving.description import describe
 from torch_serving.devices import Devices, device_of
+from torch_serving.errors import NotFound
+from torch_serving.management import Management
 from torch_serving.models import Models, loaded
 from torch_serving.request import Request
+from torch_serving.servable import Servable
+
+LOAD = "/load"
+
+
+class ModelList:
+    def __init__(self, management: Management) -> None:
+        self._management = management
+
+    async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
+        answer(resp, {"models": await asyncio.to_thread(self._management.models)})
 
 
 class Model:
-    def __init__(self, models: Models, config: Config) -> None:
+    def __init__(self, models: Models, config: Config, management: Management) -> None:
         self._models = models
         self._devices = Devices(config.device)
+        self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
-        name = req.get_param("device")
-        asked = device_of(name) if name else None
-        device = self._models.device_for(identifier, self._devices, asked)
+        """Describe a model; it is loaded for that."""
+        device = self._device(req, identifier)
         servable = await loaded(self._models.load(identifier, device))
         # its requests are tried: that takes a while, and is no work for the loop
-        description: dict[str, Any] = await asyncio.to_thread(describe, servable)
-        resp.content_type = falcon.MEDIA_JSON
-        resp.text = json.dumps({"identifier": identifier} | description, ensure_ascii=False)
+        answer(resp, await asyncio.to_thread(self._describe, identifier, servable))
+
+    async def on_post(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
+        """`/models/<identifier>/load`: load it in all workers."""
+        if not identifier.endswith(LOAD):
+            raise NotFound("models are loaded by POST /models/<path>/load")
+        identifier = identifier.removesuffix(LOAD)
+        await self._management.load(identifier, self._device(req, identifier))
+        answer(resp, await asyncio.to_thread(self._management.model, identifier))
+
+    async def on_delete(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
+        """Drop it from memory; the file stays, and the next request loads it again."""
+        await self._management.unload(identifier)
+        answer(resp, await asyncio.to_thread(self._management.model, identifier))
+
+    def _device(self, req: Request, identifier: str) -> Any:
+        name = req.get_param("device")
+        return self._models.device_for(identifier, self._devices, device_of(name) if name else None)
+
+    def _describe(self, identifier: str, servable: Servable) -> dict[str, Any]:
+        description = describe(servable)
+        for name, method in description["methods"].items():
+            if "batching" in method:
+                method["batching"] |= self._runs(servable.identifier, name)
+        status = self._management.model(identifier)
+        return {**status, **description}
+
+    def _runs(self, identifier: str, method: str) -> dict[str, Any]:
+        """How many requests ran together, in all workers."""
+        runs, requests = self._management.runs(identifier, method)
+        sizes = [*map(str, SIZES), "more"]
+        counted = {size: count for size, count in zip(sizes, runs, strict=True) if count}
+        return {"requests": requests, "runs_of_up_to": counted}
+
+
+def answer(resp: falcon.asgi.Response, document: dict[str, Any]) -> None:
+    resp.content_type = falcon.MEDIA_JSON
+    resp.text = json.dumps(document, ensure_ascii=False)

@@ -19,18 +19,21 @@ class Serve:
         self._max_body_bytes = config.max_body_bytes
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
-        identifier, name, method, invalidation = parameters_of(req.params)
-        asked = None if name is None else device_of(name)
+        identifier, device_name, name, invalidation = parameters_of(req.params)
+        asked = None if device_name is None else device_of(device_name)
         body = await req.read_body(self._max_body_bytes)
         device = self._models.device_for(identifier, self._devices, asked)
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = await loaded(self._models.load(identifier, device))
+            servable.method("forward").counts.waited()
+        method = servable.method(name)
+        req.scope["torch_serving.counts"] = method.counts
         header = req.get_header("x-request-timeout-ms")
         timeout_s = None if header is None else milliseconds(header)
         self._devices.begin(device)
         try:
-            resp.data = await self._engine.submit(servable.method(method), body, timeout_s)
+            resp.data = await self._engine.submit(method, body, timeout_s)
         finally:
             self._devices.end(device)
 

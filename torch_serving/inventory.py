@@ -1,0 +1,30 @@
+"""Which models the workers hold, for all of them to read."""
+
+import threading
+from typing import Any
+
+from torch_serving.shared_document import SharedDocument
+
+LIMIT_BYTES = 1 << 20  # of one worker's list: thousands of models
+
+
+class Inventory:
+    """Made before the workers are forked; each says which one it is."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self._lists = [SharedDocument(LIMIT_BYTES) for _ in range(workers)]
+        self._own = self._lists[0]
+        self._lock = threading.Lock()
+
+    def enter(self, worker: int) -> None:
+        self._own = self._lists[worker]
+        self._lock = threading.Lock()  # whatever state the parent's was in
+
+    def publish(self, models: list[dict[str, Any]]) -> None:
+        """Tell what this worker holds now."""
+        with self._lock:
+            self._own.write(models)
+
+    def read(self) -> list[list[dict[str, Any]]]:
+        """What each worker said last."""
+        return [each.read() or [] for each in self._lists]

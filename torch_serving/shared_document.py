@@ -1,0 +1,43 @@
+"""A JSON document in memory that processes share: one writes, all read."""
+
+import json
+import mmap
+import struct
+from typing import Any
+
+HEAD = struct.Struct("<QI")  # the version, odd while it is being written, and the length
+
+
+class SharedDocument:
+    """Made before the processes are forked. A document that is too large is left out."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._memory = mmap.mmap(-1, HEAD.size + limit_bytes)
+        self._limit_bytes = limit_bytes
+        self._version = 0  # of what was read last
+        self._read: Any = None
+
+    def write(self, document: Any) -> None:
+        """Replace the document. Only one process may write, one thread at a time."""
+        data = json.dumps(document).encode()
+        if len(data) > self._limit_bytes:
+            data = b"null"
+        version = HEAD.unpack_from(self._memory)[0] | 1
+        HEAD.pack_into(self._memory, 0, version, 0)
+        self._memory[HEAD.size : HEAD.size + len(data)] = data
+        HEAD.pack_into(self._memory, 0, version + 1, len(data))
+
+    def has_changed(self) -> bool:
+        """Whether there is something that was not read yet: a few bytes to compare."""
+        version: int = HEAD.unpack_from(self._memory)[0]
+        return version != self._version
+
+    def read(self) -> Any:
+        """Return the document, or the one before it while a new one is being written; None before
+        the first."""
+        version, length = HEAD.unpack_from(self._memory)
+        data = self._memory[HEAD.size : HEAD.size + length]
+        if version % 2 == 0 and length and HEAD.unpack_from(self._memory)[0] == version:
+            self._read = json.loads(data)
+            self._version = version
+        return self._read
