@@ -21,13 +21,16 @@ import uvloop
 from uvicorn.server import ServerState
 
 from benchmarks.payloads import SMALL_BODY, mlp
-from torch_serving import app, server
+from torch_serving import app, start
 from torch_serving._protocol import Protocol, Settings
 from torch_serving._statistics import Counts
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
 from torch_serving.engine import Engine
+from torch_serving.management import Management
+from torch_serving.metrics import Metrics
 from torch_serving.servable import Method, Servable
+from torch_serving.shared import Shared
 
 IN_FLIGHT = (1, 8, 64)
 ROUNDS, REQUESTS = 25, 640  # the best round counts
@@ -119,10 +122,13 @@ async def budget() -> None:
     with tempfile.TemporaryDirectory() as folder:
         mlp().save(Path(folder) / "mlp.pt")
         config = Config(model_root=Path(folder))
-        server.configure_torch(config)
+        start.configure_torch(config)
         engine = Engine(1, state.tasks, 1)
         engine.start()
-        application = app.create_app(config, server.models_of(config), engine)
+        shared = Shared()
+        models = start.models_of(config, shared)
+        parts = Management(models, shared), Metrics(shared)
+        application = app.create_app(config, models, engine, *parts)
         gc.collect()
         gc.freeze()
         print("| in flight | protocol | routing and engine | decode | forward | encode | all, µs |")

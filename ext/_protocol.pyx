@@ -34,6 +34,7 @@ cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others t
 cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
 cdef int CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx has it
 cdef double NEVER = float("inf")
+cdef double LINGER_S = 0.5  # for a last request, once the server stops
 cdef double RATE_WINDOW_S = 5.0  # over which the rate of a body is measured
 cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -246,6 +247,7 @@ cdef class Protocol:
     cdef double body_until_s  # when the whole body must be there
     cdef bint completed  # a message ended in the data that is being parsed
     cdef bint refused
+    cdef bint is_last  # the next request is the last one
     cdef object refusal
     cdef bint reading_paused, writing_paused
     cdef Py_ssize_t unsent_bytes
@@ -305,11 +307,17 @@ cdef class Protocol:
         return 0
 
     def shutdown(self):
-        """The server stops: end the connection after the answer that is on its way."""
-        if self.exchange is None or self.exchange.complete:
+        """The server stops: end the connection after the answer that is on its way.
+
+        To close one that just had its answer would lose the request that its client may be sending.
+        """
+        self.is_last = True
+        if self.exchange is None:
             self.transport.close()
-        else:
+        elif not self.exchange.complete:
             self.exchange.keep_alive = False
+        elif self.part == Part.NOTHING:
+            self.expire_in(LINGER_S)
 
     # What arrives.
 
@@ -393,7 +401,9 @@ cdef class Protocol:
         exchange.body = bytearray()
         exchange.more_body = True
         exchange.expects_continue = self.expects_continue
-        exchange.keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        exchange.keep_alive = (
+            version != "1.0" and not self.is_last and self.parser.should_keep_alive()
+        )
         return exchange
 
     def on_body(self, bytes body):

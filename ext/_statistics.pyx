@@ -222,9 +222,7 @@ cdef class Statistics:
     def enter(self, int worker):
         """Say which worker this process is. It goes on with the numbers of the one before it."""
         cdef Py_ssize_t index
-        if not 0 <= worker < self.workers:
-            raise IndexError(worker)
-        self.own = &self.parts[worker]
+        self.own = self.part_of(worker)
         self.own.pid = os.getpid()
         self.own.in_lanes = self.own.models = self.own.bytes = 0
         self.known = {}
@@ -232,6 +230,20 @@ cdef class Statistics:
             self.known[key_of(&self.own.table[index])] = self.counts_at(index)
         self.refused = self.counts(b"", b"")
         self.other = self.counts(b"other", b"")
+
+    def leave(self, int worker):
+        """Say that a worker has ended. Its counters stay."""
+        cdef Part* part = self.part_of(worker)
+        part.pid = part.lanes = part.in_lanes = part.models = part.bytes = 0
+
+    def pid_of(self, int worker):
+        """Return which process a worker is, or 0."""
+        return self.part_of(worker).pid
+
+    cdef Part* part_of(self, int worker) except NULL:
+        if not 0 <= worker < self.workers:
+            raise IndexError(worker)
+        return &self.parts[worker]
 
     cdef Counts counts_at(self, Py_ssize_t index):
         cdef Counts counts = Counts(self)

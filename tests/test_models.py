@@ -16,6 +16,7 @@ from client import LIMIT_S, in_threads
 
 from torch_serving._cache import Cache
 from torch_serving._statistics import Counts, Statistics
+from torch_serving.archive import OpenFile
 from torch_serving.errors import InvalidServable
 from torch_serving.models import Models
 from torch_serving.sidecar import Settings
@@ -61,6 +62,7 @@ class Folder:
         identity: tuple[int, ...],
         settings: Settings,
         digest: str | None,
+        survives: Callable[[OpenFile], bool],
     ) -> Fake:
         self.loads.append(path)
         self.before_load(path)

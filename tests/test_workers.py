@@ -11,7 +11,8 @@ import pytest
 from client import LIMIT_S, Client, in_threads, tensor
 from conftest import Process, wait_until
 
-from torch_serving.workers import Lifeline, Supervisor, cause_of
+from torch_serving.worker_process import Lifeline, cause_of
+from torch_serving.workers import Supervisor
 
 
 def pids_below(process: Process) -> list[int]:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from torch_serving.errors import InvalidServable
 
@@ -23,9 +24,22 @@ LIST = "models.sha256"  # beside the models; optional
 EXPECTED = "models are saved with torch.jit.save"
 
 
+class OpenFile(NamedTuple):
+    """A file that is open, and a path to it, whatever stands where it was found by now."""
+
+    descriptor: int
+    path: Path
+
+
+def open_file(descriptor: int, path: Path) -> OpenFile:
+    """Only Linux has a path to what is open; elsewhere it is `path`, where it was found."""
+    on_linux = sys.platform == "linux"
+    return OpenFile(descriptor, Path(f"/proc/self/fd/{descriptor}") if on_linux else path)
+
+
 @contextmanager
-def opened(path: Path, digest: str | None = None) -> Iterator[Path]:
-    """Open and check a file; give a path to what is open, whatever stands at `path` by then.
+def opened(path: Path, digest: str | None = None) -> Iterator[OpenFile]:
+    """Open and check a file.
 
     Raises InvalidServable for what is no regular file, or no whole TorchScript archive, or has
     another SHA-256 than `digest`.
@@ -38,11 +52,11 @@ def opened(path: Path, digest: str | None = None) -> Iterator[Path]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InvalidServable("it is no regular file")
-        place = Path(f"/proc/self/fd/{descriptor}") if sys.platform == "linux" else path
-        if digest is not None and digest_of(place) != digest:
+        file = open_file(descriptor, path)
+        if digest is not None and digest_of(file.path) != digest:
             raise InvalidServable(f"its SHA-256 is not the one in {LIST}")
-        check(place)
-        yield place
+        check(file.path)
+        yield file
     finally:
         os.close(descriptor)
 

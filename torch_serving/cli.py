@@ -67,7 +67,7 @@ def serve_until_signal(config: Config) -> NoReturn:
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
             config.host,
         )
-    from torch_serving.server import serve  # takes a second: torch
+    from torch_serving.start import serve  # takes a second: torch
 
     code = serve(config, listener)
     sys.stdout.flush()
@@ -191,6 +191,12 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         type=natural,
         default=DEFAULTS.buffer_size,
         help="models kept beyond the capacity, until there are more of them",
+    )
+    group.add_argument(
+        "--no-trial-load",
+        dest="trial_load",
+        action="store_false",
+        help="load files without having tried them in a process of their own",
     )
     group.add_argument(
         "--model-memory",

@@ -32,7 +32,7 @@ class Colleagues:
     """
 
     def __init__(self, workers: int = 1, pid_of: Callable[[int], int] = lambda _: 0) -> None:
-        several = range(workers if workers > 1 else 0)  # one worker has nobody to ask
+        several = range(workers if workers > 1 else 0)  # one has nobody to ask
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in several]
         for end in itertools.chain.from_iterable(pairs):
             end.setblocking(False)
@@ -57,7 +57,8 @@ class Colleagues:
 
     async def ask(self, question: Message) -> dict[int, Message]:
         """Ask all others; return their answers by worker, {} from one that died or is too slow."""
-        others = [worker for worker in range(len(self._outboxes)) if worker != self._own]
+        everybody = range(len(self._outboxes))
+        others = [each for each in everybody if each != self._own and self._pid_of(each)]
         answers = await asyncio.gather(*(self._ask_one(each, question) for each in others))
         return dict(zip(others, answers, strict=True))
 

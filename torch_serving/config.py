@@ -22,6 +22,7 @@ class Config:
     model_capacity: int = 10
     buffer_size: int = 3
     model_memory_bytes: int = 0  # of one device; 0: no limit
+    trial_load: bool = True
     preload: tuple[str, ...] = ()  # patterns of names
     batch: tuple[str, ...] = ()  # patterns of names
     max_batch: int = 32

@@ -13,12 +13,16 @@ class Inventory:
 
     def __init__(self, workers: int = 1) -> None:
         self._lists = [SharedDocument(LIMIT_BYTES) for _ in range(workers)]
-        self._own = self._lists[0]
+        self._own = SharedDocument(LIMIT_BYTES)  # the parent's, that nobody reads
         self._lock = threading.Lock()
 
     def enter(self, worker: int) -> None:
         self._own = self._lists[worker]
         self._lock = threading.Lock()  # whatever state the parent's was in
+
+    def leave(self, worker: int) -> None:
+        """A worker has ended, and holds nothing any more."""
+        self._lists[worker].write([])
 
     def publish(self, models: list[dict[str, Any]]) -> None:
         """Tell what this worker holds now."""

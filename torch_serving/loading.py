@@ -3,11 +3,12 @@
 import functools
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from torch_serving.archive import EXPECTED, opened, version_of
+from torch_serving.archive import EXPECTED, OpenFile, opened, version_of
 from torch_serving.batching import is_close, merge, rows_of
 from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.pace import WARM_UP_RUNS
@@ -24,25 +25,34 @@ def load(
     identity: Identity = (),
     settings: Settings | None = None,
     digest: str | None = None,
+    survives: Callable[[OpenFile], bool] = lambda _: True,
 ) -> Servable:
     """Load a TorchScript archive onto a device, for inference, and run its warm-up requests.
 
-    Raises InvalidServable if it is none, has another SHA-256 than `digest`, if its `forward` takes
-    what no request can hold, or if its settings or one of those requests are wrong.
+    Raises InvalidServable if it is none, has another SHA-256 than `digest`, if a process that
+    `survives` tried it in did not, if its `forward` takes what no request can hold, or if its
+    settings or one of those requests are wrong.
     """
-    settings = settings or Settings()
     with opened(path, digest) as file:
-        module = read_module(file, device)
-        enums = enum_members(file)
-        version = version_of(file)
+        if not survives(file):
+            raise InvalidServable("a process that loaded it crashed, or did not come to an end")
+        return load_open(file, path.name, device, identity, settings or Settings())
+
+
+def load_open(
+    file: OpenFile, name: str, device: torch.device, identity: Identity, settings: Settings
+) -> Servable:
+    """The same for a file that is open and checked."""
+    module = read_module(file.path, device)
+    enums = enum_members(file.path)
     make = functools.partial(
         Servable,
         device=device,
         identity=identity,
         enums=lambda: enums,
         settings=settings,
-        name=path.name,
-        version=version,
+        name=name,
+        version=version_of(file.path),
     )
     servable = make(module)
     with torch.inference_mode():

@@ -20,9 +20,9 @@ from torch_serving._statistics import (
     SIZES,
     STEPS,
     MethodNumbers,
-    Statistics,
     WorkerNumbers,
 )
+from torch_serving.shared import Shared
 
 PREFIX = "torch_serving_"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -31,8 +31,9 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Metrics(Collector):
     """Reads the statistics when it is asked to; counting costs nothing of this."""
 
-    def __init__(self, statistics: Statistics) -> None:
-        self._statistics = statistics
+    def __init__(self, shared: Shared) -> None:
+        self._statistics = shared.statistics
+        self._parent_slot = shared.parent_slot
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -47,7 +48,13 @@ class Metrics(Collector):
         methods = self._statistics.methods()
         yield from by_method(methods)
         yield from histograms(methods)
-        yield from by_worker(self._statistics.by_worker())
+        workers = enumerate(self._statistics.by_worker())
+        names = ((self._name_of(slot), numbers) for slot, numbers in workers)
+        # a slot that is kept for a successor has no numbers
+        yield from by_worker({name: each for name, each in names if each.pid or each.loads})
+
+    def _name_of(self, slot: int) -> str:
+        return "parent" if slot == self._parent_slot else str(slot)
 
 
 def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
@@ -107,7 +114,7 @@ def cumulated(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, f
     return buckets
 
 
-def by_worker(workers: list[WorkerNumbers]) -> Iterator[Metric]:
+def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
     gauges = {
         "lanes": "Threads that run models.",
         "lanes_busy": "Lanes that have a request.",
@@ -127,9 +134,9 @@ def by_worker(workers: list[WorkerNumbers]) -> Iterator[Metric]:
         families[name] = GaugeMetricFamily(PREFIX + name, text, labels=["worker"])
     for name, text in counters.items():
         families[name] = CounterMetricFamily(PREFIX + name, text, labels=["worker"])
-    for index, numbers in enumerate(workers):
+    for worker, numbers in workers.items():
         for name, value in values_of(numbers).items():
-            families[name].add_metric([str(index)], value)
+            families[name].add_metric([worker], value)
     yield from families.values()
 
 

@@ -21,18 +21,21 @@ from typing import Any, NamedTuple
 import torch
 
 from torch_serving._cache import Cache
-from torch_serving.archive import listed_digest, version_of
+from torch_serving.archive import OpenFile, listed_digest, open_file, version_of
 from torch_serving.board import board_name
 from torch_serving.devices import Devices, device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
-from torch_serving.loading import load
+from torch_serving.loading import load, load_open
 from torch_serving.servable import Identity, Servable
 from torch_serving.shared import Shared
-from torch_serving.sidecar import Settings, read_settings
+from torch_serving.sidecar import Settings, files_beside, read_settings
 
 logger = logging.getLogger(__name__)
 
-Load = Callable[[Path, torch.device, Identity, Settings, str | None], Servable]
+Survives = Callable[[dict[str, Any], int], bool]  # a question to the parent, a descriptor
+Load = Callable[
+    [Path, torch.device, Identity, Settings, str | None, Callable[[OpenFile], bool]], Servable
+]
 
 MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
 MAX_OWN_DEVICES = 1024
@@ -77,6 +80,7 @@ class Models:
         self._version_of = functools.lru_cache(MAX_VERSIONS)(
             lambda path, identity: version_of(Path(path))
         )
+        self._survives: Survives = lambda question, descriptor: True
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
@@ -132,8 +136,10 @@ class Models:
         self.publish()
         return bool(held)
 
-    def enter_worker(self) -> None:
-        """Count and publish in this process what was loaded before it was forked."""
+    def enter_worker(self, survives: Survives | None) -> None:
+        """Go on in a process that was forked: count and publish what was loaded before, and ask
+        `survives`, if there is one, of each file that is loaded from now on."""
+        self._survives = survives or self._survives
         for servable in self.cache.values():
             servable.count_in(self._statistics)
         self.publish()
@@ -220,7 +226,16 @@ class Models:
         try:
             settings = read_settings(path, self._defaults(place.name))
             digest = listed_digest(Path(self._root), place.name)
-            servable = self._load(path, device, identity, settings, digest)
+            question: dict[str, Any] = {"name": place.name, "device": str(device)}
+            question["key"] = [*identity, *map(stamp_of, files_beside(path))]
+            servable = self._load(
+                path,
+                device,
+                identity,
+                settings,
+                digest,
+                lambda file: self._survives(question, file.descriptor),
+            )
         except InvalidServable as error:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
         finally:
@@ -229,6 +244,13 @@ class Models:
         servable.board_name = place.board_name
         servable.count_in(self._statistics)
         return servable
+
+    def try_load(self, question: dict[str, Any], descriptor: int) -> None:
+        """Load what is open, as a question that `survives` was asked has it."""
+        device = torch.device(question["device"])
+        path = self._real_path(place_of(self._root, question["name"], device))
+        settings = read_settings(path, self._defaults(question["name"]))
+        load_open(open_file(descriptor, path), path.name, device, (), settings)
 
     def _real_path(self, place: Place) -> Path:
         path = Path(os.path.realpath(place.path))
@@ -290,6 +312,14 @@ def identity_of(place: Place) -> Identity:
     except (OSError, ValueError):
         raise no_such_model(place.name) from None
     return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
+
+
+def stamp_of(path: Path) -> int:
+    """When a file changed last; 0 if it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def no_such_model(name: str) -> InvalidServable:

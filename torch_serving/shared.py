@@ -7,19 +7,27 @@ from torch_serving.inventory import Inventory
 
 
 class Shared:
-    def __init__(self, workers: int = 1, quarantine_s: float = 0) -> None:
-        self.workers = workers
-        self.board = Board(workers, quarantine_s)
-        self.statistics = Statistics(workers)
-        self.inventory = Inventory(workers)
-        self.colleagues = Colleagues(workers, self.pid_of)
+    """There is a slot for each worker, one for the successor of a worker that is replaced, and one
+    for the parent; with no workers, only that."""
 
-    def pid_of(self, worker: int) -> int:
-        return self.statistics.by_worker()[worker].pid
+    def __init__(self, workers: int = 0, quarantine_s: float = 0) -> None:
+        slots = workers + 2 if workers else 1
+        self.parent_slot = slots - 1
+        self.board = Board(slots, quarantine_s)
+        self.statistics = Statistics(slots)
+        self.inventory = Inventory(slots)
+        self.colleagues = Colleagues(slots - 1, self.statistics.pid_of)
+        self.board.enter(self.parent_slot)
+        self.statistics.enter(self.parent_slot)
 
-    def enter(self, worker: int) -> None:
-        """Say which worker this process is, in that process."""
-        self.board.enter(worker)
-        self.statistics.enter(worker)
-        self.inventory.enter(worker)
-        self.colleagues.enter(worker)
+    def enter(self, slot: int) -> None:
+        """Say which slot belongs to this process, in that process."""
+        self.board.enter(slot)
+        self.statistics.enter(slot)
+        self.inventory.enter(slot)
+        self.colleagues.enter(slot)
+
+    def leave(self, slot: int) -> None:
+        """Say, in the parent, that the process of a slot has ended."""
+        self.statistics.leave(slot)
+        self.inventory.leave(slot)

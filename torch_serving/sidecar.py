@@ -59,9 +59,15 @@ TYPES: dict[str, tuple[type, str]] = {
 
 def read_settings(model: Path, defaults: Settings) -> Settings:
     """Read the files beside a model. Raises InvalidServable with file and line."""
-    settings = read_toml(model.with_suffix(".toml"), defaults)
-    warm_ups = read_warm_ups(model.with_suffix(".warmup.json"))
+    toml, warm_up = files_beside(model)
+    settings = read_toml(toml, defaults)
+    warm_ups = read_warm_ups(warm_up)
     return replace(settings, warmup=settings.warmup + warm_ups)
+
+
+def files_beside(model: Path) -> tuple[Path, Path]:
+    """Where the settings and the warm-up requests of a model are, if it has any."""
+    return model.with_suffix(".toml"), model.with_suffix(".warmup.json")
 
 
 def read_toml(path: Path, defaults: Settings) -> Settings:

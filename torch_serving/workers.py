@@ -1,9 +1,11 @@
 """Processes that serve, and the one that watches them.
 
 The parent loads what is preloaded, forks, and then only waits: workers that die are started again,
-more slowly each time if they die young. A worker whose parent dies ends too.
+more slowly each time if they die young. To reload, it starts a successor for each worker, and lets
+the worker end once the successor serves. A worker whose parent dies ends too.
 """
 
+import json
 import logging
 import os
 import select
@@ -15,50 +17,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from torch_serving.errors import StartupError
 from torch_serving.shared import Shared
+from torch_serving.trials import Trials
+from torch_serving.worker_process import READY, STOP_SIGNALS, Serve, cause_of, run_worker
 
 logger = logging.getLogger(__name__)
 
 WRONG_START = 2  # a worker's exit code: the server can't start as it was asked to
 YOUNG_S = 5.0
 FIRST_DELAY_S, MAX_DELAY_S = 0.1, 10.0
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class Lifeline:
-    """A worker's end of its connection to the parent: tells when the worker serves, and tells the
-    worker when the parent is gone."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-
-    def tell_ready(self) -> None:
-        self.connection.send(b"!")
-
-    def fileno(self) -> int:
-        """Becomes readable when the parent is gone."""
-        return self.connection.fileno()
-
-
-Serve = Callable[[Lifeline], int]
+MAX_MESSAGE = 1 << 16
 
 
 @dataclass
 class Worker:
-    index: int
+    slot: int  # of what workers share
     pid: int = 0
     connection: socket.socket | None = None
     ready: bool = False
     started_s: float = 0.0
     delay_s: float = FIRST_DELAY_S
     restart_s: float = 0.0  # when, if it is not running
+    replaces: "Worker | None" = None  # which one is to end as soon as this one serves
+    is_retired: bool = False  # it was told to end, for a successor serves
 
 
 class Supervisor:
     """Runs `serve` in `count` processes until a signal says stop.
 
     The first signal lets them finish what they accepted, the second ends them at once. `on_ready`
-    is called once, when all of them serve; `on_stop` before they are told to stop.
+    is called once, when all of them serve; `on_stop` before they are told to stop. At SIGHUP,
+    `reload` is called, and then all workers are replaced one by one.
     """
 
     def __init__(
@@ -68,12 +58,18 @@ class Supervisor:
         on_ready: Callable[[], None],
         on_stop: Callable[[], None] = lambda: None,
         shared: Shared | None = None,
+        trials: Trials | None = None,
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self._serve = serve
         self._on_ready: Callable[[], None] | None = on_ready
         self._on_stop = on_stop
         self._shared = shared or Shared(count)
-        self._workers = [Worker(index) for index in range(count)]
+        self._trials = trials or Trials(lambda question, model: None)
+        self._reload = reload
+        self._workers = [Worker(slot) for slot in range(count)]
+        self._to_replace: list[Worker] = []
+        self._reload_asked = False
         self._stop_signals = 0
         self._exit_code = 0
 
@@ -86,6 +82,7 @@ class Supervisor:
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._ask_to_reload)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for worker in self._workers:
             self._start(worker)
@@ -94,31 +91,41 @@ class Supervisor:
             self._reap()
             if self._stop_signals == 0:
                 self._restart()
+                self._replace_next()
         return self._exit_code
 
     def _is_needed(self) -> bool:
         return any(worker.pid for worker in self._workers) or self._stop_signals == 0
 
     def _wait(self, waking: socket.socket) -> None:
-        """Until a signal comes, a worker is ready, or one is due to start again."""
+        """Until a signal or a message of a worker comes, or one is due to start again."""
         due_s = [worker.restart_s for worker in self._workers if not worker.pid]
         timeout_s = max(0.0, min(due_s) - time.monotonic()) if due_s else None
-        starting = {
-            worker.connection: worker
-            for worker in self._workers
-            if worker.connection is not None and not worker.ready
-        }
-        readable, _, _ = select.select([waking, *starting], [], [], timeout_s)
+        connected = {worker.connection: worker for worker in self._workers if worker.connection}
+        readable, _, _ = select.select([waking, *connected], [], [], timeout_s)
         for end in readable:
             if end is waking:
                 waking.recv(4096)
-            elif end.recv(1):
-                starting[end].ready = True
-            else:  # it died; the signal that says so is on its way
-                self._close(starting[end])
+            else:
+                self._hear(connected[end], end)
         if self._on_ready and all(worker.ready for worker in self._workers):
             self._on_ready()
             self._on_ready = None
+
+    def _hear(self, worker: Worker, connection: socket.socket) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
+        except ConnectionError:
+            message = b""
+        if message == READY:
+            worker.ready = True
+            self._retire(worker.replaces)
+        elif message:
+            self._trials.start(json.loads(message), *descriptors)
+        else:  # it died; the signal that says so is on its way
+            self._close(worker)
+
+    # Starting and ending.
 
     def _start(self, worker: Worker) -> None:
         ours, theirs = socket.socketpair()
@@ -130,7 +137,7 @@ class Supervisor:
             for other in self._workers:
                 self._close(other)
             ours.close()
-            self._shared.enter(worker.index)
+            self._shared.enter(worker.slot)
             run_worker(self._serve, theirs)
         theirs.close()
         worker.pid, worker.connection, worker.ready = pid, ours, False
@@ -138,11 +145,13 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _reap(self) -> None:
-        for worker in self._workers:
+        self._trials.reap()
+        for worker in list(self._workers):
             if not worker.pid:
                 continue
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid:
+                self._shared.leave(worker.slot)
                 self._take_note(worker, os.waitstatus_to_exitcode(status))
 
     def _take_note(self, worker: Worker, code: int) -> None:
@@ -152,18 +161,27 @@ class Supervisor:
         self._close(worker)
         if self._stop_signals:
             return
-        if code == WRONG_START and not was_ready:  # it has said why; another try would not help
+        if worker.is_retired:
+            self._forget(worker)
+        elif worker.replaces and not was_ready:
+            self._forget(worker)
+            self._to_replace = []
+            logger.error("not reloaded: a new worker ended (%s)", cause_of(code))
+        elif code == WRONG_START and not was_ready:  # it has said why; a try would not help
             self._exit_code = code
             self._stop_signals = 1
             self._forward(signal.SIGTERM)
-            return
+        else:
+            self._plan_restart(worker, code)
+
+    def _plan_restart(self, worker: Worker, code: int) -> None:
         lived_s = time.monotonic() - worker.started_s
         worker.delay_s = FIRST_DELAY_S if lived_s > YOUNG_S else worker.delay_s
         worker.restart_s = time.monotonic() + worker.delay_s
-        running = self._shared.board.suspects(worker.index)
+        running = self._shared.board.suspects(worker.slot)
         logger.error(
             "worker %d died (%s) after %.0f s, running %s; it starts again in %.1f s",
-            worker.index, cause_of(code), lived_s, ", ".join(running) or "nothing", worker.delay_s,
+            worker.slot, cause_of(code), lived_s, ", ".join(running) or "nothing", worker.delay_s,
         )  # fmt: skip
         if code < 0:
             for name, sentence_s in self._shared.board.blame(running):
@@ -175,6 +193,50 @@ class Supervisor:
             if not worker.pid and time.monotonic() >= worker.restart_s:
                 self._start(worker)
 
+    # Replacing all, one by one.
+
+    def _replace_next(self) -> None:
+        """Start the next successor, if it is time to."""
+        if any(worker.replaces for worker in self._workers):
+            return  # one at a time: there is one slot more than workers
+        if self._reload_asked and not self._to_replace:
+            self._reload_asked = False
+            try:
+                self._reload()
+            except StartupError as error:
+                logger.error("not reloaded: %s", error)
+                return
+            self._to_replace = list(self._workers)
+        if self._to_replace:
+            taken = {worker.slot for worker in self._workers}
+            slot = next(each for each in range(len(taken) + 1) if each not in taken)
+            successor = Worker(slot, replaces=self._to_replace.pop(0))
+            self._workers.append(successor)
+            self._start(successor)
+
+    def _retire(self, worker: Worker | None) -> None:
+        """Let a worker end, as its successor serves."""
+        if worker is None:
+            return
+        worker.is_retired = True
+        if worker.pid:
+            os.kill(worker.pid, signal.SIGHUP)
+        else:
+            self._forget(worker)
+
+    def _forget(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        for other in self._workers:
+            if other.replaces is worker:
+                other.replaces = None
+                if not self._to_replace:
+                    logger.info("reloaded")
+
+    # Signals.
+
+    def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload_asked = True
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stop_signals += 1
         if self._stop_signals == 1:
@@ -182,6 +244,7 @@ class Supervisor:
             self._forward(signal.SIGTERM)
         else:
             self._exit_code = 128 + number
+            self._trials.end()
             self._forward(signal.SIGKILL)
 
     def _forward(self, number: int) -> None:
@@ -194,32 +257,3 @@ class Supervisor:
         if worker.connection is not None:
             worker.connection.close()
             worker.connection = None
-
-
-def run_worker(serve: Serve, connection: socket.socket) -> None:
-    """What a new process does, and nothing after it."""
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # a terminal sends it to all processes; the parent passes on what it means
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        code = serve(Lifeline(connection))
-    except BaseException:
-        logger.exception("the worker ends")
-    finally:
-        sys.stdout.flush()
-        logging.shutdown()
-        # a lane may be inside a run that never ends, and torch must not be torn down under it
-        os._exit(code)
-
-
-def cause_of(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"

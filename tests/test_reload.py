@@ -1,0 +1,122 @@
+"""SIGHUP: what was read at the start is read again, and no request is lost."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from client import Client, in_threads, tensor
+from conftest import Process, wait_until
+from servables import SOURCES, scripted
+from test_workers import pids_below
+
+X = [tensor([1], [1.0])]
+OLD, NEW = "old-key-0123456789", "new-key-0123456789"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    scripted(*SOURCES["echo.pt"]).save(folder / "echo.pt")
+    return folder
+
+
+def reload(process: Process) -> None:
+    """Send the signal, and wait for the last worker of the old ones to end."""
+    before = set(pids_below(process))
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: len(pids_below(process)) == len(before) and not before & now(process))
+
+
+def now(process: Process) -> set[int]:
+    return set(pids_below(process))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_is_lost(root: Path, start: Callable[..., Process], workers: str):
+    process = start(root, "--port", "0", "--workers", workers, "--preload", "echo.pt")
+    url = process.url
+    done = threading.Event()
+
+    def ask(index: int) -> int:
+        if index == 0:
+            for _ in range(3):
+                reload(process)
+            done.set()
+            return 0
+        count = 0
+        while not done.is_set():
+            with Client(url) as client:  # which asks on, on a new connection, if one is ended
+                for _ in range(50):
+                    assert client.post("echo.pt", X).result == X[0]
+                    count += 1
+        return count
+
+    counts = in_threads(5, ask)
+    assert sum(counts) > 0
+    process.signal()
+    assert process.exit_code() == 0
+    assert "ERROR" not in process.stderr
+
+
+def status(url: str, key: str) -> int:
+    with Client(url) as client:
+        return client.post("echo.pt", X, {"X-Api-Key": key}).status
+
+
+def test_keys_are_read_again(root: Path, start: Callable[..., Process], tmp_path: Path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--api-key-file", keys)
+    url = process.url
+    assert (status(url, OLD), status(url, NEW)) == (200, 401)
+    keys.write_text(f"{NEW}\n")
+    reload(process)
+    assert (status(url, OLD), status(url, NEW)) == (401, 200)
+
+
+def test_preloaded_models_and_settings_are_read_again(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--preload", "*.pt")
+    url = process.url
+    assert status(url, "") == 200
+    scripted("x: Tensor", "Tensor", "return x + 1").save(root / "second.pt")
+    (root / "echo.toml").write_text("device = 'warp'\n")
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded: what is to be loaded can't be loaded" in process.stderr)
+    assert "`echo.pt`: `warp` is not a device" in process.stderr
+    assert status(url, "") == 200
+    (root / "echo.toml").unlink()
+    reload(process)
+    with Client(url) as client:
+        models = client._connection
+        models.request("GET", "/models")
+        with models.getresponse() as response:
+            assert response.read().count(b'"state": "loaded"') == 2
+
+
+def test_what_is_wrong_leaves_all_as_it_was(
+    root: Path, start: Callable[..., Process], tmp_path: Path
+):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--api-key-file", keys)
+    url = process.url
+    before = pids_below(process)
+    keys.write_text("short\n")
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded" in process.stderr)
+    assert status(url, OLD) == 200
+    assert pids_below(process) == before
+
+
+def test_a_worker_that_dies_meanwhile(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--workers", "2")
+    url = process.url
+    os.kill(pids_below(process)[1], signal.SIGKILL)
+    reload(process)
+    assert status(url, "") == 200
+    process.signal()
+    assert process.exit_code() == 0

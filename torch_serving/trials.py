@@ -1,0 +1,83 @@
+"""Loading a model that was never seen, in a process of its own: one that crashes costs no worker.
+
+The parent forks it, for the parent has torch and no threads. What a file did is remembered for as
+long as neither it nor what stands beside it changes.
+"""
+
+import json
+import logging
+import os
+import signal
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from torch_serving.worker_process import STOP_SIGNALS, SURVIVED, cause_of, reset_signals
+
+logger = logging.getLogger(__name__)
+
+LIMIT_S = 300  # after it, the process is ended: what loads for longer is refused
+MAX_VERDICTS = 10_000
+
+Question = dict[str, Any]
+Try = Callable[[Question, int], None]
+
+
+class Trial(NamedTuple):
+    name: str
+    key: str
+
+
+class Trials:
+    """Runs `try_load` with a question and a model's descriptor, in one process for each."""
+
+    def __init__(self, try_load: Try) -> None:
+        self._try_load = try_load
+        self._running: dict[int, Trial] = {}
+        self._survived: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
+
+    def start(self, question: Question, model: int, answer: int) -> None:
+        """Try a model, or say what is known of it. Both descriptors are closed here."""
+        trial = Trial(question["name"], json.dumps(question["key"]))
+        survived = self._survived.get(trial.key)
+        if survived:
+            os.write(answer, SURVIVED)
+        elif survived is None:
+            self._fork(trial, question, model, answer)
+        os.close(model)
+        os.close(answer)
+
+    def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        pid = os.fork()
+        if pid == 0:
+            with suppress(BaseException):  # the worker will meet it too, and tell it
+                reset_signals()
+                signal.alarm(LIMIT_S)
+                self._try_load(question, model)
+            os.write(answer, SURVIVED)
+            os._exit(0)
+        self._running[pid] = trial
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def reap(self) -> None:
+        """Take note of trials that have ended."""
+        for pid in list(self._running):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._take_note(self._running.pop(pid), os.waitstatus_to_exitcode(status))
+
+    def _take_note(self, trial: Trial, code: int) -> None:
+        if code:
+            logger.error("loading %s ended its process (%s)", trial.name, cause_of(code))
+        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            return  # somebody ended it, or memory did: that says nothing of the file
+        self._survived[trial.key] = code == 0
+        if len(self._survived) > MAX_VERDICTS:
+            self._survived.popitem(last=False)
+
+    def end(self) -> None:
+        """End what still runs."""
+        for pid in self._running:
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,84 @@
+"""A worker, from the fork on: its connection to the parent, and its end."""
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+READY = b"!"
+SURVIVED = b"+"
+
+logger = logging.getLogger(__name__)
+
+
+class Lifeline:
+    """A worker's end of its connection to the parent: tells when the worker serves, asks for
+    trials, and tells the worker when the parent is gone."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def tell_ready(self) -> None:
+        self.connection.send(READY)
+
+    def fileno(self) -> int:
+        """Becomes readable when the parent is gone."""
+        return self.connection.fileno()
+
+    def survives(self, question: dict[str, Any], model: int) -> bool:
+        """Ask the parent to load the model of this descriptor in a process of its own; return
+        whether that process lived to tell. Safe to use from any thread."""
+        answer, theirs = os.pipe()
+        try:
+            socket.send_fds(self.connection, [json.dumps(question).encode()], [model, theirs])
+        finally:
+            os.close(theirs)
+        try:
+            select.select([answer], [], [])
+            return os.read(answer, 1) == SURVIVED
+        finally:
+            os.close(answer)
+
+
+Serve = Callable[[Lifeline], int]
+
+
+def run_worker(serve: Serve, connection: socket.socket) -> None:
+    """What a new process does, and nothing after it."""
+    code = 1
+    try:
+        reset_signals()
+        code = serve(Lifeline(connection))
+    except BaseException:
+        logger.exception("the worker ends")
+    finally:
+        sys.stdout.flush()
+        logging.shutdown()
+        # a lane may be inside a run that never ends, and torch must not be torn down under it
+        os._exit(code)
+
+
+def reset_signals() -> None:
+    """Take back what the parent set up, in a child that it forked with signals blocked."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    # a terminal sends it to all processes; the parent passes on what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGHUP))
+
+
+def cause_of(code: int) -> str:
+    """The exit code of a process as text."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
