@@ -193,6 +193,11 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         help="models kept beyond the capacity, until there are more of them",
     )
     group.add_argument(
+        "--watch",
+        action="store_true",
+        help="look for changed files all the time, and load them before a request meets them",
+    )
+    group.add_argument(
         "--no-trial-load",
         dest="trial_load",
         action="store_false",

@@ -23,6 +23,7 @@ class Config:
     buffer_size: int = 3
     model_memory_bytes: int = 0  # of one device; 0: no limit
     trial_load: bool = True
+    watch: bool = False
     preload: tuple[str, ...] = ()  # patterns of names
     batch: tuple[str, ...] = ()  # patterns of names
     max_batch: int = 32

@@ -10,22 +10,29 @@ import fnmatch
 import functools
 import logging
 import os
-import posixpath
 import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from torch_serving._cache import Cache
 from torch_serving.archive import OpenFile, listed_digest, open_file, version_of
-from torch_serving.board import board_name
 from torch_serving.devices import Devices, device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
 from torch_serving.loading import load, load_open
+from torch_serving.places import (
+    Place,
+    identity_of,
+    key_of,
+    name_of,
+    place_of,
+    real_path_of,
+    stamp_of,
+)
 from torch_serving.servable import Identity, Servable
 from torch_serving.shared import Shared
 from torch_serving.sidecar import Settings, files_beside, read_settings
@@ -37,21 +44,10 @@ Load = Callable[
     [Path, torch.device, Identity, Settings, str | None, Callable[[OpenFile], bool]], Servable
 ]
 
-MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
 MAX_OWN_DEVICES = 1024
 MAX_VERSIONS = 4096  # that are remembered
 CPU = torch.device("cpu")
 LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
-
-
-class Place(NamedTuple):
-    """A model's normalised name, its path (links not followed yet), its key in the cache, and its
-    name for the board."""
-
-    name: str
-    path: str
-    key: str
-    board_name: bytes
 
 
 class Models:
@@ -80,6 +76,7 @@ class Models:
         self._version_of = functools.lru_cache(MAX_VERSIONS)(
             lambda path, identity: version_of(Path(path))
         )
+        self._is_watched = False
         self._survives: Survives = lambda question, descriptor: True
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
@@ -95,11 +92,13 @@ class Models:
         """
         place = place_of(self._root, identifier, device)
         self._board.check(place.name)
-        identity = identity_of(place)
+        identity = None if self._is_watched else identity_of(place)
         if invalidation_probability and random.random() < invalidation_probability:
             self.cache.remove(place.key)
         servable = self.cache.get(place.key)
-        return servable if servable is not None and servable.identity == identity else None
+        if servable is not None and identity in (None, servable.identity):
+            return servable
+        return None
 
     def load(self, identifier: str, device: torch.device) -> Future[Servable]:
         """Start to load a model, or join those who wait for it.
@@ -136,6 +135,26 @@ class Models:
         self.publish()
         return bool(held)
 
+    def watch(self) -> None:
+        """From now on, `get` gives what is loaded without a look at the file; `refresh` looks."""
+        self._is_watched = True
+
+    def refresh(self) -> None:
+        """Load what has changed on the disk, and unload what is gone; others serve meanwhile."""
+        for servable in self.cache.values():
+            place = place_of(self._root, servable.identifier, servable.device)
+            try:
+                path = real_path_of(self._root, place)
+                stamps = [stamp_of(each) for each in files_beside(path)]
+                if (identity_of(place), stamps) != (servable.identity, servable.stamps):
+                    servable.stamps = stamps  # if it is bad, it is not tried again and again
+                    logger.info("%s has changed: loading it", place.name)
+                    self._load_into_cache(place, servable.device, anew=True)
+            except InvalidServable:
+                logger.info("%s is gone", place.name)
+                self.cache.remove(place.key)
+                self.publish()
+
     def enter_worker(self, survives: Survives | None) -> None:
         """Go on in a process that was forked: count and publish what was loaded before, and ask
         `survives`, if there is one, of each file that is loaded from now on."""
@@ -162,7 +181,7 @@ class Models:
     def check_exists(self, identifier: str) -> str:
         """Return the normalised name of a model file. Raises InvalidServable if there is none."""
         place = place_of(self._root, identifier, CPU)
-        self._real_path(place)
+        real_path_of(self._root, place)
         return place.name
 
     def free_memory(self, device: torch.device) -> bool:
@@ -186,48 +205,53 @@ class Models:
     def close(self) -> None:
         self._loaders.shutdown(wait=False, cancel_futures=True)
 
-    def _load_into_cache(self, place: Place, device: torch.device) -> Servable:
+    def _load_into_cache(self, place: Place, device: torch.device, anew: bool = False) -> Servable:
+        """Load a file, unless that has been done or, if `anew`, even so.
+
+        If a bad one took the place of a good one, the good one goes on serving.
+        """
         try:
             identity = identity_of(place)
-            servable = self.cache.get(place.key)  # somebody else's load may just have ended
-            if servable is None or servable.identity != identity:
-                servable = self._load_or_keep(place, device, identity, servable)
-                # what it evicts is freed here, off any request
-                evicted = self.cache.put(place.key, servable, servable.bytes(), group_of(device))
-                self._own_device.cache_clear()  # its settings may have changed, too
-                self._statistics.loaded(len(evicted))
-                servable.method("forward").counts.loaded()
-                self.publish()
+            held = self.cache.get(place.key)  # somebody else's load may just have ended
+            if held is not None and held.identity == identity and not anew:
+                return held
+            try:
+                servable = self._load_file(place, device, identity)
+            except BaseException as error:
+                self._statistics.load_failed()
+                if held is None or not isinstance(error, InvalidServable):
+                    raise
+                self._keep(held, identity, error.detail)
+                return held
+            self._put(place.key, servable)
             return servable
-        except BaseException:
-            self._statistics.load_failed()
-            raise
         finally:
             with self._lock:
                 self._loading.pop(place.key, None)
 
-    def _load_or_keep(
-        self, place: Place, device: torch.device, identity: Identity, old: Servable | None
-    ) -> Servable:
-        """Load a file. If a bad one took the place of a good one, the good one goes on serving."""
-        try:
-            return self._load_file(place, device, identity)
-        except InvalidServable as error:
-            if old is None:
-                raise
-            logger.warning("the new file is not served, the old one is: %s", error.detail)
-            old.identity = identity  # until the file changes again
-            old.warning = f"a newer file is not served: {error.detail}"
-            return old
+    def _put(self, key: str, servable: Servable) -> None:
+        # what it evicts is freed here, off any request
+        evicted = self.cache.put(key, servable, servable.bytes(), group_of(servable.device))
+        self._own_device.cache_clear()  # its settings may have changed, too
+        self._statistics.loaded(len(evicted))
+        servable.method("forward").counts.loaded()
+        self.publish()
+
+    def _keep(self, servable: Servable, identity: Identity, problem: str) -> None:
+        logger.warning("the new file is not served, the old one is: %s", problem)
+        servable.identity = identity  # until the file changes again
+        servable.warning = f"a newer file is not served: {problem}"
+        self.publish()
 
     def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
-        path = self._real_path(place)
+        path = real_path_of(self._root, place)
         self._board.mark(place.board_name)
         try:
             settings = read_settings(path, self._defaults(place.name))
             digest = listed_digest(Path(self._root), place.name)
             question: dict[str, Any] = {"name": place.name, "device": str(device)}
-            question["key"] = [*identity, *map(stamp_of, files_beside(path))]
+            stamps = [stamp_of(each) for each in files_beside(path)]
+            question["key"] = [*identity, *stamps]
             servable = self._load(
                 path,
                 device,
@@ -242,27 +266,22 @@ class Models:
             self._board.mark(b"")
         servable.identifier = place.name
         servable.board_name = place.board_name
+        servable.stamps = stamps
         servable.count_in(self._statistics)
         return servable
 
     def try_load(self, question: dict[str, Any], descriptor: int) -> None:
         """Load what is open, as a question that `survives` was asked has it."""
         device = torch.device(question["device"])
-        path = self._real_path(place_of(self._root, question["name"], device))
+        path = real_path_of(self._root, place_of(self._root, question["name"], device))
         settings = read_settings(path, self._defaults(question["name"]))
         load_open(open_file(descriptor, path), path.name, device, (), settings)
-
-    def _real_path(self, place: Place) -> Path:
-        path = Path(os.path.realpath(place.path))
-        if not path.is_relative_to(self._root) or not os.path.isfile(path):  # of any length
-            raise no_such_model(place.name)
-        return path
 
     def _read_own_device(self, identifier: str) -> torch.device | None:
         name = name_of(identifier)
         place = Place(name, f"{self._root}/{name}", "", b"")
         try:
-            device = read_settings(self._real_path(place), self._defaults(name)).device
+            device = read_settings(real_path_of(self._root, place), self._defaults(name)).device
             return device_of(device) if device is not None else None
         except (InvalidServable, InvalidDevice) as error:
             raise InvalidServable(f"`{name}`: {error.detail}") from error
@@ -276,52 +295,6 @@ async def loaded(loading: Future[Servable]) -> Servable:
         raise ShuttingDown("the server stops before the model is loaded") from None
 
 
-@functools.lru_cache(maxsize=1024)
-def place_of(root: str, identifier: str, device: torch.device) -> Place:
-    """Where a model is looked for."""
-    name = name_of(identifier)
-    return Place(name, f"{root}/{name}", key_of(name, device), board_name(name))
-
-
-def key_of(name: str, device: torch.device) -> str:
-    return f"{name}\0{device}"
-
-
-def name_of(identifier: str) -> str:
-    """Normalise an identifier. Refuses one that points outside the root."""
-    name = posixpath.normpath(identifier)
-    if (
-        not 0 < len(identifier) <= MAX_IDENTIFIER
-        or name.startswith(("/", "../"))
-        or name in (".", "..")
-        or "\0" in name
-    ):
-        raise no_such_model(identifier)
-    return name
-
-
 def group_of(device: torch.device) -> int:
     """The number by which the cache knows a device."""
     return -1 if device.type == "cpu" else device.index or 0
-
-
-def identity_of(place: Place) -> Identity:
-    """What tells a file from the one that replaces it. Raises InvalidServable if there is none."""
-    try:
-        status = os.stat(place.path)
-    except (OSError, ValueError):
-        raise no_such_model(place.name) from None
-    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
-
-
-def stamp_of(path: Path) -> int:
-    """When a file changed last; 0 if it is not there."""
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
-
-
-def no_such_model(name: str) -> InvalidServable:
-    shown = name if len(name) <= 100 else f"{name[:100]}…"
-    return InvalidServable(f"`{shown}`: there is no such file below the model root")

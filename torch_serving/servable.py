@@ -63,6 +63,7 @@ class Servable:
         self.version = version
         self.warning = ""  # why it is not what its file would have it be
         self.loaded_s = time.time()
+        self.stamps: list[int] = []  # when the files beside its file changed
         self.identity = identity
         self.device = device
         self.module = module

@@ -24,6 +24,7 @@ from torch_serving.server import Threads, WorkerParts, serve_with_meinheld, serv
 from torch_serving.shared import Shared
 from torch_serving.sidecar import Settings
 from torch_serving.trials import Trials
+from torch_serving.watching import Watcher
 from torch_serving.worker_process import Lifeline
 from torch_serving.workers import WRONG_START, Supervisor
 
@@ -106,6 +107,8 @@ class Parent:
         """Serve in this process, which was forked to do so; return its exit code."""
         worker = WorkerParts(self.models, self._threads, lifeline, self.shared, self.api_keys)
         self.models.enter_worker(lifeline.survives if self._config.trial_load else None)
+        if self._config.watch:
+            Watcher(self.models).start()
         try:
             if self._cuda:
                 preload(self.models, self._config)
