@@ -13,6 +13,7 @@ from cpython.time cimport perf_counter
 import asyncio
 import json
 import logging
+import os
 import re
 import urllib.parse
 from collections import deque
@@ -36,6 +37,9 @@ cdef int CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx ha
 cdef double NEVER = float("inf")
 cdef double LINGER_S = 0.5  # for a last request, once the server stops
 cdef double RATE_WINDOW_S = 5.0  # over which the rate of a body is measured
+# What a client may call its request; another name is replaced.
+cdef bytes ID_CHARACTERS = bytes(range(33, 127))
+cdef Py_ssize_t MAX_ID = 128
 cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
 cdef dict STATUS_LINES = {
@@ -66,6 +70,8 @@ cdef class Settings:
     cdef readonly double body_timeout_s
     cdef readonly double body_rate
     cdef readonly double keep_alive_s
+    cdef bytes id_prefix
+    cdef unsigned long long requests
 
     def __cinit__(
         self, app, log, refused, Py_ssize_t max_body_bytes, double header_timeout_s,
@@ -79,6 +85,12 @@ cdef class Settings:
         self.body_timeout_s = body_timeout_s
         self.body_rate = body_rate
         self.keep_alive_s = keep_alive_s
+        self.id_prefix = os.urandom(6).hex().encode()
+
+    cdef bytes new_id(self):
+        """A name for a request, unlike that of any other of any process."""
+        self.requests += 1
+        return b"%s-%x" % (self.id_prefix, self.requests)
 
 
 @cython.final
@@ -112,7 +124,7 @@ cdef class Exchange:
 
     cdef Protocol protocol
     cdef dict scope
-    cdef bytes url
+    cdef bytes url, request_id
     cdef object body  # grows in place: parts to be joined cost twice the page faults
     cdef object task  # the application's, while it runs
     cdef object waiting  # a future, while the application waits for an event
@@ -143,7 +155,7 @@ cdef class Exchange:
             self.protocol.account(self, self.refusal or CLIENT_CLOSED)
             return
         self.protocol.account(self, UnexpectedError.status)
-        self.protocol.transport.write(response_of(UnexpectedError()))
+        self.protocol.transport.write(response_of(UnexpectedError(), self.request_id))
         self.protocol.transport.close()
 
     cdef int add(self, bytes data) except -1:
@@ -194,7 +206,9 @@ cdef class Exchange:
 
     cdef int write(self, bytes body) except -1:
         transport = self.protocol.transport
-        head = head_of(self.start["status"], self.start["headers"], self.keep_alive)
+        head = head_of(
+            self.start["status"], self.start["headers"], self.request_id, self.keep_alive
+        )
         self.complete = True
         self.protocol.account(self, self.start["status"])
         if self.scope["method"] == "HEAD":
@@ -215,14 +229,15 @@ cdef class Exchange:
         return 0
 
 
-cdef bytes head_of(int status, headers, bint keep_alive):
+cdef bytes head_of(int status, headers, bytes request_id, bint keep_alive):
     cdef bytes name, value
     cdef list lines = [STATUS_LINES[status]]
     for name, value in headers:
         if b"\n" in value or b"\r" in value:
             raise RuntimeError("a header value holds a line break")
         lines += (name, b": ", value, b"\r\n")
-    lines.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
+    lines += (b"x-request-id: ", request_id)
+    lines.append(b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n")
     return b"".join(lines)
 
 
@@ -235,7 +250,7 @@ cdef class Protocol:
     cdef object parser, transport, server, client
     cdef str scheme
     cdef list headers
-    cdef bytes url
+    cdef bytes url, request_id
     cdef bint expects_continue
     cdef Exchange exchange  # the latest
     cdef Exchange previous  # the one before it
@@ -346,6 +361,7 @@ cdef class Protocol:
     def on_message_begin(self):
         self.part = Part.HEAD
         self.url = b""
+        self.request_id = None
         self.headers = []
         self.expects_continue = False
 
@@ -356,6 +372,8 @@ cdef class Protocol:
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expects_continue = True
+        elif name == b"x-request-id":
+            self.request_id = checked_id(value)
         self.headers.append((name, value))
 
     def on_headers_complete(self):
@@ -381,6 +399,7 @@ cdef class Protocol:
         cdef str version = self.parser.get_http_version()
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
+        exchange.request_id = self.request_id or self.settings.new_id()
         exchange.scope = {
             "type": "http",
             "asgi": ASGI,
@@ -394,6 +413,7 @@ cdef class Protocol:
             "raw_path": url.path,
             "query_string": url.query or b"",
             "headers": self.headers,
+            "torch_serving.request_id": exchange.request_id,
         }
         exchange.url = self.url
         exchange.started_s = perf_counter()  # the loop's clock stands still for a turn
@@ -471,13 +491,14 @@ cdef class Protocol:
                 self.pipeline.pop()  # it waits behind the earlier one
             return None
         if current is None or not current.complete:
-            self.transport.write(response_of(error))
+            request_id = self.settings.new_id() if current is None else current.request_id
+            self.transport.write(response_of(error, request_id))
         self.transport.close()
 
     cdef int account(self, Exchange exchange, int status) except -1:
         """Count an answer, and log it."""
         cdef double elapsed_s = 0.0
-        method = url = "-"  # nobody knows what it wanted
+        method = url = request_id = "-"  # nobody knows what it wanted
         counts = None
         if exchange is not None:
             elapsed_s = perf_counter() - exchange.started_s
@@ -489,8 +510,9 @@ cdef class Protocol:
         if self.settings.log is not None:
             if exchange is not None:
                 method, url = exchange.scope["method"], exchange.url.decode("latin-1")
+                request_id = exchange.request_id.decode("ascii")
             client = self.client[0] if self.client else None
-            self.settings.log.write(client, method, url, status, elapsed_s)
+            self.settings.log.write(client, method, url, status, elapsed_s, request_id)
         return 0
 
     # Deadlines.
@@ -585,11 +607,18 @@ cdef bytes without_upgrade(bytes data):
     return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body
 
 
-cdef bytes response_of(error):
+cdef bytes checked_id(bytes value):
+    """A client's name for its request, or None if it may not have it."""
+    if not 0 < len(value) <= MAX_ID or value.translate(None, ID_CHARACTERS):
+        return None
+    return value
+
+
+cdef bytes response_of(error, bytes request_id):
     """A whole HTTP response that ends the connection."""
     body = json.dumps(error.document()).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
-    return head_of(error.status, headers, False) + body
+    return head_of(error.status, headers, request_id, False) + body

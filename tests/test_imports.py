@@ -20,7 +20,7 @@ LAYERS = [
     {"resources", *(f"resources.{name}" for name in ("serve", "model", "healthcheck", "metrics"))},
     {"management", "metrics", "watching"},
     {"worker_process"},
-    {"access_log", "answers", "api_keys", "body", "listener", "parameters", "request"},
+    {"access_log", "json_logs", "answers", "api_keys", "body", "listener", "parameters", "request"},
     {"engine", "models", "description"},
     {"loading"},
     {"places"},

@@ -45,7 +45,7 @@ def test_a_signal_lets_requests_end(
         assert connection.answer() is None
         assert idle.answer() is None
     assert process.exit_code() == 0
-    assert process.stdout.splitlines()[-1].split()[-2] == "200"
+    assert process.stdout.splitlines()[-1].split()[-3] == "200"
     assert process.stderr == ""
 
 

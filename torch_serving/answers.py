@@ -16,9 +16,9 @@ from torch_serving.errors import (
 logger = logging.getLogger(__name__)
 
 
-def error_answer(resp: falcon.Response, error: BaseException) -> None:
+def error_answer(resp: falcon.Response, error: BaseException, request_id: bytes = b"-") -> None:
     """Fill a response with the contract's form of an error."""
-    known = translate(error)
+    known = translate(error, request_id)
     resp.status = known.status
     resp.content_type = falcon.MEDIA_JSON
     resp.data = json.dumps(known.document(), ensure_ascii=False).encode("utf-8", "replace")
@@ -29,7 +29,7 @@ def error_answer(resp: falcon.Response, error: BaseException) -> None:
             resp.set_header(name, value)
 
 
-def translate(error: BaseException) -> ServingError:
+def translate(error: BaseException, request_id: bytes) -> ServingError:
     """Turn a foreign error into ours. One that nobody expected is logged, and told to no client."""
     if isinstance(error, ServingError):
         return error
@@ -40,5 +40,5 @@ def translate(error: BaseException) -> ServingError:
         return MethodNotAllowed(f"this resource takes {allowed}")
     if isinstance(error, falcon.HTTPError) and error.status_code < 500:
         return ClientError(error.description or error.title or "")
-    logger.error("unexpected error", exc_info=error)
+    logger.error("unexpected error in request %s", request_id.decode(), exc_info=error)
     return UnexpectedError()

@@ -59,7 +59,7 @@ class RequireKey:
 async def answer_error(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    error_answer(resp, error)
+    error_answer(resp, error, req.scope.get("torch_serving.request_id", b"-"))
 
 
 async def ignore(

@@ -14,6 +14,7 @@ from typing import NoReturn
 from torch_serving import __version__, commands
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.json_logs import JsonFormatter
 from torch_serving.listener import bind
 from torch_serving.sidecar import MAX_MAX_BATCH
 
@@ -57,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def serve_until_signal(config: Config) -> NoReturn:
-    logging.basicConfig(
-        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if config.log_format == "json" else text)
+    logging.basicConfig(level=config.log_level.upper(), handlers=[handler])
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     listener = bind(config.host, config.port)
     if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
@@ -132,6 +134,12 @@ def build_parser() -> Parser:
         choices=["debug", "info", "warning", "error"],
         default=DEFAULTS.log_level,
         help="info has a line for each request",
+    )
+    logs.add_argument(
+        "--log-format",
+        choices=["text", "json"],
+        default=DEFAULTS.log_format,
+        help="json is one object a line",
     )
     return parser
 

@@ -44,3 +44,4 @@ class Config:
     request_timeout_s: float = 300.0
     quarantine_s: float = 300.0  # 0: never
     log_level: str = "info"
+    log_format: str = "text"  # or "json"

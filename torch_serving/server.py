@@ -94,7 +94,9 @@ def end_worker(why: str) -> None:
 
 
 def access_log_of(config: Config) -> AccessLog | None:
-    return AccessLog(sys.stdout) if config.log_level in ("debug", "info") else None
+    if config.log_level not in ("debug", "info"):
+        return None
+    return AccessLog(sys.stdout, config.log_format == "json")
 
 
 def uvicorn_server(

@@ -2,6 +2,7 @@
 
 import fnmatch
 import gc
+import json
 import logging
 import os
 import socket
@@ -123,12 +124,12 @@ class Parent:
         count = len(self.models.names())
         workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
         url = url_of(self._listener, "https" if config.tls_cert else "http")
-        print(
+        line = (
             f"torch-serving {__version__} on {url} ({config.server}): "
             f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
-            f"device {config.device}, {workers}{threads.lanes} lane{'s'[: threads.lanes != 1]}",
-            flush=True,
+            f"device {config.device}, {workers}{threads.lanes} lane{'s'[: threads.lanes != 1]}"
         )
+        print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
 
 
 def check_tls(config: Config) -> None:
