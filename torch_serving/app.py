@@ -19,6 +19,8 @@ from torch_serving.resources.metrics import MetricsPage
 from torch_serving.resources.model import Model, ModelList
 from torch_serving.resources.serve import Serve
 
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")  # to scripts of other origins
+
 
 def create_app(
     config: Config,
@@ -30,9 +32,7 @@ def create_app(
     is_ready: Callable[[], bool] = lambda: True,
 ) -> falcon.asgi.App[Request, falcon.asgi.Response]:
     """Build the application from its parts. The engine must have been started."""
-    app = falcon.asgi.App(
-        request_type=Request, middleware=[RequireKey(api_keys)] if api_keys else []
-    )
+    app = falcon.asgi.App(request_type=Request, middleware=middleware_of(config, api_keys))
     app.add_route("/serve", Serve(models, engine, config))
     app.add_route("/models", ModelList(management))
     app.add_route("/models/{identifier:path}", Model(models, config, management))
@@ -45,15 +45,32 @@ def create_app(
     return app
 
 
+def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
+    middleware: list[Any] = []
+    if config.cors_origins:
+        origins = "*" if "*" in config.cors_origins else config.cors_origins
+        middleware.append(falcon.CORSMiddleware(origins, EXPOSED_HEADERS))
+    if api_keys:
+        middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
+    return middleware
+
+
 class RequireKey:
     """Comes before routing: nothing is told to whoever has no key."""
 
-    def __init__(self, api_keys: ApiKeys) -> None:
+    def __init__(self, api_keys: ApiKeys, open_preflights: bool) -> None:
         self._api_keys = api_keys
+        self._open_preflights = open_preflights
 
     async def process_request(self, req: Request, resp: falcon.asgi.Response) -> None:
+        if self._open_preflights and is_preflight(req):
+            return  # browsers send no key with them
         authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
         self._api_keys.check(req.path, authorization, api_key)
+
+
+def is_preflight(req: Request) -> bool:
+    return req.method == "OPTIONS" and bool(req.get_header("access-control-request-method"))
 
 
 async def answer_error(

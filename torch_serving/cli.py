@@ -85,7 +85,7 @@ def parse(argv: Sequence[str], environment: "os._Environ[str] | dict[str, str]")
         values["device"] = "cuda"
     for name in ("jit_fusion", "jit_profiling"):
         values[name] = values[name] == "on"
-    for name in ("preload", "batch"):
+    for name in ("preload", "batch", "cors_origins"):
         values[name] = tuple(values.get(name, ()))
     config = Config(**values)
     if not config.model_root.is_dir():
@@ -172,6 +172,16 @@ def add_trust_flags(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--open-health", action="store_true", help="/healthcheck and /ready need no key"
+    )
+    group.add_argument(
+        "--cors-origin",
+        dest="cors_origins",
+        metavar="ORIGIN",
+        type=origin,
+        action="append",
+        default=argparse.SUPPRESS,
+        help="let scripts of this origin, as in https://example.org, or of all (*) ask; may be "
+        "repeated",
     )
     for name in ("cert", "key"):
         group.add_argument(
@@ -405,6 +415,13 @@ def pattern(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("expected a pattern as in *.pt")
     return text.removeprefix("./")
+
+
+def origin(text: str) -> str:
+    """As browsers send it: scheme, host and port, no path."""
+    if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", text):
+        raise argparse.ArgumentTypeError(f"expected * or as in https://example.org, got {text!r}")
+    return text
 
 
 def port(text: str) -> int:

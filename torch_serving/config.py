@@ -17,6 +17,7 @@ class Config:
     behind_proxy: bool = False
     api_key_file: Path | None = None
     open_health: bool = False
+    cors_origins: tuple[str, ...] = ()  # whose scripts may ask; "*": everybody's
     tls_cert: Path | None = None
     tls_key: Path | None = None
     model_capacity: int = 10
