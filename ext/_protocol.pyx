@@ -143,7 +143,7 @@ cdef class Exchange:
             self.protocol.account(self, self.refusal or CLIENT_CLOSED)
             return
         self.protocol.account(self, UnexpectedError.status)
-        self.protocol.transport.write(response_of(UnexpectedError()))
+        self.protocol.transport.write(response_of(UnexpectedError(), self.scope["path"]))
         self.protocol.transport.close()
 
     cdef int add(self, bytes data) except -1:
@@ -471,7 +471,8 @@ cdef class Protocol:
                 self.pipeline.pop()  # it waits behind the earlier one
             return None
         if current is None or not current.complete:
-            self.transport.write(response_of(error))
+            path = "" if current is None else current.scope["path"]
+            self.transport.write(response_of(error, path))
         self.transport.close()
 
     cdef int account(self, Exchange exchange, int status) except -1:
@@ -585,9 +586,9 @@ cdef bytes without_upgrade(bytes data):
     return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body
 
 
-cdef bytes response_of(error):
-    """A whole HTTP response that ends the connection."""
-    body = json.dumps(error.document()).encode()
+cdef bytes response_of(error, str path=""):
+    """A whole HTTP response that ends the connection; a request whose head was read has a path."""
+    body = json.dumps(error.document_at(path)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
