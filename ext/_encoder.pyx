@@ -106,6 +106,24 @@ cdef class Encoder:
             IDLE.append(text)
 
 
+def encode_numbers(cnp.ndarray array not None):
+    """The numbers of a C-contiguous array as one flat JSON array, as `Encoder` writes them.
+
+    Raises KeyError for an array of anything else.
+    """
+    cdef Text text = IDLE.pop() if IDLE else Text()
+    try:
+        text.write(b"[")
+        text.put_numbers(array, TABLE[<int>ROWS[cnp.PyArray_TYPE(array)]])
+        text.write(b"]")
+        if text.writer.failed():
+            raise MemoryError
+        return PyBytes_FromStringAndSize(text.writer.data(), text.writer.size())
+    finally:
+        text.release()
+        IDLE.append(text)
+
+
 cdef object unwrapped(plan):
     return plan.parts[0] if plan is not None and plan.form == "optional" else plan
 
@@ -310,8 +328,6 @@ cdef class Text:
     cdef int put_tensor(self, value) except -1:
         cdef cnp.ndarray array
         cdef Dtype dtype
-        cdef Py_ssize_t count
-        cdef void* data
         try:
             array = self.encoder.to_array(value)
             dtype = TABLE[<int>ROWS[cnp.PyArray_TYPE(array)]]
@@ -319,21 +335,25 @@ cdef class Text:
             raise self.unsupported(error.detail) from None
         except KeyError:
             raise self.unsupported(f"a tensor of {array.dtype} has no JSON form") from None
-        if not cnp.PyArray_IS_C_CONTIGUOUS(array):
-            raise ValueError("to_array must give C-contiguous arrays")
-        count = cnp.PyArray_SIZE(array) * dtype.components
-        data = cnp.PyArray_DATA(array)
         self.write(b'{"type":"tensor","shape":[')
         self.put_shape(array)
         self.write(b'],"value":[')
+        self.put_numbers(array, dtype)
+        self.write(b'],"data_type":')
+        self.writer.write(string_view(dtype.name))
+        return self.write(b"}")
+
+    cdef int put_numbers(self, cnp.ndarray array, Dtype dtype) except -1:
+        cdef Py_ssize_t count = cnp.PyArray_SIZE(array) * dtype.components
+        cdef void* data = cnp.PyArray_DATA(array)
+        if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+            raise ValueError("arrays must be C-contiguous")
         if count < WRITE_WITHOUT_GIL:
             self.writer.write_numbers(dtype.element, data, count)
         else:
             with nogil:
                 self.writer.write_numbers(dtype.element, data, count)
-        self.write(b'],"data_type":')
-        self.writer.write(string_view(dtype.name))
-        return self.write(b"}")
+        return 0
 
     cdef int put_shape(self, cnp.ndarray array) except -1:
         cdef int i

@@ -155,7 +155,8 @@ cdef class Exchange:
             self.protocol.account(self, self.refusal or CLIENT_CLOSED)
             return
         self.protocol.account(self, UnexpectedError.status)
-        self.protocol.transport.write(response_of(UnexpectedError(), self.request_id))
+        path = self.scope["path"]
+        self.protocol.transport.write(response_of(UnexpectedError(), path, self.request_id))
         self.protocol.transport.close()
 
     cdef int add(self, bytes data) except -1:
@@ -492,7 +493,8 @@ cdef class Protocol:
             return None
         if current is None or not current.complete:
             request_id = self.settings.new_id() if current is None else current.request_id
-            self.transport.write(response_of(error, request_id))
+            path = "" if current is None else current.scope["path"]
+            self.transport.write(response_of(error, path, request_id))
         self.transport.close()
 
     cdef int account(self, Exchange exchange, int status) except -1:
@@ -614,9 +616,9 @@ cdef bytes checked_id(bytes value):
     return value
 
 
-cdef bytes response_of(error, bytes request_id):
-    """A whole HTTP response that ends the connection."""
-    body = json.dumps(error.document()).encode()
+cdef bytes response_of(error, str path, bytes request_id):
+    """A whole HTTP response that ends the connection; a request whose head was read has a path."""
+    body = json.dumps(error.document_at(path)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

@@ -141,11 +141,17 @@ const char* message(Error error) noexcept {
     return "unknown error";
 }
 
+bool is_non_finite(const char* at, const char* end) noexcept {
+    return is_literal(at, end, "NaN") || is_literal(at, end, "Infinity") ||
+           is_literal(at, end, "-Infinity");
+}
+
 Document::Document() noexcept = default;
 Document::~Document() = default;
 
-Error Document::parse(const char* text, size_t length) noexcept {
+Error Document::parse(const char* text, size_t length, bool non_finite) noexcept {
     text_ = text;
+    non_finite_ = non_finite;
     length_ = length;
     error_offset_ = 0;
     cursor_ = 0;
@@ -266,7 +272,7 @@ Error Document::walk_value(uint32_t depth) {
     Node node{cursor_, 0, 0, Kind::null, true};
     Error error = check_scalar(cursor_, &node.kind);
     if (error == Error::none && node.kind == Kind::number) {
-        if (!is_number(at(cursor_), end())) error = fail(Error::bad_number, cursor_);
+        if (!is_valid_number(cursor_)) error = fail(Error::bad_number, cursor_);
     }
     if (error != Error::none) return error;
     ++cursor_;
@@ -363,7 +369,15 @@ Error Document::check_scalar(uint32_t token, Kind* kind) {
         return is_literal(at(token), end(), literal) ? Error::none
                                                      : fail(Error::bad_literal, token);
     }
+    if (non_finite_ && is_non_finite(at(token), end())) {
+        *kind = Kind::number;
+        return Error::none;
+    }
     return fail(Error::expected_value, token);
+}
+
+bool Document::is_valid_number(uint32_t token) const noexcept {
+    return is_number(at(token), end()) || (non_finite_ && is_non_finite(at(token), end()));
 }
 
 Error Document::check_string(uint32_t token) {
@@ -423,7 +437,7 @@ Error Document::validate() noexcept {
             uint32_t token = node.token + 1 + 2 * i;
             char c = first(token);
             if (!starts_number(c)) continue;
-            if (!is_number(at(token), end())) return fail(Error::bad_number, token);
+            if (!is_valid_number(token)) return fail(Error::bad_number, token);
         }
     }
     return Error::none;

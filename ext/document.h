@@ -92,6 +92,9 @@ inline bool starts_number(char c) noexcept {
     return NUMBER_STARTS.values[static_cast<unsigned char>(c)];
 }
 
+// Whether one of the words NaN, Infinity and -Infinity stands at `at`.
+bool is_non_finite(const char* at, const char* end) noexcept;
+
 // Deeper than any schema in use; bounds the recursion here and in whoever walks the nodes.
 constexpr uint32_t MAX_DEPTH = 64;
 // Each member costs a node and a key: more than this is no argument list, it is an attack.
@@ -106,8 +109,9 @@ class Document {
     Document(const Document&) = delete;
     Document& operator=(const Document&) = delete;
 
-    // Index `text`. On failure `error_offset` is the byte where it went wrong.
-    Error parse(const char* text, size_t length) noexcept;
+    // Index `text`. On failure `error_offset` is the byte where it went wrong. With `non_finite`,
+    // the words NaN, Infinity and -Infinity are numbers too, as Python and its clients write them.
+    Error parse(const char* text, size_t length, bool non_finite = false) noexcept;
     // Check every run that nobody has read.
     Error validate() noexcept;
     // Fail at the key of an object's member, given the member's value.
@@ -126,6 +130,7 @@ class Document {
     const char* end() const noexcept { return text_ + length_; }
     const uint32_t* tokens() const noexcept { return tokens_; }
     const char* text() const noexcept { return text_; }
+    bool takes_non_finite() const noexcept { return non_finite_; }
 
     // What a scalar is, by its first character.
     Kind scalar_kind(uint32_t token) const noexcept;
@@ -146,6 +151,7 @@ class Document {
     Error walk_run(uint32_t* count);
     Error check_scalar(uint32_t token, Kind* kind);
     Error check_string(uint32_t token);
+    bool is_valid_number(uint32_t token) const noexcept;
     Error unescape(std::string_view content, std::string_view* out);
     Error fail(Error error, uint32_t token) noexcept;
     bool opens_too_deep() noexcept;
@@ -164,6 +170,7 @@ class Document {
     size_t error_offset_ = 0;
     uint32_t token_count_ = 0;
     uint32_t cursor_ = 0;  // the next token
+    bool non_finite_ = false;
 };
 
 }  // namespace torch_serving

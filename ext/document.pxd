@@ -1,5 +1,6 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
+from libcpp cimport bool
 from libcpp.string_view cimport string_view
 
 
@@ -36,7 +37,7 @@ cdef extern from "document.h" namespace "torch_serving" nogil:
 
     cppclass Document:
         Document() noexcept
-        Error parse(const char* text, size_t length) noexcept
+        Error parse(const char* text, size_t length, bool non_finite) noexcept
         Error validate() noexcept
         void release() noexcept
         const Node& node(uint32_t index) noexcept

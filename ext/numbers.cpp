@@ -168,7 +168,12 @@ Bits with_sign(Bits bits, bool negative) noexcept {
 }
 
 template <class Float>
-Error read_float_slowly(const char* at, const char* end, typename Float::Bits* out) noexcept {
+Error read_float_slowly(const char* at, const char* end, bool non_finite,
+                        typename Float::Bits* out) noexcept {
+    if (non_finite && is_non_finite(at, end)) {
+        *out = with_sign(*at == 'N' ? Float::NOT_A_NUMBER : Float::INFINITE, *at == '-');
+        return Error::none;
+    }
     if (!starts_number(*at)) return read_non_finite<Float>(at, end, out);
     Decimal number;
     if (!read_decimal(at, end, &number)) return Error::bad_number;
@@ -188,7 +193,7 @@ template <class Float>
         *out = with_sign(bits, number.negative);
         return Error::none;
     }
-    return read_float_slowly<Float>(place.at, place.end, out);
+    return read_float_slowly<Float>(place.at, place.end, place.non_finite, out);
 }
 
 template <class Integer>
@@ -239,7 +244,8 @@ template <class Bits, Error (*read)(const NumberText&, Bits*) noexcept>
 Reading read_each(const Document& document, uint32_t first, uint32_t count, void* out) noexcept {
     auto* target = static_cast<Bits*>(out);
     const uint32_t* token = document.tokens() + first;
-    NumberText place{document.text(), nullptr, nullptr, document.end()};
+    NumberText place{document.text(), nullptr, nullptr, document.end(),
+                     document.takes_non_finite()};
     for (uint32_t i = 0; i < count; ++i, token += 2) {
         place.at = place.text + token[0];
         place.stop = place.text + token[1];  // behind the last token stands the text's end

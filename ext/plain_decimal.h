@@ -18,12 +18,14 @@ struct PlainDecimal {
     bool negative;
 };
 
-// Where a number stands: its first character and the next token, in a text.
+// Where a number stands: its first character and the next token, in a text that may hold the words
+// NaN, Infinity and -Infinity among its numbers.
 struct NumberText {
     const char* text;
     const char* at;
     const char* stop;
     const char* end;
+    bool non_finite;
 };
 
 namespace eight_digits {

@@ -42,6 +42,24 @@ SOURCES = {
         "Tensor",
         "return torch.ops.aten._reshape_alias(x, [1 << 34], [1]).sum()",
     ),
+    "optional.pt": (
+        "x: Tensor, y: Optional[Tensor] = None",
+        "Tensor",
+        "return x if y is None else x + y",
+    ),
+    "anything.pt": ("x: Tensor, a: Any", "Tensor", "return x"),
+    "scalars.pt": (
+        "n: int, f: float, b: bool, s: str",
+        "Tuple[int, float, bool, str]",
+        "return n, f, b, s",
+    ),
+    "lists_of_all.pt": (
+        "n: List[int], f: List[float], b: List[bool], s: List[str]",
+        "Tuple[List[int], List[float], List[bool], List[str]]",
+        "return n, f, b, s",
+    ),
+    "writing.pt": ("x: Tensor", "Tensor", "return x.add_(1)"),  # into its own input
+    "complex.pt": ("x: Tensor", "Tensor", "return torch.complex(x, x)"),
     "generator.pt": ("x: Tensor, g: Generator", "Tensor", "return x"),
     "transposed.pt": ("x: Tensor", "Tensor", "return x.t()"),
     "expanded.pt": ("x: Tensor", "Tensor", "return x.expand(2, 3)"),

@@ -16,12 +16,14 @@ from torch_serving.errors import (
 logger = logging.getLogger(__name__)
 
 
-def error_answer(resp: falcon.Response, error: BaseException, request_id: bytes = b"-") -> None:
+def error_answer(
+    path: str, resp: falcon.Response, error: BaseException, request_id: bytes = b"-"
+) -> None:
     """Fill a response with the contract's form of an error."""
     known = translate(error, request_id)
     resp.status = known.status
     resp.content_type = falcon.MEDIA_JSON
-    resp.data = json.dumps(known.document(), ensure_ascii=False).encode("utf-8", "replace")
+    resp.data = json.dumps(known.document_at(path), ensure_ascii=False).encode("utf-8", "replace")
     for name, value in known.headers.items():
         resp.set_header(name, value)
     if isinstance(error, falcon.HTTPError):

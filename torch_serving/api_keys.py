@@ -6,7 +6,7 @@ from pathlib import Path
 from torch_serving.errors import StartupError, Unauthorized
 
 SHORTEST_KEY = 16  # characters; `openssl rand -hex 32` makes 64
-OPEN_PATHS = {"/healthcheck", "/ready"}
+OPEN_PATHS = {"/healthcheck", "/ready", "/v2/health/live", "/v2/health/ready"}
 
 
 class ApiKeys:

@@ -9,17 +9,22 @@ import falcon.asgi
 from torch_serving.answers import error_answer
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
+from torch_serving.devices import Devices
 from torch_serving.engine import Engine
+from torch_serving.inference import Inference
 from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.models import Models
+from torch_serving.repository import Repository
 from torch_serving.request import Disconnected, Request
+from torch_serving.resources import v2_models, v2_repository, v2_server
 from torch_serving.resources.healthcheck import Healthcheck, Ready
 from torch_serving.resources.metrics import MetricsPage
 from torch_serving.resources.model import Model, ModelList
 from torch_serving.resources.serve import Serve
 
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")  # to scripts of other origins
+App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
 def create_app(
@@ -30,15 +35,19 @@ def create_app(
     metrics: Metrics,
     api_keys: ApiKeys | None = None,
     is_ready: Callable[[], bool] = lambda: True,
-) -> falcon.asgi.App[Request, falcon.asgi.Response]:
+) -> App:
     """Build the application from its parts. The engine must have been started."""
     app = falcon.asgi.App(request_type=Request, middleware=middleware_of(config, api_keys))
-    app.add_route("/serve", Serve(models, engine, config))
+    devices = Devices(config.device)
+    inference = Inference(models, engine, devices)
+    app.add_route("/serve", Serve(inference, config.max_body_bytes))
     app.add_route("/models", ModelList(management))
     app.add_route("/models/{identifier:path}", Model(models, config, management))
     app.add_route("/metrics", MetricsPage(metrics))
     app.add_route("/healthcheck", Healthcheck())
     app.add_route("/ready", Ready(is_ready))
+    repository = Repository(models, management, devices)
+    add_v2_routes(app, inference, repository, config.max_body_bytes, is_ready)
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)
     app.add_error_handler(Disconnected, ignore)
@@ -53,6 +62,25 @@ def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
     if api_keys:
         middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
     return middleware
+
+
+def add_v2_routes(
+    app: App,
+    inference: Inference,
+    repository: Repository,
+    max_body_bytes: int,
+    is_ready: Callable[[], bool],
+) -> None:
+    """The Open Inference Protocol."""
+    app.add_route("/v2", v2_server.Server())
+    app.add_route("/v2/health/live", v2_server.Live())
+    app.add_route("/v2/health/ready", v2_server.Ready(is_ready))
+    app.add_route("/v2/models", v2_models.ModelNames(repository))
+    app.add_route("/v2/models/stats", v2_models.AllStatistics(repository))
+    model = v2_models.Model(inference, repository, max_body_bytes)
+    app.add_route("/v2/models/{path:path}", model)
+    app.add_route("/v2/repository/index", v2_repository.Index(repository))
+    app.add_route("/v2/repository/models/{path:path}", v2_repository.Load(repository))
 
 
 class RequireKey:
@@ -76,7 +104,7 @@ def is_preflight(req: Request) -> bool:
 async def answer_error(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    error_answer(resp, error, req.scope.get("torch_serving.request_id", b"-"))
+    error_answer(req.path, resp, error, req.scope.get("torch_serving.request_id", b"-"))
 
 
 async def ignore(

@@ -26,9 +26,19 @@ def from_bfloat16_to(device: torch.device) -> Any:
 
 def copied(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A tensor of the CPU on a device; a large one goes through pinned memory, in its own time."""
+    if device.type == "cpu":
+        return tensor
     if device.type == "cuda" and tensor.nbytes > PINNED_BYTES:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def own(array: NDArray[Any]) -> NDArray[Any]:
+    """An array that torch may have: models write into their inputs, and read them by whole words of
+    this machine's order. Copied only if it must be."""
+    if array.dtype.isnative and array.flags.aligned and array.flags.writeable:
+        return array
+    return array.astype(array.dtype.newbyteorder("="), order="K")
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:

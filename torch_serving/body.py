@@ -11,11 +11,13 @@ from torch_serving.errors import (
     InvalidJson,
     UnsupportedMedia,
 )
+from torch_serving.preferences import weights_of
 
 Body = bytes | bytearray
 
 GZIP, ZLIB, RAW = 31, 15, -15  # zlib's names for formats
 CODINGS = ("gzip", "deflate", "zstd")
+PACKING_LEVEL = 1  # higher ones take several times as long and gain little on numbers
 MAX_WINDOW = 1 << 27  # of zstd: what its own command line takes at most
 CHUNK_BYTES = 1 << 20
 
@@ -61,6 +63,19 @@ def decoded(body: Body, coding: str, limit_bytes: int) -> bytes:
         raise InvalidEncoding(f"the body is not {coding}: {error}") from None
     check_length(len(result), limit_bytes)
     return result
+
+
+def coding_for(accept: str | None) -> str:
+    """The coding of an answer that a client asks for: gzip, deflate, or ""."""
+    weights = weights_of(accept or "")
+    liked = [coding for coding in ("gzip", "deflate") if weights.get(coding, 0) > 0]
+    return max(liked, key=weights.__getitem__, default="")
+
+
+def encoded(body: bytes, coding: str) -> bytes:
+    """Pack an answer, fast rather than small. Takes long for a large one: no work for a loop."""
+    deflater = zlib.compressobj(PACKING_LEVEL, wbits=GZIP if coding == "gzip" else ZLIB)
+    return deflater.compress(body) + deflater.flush()
 
 
 def zlib_format(body: Body) -> int:

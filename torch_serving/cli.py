@@ -171,7 +171,7 @@ def add_trust_flags(group: "argparse._ArgumentGroup") -> None:
         help="keys, one in each line, of which every request must have one",
     )
     group.add_argument(
-        "--open-health", action="store_true", help="/healthcheck and /ready need no key"
+        "--open-health", action="store_true", help="/healthcheck, /ready and /v2/health need no key"
     )
     group.add_argument(
         "--cors-origin",

@@ -22,6 +22,7 @@ import torch
 
 from torch_serving._statistics import STEPS, Statistics
 from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
+from torch_serving.call import Call
 from torch_serving.errors import (
     DeadlineExceeded,
     DeviceFailed,
@@ -32,6 +33,7 @@ from torch_serving.errors import (
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
+Task = Method | Call  # what decodes, runs and encodes one request
 
 
 class Job:
@@ -53,7 +55,7 @@ class Job:
     )
 
     def __init__(
-        self, method: Method, body: bytes | bytearray, timeout_s: float | None = None
+        self, method: Task, body: bytes | bytearray, timeout_s: float | None = None
     ) -> None:
         self.method = method
         self.timeout_s = timeout_s  # if it is shorter than the limit for all
@@ -86,7 +88,7 @@ DEFAULT_LIMITS = Limits()
 class Step(NamedTuple):
     """A step of a job: what does it, and the number of its time among the statistics."""
 
-    of: Callable[[Method], Callable[[Any], Any]]
+    of: Callable[[Task], Callable[[Any], Any]]
     number: int
 
 
@@ -236,14 +238,14 @@ class Engine:
         for _ in self._threads:
             self._lane_jobs.put(None)
 
-    def run(self, method: Method, body: bytes | bytearray) -> bytes:
+    def run(self, method: Task, body: bytes | bytearray) -> bytes:
         """Answer a request in the calling thread."""
         job = Job(method, body)
         work((job,))
         return outcome(job)
 
     async def submit(
-        self, method: Method, body: bytes | bytearray, timeout_s: float | None = None
+        self, method: Task, body: bytes | bytearray, timeout_s: float | None = None
     ) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane.
 

@@ -17,9 +17,11 @@ ServingError
 │   ├── Unauthorized            401
 │   ├── NotFound                404
 │   ├── MethodNotAllowed        405
+│   ├── NotAcceptable           406
 │   ├── RequestTimeout          408
 │   ├── BodyTooLarge            413
 │   ├── UnsupportedMedia        415
+│   ├── UnsupportedContentType  415
 │   └── HeadTooLarge            431
 └── ServerError                 ours, or the model's: 5xx
     ├── UnexpectedError         500
@@ -30,6 +32,7 @@ ServingError
     ├── Overloaded              503
     ├── Quarantined             503
     ├── WorkerFailed            503
+    ├── NotReady                503
     ├── ShuttingDown            503
     └── DeadlineExceeded        504
 
@@ -55,6 +58,13 @@ class ServingError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+    def document_at(self, path: str) -> dict[str, object]:
+        """The JSON body of the answer to a request at a path: clients of the Open Inference
+        Protocol know errors by one key."""
+        if path != "/v2" and not path.startswith("/v2/"):
+            return self.document()
+        return {"error": f"{self.description}: {self.detail}" if self.detail else self.description}
 
     def document(self) -> dict[str, object]:
         """The JSON body of the answer."""
@@ -141,6 +151,11 @@ class MethodNotAllowed(ClientError):
     description = "Method not allowed"
 
 
+class NotAcceptable(ClientError):
+    status = 406
+    description = "Not acceptable"
+
+
 class RequestTimeout(ClientError):
     status = 408
     description = "Request timeout"
@@ -154,6 +169,11 @@ class BodyTooLarge(ClientError):
 class UnsupportedMedia(ClientError):
     status = 415
     description = "Unsupported content encoding"
+
+
+class UnsupportedContentType(ClientError):
+    status = 415
+    description = "Unsupported content type"
 
 
 class HeadTooLarge(ClientError):
@@ -215,6 +235,13 @@ class WorkerFailed(ServerError):
     status = 503
     description = "Worker failed"
     retry_after_s = 5
+
+
+class NotReady(ServerError):
+    """A model that is not loaded; a request would load it."""
+
+    status = 503
+    description = "Model not ready"
 
 
 class ShuttingDown(ServerError):

@@ -73,6 +73,11 @@ class Management:
             held.setdefault(entry["identifier"], []).append(entry)
         return [self._entry(name, held.get(name, []), numbers.get(name, [])) for name in names]
 
+    def numbers(self, method: str) -> dict[str, MethodNumbers]:
+        """What was counted of the methods of one name, by model."""
+        counted = self._shared.statistics.methods()
+        return {model: each for (model, name), each in counted.items() if name == method}
+
     def runs(self, name: str, method: str) -> tuple[list[int], int]:
         """How many runs there were by size, and how many requests in all of them."""
         numbers = self._shared.statistics.methods().get((name, method))

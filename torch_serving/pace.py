@@ -29,7 +29,7 @@ class Pace:
     """
 
     def __init__(self, bounded: bool) -> None:
-        self._bounded = bounded
+        self.bounded = bounded
         self._runs = 0
         self._short_bytes = -1
         self._short_shapes: dict[Shapes, None] = {}  # the oldest first
@@ -43,7 +43,7 @@ class Pace:
 
     def record(self, body_bytes: int, inputs: list[Any], elapsed_s: float) -> None:
         self._runs += 1
-        if not self._bounded or self._runs <= WARM_UP_RUNS:
+        if not self.bounded or self._runs <= WARM_UP_RUNS:
             return
         shapes = shapes_of(inputs)
         if shapes is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import falcon.asgi
 
+from torch_serving._statistics import Counts
 from torch_serving.body import Body, check_length, check_whole, coding_of, decoded
 
 
@@ -22,7 +23,11 @@ class Request(falcon.asgi.Request):
         self._next_event = receive
         self._event = first_event
 
-    async def read_body(self, limit_bytes: int) -> Body:
+    def count_in(self, counts: Counts) -> None:
+        """Tell the protocol where the answer is counted, and how long it took."""
+        self.scope["torch_serving.counts"] = counts
+
+    async def read_body(self, limit_bytes: int, may_be_empty: bool = False) -> Body:
         """Return the body, unpacked. Raises BodyTooLarge before much more than the limit is read,
         or unpacked."""
         coding = coding_of(self.get_header("content-encoding"))
@@ -32,6 +37,8 @@ class Request(falcon.asgi.Request):
         if self._event.get("more_body"):
             body = await self._read_rest(body, limit_bytes)
         check_length(len(body), limit_bytes)
+        if may_be_empty and not body:
+            return body
         check_whole(body, announced)
         return await asyncio.to_thread(decoded, body, coding, limit_bytes) if coding else body
 

@@ -131,6 +131,7 @@ class Method:
         settings = servable.settings
         self.batching = Batching(servable.name, settings.max_batch) if settings.batch else None
         self._method = method
+        self._paces: dict[str, Pace] = {}
         make = Makers(
             tensor=from_array_to(servable.device),
             bfloat16=from_bfloat16_to(servable.device),
@@ -143,6 +144,13 @@ class Method:
         self.encode = Encoder(
             torch.Tensor, array_of, PREFIX, SUFFIX, envelope_of, self.signature.result
         ).encode
+
+    def pace_of(self, form: str) -> Pace:
+        """The pace of requests whose bodies and answers have another form."""
+        pace = self._paces.get(form)
+        if pace is None:
+            pace = self._paces[form] = Pace(self.pace.bounded)
+        return pace
 
     def run(self, inputs: list[Any]) -> Any:
         """Call the method.

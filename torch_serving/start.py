@@ -13,6 +13,7 @@ import torch
 
 from torch_serving import __version__
 from torch_serving._cache import Cache
+from torch_serving.allocator import keep_freed_memory
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
 from torch_serving.devices import Devices
@@ -39,6 +40,7 @@ def serve(config: Config, listener: socket.socket) -> int:
     installed.
     """
     threads = threads_of(config)
+    keep_freed_memory()
     configure_torch(config)
     parent = Parent(config, listener, threads)
     if config.server == "meinheld":

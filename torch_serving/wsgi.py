@@ -12,9 +12,11 @@ from torch_serving.access_log import AccessLog
 from torch_serving.answers import error_answer
 from torch_serving.api_keys import ApiKeys
 from torch_serving.body import check_length, check_whole, coding_of, decoded
+from torch_serving.call import FormCall
 from torch_serving.config import Config
 from torch_serving.devices import Devices, device_of
-from torch_serving.engine import Engine
+from torch_serving.engine import Engine, Task
+from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.models import Models
 from torch_serving.parameters import parameters_of
 from torch_serving.resources.healthcheck import HEALTHY
@@ -63,12 +65,17 @@ class Serve:
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         identifier, device_name, name, invalidation = parameters_of(req.params)
         asked = None if device_name is None else device_of(device_name)
+        read = form_of_body(req.content_type)
+        write = form_of_answer(req.get_header("accept"))
         body = read_body(req, self._max_body_bytes)
         device = self._models.device_for(identifier, self._devices, asked)
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = self._models.load(identifier, device).result()
-        resp.data = self._engine.run(servable.method(name), body)
+        method = servable.method(name)
+        task: Task = method if read is write is None else FormCall(method, read, write)
+        resp.data = self._engine.run(task, body)
+        resp.content_type = write.media_type if write else falcon.MEDIA_JSON
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
@@ -102,4 +109,4 @@ class LogAccess:
 def answer_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    error_answer(resp, error)
+    error_answer(req.path, resp, error)

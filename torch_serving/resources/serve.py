@@ -1,45 +1,41 @@
 """Inference: one request through one model."""
 
+import falcon
 import falcon.asgi
 
-from torch_serving.config import Config
-from torch_serving.devices import Devices, device_of
-from torch_serving.engine import Engine
+from torch_serving.call import FormCall
+from torch_serving.devices import device_of
+from torch_serving.engine import Task
 from torch_serving.errors import InvalidParameter
-from torch_serving.models import Models, loaded
+from torch_serving.forms import form_of_answer, form_of_body
+from torch_serving.inference import Inference
 from torch_serving.parameters import parameters_of
 from torch_serving.request import Request
 
 
 class Serve:
-    def __init__(self, models: Models, engine: Engine, config: Config) -> None:
-        self._models = models
-        self._engine = engine
-        self._devices = Devices(config.device)
-        self._max_body_bytes = config.max_body_bytes
+    def __init__(self, inference: Inference, max_body_bytes: int) -> None:
+        self._inference = inference
+        self._max_body_bytes = max_body_bytes
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         identifier, device_name, name, invalidation = parameters_of(req.params)
         asked = None if device_name is None else device_of(device_name)
+        read = form_of_body(req.content_type)
+        write = form_of_answer(req.get_header("accept"))
         body = await req.read_body(self._max_body_bytes)
-        device = self._models.device_for(identifier, self._devices, asked)
-        servable = self._models.get(identifier, device, invalidation)
-        if servable is None:
-            servable = await loaded(self._models.load(identifier, device))
-            servable.method("forward").counts.waited()
-        method = servable.method(name)
-        req.scope["torch_serving.counts"] = method.counts
-        header = req.get_header("x-request-timeout-ms")
-        timeout_s = None if header is None else milliseconds(header)
-        self._devices.begin(device)
-        try:
-            resp.data = await self._engine.submit(method, body, timeout_s)
-        finally:
-            self._devices.end(device)
+        method = await self._inference.method(identifier, name, asked, invalidation)
+        req.count_in(method.counts)
+        task: Task = method if read is write is None else FormCall(method, read, write)
+        resp.data = await self._inference.submit(task, body, timeout_of(req))
+        resp.content_type = write.media_type if write else falcon.MEDIA_JSON
 
 
-def milliseconds(text: str) -> float:
+def timeout_of(req: Request) -> float | None:
     """The deadline that a client sets, in seconds."""
+    text = req.get_header("x-request-timeout-ms")
+    if text is None:
+        return None
     if not (text.isascii() and text.isdigit() and int(text[:12]) > 0 and len(text) <= 12):
         raise InvalidParameter(
             f"header `X-Request-Timeout-Ms`: expected a whole number above 0, got `{text[:40]}`"

@@ -1,0 +1,188 @@
+"""An image in and out of a model that returns it: JSON beside binary bodies, and beside a bare app.
+
+`python -m benchmarks.binary`. All forms are asked in turn, several times, and the best of each
+counts. CPU is that of the server's processes, a request; the bare app receives and sends the same
+number of bytes on stock uvicorn, or on this server's protocol.
+"""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import safetensors.numpy
+import torch
+
+from benchmarks.compare import Ratio, record
+from benchmarks.load import free_port, load, require_wrk, wait_until_open
+from benchmarks.payloads import IMAGE
+
+ARRAY = IMAGE.astype(np.float32)
+CONNECTIONS = (1, 4)
+BARE = ("uvicorn", "our protocol")
+SAFETENSORS, NPY = "application/vnd.safetensors", "application/x-npy"
+SCRIPT = """
+wrk.method = "POST"
+local file = io.open("{path}", "rb")
+wrk.body = file:read("*a")
+file:close()
+"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A body, where it goes, and its headers."""
+
+    target: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Echo(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def forms() -> dict[str, Form]:
+    serve, infer = "/serve?servable_identifier=echo.pt", "/v2/models/echo.pt/infer"
+    shape = list(ARRAY.shape)
+    values = ARRAY.ravel().tolist()
+    described = {"name": "x", "shape": shape, "datatype": "FP32"}
+    text = json.dumps([{"type": "tensor", "shape": shape, "value": values}]).encode()
+    text_v2 = json.dumps({"inputs": [{**described, "data": values}]}).encode()
+    size = {"binary_data_size": ARRAY.nbytes}
+    head = json.dumps(
+        {
+            "inputs": [{**described, "parameters": size}],
+            "parameters": {"binary_data_output": True},
+        }
+    ).encode()
+    npy = io.BytesIO()
+    np.save(npy, ARRAY)
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    return {
+        "/serve, JSON": Form(serve, text, {}),
+        "V2, JSON": Form(infer, text_v2, {}),
+        "V2, binary": Form(infer, head + ARRAY.tobytes(), length),
+        "/serve, safetensors": Form(
+            serve,
+            safetensors.numpy.save({"x": ARRAY}),
+            {"Content-Type": SAFETENSORS, "Accept": SAFETENSORS},
+        ),
+        "/serve, npy": Form(serve, npy.getvalue(), {"Content-Type": NPY, "Accept": NPY}),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.binary", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
+    parser.add_argument("--rounds", type=int, default=3, help="the best counts (default: 3)")
+    arguments = parser.parse_args()
+    require_wrk()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        torch.jit.script(Echo()).save(folder / "echo.pt")
+        ours = stack.enter_context(start("torch_serving", str(folder), "--port"))
+        size = str(ARRAY.nbytes)
+        bare = stack.enter_context(start("benchmarks.bare_app", last=(size,)))
+        bare_ours = stack.enter_context(start("benchmarks.bare_app", last=(size, "ours")))
+        asked = {name: (ours, form) for name, form in forms().items()}
+        plain = Form("/", ARRAY.tobytes(), {})
+        asked |= {
+            f"bare app, {base}": (server, plain)
+            for base, server in zip(BARE, (bare, bare_ours), strict=True)
+        }
+        for name, ((port, _), form) in asked.items():
+            check(port, form)
+            write_script(folder / name.replace("/", ""), form)
+        for connections in CONNECTIONS:
+            measure(asked, folder, connections, arguments.rounds, arguments.seconds)
+
+
+def check(port: int, form: Form) -> None:
+    """See that the numbers come back."""
+    url = f"http://127.0.0.1:{port}{form.target}"
+    request = urllib.request.Request(url, form.body, form.headers)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = response.read()
+    if form.headers:
+        assert answer.endswith(ARRAY.tobytes())
+    elif form.target != "/":
+        document = json.loads(answer)
+        tensor = (
+            document["result"]["value"] if "result" in document else document["outputs"][0]["data"]
+        )
+        assert np.array_equal(np.array(tensor, np.float32), ARRAY.ravel())
+
+
+def write_script(path: Path, form: Form) -> None:
+    body = path.with_suffix(".body")
+    body.write_bytes(form.body)
+    lines = [f'wrk.headers["{name}"] = "{value}"\n' for name, value in form.headers.items()]
+    path.with_suffix(".lua").write_text(SCRIPT.format(path=body) + "".join(lines))
+
+
+Server = tuple[int, psutil.Process]
+Asked = dict[str, tuple[Server, Form]]
+
+
+def measure(asked: Asked, folder: Path, connections: int, rounds: int, seconds: int) -> None:
+    rates, costs_us = dict.fromkeys(asked, 0.0), dict.fromkeys(asked, float("inf"))
+    for number in range(rounds + 1):
+        for name, ((port, process), form) in asked.items():
+            script = (folder / name.replace("/", "")).with_suffix(".lua")
+            before_s = cpu_s(process)
+            url = f"http://127.0.0.1:{port}{form.target}"
+            rate, _, _ = load(url, connections, script, seconds)
+            if number:  # the first warms up
+                cost_us = (cpu_s(process) - before_s) / (rate * seconds) * 1e6
+                rates[name] = max(rates[name], rate)
+                costs_us[name] = min(costs_us[name], cost_us)
+    heads = ("requests/s", "/ JSON", "CPU, µs", "/ bare", "/ bare on our protocol")
+    print(f"\n| {connections} connections | {' | '.join(heads)} |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, rate in rates.items():
+        gain = rate / rates["/serve, JSON"]
+        ratios = [
+            costs_us[name] / costs_us[f"bare app, {base}"] for base in ("uvicorn", "our protocol")
+        ]
+        print(
+            f"| {name} | {rate:,.0f} | {gain:.1f} | {costs_us[name]:,.0f} "
+            f"| {ratios[0]:.2f} | {ratios[1]:.2f} |",
+            flush=True,
+        )
+        record(f"{name} / JSON, {connections} connections", Ratio(gain, "more"))
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """What a server and its workers have used."""
+    family = [process, *process.children(recursive=True)]
+    return sum(sum(member.cpu_times()[:2]) for member in family)
+
+
+@contextmanager
+def start(
+    module: str, *first: str, last: tuple[str, ...] = ()
+) -> Iterator[tuple[int, psutil.Process]]:
+    port = free_port()
+    command = [sys.executable, "-m", module, *first, str(port), *last]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_until_open(port)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

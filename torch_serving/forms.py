@@ -1,0 +1,43 @@
+"""Which form a request's body has, and which its answer may have, by its headers."""
+
+from torch_serving.call import Form
+from torch_serving.errors import NotAcceptable, UnsupportedContentType
+from torch_serving.npy_form import NPY
+from torch_serving.preferences import weights_of
+from torch_serving.safetensors_form import SAFETENSORS, library
+
+FORMS = {form.media_type: form for form in (SAFETENSORS, NPY)}
+JSON_TYPES = ("application/json", "application/*", "*/*")
+
+
+def form_of_body(content_type: str | None) -> Form | None:
+    """None is JSON: clients call that by many names, so every other type is taken for it.
+
+    Raises UnsupportedContentType for a form whose library is not installed.
+    """
+    form = FORMS.get(media_type(content_type))
+    if form is SAFETENSORS and library() is None:
+        raise UnsupportedContentType(f"{form.media_type} needs the extra `safetensors` here")
+    return form
+
+
+def form_of_answer(accept: str | None) -> Form | None:
+    """The form that is liked best; None is JSON, which also who asks for none of ours gets.
+
+    Raises NotAcceptable for a form whose library is not installed, if it is the only one.
+    """
+    if accept is None or accept == "*/*":
+        return None
+    wanted = sorted(weights_of(accept).items(), key=lambda item: -item[1])
+    ours = [name for name, weight in wanted if weight > 0 and name in {*FORMS, *JSON_TYPES}]
+    for name in ours:
+        form = FORMS.get(name)
+        if form is not SAFETENSORS or library() is not None:
+            return form
+    if ours:
+        raise NotAcceptable(f"{ours[0]} needs the extra `safetensors` here")
+    return None
+
+
+def media_type(header: str | None) -> str:
+    return (header or "").partition(";")[0].strip().lower()

@@ -1,0 +1,40 @@
+"""From the name of a model to an answer: what all ways to ask for inference have in common."""
+
+import torch
+
+from torch_serving.devices import Devices
+from torch_serving.engine import Engine, Task
+from torch_serving.models import Models, loaded
+from torch_serving.servable import Method
+
+
+class Inference:
+    """Finds methods, loading their models where need be, and has the engine run requests."""
+
+    def __init__(self, models: Models, engine: Engine, devices: Devices) -> None:
+        self._models = models
+        self._engine = engine
+        self._devices = devices
+
+    async def method(
+        self,
+        identifier: str,
+        name: str = "forward",
+        device: torch.device | None = None,
+        invalidation: float = 0.0,
+    ) -> Method:
+        """Raises InvalidServable, Quarantined or InvalidParameter if there is no such method."""
+        device = self._models.device_for(identifier, self._devices, device)
+        servable = self._models.get(identifier, device, invalidation)
+        if servable is None:
+            servable = await loaded(self._models.load(identifier, device))
+            servable.method("forward").counts.waited()
+        return servable.method(name)
+
+    async def submit(self, task: Task, body: bytes | bytearray, timeout_s: float | None) -> bytes:
+        """Answer a request; raises what the engine raises."""
+        self._devices.begin(task.device)
+        try:
+            return await self._engine.submit(task, body, timeout_s)
+        finally:
+            self._devices.end(task.device)

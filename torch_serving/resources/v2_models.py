@@ -1,0 +1,78 @@
+"""Models of the Open Inference Protocol: what they are, how they are, and inference."""
+
+import asyncio
+import json
+
+import falcon
+import falcon.asgi
+
+from torch_serving.body import coding_for, encoded
+from torch_serving.errors import MethodNotAllowed, NotReady
+from torch_serving.inference import Inference
+from torch_serving.repository import Repository
+from torch_serving.request import Request
+from torch_serving.resources.serve import timeout_of
+from torch_serving.v2.call import InferCall
+from torch_serving.v2.infer_request import json_length
+from torch_serving.v2.metadata import model_config, model_metadata, model_statistics
+from torch_serving.v2.routes import route_of
+
+
+class ModelNames:
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
+        states = await asyncio.to_thread(self._repository.index)
+        resp.text = json.dumps({"models": [state.name for state in states]})
+
+
+class AllStatistics:
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
+        statistics = await asyncio.to_thread(self._repository.statistics)
+        resp.text = json.dumps(model_statistics(statistics))
+
+
+class Model:
+    """All paths below one model."""
+
+    def __init__(self, inference: Inference, repository: Repository, max_body_bytes: int) -> None:
+        self._inference = inference
+        self._repository = repository
+        self._max_body_bytes = max_body_bytes
+
+    async def on_get(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
+        model, action = route_of(path)
+        if action == "infer":
+            raise MethodNotAllowed("this resource takes POST")
+        if action == "ready":
+            state = await asyncio.to_thread(self._repository.state, model)
+            if state.reason:
+                raise NotReady(f"`{state.name}`: {state.reason}")
+            resp.text = json.dumps({"name": model, "ready": True})
+        elif action == "stats":
+            statistics = await asyncio.to_thread(self._repository.statistics, model)
+            resp.text = json.dumps(model_statistics(statistics))
+        else:
+            tell = model_config if action == "config" else model_metadata
+            resp.text = json.dumps(tell(model, await self._inference.method(model)))
+
+    async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
+        model, action = route_of(path)
+        if action != "infer":
+            raise MethodNotAllowed("this resource takes GET")
+        json_bytes = json_length(req.get_header("inference-header-content-length"))
+        body = await req.read_body(self._max_body_bytes)
+        method = await self._inference.method(model)
+        req.count_in(method.counts)
+        call = InferCall(method, model, json_bytes)
+        resp.data = await self._inference.submit(call, body, timeout_of(req))
+        if call.answer_json_bytes is not None:
+            resp.content_type = "application/octet-stream"
+            resp.set_header("inference-header-content-length", str(call.answer_json_bytes))
+        if coding := coding_for(req.get_header("accept-encoding")):
+            resp.data = await asyncio.to_thread(encoded, resp.data, coding)
+            resp.set_header("content-encoding", coding)

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol 2 over HTTP: what KServe, Triton and their clients speak."""

@@ -1,0 +1,47 @@
+"""The protocol's data types, as rows: their names in JSON, in numpy and in torch."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+BYTES = "BYTES"
+
+
+class Datatype(NamedTuple):
+    """`json` is what the decoder calls it. numpy has no bfloat16: `array` is of its bits."""
+
+    name: str
+    json: str
+    array: np.dtype[Any]
+    tensor: torch.dtype
+
+
+def row(name: str, json: str, array: str = "") -> Datatype:
+    return Datatype(name, json, np.dtype(array or json), getattr(torch, json))
+
+
+DATATYPES = {
+    each.name: each
+    for each in (
+        row("BOOL", "bool"),
+        *(row(f"INT{bits}", f"int{bits}") for bits in (8, 16, 32, 64)),
+        *(row(f"UINT{bits}", f"uint{bits}") for bits in (8, 16, 32, 64)),
+        row("FP16", "float16"),
+        row("BF16", "bfloat16", "uint16"),
+        row("FP32", "float32"),
+        row("FP64", "float64"),
+    )
+}
+NAMES = (*DATATYPES, BYTES)
+OF_TENSOR = {each.tensor: each.name for each in DATATYPES.values()}
+# What the numbers and strings of a schema are.
+OF_FORM = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
+
+
+def usual_datatype(module: torch.nn.Module) -> str:
+    """That of the first weights, as tensors that a model takes mostly have the same."""
+    for parameter in module.parameters():
+        if parameter.is_floating_point() and parameter.dtype in OF_TENSOR:
+            return OF_TENSOR[parameter.dtype]
+    return "FP32"
