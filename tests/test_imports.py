@@ -38,6 +38,7 @@ LAYERS = [
         "forms",
     },
     {"inference", "preferences"},
+    {"tracing"},
     {"v2.call", "v2.infer_request", "v2.infer_response", "v2.text"},
     {"v2.datatypes", "v2.routes", "v2"},
     {"engine", "models", "description"},

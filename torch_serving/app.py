@@ -22,6 +22,7 @@ from torch_serving.resources.healthcheck import Healthcheck, Ready
 from torch_serving.resources.metrics import MetricsPage
 from torch_serving.resources.model import Model, ModelList
 from torch_serving.resources.serve import Serve
+from torch_serving.tracing import Tracing
 
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")  # to scripts of other origins
 App = falcon.asgi.App[Request, falcon.asgi.Response]
@@ -35,11 +36,12 @@ def create_app(
     metrics: Metrics,
     api_keys: ApiKeys | None = None,
     is_ready: Callable[[], bool] = lambda: True,
+    tracing: Tracing | None = None,
 ) -> App:
     """Build the application from its parts. The engine must have been started."""
     app = falcon.asgi.App(request_type=Request, middleware=middleware_of(config, api_keys))
     devices = Devices(config.device)
-    inference = Inference(models, engine, devices)
+    inference = Inference(models, engine, devices, tracing)
     app.add_route("/serve", Serve(inference, config.max_body_bytes))
     app.add_route("/models", ModelList(management))
     app.add_route("/models/{identifier:path}", Model(models, config, management))

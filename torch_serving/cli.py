@@ -141,6 +141,12 @@ def build_parser() -> Parser:
         default=DEFAULTS.log_format,
         help="json is one object a line",
     )
+    logs.add_argument(
+        "--tracing",
+        action="store_true",
+        help="send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables "
+        "say",
+    )
     return parser
 
 

@@ -45,4 +45,5 @@ class Config:
     request_timeout_s: float = 300.0
     quarantine_s: float = 300.0  # 0: never
     log_level: str = "info"
+    tracing: bool = False
     log_format: str = "text"  # or "json"

@@ -33,6 +33,7 @@ from torch_serving.errors import (
 from torch_serving.servable import INFERENCE, Method
 
 MAX_LANES = 8
+StepTime = tuple[int, float, float]  # which of STEPS, its start and its end by perf_counter
 Task = Method | Call  # what decodes, runs and encodes one request
 
 
@@ -49,15 +50,21 @@ class Job:
         "is_shared",
         "method",
         "put_s",
+        "steps",
         "timeout_s",
         "timer",
         "value",
     )
 
     def __init__(
-        self, method: Task, body: bytes | bytearray, timeout_s: float | None = None
+        self,
+        method: Task,
+        body: bytes | bytearray,
+        timeout_s: float | None = None,
+        steps: list[StepTime] | None = None,
     ) -> None:
         self.method = method
+        self.steps = steps  # gets their times, if somebody wants them
         self.timeout_s = timeout_s  # if it is shorter than the limit for all
         self.value: Any = body
         self.body_bytes = len(body)
@@ -144,6 +151,8 @@ def take(step: Step, jobs: Iterable[Job]) -> None:
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
             job.method.counts.took(step.number, now - before)
+            if job.steps is not None:
+                job.steps.append((step.number, before, now))
 
 
 def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
@@ -183,6 +192,8 @@ def run_together(batching: Batching, jobs: list[Job]) -> bool:
         job.elapsed_s += share_s
         job.is_shared = True
         job.method.counts.took(RUN.number, share_s)
+        if job.steps is not None:
+            job.steps.append((RUN.number, started_s, time.perf_counter()))
     jobs[0].method.counts.ran(len(jobs))
     return True
 
@@ -245,14 +256,19 @@ class Engine:
         return outcome(job)
 
     async def submit(
-        self, method: Task, body: bytes | bytearray, timeout_s: float | None = None
+        self,
+        method: Task,
+        body: bytes | bytearray,
+        timeout_s: float | None = None,
+        steps: list[StepTime] | None = None,
     ) -> bytes:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane.
 
         Raises Overloaded if too many wait already or this one waited too long, DeadlineExceeded
-        after `timeout_s` or the limit for all requests, and what the steps raise.
+        after `timeout_s` or the limit for all requests, and what the steps raise. `steps` gets
+        their times.
         """
-        job = Job(method, body, timeout_s)
+        job = Job(method, body, timeout_s, steps)
         may_be_short = method.pace.may_be_short(len(body))
         if may_be_short and len(self._requests) < 2:
             decode((job,))
@@ -279,7 +295,7 @@ class Engine:
             raise Overloaded(f"{self._limits.queue} requests wait already")
         self._in_lanes += 1
         self._statistics.lanes(self.lanes, self._in_lanes)
-        job.put_s = time.monotonic()
+        job.put_s = time.perf_counter()
         limit_s = self._limits.request_timeout_s
         loop = asyncio.get_running_loop()
         deadline_s = min(job.timeout_s or limit_s, limit_s)
@@ -330,10 +346,12 @@ class Engine:
             del item, jobs  # an idle lane keeps no request alive
 
     def _run_in_lane(self, jobs: list[Job]) -> None:
-        now_s = time.monotonic()
+        now_s = time.perf_counter()
         oldest_s = now_s - self._limits.queue_timeout_s
         for job in jobs:
             job.method.counts.took(QUEUE, now_s - job.put_s)
+            if job.steps is not None:
+                job.steps.append((QUEUE, job.put_s, now_s))
             if job.future is not None and job.future.done():  # nobody waits for it any more
                 job.error = ShuttingDown()
             elif job.put_s < oldest_s:

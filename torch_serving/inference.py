@@ -3,18 +3,22 @@
 import torch
 
 from torch_serving.devices import Devices
-from torch_serving.engine import Engine, Task
+from torch_serving.engine import Engine, StepTime, Task
 from torch_serving.models import Models, loaded
 from torch_serving.servable import Method
+from torch_serving.tracing import Tracing
 
 
 class Inference:
     """Finds methods, loading their models where need be, and has the engine run requests."""
 
-    def __init__(self, models: Models, engine: Engine, devices: Devices) -> None:
+    def __init__(
+        self, models: Models, engine: Engine, devices: Devices, tracing: Tracing | None = None
+    ) -> None:
         self._models = models
         self._engine = engine
         self._devices = devices
+        self._tracing = tracing
 
     async def method(
         self,
@@ -33,8 +37,11 @@ class Inference:
 
     async def submit(self, task: Task, body: bytes | bytearray, timeout_s: float | None) -> bytes:
         """Answer a request; raises what the engine raises."""
+        steps: list[StepTime] | None = [] if self._tracing else None
         self._devices.begin(task.device)
         try:
-            return await self._engine.submit(task, body, timeout_s)
+            return await self._engine.submit(task, body, timeout_s, steps)
         finally:
             self._devices.end(task.device)
+            if self._tracing and steps:
+                self._tracing.record(task.servable.identifier, steps)

@@ -28,6 +28,7 @@ from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.models import Models
 from torch_serving.shared import Shared
+from torch_serving.tracing import Tracing
 from torch_serving.worker_process import Lifeline
 
 logger = logging.getLogger(__name__)
@@ -74,9 +75,10 @@ def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerPa
         worker.shared.statistics,
     )
     access_log = access_log_of(config)
+    tracing = Tracing() if config.tracing else None
     try:
         engine.start()
-        server = uvicorn_server(config, worker, engine, access_log)
+        server = uvicorn_server(config, worker, engine, access_log, tracing)
         server.server_state.tasks = requests
         server.run(sockets=[listener])
     finally:
@@ -84,6 +86,8 @@ def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerPa
         worker.models.close()
         if access_log:
             access_log.flush()
+        if tracing:
+            tracing.close()
     return 0
 
 
@@ -100,19 +104,25 @@ def access_log_of(config: Config) -> AccessLog | None:
 
 
 def uvicorn_server(
-    config: Config, worker: WorkerParts, engine: Engine, access_log: AccessLog | None
+    config: Config,
+    worker: WorkerParts,
+    engine: Engine,
+    access_log: AccessLog | None,
+    tracing: Tracing | None,
 ) -> "Server":
     management = Management(worker.models, worker.shared)
+    application = app.create_app(
+        config,
+        worker.models,
+        engine,
+        management,
+        Metrics(worker.shared),
+        worker.api_keys,
+        lambda: not server.is_draining,
+        tracing,
+    )
     settings = ProtocolSettings(
-        app.create_app(
-            config,
-            worker.models,
-            engine,
-            management,
-            Metrics(worker.shared),
-            worker.api_keys,
-            lambda: not server.is_draining,
-        ),
+        tracing.wrapped(application) if tracing else application,
         access_log,
         worker.shared.statistics.refused,
         config.max_body_bytes,

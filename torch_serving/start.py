@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from torch_serving import __version__
+from torch_serving import __version__, tracing
 from torch_serving._cache import Cache
 from torch_serving.allocator import keep_freed_memory
 from torch_serving.api_keys import ApiKeys
@@ -72,6 +72,8 @@ class Parent:
     def _load(self) -> tuple[Models, ApiKeys | None]:
         config = self._config
         check_tls(config)
+        if config.tracing:
+            tracing.check_installed()
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
         models = models_of(config, self.shared)
         if config.server == "meinheld" or not self._cuda:
