@@ -44,7 +44,7 @@ def create_app(
     inference = Inference(models, engine, devices, tracing)
     app.add_route("/serve", Serve(inference, config.max_body_bytes))
     app.add_route("/models", ModelList(management))
-    app.add_route("/models/{identifier:path}", Model(models, config, management))
+    app.add_route("/models/{identifier:path}", Model(models, devices, management))
     app.add_route("/metrics", MetricsPage(metrics))
     app.add_route("/healthcheck", Healthcheck())
     app.add_route("/ready", Ready(is_ready))
