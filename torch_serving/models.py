@@ -171,7 +171,10 @@ class Models:
         return servable
 
     def _real_path(self, place: Place) -> Path:
-        path = Path(os.path.realpath(place.path))
+        try:
+            path = Path(os.path.realpath(place.path))
+        except ValueError:  # half of a surrogate pair is in no file's name
+            raise no_such_model(place.name) from None
         if not path.is_relative_to(self._root) or not os.path.isfile(path):  # of any length
             raise no_such_model(place.name)
         return path
@@ -208,7 +211,7 @@ def name_of(identifier: str) -> str:
         not 0 < len(identifier) <= MAX_IDENTIFIER
         or name.startswith(("/", "../"))
         or name in (".", "..")
-        or "\0" in name
+        or "\0" in identifier
     ):
         raise no_such_model(identifier)
     return name
