@@ -6,21 +6,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
-CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz test-pythons bench bench-peers demo serve debug clean
+.PHONY: help build check format test fuzz fuzz-coverage test-pythons bench bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
-	@echo "make fuzz          decoder against the slow reference, 20,000 examples"
+	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
+	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
 	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
-	@echo "make debug         the codec tests with bounds checks and sanitizers"
+	@echo "make asan          all tests against extensions with bounds checks, AddressSanitizer and UBSan"
+	@echo "make debug         the same for the tests of codec and cache only: a minute"
 
 build: $(VENV)/.installed
 	@$(MAKE) --no-print-directory $(VENV)/.built
@@ -55,7 +57,11 @@ test: build
 	@$(BIN)/pytest
 
 fuzz: build
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py tests/test_identifiers.py tests/test_v2_bodies.py
+	@BIN=$(BIN) sh tests/fuzz/fuzz.sh run
+
+fuzz-coverage: build
+	@BIN=$(BIN) sh tests/fuzz/fuzz.sh coverage
 
 test-pythons:
 	@sh tests/pythons.sh
@@ -81,8 +87,12 @@ bench: build
 bench-peers: build
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
-debug: build
+asan: build
 	@BIN=$(BIN) sh tests/sanitizers.sh
+
+debug: build
+	@BIN=$(BIN) sh tests/sanitizers.sh $(wildcard tests/test_decoder*.py tests/test_encoder*.py \
+		tests/test_json*.py tests/test_cache.py)
 
 clean:
 	rm -rf $(VENV) .venv-* .build build dist *.egg-info torch_serving/*.so ext/_*.cpp $(EXAMPLE)

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 from client import LIMIT_S, Client, scalar, tensor, warm_up
+from hypothesis import HealthCheck, settings
 from servables import save_broken_files, save_models
+
+settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
+settings.register_profile(
+    "fuzz", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SERVERS = ["uvicorn", "meinheld"]
 
