@@ -24,7 +24,8 @@ from torch_serving.resources.model import Model, ModelList
 from torch_serving.resources.serve import Serve
 from torch_serving.tracing import Tracing
 
-EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")  # to scripts of other origins
+# to scripts of other origins
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
 App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
