@@ -14,14 +14,22 @@ using torch_serving::Node;
 
 namespace {
 
+// Whether it is NaN or an infinity as a word, where the document takes those.
+bool is_word(const Document& document, std::string_view raw) {
+    return document.takes_non_finite() &&
+           torch_serving::is_non_finite(raw.data(), raw.data() + raw.size());
+}
+
 Expected expected_at(Document* document, uint32_t token, Element element) {
+    const std::string_view word = document->raw(token);
+    if (is_word(*document, word)) return expected_bits(element, "\"", word);
     const bool quoted = document->scalar_kind(token) == Kind::string;
     return expected_bits(element, document->raw(token), quoted ? document->string(token) : "");
 }
 
 void check_error(Document* document, uint32_t token, Error error) {
     const std::string_view raw = document->raw(token);
-    const bool number = torch_serving::starts_number(raw[0]);
+    const bool number = torch_serving::starts_number(raw[0]) && !is_word(*document, raw);
     MUST((error == Error::bad_number) == (number && !is_json_number(raw)));
     MUST(error == Error::bad_number || error == Error::out_of_range ||
          error == Error::not_integer || error == Error::not_number || error == Error::not_boolean);
