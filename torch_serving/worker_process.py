@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -58,7 +59,8 @@ def run_worker(serve: Serve, connection: socket.socket) -> None:
     except BaseException:
         logger.exception("the worker ends")
     finally:
-        sys.stdout.flush()
+        with suppress(OSError):  # a full disk must not keep this process from its end
+            sys.stdout.flush()
         logging.shutdown()
         # a lane may be inside a run that never ends, and torch must not be torn down under it
         os._exit(code)
