@@ -9,12 +9,14 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz test-pythons bench bench-peers demo serve debug clean
+.PHONY: help build check format test chaos soak fuzz test-pythons bench bench-peers demo serve debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
+	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
+	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
 	@echo "make fuzz          decoder against the slow reference, 20,000 examples"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
@@ -53,6 +55,12 @@ serve: $(EXAMPLE)
 
 test: build
 	@$(BIN)/pytest
+
+chaos: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+soak: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
 
 fuzz: build
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py
