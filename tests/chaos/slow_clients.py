@@ -49,6 +49,11 @@ class SlowClients:
     def __enter__(self) -> "SlowClients":
         for index in range(len(self._sockets)):
             self._sockets[index] = self._connect()
+        if not self._drip:  # the answers are made before anything is measured
+            for connection in self._sockets:
+                connection.setblocking(True)
+                connection.recv(1)
+                connection.setblocking(False)
         self._thread.start()
         return self
 
@@ -94,12 +99,12 @@ def slow_clients(stage: Stage) -> Rows:
     for kind in KINDS:
         with stage.server() as server:
             pids = server.pids()
-            quiet = good_clients(server, seconds)
+            quiet = good_clients(server, seconds / 2)
             before = server.resident_bytes()
             with SlowClients(server.url, kind, number):
-                time.sleep(min(2.0, seconds))  # the answers for slow readers are made
                 loaded = good_clients(server, seconds)
                 held = (server.resident_bytes() - before) / MEBIBYTE
+            quiet += good_clients(server, seconds / 2)  # before and after: the machine may be noisy
             failed = failures(loaded)
             problem = server.check(pids)
             what = f"{number} slow {kind}, {CLIENTS} good clients, {seconds:.0f} s"
