@@ -6,11 +6,14 @@
 import errno
 import gc
 import io
+import json
 import logging
 import os
 import signal
+import socket
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,13 +34,16 @@ from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, Servi
 from torch_serving.loading import load
 from torch_serving.models import Models
 from torch_serving.sidecar import Settings, read_settings
-from torch_serving.workers import Lifeline, Supervisor
+from torch_serving.trials import Trials
+from torch_serving.worker_process import Lifeline
+from torch_serving.workers import Supervisor
 
 CPU = torch.device("cpu")
 BODY = b'[{"type":"tensor","shape":[1,16],"value":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}]'
 CASES = [
     (errno.EMFILE, Overloaded),
     (errno.ENFILE, Overloaded),
+    (errno.EAGAIN, Overloaded),
     (errno.ENOMEM, OutOfMemory),
     (errno.EIO, InvalidServable),
 ]
@@ -98,6 +104,26 @@ def test_a_model_that_can_not_be_loaded_now(
         load(model, CPU)
 
 
+def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The parent has no process left to load it in."""
+    ours, theirs = socket.socketpair()
+    lifeline, trials = Lifeline(ours), Trials(lambda question, model: None)
+
+    def answer() -> None:
+        message, descriptors, _, _ = socket.recv_fds(theirs, 4096, 2)
+        trials.start(json.loads(message), *descriptors)
+
+    monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
+    with ours, theirs, ThreadPoolExecutor(1) as parent:
+        answering = parent.submit(answer)
+        question = {"name": "m.pt", "key": []}
+        with pytest.raises(Overloaded, match="can't start a process"):
+            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+        answering.result(LIMIT_S)
+
+
 def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):
     models = Models(model.parent, Cache(1))
     devices = Devices("cpu")
@@ -122,8 +148,8 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
 
 
 def test_memory_errors_are_told_as_such():
-    assert isinstance(translate(MemoryError()), OutOfMemory)
-    assert translate(falcon.HTTPNotFound()).status == 404
+    assert isinstance(translate(MemoryError(), b""), OutOfMemory)
+    assert translate(falcon.HTTPNotFound(), b"").status == 404
 
 
 class FullDisk(io.StringIO):

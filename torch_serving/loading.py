@@ -18,6 +18,7 @@ from torch_serving.errors import (
     OutOfMemory,
     Overloaded,
     ServingError,
+    file_error,
 )
 from torch_serving.pace import WARM_UP_RUNS
 from torch_serving.script_types import enum_members, install_stand_ins
@@ -42,7 +43,11 @@ def load(
     settings or one of those requests are wrong.
     """
     with opened(path, digest) as file:
-        if not survives(file):
+        try:
+            survived = survives(file)
+        except OSError as error:
+            raise file_error(error, "it can't be tried") from None
+        if not survived:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
         return load_open(file, path.name, device, identity, settings or Settings())
 

@@ -5,6 +5,7 @@ more slowly each time if they die young. To reload, it starts a successor for ea
 the worker end once the successor serves. A worker whose parent dies ends too.
 """
 
+import errno
 import json
 import logging
 import os
@@ -121,7 +122,12 @@ class Supervisor:
             worker.ready = True
             self._retire(worker.replaces)
         elif message:
-            self._trials.start(json.loads(message), *descriptors)
+            if len(descriptors) == 2:
+                self._trials.start(json.loads(message), *descriptors)
+            else:  # this process has no descriptor left: the worker hears of no survivor
+                logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
+                for descriptor in descriptors:
+                    os.close(descriptor)
         else:  # it died; the signal that says so is on its way
             self._close(worker)
 
