@@ -33,9 +33,9 @@ class Server(Process):
         return super().url  # from the log, which becomes long
 
     def pids(self) -> list[int]:
-        """The workers."""
+        """The workers that serve: they have lanes, as processes that try a model have not."""
         text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in text.split()]
+        return [int(pid) for pid in text.split() if has_threads(int(pid))]
 
     def status(self, name: str) -> int:
         """A number of /proc/PID/status, summed over the workers."""
@@ -123,6 +123,13 @@ def known_answer() -> torch.Tensor:
     with torch.inference_mode():
         result: torch.Tensor = mlp()(torch.tensor([FEATURES[0]["value"]]))
         return result.clone()
+
+
+def has_threads(pid: int) -> bool:
+    try:
+        return status_of(pid, "Threads") > 1
+    except (OSError, LookupError):  # it is gone
+        return False
 
 
 def status_of(pid: int, name: str) -> int:
