@@ -9,12 +9,14 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz fuzz-coverage test-pythons bench bench-peers demo serve asan debug clean
+.PHONY: help build check format test chaos soak fuzz fuzz-coverage test-pythons bench bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
+	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
+	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
 	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
 	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
@@ -55,6 +57,12 @@ serve: $(EXAMPLE)
 
 test: build
 	@$(BIN)/pytest
+
+chaos: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+soak: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
 
 fuzz: build
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py tests/test_identifiers.py tests/test_v2_bodies.py

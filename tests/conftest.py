@@ -27,13 +27,19 @@ SERVERS = ["uvicorn", "meinheld"]
 class Process:
     """`python -m torch_serving` with its output in files, as a pipe might fill."""
 
-    def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str],
+        module: str = "torch_serving",
+    ) -> None:
         self._out = folder / "stdout"
         self._err = folder / "stderr"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torch_serving", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

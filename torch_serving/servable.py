@@ -36,7 +36,17 @@ SUFFIX = b"}"
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 UNTYPED = "Tracer cannot infer type"  # what torch says of a list of several types, or of none
 BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+class Label:
+    """A model's name for the board. Methods have it instead of their servable: if the two held each
+    other, an evicted model would keep its memory until the next run of the garbage collector."""
+
+    __slots__ = ("board_name",)
+
+    def __init__(self) -> None:
+        self.board_name = b""
 
 
 class Servable:
@@ -59,7 +69,7 @@ class Servable:
     ) -> None:
         self.name = name
         self.identifier = name  # below the model root
-        self.board_name = b""
+        self.label = Label()
         self.version = version
         self.warning = ""  # why it is not what its file would have it be
         self.loaded_s = time.time()
@@ -72,6 +82,14 @@ class Servable:
         self._methods: dict[str, Method] = {}
         self._statistics: Statistics | None = None
         self.method("forward")
+
+    @property
+    def board_name(self) -> bytes:
+        return self.label.board_name
+
+    @board_name.setter
+    def board_name(self, name: bytes) -> None:
+        self.label.board_name = name
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
@@ -125,7 +143,7 @@ class Method:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
         self.counts = Counts()
-        self.servable = servable
+        self.label = servable.label
         self.name = servable.name
         self.device = servable.device
         settings = servable.settings
@@ -188,11 +206,17 @@ def device_value(name: str) -> torch.device:
         raise ValueError(error.detail) from None
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch has a class for it only where the device is a GPU."""
+    kinds = (torch.cuda.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
+
+
 def translated(error: Exception) -> ServingError:
     """What torch or the model raised, as one of our errors."""
     if not isinstance(error, torch.jit.Error):  # that is the model's own, whatever it says
         text = str(error)
-        if isinstance(error, torch.cuda.OutOfMemoryError) or any(w in text for w in NO_MEMORY):
+        if is_out_of_memory(error):
             return OutOfMemory("the request needs more memory than the device has left")
         if BROKEN_DEVICE in text:
             return DeviceFailed("the device is in error; this server process starts again")
