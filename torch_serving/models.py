@@ -267,8 +267,8 @@ class Models:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
         finally:
             self._board.mark(b"")
-        servable.identifier = place.name
-        servable.board_name = place.board_name
+        servable.label.identifier = place.name
+        servable.label.board_name = place.board_name
         servable.stamps = stamps
         servable.count_in(self._statistics)
         return servable

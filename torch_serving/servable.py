@@ -40,12 +40,13 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std
 
 
 class Label:
-    """A model's name for the board. Methods have it instead of their servable: if the two held each
+    """What a model is called. Methods have it instead of their servable: if the two held each
     other, an evicted model would keep its memory until the next run of the garbage collector."""
 
-    __slots__ = ("board_name",)
+    __slots__ = ("board_name", "identifier")
 
-    def __init__(self) -> None:
+    def __init__(self, identifier: str) -> None:
+        self.identifier = identifier  # below the model root
         self.board_name = b""
 
 
@@ -68,8 +69,7 @@ class Servable:
         version: str = "",
     ) -> None:
         self.name = name
-        self.identifier = name  # below the model root
-        self.label = Label()
+        self.label = Label(name)
         self.version = version
         self.warning = ""  # why it is not what its file would have it be
         self.loaded_s = time.time()
@@ -84,12 +84,8 @@ class Servable:
         self.method("forward")
 
     @property
-    def board_name(self) -> bytes:
-        return self.label.board_name
-
-    @board_name.setter
-    def board_name(self, name: bytes) -> None:
-        self.label.board_name = name
+    def identifier(self) -> str:
+        return self.label.identifier
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
@@ -97,7 +93,7 @@ class Servable:
         if method is None:
             method = self.apart(name)
             if self._statistics is not None:
-                method.counts = self._statistics.counts(self.board_name, name.encode())
+                method.counts = self._statistics.counts(self.label.board_name, name.encode())
             self._methods[name] = method
         return method
 
@@ -113,7 +109,7 @@ class Servable:
         """Count its requests there from now on."""
         self._statistics = statistics
         for name, method in list(self._methods.items()):
-            method.counts = statistics.counts(self.board_name, name.encode())
+            method.counts = statistics.counts(self.label.board_name, name.encode())
 
     def bytes(self) -> int:
         """What its weights take on its device."""
@@ -131,6 +127,12 @@ class Servable:
             "warning": self.warning,
         }
 
+    def weights_dtype(self) -> torch.dtype | None:
+        """The data type of the first weights that are floats, as most tensors that a model takes
+        have the same."""
+        dtypes = (weight.dtype for weight in self.module.parameters())
+        return next((dtype for dtype in dtypes if dtype.is_floating_point), None)
+
     def method_names(self) -> list[str]:
         names: list[str] = self.module._c._method_names()
         return [name for name in names if not name.startswith("_")]
@@ -144,6 +146,7 @@ class Method:
         self.pace = Pace(is_bounded(method))
         self.counts = Counts()
         self.label = servable.label
+        self.weights_dtype = servable.weights_dtype()
         self.name = servable.name
         self.device = servable.device
         settings = servable.settings
