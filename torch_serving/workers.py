@@ -71,6 +71,7 @@ class Supervisor:
         self._workers = [Worker(slot) for slot in range(count)]
         self._to_replace: list[Worker] = []
         self._reload_asked = False
+        self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._stop_signals = 0
         self._exit_code = 0
 
@@ -251,6 +252,8 @@ class Supervisor:
     # Signals.
 
     def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
+        if self._has_terminal and not os.isatty(sys.stdin.fileno()):
+            self._stop(number, frame)  # it was closed: whoever started the server is gone
         self._reload_asked = True
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
