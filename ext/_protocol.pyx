@@ -9,6 +9,7 @@ and body of an answer apart, and wakes the application for each piece of a body
 
 cimport cython
 from cpython.time cimport perf_counter
+from libc.stdio cimport snprintf
 
 import asyncio
 import json
@@ -89,8 +90,9 @@ cdef class Settings:
 
     cdef bytes new_id(self):
         """A name for a request, unlike that of any other of any process."""
+        cdef char[64] name
         self.requests += 1
-        return b"%s-%x" % (self.id_prefix, self.requests)
+        return name[:snprintf(name, 64, b"%s-%llx", <char*>self.id_prefix, self.requests)]
 
 
 @cython.final

@@ -4,25 +4,15 @@ import asyncio
 import json
 import logging
 import time
-from typing import NamedTuple, TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.1  # a line is on its way for at most this long
 MAX_URL = 300
+KEYS = ("time", "client", "method", "url", "status", "elapsed_ms", "request_id")
 COLOURS = {2: "32", 3: "36", 4: "33", 5: "31"}  # of the status, by its first digit
-
-
-class Entry(NamedTuple):
-    """What is said of one answer."""
-
-    time: str
-    client: str | None
-    method: str
-    url: str
-    status: int | str
-    elapsed_ms: float
-    request_id: str
 
 
 class AccessLog:
@@ -30,6 +20,7 @@ class AccessLog:
 
     def __init__(self, stream: TextIO, as_json: bool = False) -> None:
         self._stream = stream
+        self._line: Callable[..., str]
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
         self._lines: list[str] = []
         self._is_full = False  # and that was told
@@ -49,9 +40,9 @@ class AccessLog:
         url = url if len(url) <= MAX_URL else f"{url[:MAX_URL]}…"
         if not url.isprintable():
             url = url.encode("unicode_escape").decode()
-        elapsed_ms = round(elapsed_s * 1e3, 3)
-        entry = Entry(self._now(), client, method, url, status, elapsed_ms, request_id)
-        self._lines.append(self._line(entry))
+        self._lines.append(
+            self._line(self._now(), client, method, url, status, elapsed_s * 1e3, request_id)
+        )
         if len(self._lines) == 1:
             self._flush_later()
 
@@ -83,17 +74,18 @@ class AccessLog:
             loop.call_later(FLUSH_S, self.flush)
 
 
-def text_line(entry: Entry) -> str:
-    return (
-        f"{entry.time} {entry.client or '-'} {entry.method} {entry.url} {entry.status} "
-        f"{entry.elapsed_ms:.2f}ms {entry.request_id}\n"
-    )
+def text_line(
+    now: str, client: str | None, method: str, url: str, status: Any, elapsed_ms: float, id_: str
+) -> str:
+    return f"{now} {client or '-'} {method} {url} {status} {elapsed_ms:.2f}ms {id_}\n"
 
 
-def colour_line(entry: Entry) -> str:
-    colour = COLOURS.get(int(entry.status) // 100, "0")
-    return text_line(entry._replace(status=f"\x1b[{colour}m{entry.status}\x1b[0m"))
+def colour_line(
+    now: str, client: str | None, method: str, url: str, status: int, elapsed_ms: float, id_: str
+) -> str:
+    code = f"\x1b[{COLOURS.get(status // 100, '0')}m{status}\x1b[0m"
+    return text_line(now, client, method, url, code, elapsed_ms, id_)
 
 
-def json_line(entry: Entry) -> str:
-    return json.dumps(entry._asdict()) + "\n"
+def json_line(now: str, *facts: Any) -> str:
+    return json.dumps(dict(zip(KEYS, (now, *facts), strict=True))) + "\n"

@@ -33,6 +33,11 @@ class Devices:
         self._devices = [device_of(name.strip()) for name in names.split(",")]
         self._running = dict.fromkeys(self._devices, 0)
 
+    @property
+    def are_several(self) -> bool:
+        """Whether it matters how many requests each has."""
+        return len(self._devices) > 1
+
     def choose(self) -> torch.device:
         if len(self._devices) == 1:
             return self._devices[0]

@@ -1,5 +1,7 @@
 """Which form a request's body has, and which its answer may have, by its headers."""
 
+import functools
+
 from torch_serving.call import Form
 from torch_serving.errors import NotAcceptable, UnsupportedContentType
 from torch_serving.npy_form import NPY
@@ -7,9 +9,11 @@ from torch_serving.preferences import weights_of
 from torch_serving.safetensors_form import SAFETENSORS, library
 
 FORMS = {form.media_type: form for form in (SAFETENSORS, NPY)}
+MAX_HEADERS = 256  # that are remembered: clients send few different ones
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
 
+@functools.lru_cache(MAX_HEADERS)
 def form_of_body(content_type: str | None) -> Form | None:
     """None is JSON: clients call that by many names, so every other type is taken for it.
 
@@ -21,6 +25,7 @@ def form_of_body(content_type: str | None) -> Form | None:
     return form
 
 
+@functools.lru_cache(MAX_HEADERS)
 def form_of_answer(accept: str | None) -> Form | None:
     """The form that is liked best; None is JSON, which also who asks for none of ours gets.
 

@@ -1,5 +1,7 @@
 """From the name of a model to an answer: what all ways to ask for inference have in common."""
 
+from collections.abc import Awaitable
+
 import torch
 
 from torch_serving.devices import Devices
@@ -20,23 +22,44 @@ class Inference:
         self._devices = devices
         self._tracing = tracing
 
-    async def method(
+    def loaded_method(
         self,
         identifier: str,
         name: str = "forward",
         device: torch.device | None = None,
         invalidation: float = 0.0,
-    ) -> Method:
-        """Raises InvalidServable, Quarantined or InvalidParameter if there is no such method."""
+    ) -> Method | None:
+        """Return a method if its model is loaded: no coroutine for what most requests find.
+
+        Raises InvalidServable, Quarantined or InvalidParameter if there is no such method.
+        """
         device = self._models.device_for(identifier, self._devices, device)
         servable = self._models.get(identifier, device, invalidation)
-        if servable is None:
+        return None if servable is None else servable.method(name)
+
+    async def method(
+        self, identifier: str, name: str = "forward", device: torch.device | None = None
+    ) -> Method:
+        """Return a method, loading its model if need be. Raises the same."""
+        method = self.loaded_method(identifier, name, device)
+        if method is None:
+            device = self._models.device_for(identifier, self._devices, device)
             servable = await loaded(self._models.load(identifier, device))
             servable.method("forward").counts.waited()
-        return servable.method(name)
+            method = servable.method(name)
+        return method
 
-    async def submit(self, task: Task, body: bytes | bytearray, timeout_s: float | None) -> bytes:
+    def submit(
+        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+    ) -> Awaitable[bytes]:
         """Answer a request; raises what the engine raises."""
+        if self._tracing or self._devices.are_several:
+            return self._observed(task, body, timeout_s)
+        return self._engine.submit(task, body, timeout_s)
+
+    async def _observed(
+        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+    ) -> bytes:
         steps: list[StepTime] | None = [] if self._tracing else None
         self._devices.begin(task.device)
         try:

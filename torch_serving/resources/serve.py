@@ -1,6 +1,5 @@
 """Inference: one request through one model."""
 
-import falcon
 import falcon.asgi
 
 from torch_serving.call import FormCall
@@ -24,11 +23,14 @@ class Serve:
         read = form_of_body(req.content_type)
         write = form_of_answer(req.get_header("accept"))
         body = await req.read_body(self._max_body_bytes)
-        method = await self._inference.method(identifier, name, asked, invalidation)
+        method = self._inference.loaded_method(identifier, name, asked, invalidation)
+        if method is None:
+            method = await self._inference.method(identifier, name, asked)
         req.count_in(method.counts)
         task: Task = method if read is write is None else FormCall(method, read, write)
         resp.data = await self._inference.submit(task, body, timeout_of(req))
-        resp.content_type = write.media_type if write else falcon.MEDIA_JSON
+        if write is not None:
+            resp.content_type = write.media_type
 
 
 def timeout_of(req: Request) -> float | None:
