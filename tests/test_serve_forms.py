@@ -335,6 +335,17 @@ def test_what_a_body_is(header: str | None, expected: Any):
     assert form_of_body(header) is expected
 
 
+@pytest.fixture
+def unknown_headers() -> Iterator[None]:
+    """What was said of a header is remembered."""
+    for forget in (form_of_body.cache_clear, form_of_answer.cache_clear):
+        forget()
+    yield
+    for forget in (form_of_body.cache_clear, form_of_answer.cache_clear):
+        forget()
+
+
+@pytest.mark.usefixtures("unknown_headers")
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(forms, "library", lambda: None)
     with pytest.raises(UnsupportedContentType, match="extra `safetensors`"):
