@@ -17,7 +17,6 @@ from client import LIMIT_S, Client, in_threads, scalar, tensor
 from conftest import Process
 from servables import scripted
 
-from torch_serving import engine
 from torch_serving._statistics import SIZES
 from torch_serving.batching import (
     NotRowWise,
@@ -27,8 +26,9 @@ from torch_serving.batching import (
     rows_of,
     split,
 )
-from torch_serving.engine import Engine, Job
+from torch_serving.engine import Engine
 from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
+from torch_serving.jobs import Job, work
 from torch_serving.servable import Method, Servable
 from torch_serving.sidecar import Settings
 
@@ -184,7 +184,7 @@ def test_only_the_guilty_of_a_batch_fails():
         method(body="assert bool((x < 100).all()), 'too large'\n    return x"), body_of(1.0)
     )
     jobs = [Job(picky, body_of(value)) for value in (1.0, 2.0, 100.0, 3.0)]
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert [type(job.error) for job in jobs] == [
         type(None),
         type(None),
@@ -200,7 +200,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
     other = proved(method(body="return x + 1"))
     bodies = [body_of(1.0), b"[", body_of(2.0), b'["a"]', body_of(1.0, 2.0), body_of(3.0)]
     jobs = [Job(double, body) for body in bodies] + [Job(other, body_of(7.0))]
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert [job.error is None for job in jobs] == [True, False, True, False, True, True, True]
     for job, text in (
         (0, b"[2.0]"),
@@ -217,7 +217,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
 def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureFixture):
     model = proved(method(body="return x if x.size(0) < 3 else x[:1]"))
     jobs = [Job(model, body_of(float(value))) for value in range(3)]
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert [job.error for job in jobs] == [None] * 3
     assert model.batching is not None
     assert model.batching.state == "off"
@@ -227,7 +227,7 @@ def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureF
 def test_batches_have_at_most_so_many_rows():
     model = proved(method(max_batch=4))
     jobs = [Job(model, body_of(float(value))) for value in range(10)]
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert sizes(model) == {2: 1, 4: 2}
 
 

@@ -12,10 +12,10 @@ from client import LIMIT_S, Client, RawConnection, in_threads, scalar, string, t
 from conftest import Process
 from servables import SOURCES, scripted
 
-from torch_serving import engine
 from torch_serving import pace as pacing
-from torch_serving.engine import Engine, Job
+from torch_serving.engine import Engine
 from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
+from torch_serving.jobs import Job, work
 from torch_serving.pace import MAX_SHORT_SHAPES, SHORT_S, WARM_UP_RUNS, Pace, is_bounded
 from torch_serving.servable import Method, Servable
 
@@ -131,7 +131,7 @@ def test_an_error_in_a_group_stays_with_its_job():
         Job(sparse, one),
         Job(echo, two),
     ]
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert [type(job.error).__name__ for job in jobs] == [
         "NoneType",
         "InvalidJson",
@@ -172,7 +172,7 @@ def test_inference_mode_is_entered():
 
 def test_inference_mode_is_left_on_in_threads_that_run_models():
     def run() -> bool:
-        engine.work([])
+        work([])
         return torch.is_inference_mode_enabled()
 
     assert in_a_thread(run)
@@ -299,11 +299,11 @@ def test_runs_are_recorded(monkeypatch: pytest.MonkeyPatch):
     one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
     for body in (one, two):
         for _ in range(WARM_UP_RUNS + 1):
-            in_a_thread(engine.work, [Job(picky, body)])
+            in_a_thread(work, [Job(picky, body)])
     assert picky.pace.may_be_short(len(two))
     assert picky.pace.is_short(X)
     assert picky.pace.is_short(Y)
-    in_a_thread(engine.work, [Job(picky, b"{")])  # no inputs: nothing to record
+    in_a_thread(work, [Job(picky, b"{")])  # no inputs: nothing to record
     assert not picky.pace.is_short(Z)
 
 

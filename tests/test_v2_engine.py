@@ -18,9 +18,9 @@ from servables import SOURCES, scripted
 from tritonclient.utils import InferenceServerException
 from v2 import binary, body_of, entry
 
-from torch_serving import engine
 from torch_serving.call import FormCall
-from torch_serving.engine import Engine, Job
+from torch_serving.engine import Engine
+from torch_serving.jobs import Job, work
 from torch_serving.npy_form import NPY
 from torch_serving.pace import WARM_UP_RUNS
 from torch_serving.safetensors_form import SAFETENSORS
@@ -56,7 +56,7 @@ def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
 
 def test_requests_of_all_forms_run_as_one():
     double = method()
-    in_a_thread(engine.work, [Job(double, json_body(ROW))])
+    in_a_thread(work, [Job(double, json_body(ROW))])
     assert double.batching is not None
     assert double.batching.state == "on"
     binary_job, call = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
@@ -69,7 +69,7 @@ def test_requests_of_all_forms_run_as_one():
         Job(FormCall(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
     ]
     before = double.counts.numbers().batches
-    in_a_thread(engine.work, jobs)
+    in_a_thread(work, jobs)
     assert [job.error for job in jobs] == [None] * 5
     assert double.counts.numbers().batches[1] - before[1] == 5
     assert sum(double.counts.numbers().batches[0]) - sum(before[0]) == 1
@@ -83,10 +83,10 @@ def test_requests_of_all_forms_run_as_one():
 
 def test_a_wrong_request_leaves_the_others_of_its_batch_alone():
     double = method()
-    in_a_thread(engine.work, [Job(double, json_body(ROW))])
+    in_a_thread(work, [Job(double, json_body(ROW))])
     wrong, _ = infer_job(double, ROW, outputs=[{"name": "none"}])
     right, call = infer_job(double, ROW)
-    in_a_thread(engine.work, [wrong, right, Job(double, json_body(ROW))])
+    in_a_thread(work, [wrong, right, Job(double, json_body(ROW))])
     assert "output `none` is unknown" in str(wrong.error)
     assert json.loads(right.value[: call.answer_json_bytes])["outputs"][0]["data"] == [2.0, 4.0]
 
@@ -97,7 +97,7 @@ def test_how_large_short_bodies_are_is_known_of_each_form():
     row = np.ones((1, 200_000), "float32")
     for _ in range(2 * WARM_UP_RUNS):
         job, call = infer_job(double, row[:, :2])
-        in_a_thread(engine.work, [job])
+        in_a_thread(work, [job])
     assert call.pace.may_be_short(job.body_bytes)
     assert not double.pace.may_be_short(1)
     assert not InferCall(double, "m", None).pace.may_be_short(1)

@@ -12,7 +12,7 @@ import torch
 
 from torch_serving._decoder import Plan
 from torch_serving.batching import Batching
-from torch_serving.engine import Job, work
+from torch_serving.jobs import Job, work
 from torch_serving.servable import Method, Servable
 
 # Requests are tried until one works; this bounds how many, and for how long.

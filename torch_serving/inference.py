@@ -5,7 +5,8 @@ from collections.abc import Awaitable
 import torch
 
 from torch_serving.devices import Devices
-from torch_serving.engine import Engine, StepTime, Task
+from torch_serving.engine import Engine
+from torch_serving.jobs import StepTime, Task
 from torch_serving.models import Models, loaded
 from torch_serving.servable import Method
 from torch_serving.tracing import Tracing

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_serving._statistics import STEPS
-from torch_serving.engine import StepTime
 from torch_serving.errors import StartupError
+from torch_serving.jobs import StepTime
 
 NEEDED = (
     "opentelemetry.sdk",

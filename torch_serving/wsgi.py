@@ -15,8 +15,9 @@ from torch_serving.body import check_length, check_whole, coding_of, decoded
 from torch_serving.call import FormCall
 from torch_serving.config import Config
 from torch_serving.devices import Devices, device_of
-from torch_serving.engine import Engine, Task
+from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
+from torch_serving.jobs import Task
 from torch_serving.models import Models
 from torch_serving.parameters import parameters_of
 from torch_serving.resources.healthcheck import HEALTHY

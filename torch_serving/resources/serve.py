@@ -4,10 +4,10 @@ import falcon.asgi
 
 from torch_serving.call import FormCall
 from torch_serving.devices import device_of
-from torch_serving.engine import Task
 from torch_serving.errors import InvalidParameter
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.inference import Inference
+from torch_serving.jobs import Task
 from torch_serving.parameters import parameters_of
 from torch_serving.request import Request
 
