@@ -131,28 +131,31 @@ def uvicorn_server(
         config.body_rate,
         KEEP_ALIVE_S,
     )
-    server = Server(
-        uvicorn.Config(
-            settings.app,
-            loop="uvloop",
-            http=functools.partial(Protocol, settings),  # type: ignore[arg-type]
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
-            ssl_certfile=config.tls_cert,
-            ssl_keyfile=config.tls_key and str(config.tls_key),
-        )
-    )
+    server = Server(uvicorn_config(config, settings))
     server.management = management
     server.lifeline = worker.lifeline
     server.drain_delay_s = config.drain_delay_s
     server.shares_listener = worker.threads.workers > 1
     return server
+
+
+def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config:
+    """All that uvicorn would do besides listening is left to the protocol, or off."""
+    return uvicorn.Config(
+        settings.app,
+        loop="uvloop",
+        http=functools.partial(Protocol, settings),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
+        ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key and str(config.tls_key),
+    )
 
 
 class Server(uvicorn.Server):
