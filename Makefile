@@ -9,13 +9,14 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz test-pythons bench bench-peers demo serve debug clean
+.PHONY: help build check format test fuzz schemathesis test-pythons bench bench-peers demo serve debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
 	@echo "make fuzz          decoder against the slow reference, 20,000 examples"
+	@echo "make schemathesis  the OpenAPI document against a live server, in all phases"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
@@ -56,6 +57,9 @@ test: build
 
 fuzz: build
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py
+
+schemathesis: build
+	@TORCH_SERVING_EXAMPLES=100 $(BIN)/pytest -s tests/test_schemathesis.py
 
 test-pythons:
 	@sh tests/pythons.sh

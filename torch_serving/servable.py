@@ -27,6 +27,7 @@ from torch_serving.pace import Pace, is_bounded
 from torch_serving.schema import Enums, signature_of
 from torch_serving.script_types import EnumMember, envelope_of
 from torch_serving.sidecar import Settings
+from torch_serving.signatures import tell_methods
 
 Identity = tuple[int, ...]  # of a file: models.identity_of
 
@@ -72,6 +73,7 @@ class Servable:
         self._methods: dict[str, Method] = {}
         self._statistics: Statistics | None = None
         self.method("forward")
+        self._told_methods = tell_methods(module, self.method_names(), enums)
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
@@ -111,6 +113,7 @@ class Servable:
             "version": self.version,
             "loaded_s": self.loaded_s,
             "warning": self.warning,
+            "methods": self._told_methods,
         }
 
     def method_names(self) -> list[str]:
