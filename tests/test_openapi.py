@@ -27,7 +27,7 @@ from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.models import Models
 from torch_serving.openapi.document import OPERATIONS, document
-from torch_serving.openapi.facts import Facts, keys_of, known_of
+from torch_serving.openapi.facts import Facts, example, keys_of, known_of
 from torch_serving.openapi.numbers import ELEMENTS, element
 from torch_serving.schema import Signature
 from torch_serving.shared import Shared
@@ -197,6 +197,9 @@ def test_what_a_model_takes_and_gives(root: Path, case: Case):
         assert [str(each) for each in takes.iter_errors(body)] == []
     for body in ([], {"unknown": 1}, [{"type": "unknown", "value": 1}], 0, "text", [[[["x"]]]]):
         assert is_taken(method, body) == takes.is_valid(body), body
+    shown = example(method.signature)
+    assert takes.is_valid(shown)
+    assert is_taken(method, shown)
     inputs = method.decode(json.dumps([enveloped(case.value)]).encode())
     answer = json.loads(method.encode(method.run(inputs)))["result"]
     assert [str(each) for each in schema_for(method.signature, "result").iter_errors(answer)] == []

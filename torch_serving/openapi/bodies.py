@@ -25,8 +25,14 @@ def other(media_type: str) -> Content:
     return {media_type: {"schema": {"type": "string"} if "image" not in media_type else {}}}
 
 
-def body(schema: Schema, others: Content | None = None, required: bool = True) -> Content:
-    return {"required": required, "content": json_of(schema) | (others or {})}
+def body(
+    schema: Schema,
+    others: Content | None = None,
+    examples: Content | None = None,
+    required: bool = True,
+) -> Content:
+    shown = {"schema": schema} | ({"examples": examples} if examples else {})
+    return {"required": required, "content": {JSON: shown} | (others or {})}
 
 
 def ok(content: Content, headers: dict[str, Any]) -> Content:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from torch_serving import __version__
 from torch_serving.openapi import operations, operations_v2, problems, protocol, results, values
 from torch_serving.openapi.bodies import body, ok
-from torch_serving.openapi.facts import Facts, Known
+from torch_serving.openapi.facts import GUESSED, Facts, Known
 from torch_serving.openapi.operation import Operation
 from torch_serving.openapi.operations_v2 import infer
 from torch_serving.openapi.parameters import TIMEOUT
@@ -95,7 +95,8 @@ def model_paths(facts: Facts) -> Iterator[tuple[str, Document]]:
 
 def model_infer(known: Known, facts: Facts) -> Document:
     shared = described(infer("", f"infer.{known.key}"), facts)
-    asked = body(values.reference(f"{known.key}.inputs"))
+    shown = {known.key: {"description": GUESSED, "value": protocol.example(known.signature)}}
+    asked = body(values.reference(f"{known.key}.inputs"), examples=shown)
     return shared | {
         "summary": f"Run {known.model}",
         "description": f"`{known.signature}`",

@@ -1,9 +1,11 @@
 """What a document says of one server: its models, and whom it answers."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from torch_serving.description import example_value, tensor
 from torch_serving.openapi import results, values
 from torch_serving.openapi.numbers import Schema
 from torch_serving.openapi.values import reference
@@ -11,6 +13,10 @@ from torch_serving.schema import Signature
 from torch_serving.signatures import read
 
 MAX_NAMES = 1000  # of models: a longer list is left to GET /models
+GUESSED = (
+    "TorchScript does not tell the shapes of tensors: put them in. `GET /models/<path>` has a "
+    "request that works, where one can be found."
+)
 
 
 class Known(NamedTuple):
@@ -44,6 +50,17 @@ class Facts(NamedTuple):
             return {"description": text, "anyOf": [*branches, {"title": "of another model"}]}
         return {"description": text, "anyOf": branches}
 
+    def examples(self) -> dict[str, Any]:
+        """A body of /serve for each method. The shapes of its tensors are anybody's guess."""
+        return {
+            each.key: {
+                "summary": f"{each.model}: {each.method}",
+                "description": GUESSED,
+                "value": example(each.signature),
+            }
+            for each in self.known
+        }
+
     def components(self) -> dict[str, Schema]:
         """What each method takes and gives."""
         found: dict[str, Schema] = {}
@@ -52,6 +69,13 @@ class Facts(NamedTuple):
             found[f"{each.key}.arguments"] = title | values.arguments(each.signature)
             found[f"{each.key}.result"] = results.result(each.signature.result)
         return found
+
+
+def example(signature: Signature) -> dict[str, Any]:
+    """Arguments by name, as the schema has them."""
+    tensors = itertools.repeat(tensor((1,), "float32"))
+    needed = (each for each in signature.arguments if each.required)
+    return {each.name: example_value(each.plan, tensors) for each in needed}
 
 
 def known_of(held: Iterable[dict[str, Any]], names: Iterable[str]) -> list[Known]:

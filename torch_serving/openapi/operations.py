@@ -46,7 +46,9 @@ SERVE = post(
         *problems.RUN,
     ),
     parameters=lambda facts: [*(make(facts) for make in OF_SERVE), TIMEOUT],
-    body=lambda facts: body(facts.arguments(), {media: binary() for media in FORMS}),
+    body=lambda facts: body(
+        facts.arguments(), {media: binary() for media in FORMS}, facts.examples()
+    ),
     description=(
         "The model is loaded if it is not in memory. The body holds the arguments of its method, "
         "by name, in order or, for one argument, alone. Every media type but those of the binary "

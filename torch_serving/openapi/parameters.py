@@ -48,7 +48,7 @@ def servable(facts: Facts) -> Parameter:
 
 def device(facts: Facts) -> Parameter:
     text = "Where to run; without it, where the model's settings or the server's flags say."
-    return of_query("device", {"enum": facts.devices}, text)
+    return of_query("device", {"type": "string", "enum": facts.devices}, text)
 
 
 def method(facts: Facts) -> Parameter:

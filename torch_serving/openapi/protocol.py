@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from torch_serving.named_arguments import MAX_INT64
-from torch_serving.named_tensors import Slot, can_be_named, inputs_of, is_vector, slots_of
+from torch_serving.named_tensors import EACH, Slot, can_be_named, inputs_of, is_vector, slots_of
 from torch_serving.openapi.numbers import SHAPE, Schema, nested, one_of
 from torch_serving.openapi.values import reference
 from torch_serving.schema import Signature
@@ -144,6 +144,20 @@ def model_request(signature: Signature) -> Schema:
     known = outputs is not None and all(slot.is_fixed for slot in outputs)
     names = [slot.name for slot in outputs or []] if known else None
     return {"description": str(signature)} | request(inputs_schema(signature), names)
+
+
+def example(signature: Signature) -> dict[str, Any]:
+    """A request to one model; the shapes of its tensors are anybody's guess."""
+    slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
+    return {"inputs": [example_input(slot) for slot in slots if slot.required]}
+
+
+def example_input(slot: Slot) -> dict[str, Any]:
+    form = slot.plan.parts[0].form if is_vector(slot.plan) else slot.plan.form
+    datatype = "FP32" if form == "tensor" else datatypes_of(form)[0]
+    data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
+    name = slot.name.replace(EACH, "0")
+    return {"name": name, "shape": [1], "datatype": datatype, "data": data}
 
 
 def any_request() -> Schema:
