@@ -93,6 +93,20 @@ def test_every_error_appears():
     assert told - {(200, "OK")} <= known
 
 
+def test_errors_below_v2_have_their_form():
+    """As documents, for every class, and not those of another."""
+    found = document(OPERATIONS, Facts([], [], ["cpu"], []))
+    operation = found["paths"]["/v2/models/{model}/infer"]["post"]
+    for status, response in operation["responses"].items():
+        if status != "200":
+            schema = response["content"]["application/json"]["schema"]
+            takes = jsonschema_rs.validator_for({**schema, "components": found["components"]})
+            for description in response["description"].split("; "):
+                assert takes.is_valid({"error": description})
+                assert takes.is_valid({"error": f"{description}: something"})
+            assert not takes.is_valid({"error": "Another"})
+
+
 def test_operations_have_names_of_their_own():
     names = [each.name for operations in OPERATIONS.values() for each in operations]
     assert len(names) == len(set(names))

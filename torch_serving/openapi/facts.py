@@ -13,6 +13,7 @@ from torch_serving.schema import Signature
 from torch_serving.signatures import read
 
 MAX_NAMES = 1000  # of models: a longer list is left to GET /models
+MAX_METHODS = 200  # that are told of: each takes about 20 KB of the document
 GUESSED = (
     "TorchScript does not tell the shapes of tensors: put them in. `GET /models/<path>` has a "
     "request that works, where one can be found."
@@ -87,7 +88,7 @@ def known_of(held: Iterable[dict[str, Any]], names: Iterable[str]) -> list[Known
         (model, method, told)
         for model in sorted(set(names) & set(newest))
         for method, told in newest[model].items()
-    ]
+    ][:MAX_METHODS]
     keys = keys_of([f"{model}.{method}" for model, method, _ in methods])
     return [
         Known(model, method, key, read(told))

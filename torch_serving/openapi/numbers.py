@@ -51,9 +51,10 @@ def nested(item: Schema, name: str) -> dict[str, Schema]:
     return {name: {"anyOf": [item, again]}}
 
 
-SHAPE: Schema = {
+DIMENSIONS: Schema = {
     "type": "array",
     "items": {"type": "integer", "minimum": 0},
     "maxItems": MAX_RANK,
     "description": "The dimensions. Their product is how many numbers there are.",
 }
+SHAPE: Schema = {"$ref": "#/components/schemas/Shape"}  # of those, which stand in many places

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch_serving.named_arguments import MAX_INT64
 from torch_serving.named_tensors import EACH, Slot, can_be_named, inputs_of, is_vector, slots_of
-from torch_serving.openapi.numbers import SHAPE, Schema, nested, one_of
+from torch_serving.openapi.numbers import DIMENSIONS, SHAPE, Schema, nested, one_of
 from torch_serving.openapi.values import reference
 from torch_serving.schema import Signature
 from torch_serving.v2.datatypes import BYTES, DATATYPES, NAMES
@@ -50,7 +50,7 @@ def entry(name: Schema, datatype: str, shape: Schema = SHAPE, data: Schema | Non
             "shape": shape,
             "datatype": {"const": datatype},
             "data": data or reference(DATA[datatype]),
-            "parameters": JSON_PARAMETERS,
+            "parameters": reference("InputParameters"),
         },
         "required": ["name", "shape", "datatype", "data"],
     }
@@ -107,7 +107,7 @@ def shape_of(slot: Slot) -> Schema:
     if slot.plan.form == "tensor":
         return SHAPE
     if is_vector(slot.plan):
-        return SHAPE | {"minItems": 1, "maxItems": 1}
+        return DIMENSIONS | {"minItems": 1, "maxItems": 1}
     return {"enum": [[], [1]]}
 
 
@@ -239,6 +239,7 @@ def statistics() -> Schema:
 def components() -> dict[str, Schema]:
     return {
         **nested(TEXT, "Texts"),
+        "InputParameters": JSON_PARAMETERS,
         "InferRequest": any_request(),
         "InferAnswer": answer(),
         "ModelMetadata": metadata(),

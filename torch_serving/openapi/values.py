@@ -11,6 +11,7 @@ from torch_serving._decoder import Plan
 from torch_serving.images import DATA_TYPES, LAYOUTS, MODES
 from torch_serving.openapi.numbers import (
     COMPLEX,
+    DIMENSIONS,
     ELEMENTS,
     EXACT_IN_FLOAT64,
     NOT_FINITE,
@@ -244,4 +245,4 @@ def components() -> dict[str, Schema]:
         "Complex numbers are pairs of real and imaginary part."
     )
     tensors = {"description": text, "anyOf": [tensor_of(data_type) for data_type in ELEMENTS]}
-    return {**numbers, "Tensor": tensors, "Image": image(), "Any": any_value()}
+    return {**numbers, "Shape": DIMENSIONS, "Tensor": tensors, "Image": image(), "Any": any_value()}
