@@ -6,22 +6,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
-CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test fuzz schemathesis test-pythons bench bench-peers demo serve debug clean
+.PHONY: help build check format test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make test          all tests"
-	@echo "make fuzz          decoder against the slow reference, 20,000 examples"
-	@echo "make schemathesis  the OpenAPI document against a live server, in all phases"
+	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
+	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
+	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
+	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
+	@echo "make schemathesis  the OpenAPI document against a live server, in all phases (10 minutes)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
 	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
-	@echo "make debug         the codec tests with bounds checks and sanitizers"
+	@echo "make asan          all tests against extensions with bounds checks, AddressSanitizer and UBSan"
+	@echo "make debug         the same for the tests of codec and cache only: a minute"
 
 build: $(VENV)/.installed
 	@$(MAKE) --no-print-directory $(VENV)/.built
@@ -55,8 +59,18 @@ serve: $(EXAMPLE)
 test: build
 	@$(BIN)/pytest
 
+chaos: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+soak: build
+	@PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
+
 fuzz: build
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py tests/test_identifiers.py tests/test_v2_bodies.py
+	@BIN=$(BIN) sh tests/fuzz/fuzz.sh run
+
+fuzz-coverage: build
+	@BIN=$(BIN) sh tests/fuzz/fuzz.sh coverage
 
 schemathesis: build
 	@TORCH_SERVING_EXAMPLES=100 $(BIN)/pytest -s tests/test_schemathesis.py
@@ -85,8 +99,12 @@ bench: build
 bench-peers: build
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
-debug: build
+asan: build
 	@BIN=$(BIN) sh tests/sanitizers.sh
+
+debug: build
+	@BIN=$(BIN) sh tests/sanitizers.sh $(wildcard tests/test_decoder*.py tests/test_encoder*.py \
+		tests/test_json*.py tests/test_cache.py)
 
 clean:
 	rm -rf $(VENV) .venv-* .build build dist *.egg-info torch_serving/*.so ext/_*.cpp $(EXAMPLE)

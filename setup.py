@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 
 SIMDJSON = str(Path(simdjson.__file__).parent)  # the wheel ships simdjson.h and simdjson.cpp
 
-DEBUG = bool(os.environ.get("TORCH_SERVING_DEBUG"))  # `make debug`
+DEBUG = bool(os.environ.get("TORCH_SERVING_DEBUG"))  # `make debug` and `make asan`
 
 COMMON = {
     "language": "c++",
@@ -54,7 +54,6 @@ setup(
             extension("_statistics"),
         ],
         include_path=["ext"],
-        build_dir=".build/debug/cython" if DEBUG else None,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

@@ -1,6 +1,7 @@
 """The least that a server of binary tensors can do: receive a body, send as many bytes.
 
-`python -m benchmarks.bare_app PORT BYTES [ours]`: on stock uvicorn, or on this server's protocol.
+`python -m benchmarks.bare_app PORT BYTES [ours]`: on stock uvicorn, or on this server's protocol
+and with its allocator.
 """
 
 import functools
@@ -11,6 +12,7 @@ import uvicorn
 
 from torch_serving._protocol import Protocol, Settings
 from torch_serving._statistics import Statistics
+from torch_serving.allocator import keep_freed_memory
 
 MAX_BODY_BYTES = 1 << 28
 
@@ -39,6 +41,7 @@ def main() -> None:
     app = application(bytes(int(size)))
     http: Any = "httptools"
     if ours:
+        keep_freed_memory()
         refused = Statistics().refused
         settings = Settings(app, None, refused, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
         http = functools.partial(Protocol, settings)

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.binary`. All forms are asked in turn, several times, and the best of each
 counts. CPU is that of the server's processes, a request; the bare app receives and sends the same
-number of bytes on stock uvicorn, or on this server's protocol.
+number of bytes on stock uvicorn, or on this server's protocol and with its allocator.
 """
 
 import argparse

@@ -62,8 +62,6 @@ bool has_escape(std::string_view text) noexcept {
 
 Error convert(simdjson::error_code code) noexcept {
     switch (code) {
-        case simdjson::SUCCESS:
-            return Error::none;
         case simdjson::EMPTY:
             return Error::empty;
         case simdjson::UTF8_ERROR:

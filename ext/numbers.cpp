@@ -167,10 +167,15 @@ Bits with_sign(Bits bits, bool negative) noexcept {
     return static_cast<Bits>(bits | Bits{negative} << (8 * sizeof bits - 1));
 }
 
+// Whether it is NaN or an infinity as a word, where the document takes those.
+bool is_word(const NumberText& place) noexcept {
+    return place.non_finite && is_non_finite(place.at, place.end);
+}
+
 template <class Float>
-Error read_float_slowly(const char* at, const char* end, bool non_finite,
-                        typename Float::Bits* out) noexcept {
-    if (non_finite && is_non_finite(at, end)) {
+Error read_float_slowly(const NumberText& place, typename Float::Bits* out) noexcept {
+    const char *at = place.at, *end = place.end;
+    if (is_word(place)) {
         *out = with_sign(*at == 'N' ? Float::NOT_A_NUMBER : Float::INFINITE, *at == '-');
         return Error::none;
     }
@@ -193,7 +198,7 @@ template <class Float>
         *out = with_sign(bits, number.negative);
         return Error::none;
     }
-    return read_float_slowly<Float>(place.at, place.end, place.non_finite, out);
+    return read_float_slowly<Float>(place, out);
 }
 
 template <class Integer>
@@ -206,10 +211,10 @@ Error narrow_integer(uint64_t value, bool negative, Integer* out) noexcept {
 }
 
 template <class Integer>
-Error read_integer_slowly(const char* at, const char* end, Integer* out) noexcept {
-    if (!starts_number(*at)) return Error::not_integer;
+Error read_integer_slowly(const NumberText& place, Integer* out) noexcept {
+    if (!starts_number(*place.at) || is_word(place)) return Error::not_integer;
     Decimal number;
-    if (!read_decimal(at, end, &number)) return Error::bad_number;
+    if (!read_decimal(place.at, place.end, &number)) return Error::bad_number;
     if (!number.integer) return Error::not_integer;
     if (number.truncated) {  // 20 digits fit if no bit was lost; more never do
         bool twenty = number.end - number.digits == MAX_DIGITS + 1;
@@ -226,7 +231,7 @@ template <class Integer>
     if (read_plain_integer(place, &number)) {
         return narrow_integer(number.mantissa, number.negative, out);
     }
-    return read_integer_slowly(place.at, place.end, out);
+    return read_integer_slowly(place, out);
 }
 
 Error read_boolean(const NumberText& place, uint8_t* out) noexcept {
@@ -235,7 +240,9 @@ Error read_boolean(const NumberText& place, uint8_t* out) noexcept {
         *out = *at == 't';
         return Error::none;
     }
-    if (*at == '-') return is_number(at, place.end) ? Error::not_boolean : Error::bad_number;
+    if (*at == '-') {
+        return is_number(at, place.end) || is_word(place) ? Error::not_boolean : Error::bad_number;
+    }
     Error error = read_integer(place, out);
     return error == Error::none && *out > 1 ? Error::not_boolean : error;
 }

@@ -121,7 +121,11 @@ class RawConnection:
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
-        self.socket = socket.create_connection((address.hostname, address.port), LIMIT_S)
+        self._address = (address.hostname, address.port)
+        self.connect()
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(self._address, LIMIT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = self.socket.makefile("rb")
 

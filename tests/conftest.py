@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 from client import LIMIT_S, Client, scalar, tensor, warm_up
+from hypothesis import HealthCheck, settings
 from servables import save_broken_files, save_models
+
+settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
+settings.register_profile(
+    "fuzz", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SERVERS = ["uvicorn", "meinheld"]
 
@@ -20,13 +27,19 @@ SERVERS = ["uvicorn", "meinheld"]
 class Process:
     """`python -m torch_serving` with its output in files, as a pipe might fill."""
 
-    def __init__(self, folder: Path, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str],
+        module: str = "torch_serving",
+    ) -> None:
         self._out = folder / "stdout"
         self._err = folder / "stderr"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "torch_serving", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

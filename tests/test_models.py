@@ -19,6 +19,7 @@ from torch_serving._statistics import Counts, Statistics
 from torch_serving.archive import OpenFile
 from torch_serving.errors import InvalidServable
 from torch_serving.models import Models
+from torch_serving.servable import Label
 from torch_serving.sidecar import Settings
 
 CPU = torch.device("cpu")
@@ -28,6 +29,7 @@ class Fake:
     """Stands for a servable."""
 
     def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+        self.label = Label(path.name)
         self.identifier = path.name
         self.warning = ""
         self.bytes = lambda: 1

@@ -1,13 +1,12 @@
 """The codec against the reference (reference.py): random schemas, values and broken bodies."""
 
 import json
-import os
 from typing import Any
 
 import numpy as np
 import pytest
 import reference
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from reference_values import FLOATS, INTEGERS, Number, Object, Tensor
 from reference_writer import write
@@ -15,12 +14,6 @@ from reference_writer import write
 from torch_serving._decoder import Argument, Decoder, Makers, Plan
 from torch_serving._encoder import Encoder
 from torch_serving.errors import InvalidJson, ServingError
-
-settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
-settings.register_profile(
-    "fuzz", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck)
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 MAKERS = Makers(
     tensor=lambda array: Tensor(array, array.dtype.name),

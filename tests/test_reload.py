@@ -1,7 +1,9 @@
 """SIGHUP: what was read at the start is read again, and no request is lost."""
 
 import os
+import pty
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -120,3 +122,16 @@ def test_a_worker_that_dies_meanwhile(root: Path, start: Callable[..., Process])
     assert status(url, "") == 200
     process.signal()
     assert process.exit_code() == 0
+
+
+def test_a_terminal_that_is_closed_stops_the_server(root: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        with out.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+        os.execv(sys.executable, [sys.executable, "-m", "torch_serving", str(root), "--port", "0"])
+    wait_until(lambda: out.exists() and " on http://" in out.read_text())
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

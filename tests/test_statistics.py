@@ -112,7 +112,11 @@ def test_a_document_that_another_process_writes():
 
 def test_each_worker_has_a_list_of_its_own():
     inventory = Inventory(2)
+    inventory.publish([{"identifier": "the parent's"}])  # which serves nothing
+    inventory.enter(0)
     inventory.publish([{"identifier": "a.pt"}])
     inventory.enter(1)
     inventory.publish([{"identifier": "b.pt"}])
     assert inventory.read() == [[{"identifier": "a.pt"}], [{"identifier": "b.pt"}]]
+    inventory.leave(0)
+    assert inventory.read() == [[], [{"identifier": "b.pt"}]]

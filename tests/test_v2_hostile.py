@@ -196,6 +196,10 @@ CASES = {
     "an object among numbers": data("got an object", "[1,{},3]"),
     "numbers an object": data("", "{}"),
     "a number that is none": data("Invalid JSON", "[1,-,3]"),
+    "an infinity among integers": data(
+        "-Infinity does not fit int32", "[1,-Infinity,3]", datatype="INT32"
+    ),
+    "an infinity among truths": data("-Infinity does not fit bool", "[-Infinity]", "[1]", "BOOL"),
     "another word": data("Invalid JSON", "[1,nan,3]"),
     "a float too large": data("does not fit float32", "[1,1e39,3]"),
     "an integer too large": data("does not fit int8", "[1,128,3]", datatype="INT8"),

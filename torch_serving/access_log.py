@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import logging
 import time
 from typing import NamedTuple, TextIO
+
+logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.1  # a line is on its way for at most this long
 MAX_URL = 300
@@ -29,6 +32,7 @@ class AccessLog:
         self._stream = stream
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
         self._lines: list[str] = []
+        self._is_full = False  # and that was told
         self._second = 0
         self._time = ""
 
@@ -61,8 +65,14 @@ class AccessLog:
     def flush(self) -> None:
         """Write what was gathered."""
         lines, self._lines = self._lines, []
-        self._stream.write("".join(lines))
-        self._stream.flush()
+        try:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+            self._is_full = False
+        except OSError as error:  # requests go on without their lines
+            if not self._is_full:
+                logger.error("the access log is not written: %s", error.strerror)
+            self._is_full = True
 
     def _flush_later(self) -> None:
         try:

@@ -9,6 +9,7 @@ from torch_serving.errors import (
     ClientError,
     MethodNotAllowed,
     NotFound,
+    OutOfMemory,
     ServingError,
     UnexpectedError,
 )
@@ -41,5 +42,7 @@ def translate(error: BaseException, request_id: bytes) -> ServingError:
         return MethodNotAllowed(dict(error.headers or {}).get("Allow", ""))
     if isinstance(error, falcon.HTTPError) and error.status_code < 500:
         return ClientError(error.description or error.title or "")
+    if isinstance(error, MemoryError):
+        return OutOfMemory("the server has too little memory left for this request")
     logger.error("unexpected error in request %s", request_id.decode(), exc_info=error)
     return UnexpectedError()

@@ -29,7 +29,8 @@ from torch_serving.resources.serve import Serve
 from torch_serving.swagger_ui import START, TYPES, find_files
 from torch_serving.tracing import Tracing
 
-EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")  # to scripts of other origins
+# to scripts of other origins
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
 App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
@@ -49,7 +50,7 @@ def create_app(
     inference = Inference(models, engine, devices, tracing)
     app.add_route("/serve", Serve(inference, config.max_body_bytes))
     app.add_route("/models", ModelList(management))
-    app.add_route("/models/{identifier:path}", Model(models, config, management))
+    app.add_route("/models/{identifier:path}", Model(models, devices, management))
     app.add_route("/metrics", MetricsPage(metrics))
     app.add_route("/healthcheck", Healthcheck())
     app.add_route("/ready", Ready(is_ready))

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from torch_serving.errors import InvalidServable
+from torch_serving.errors import InvalidServable, file_error
 
 # Weights are stored as they are, and code packs well: more than this is no model.
 MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
 CHUNK_BYTES = 1 << 20
 LIST = "models.sha256"  # beside the models; optional
+CLOSED_LIST = f"{LIST} can't be read, and only what it lists may be loaded"
 EXPECTED = "models are saved with torch.jit.save"
 
 
@@ -48,7 +49,7 @@ def opened(path: Path, digest: str | None = None) -> Iterator[OpenFile]:
         # a FIFO that nobody writes to would hold up the opening
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise InvalidServable(f"the file can't be opened: {error.strerror}") from None
+        raise file_error(error, "the file can't be opened") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InvalidServable("it is no regular file")
@@ -95,10 +96,10 @@ def listed_digest(root: Path, name: str) -> str | None:
         lines = (root / LIST).read_text().splitlines()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError):
-        raise InvalidServable(
-            f"{LIST} can't be read, and only what it lists may be loaded"
-        ) from None
+    except OSError as error:
+        raise file_error(error, CLOSED_LIST) from None
+    except UnicodeDecodeError:
+        raise InvalidServable(CLOSED_LIST) from None
     for line in lines:
         digest, _, listed = line.partition(" ")
         if listed.lstrip(" *").removeprefix("./") == name:
@@ -113,8 +114,10 @@ def check(path: Path) -> None:
             check_contents(archive, path.stat().st_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise InvalidServable(f"not a TorchScript archive ({error}); {EXPECTED}") from None
-    except (OSError, ValueError, RuntimeError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or type(error).__name__
+    except OSError as error:
+        raise file_error(error, "the file can't be read") from None
+    except (ValueError, RuntimeError, UnicodeDecodeError) as error:
+        problem = type(error).__name__
         raise InvalidServable(f"not a TorchScript archive ({problem}); {EXPECTED}") from None
 
 

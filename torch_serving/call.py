@@ -30,7 +30,7 @@ class Call:
         self.pace = method.pace_of(form)
         self.batching = method.batching
         self.counts = method.counts
-        self.servable = method.servable
+        self.label = method.label
         self.name = method.name
         self.device = method.device
         self.run = method.run

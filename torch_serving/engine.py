@@ -103,7 +103,7 @@ DECODE = Step(attrgetter("decode"), STEPS.index("decode"))
 RUN = Step(attrgetter("run"), STEPS.index("forward"))
 ENCODE = Step(attrgetter("encode"), STEPS.index("encode"))
 QUEUE = STEPS.index("queue")
-SERVABLE = attrgetter("method.servable")
+LABEL = attrgetter("method.label")
 
 
 def work(jobs: Sequence[Job]) -> None:
@@ -128,8 +128,8 @@ def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
     left = run_groups(jobs, mark) if len(jobs) > 1 else jobs
-    for servable, group in groupby(left, SERVABLE):
-        mark(servable.board_name)
+    for label, group in groupby(left, LABEL):
+        mark(label.board_name)
         take(RUN, group)
     mark(b"")
     take(ENCODE, jobs)
@@ -168,7 +168,7 @@ def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
     for batching, members in groups.items():
         for indices in groups_of([job.value for job in members], batching.max_rows):
             group = [members[index] for index in indices]
-            mark(group[0].method.servable.board_name)
+            mark(group[0].method.label.board_name)
             if len(group) == 1 or not run_together(batching, group):
                 left += group
     return left

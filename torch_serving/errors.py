@@ -40,8 +40,11 @@ Descriptions are part of the wire contract: clients compare them. StartupError s
 told to whoever starts the server, never to a client.
 """
 
+import errno
 import math
 from typing import ClassVar
+
+NO_DESCRIPTOR = "the server has no file descriptor left"
 
 
 class ServingError(Exception):
@@ -267,3 +270,15 @@ class DeadlineExceeded(ServerError):
 
 class StartupError(Exception):
     """The server can't start as it was asked to; one line says why."""
+
+
+def file_error(error: OSError, what: str) -> ServingError:
+    """What a model's file that can't be opened means. Where the process has no descriptor or no
+    memory left, the file is not to blame, and nobody must remember it as a bad one."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Overloaded(NO_DESCRIPTOR)
+    if error.errno == errno.EAGAIN:
+        return Overloaded("the server can't start a process now")
+    if error.errno == errno.ENOMEM:
+        return OutOfMemory("the server has too little memory left for this request")
+    return InvalidServable(f"{what}: {error.strerror or type(error).__name__}")

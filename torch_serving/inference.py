@@ -44,4 +44,4 @@ class Inference:
         finally:
             self._devices.end(task.device)
             if self._tracing and steps:
-                self._tracing.record(task.servable.identifier, steps)
+                self._tracing.record(task.label.identifier, steps)

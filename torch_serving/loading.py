@@ -1,7 +1,9 @@
 """A file and its settings -> a servable that is warm."""
 
+import errno
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,17 @@ import torch
 
 from torch_serving.archive import EXPECTED, OpenFile, opened, version_of
 from torch_serving.batching import is_close, merge, rows_of
-from torch_serving.errors import InvalidServable, ServingError
+from torch_serving.errors import (
+    NO_DESCRIPTOR,
+    InvalidServable,
+    OutOfMemory,
+    Overloaded,
+    ServingError,
+    file_error,
+)
 from torch_serving.pace import WARM_UP_RUNS
 from torch_serving.script_types import enum_members, install_stand_ins
-from torch_serving.servable import Identity, Method, Servable, explain
+from torch_serving.servable import Identity, Method, Servable, explain, is_out_of_memory
 from torch_serving.sidecar import Settings, WarmUp
 
 logger = logging.getLogger(__name__)
@@ -34,7 +43,11 @@ def load(
     settings or one of those requests are wrong.
     """
     with opened(path, digest) as file:
-        if not survives(file):
+        try:
+            survived = survives(file)
+        except OSError as error:
+            raise file_error(error, "it can't be tried") from None
+        if not survived:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
         return load_open(file, path.name, device, identity, settings or Settings())
 
@@ -70,6 +83,10 @@ def read_module(path: Path, device: torch.device) -> torch.jit.ScriptModule:
         module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:
         reason = explain(error).partition("\n")[0]
+        if is_out_of_memory(error):
+            raise OutOfMemory("the model needs more memory than the device has left") from error
+        if os.strerror(errno.EMFILE) in reason:
+            raise Overloaded(NO_DESCRIPTOR) from error
         raise InvalidServable(
             f"not a TorchScript archive that can be loaded here ({reason}); {EXPECTED}"
         ) from error

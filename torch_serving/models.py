@@ -22,7 +22,7 @@ import torch
 from torch_serving._cache import Cache
 from torch_serving.archive import OpenFile, listed_digest, open_file, version_of
 from torch_serving.devices import Devices, device_of
-from torch_serving.errors import InvalidDevice, InvalidServable, ShuttingDown
+from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
 from torch_serving.loading import load, load_open
 from torch_serving.places import (
     Place,
@@ -119,7 +119,10 @@ class Models:
     ) -> torch.device:
         """Where a request runs: where it asks to, else where the model's settings say, else on one
         of `devices`."""
-        return asked or self._own_device(identifier) or devices.choose()
+        try:
+            return asked or self._own_device(identifier) or devices.choose()
+        except Overloaded:  # no descriptor is left to read the settings; a loaded model needs none
+            return devices.choose()
 
     def unload(self, identifier: str) -> bool:
         """Drop a model from all devices; return whether it was loaded. Requests that run go on.
@@ -264,8 +267,8 @@ class Models:
             raise InvalidServable(f"`{place.name}`: {error.detail}") from error
         finally:
             self._board.mark(b"")
-        servable.identifier = place.name
-        servable.board_name = place.board_name
+        servable.label.identifier = place.name
+        servable.label.board_name = place.board_name
         servable.stamps = stamps
         servable.count_in(self._statistics)
         return servable

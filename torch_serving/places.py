@@ -43,7 +43,7 @@ def name_of(identifier: str) -> str:
         not 0 < len(identifier) <= MAX_IDENTIFIER
         or name.startswith(("/", "../"))
         or name in (".", "..")
-        or "\0" in name
+        or "\0" in identifier
     ):
         raise no_such_model(identifier)
     return name
@@ -60,7 +60,10 @@ def identity_of(place: Place) -> Identity:
 
 def real_path_of(root: str, place: Place) -> Path:
     """The file itself, links followed. Raises InvalidServable for one outside the root, or none."""
-    path = Path(os.path.realpath(place.path))
+    try:
+        path = Path(os.path.realpath(place.path))
+    except ValueError:  # half of a surrogate pair is in no file's name
+        raise no_such_model(place.name) from None
     if not path.is_relative_to(root) or not os.path.isfile(path):  # of any length
         raise no_such_model(place.name)
     return path

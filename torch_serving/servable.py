@@ -37,7 +37,18 @@ SUFFIX = b"}"
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 UNTYPED = "Tracer cannot infer type"  # what torch says of a list of several types, or of none
 BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+class Label:
+    """What a model is called. Methods have it instead of their servable: if the two held each
+    other, an evicted model would keep its memory until the next run of the garbage collector."""
+
+    __slots__ = ("board_name", "identifier")
+
+    def __init__(self, identifier: str) -> None:
+        self.identifier = identifier  # below the model root
+        self.board_name = b""
 
 
 class Servable:
@@ -59,8 +70,7 @@ class Servable:
         version: str = "",
     ) -> None:
         self.name = name
-        self.identifier = name  # below the model root
-        self.board_name = b""
+        self.label = Label(name)
         self.version = version
         self.warning = ""  # why it is not what its file would have it be
         self.loaded_s = time.time()
@@ -75,13 +85,17 @@ class Servable:
         self.method("forward")
         self._told_methods = tell_methods(module, self.method_names(), enums)
 
+    @property
+    def identifier(self) -> str:
+        return self.label.identifier
+
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
         method = self._methods.get(name)
         if method is None:
             method = self.apart(name)
             if self._statistics is not None:
-                method.counts = self._statistics.counts(self.board_name, name.encode())
+                method.counts = self._statistics.counts(self.label.board_name, name.encode())
             self._methods[name] = method
         return method
 
@@ -97,7 +111,7 @@ class Servable:
         """Count its requests there from now on."""
         self._statistics = statistics
         for name, method in list(self._methods.items()):
-            method.counts = statistics.counts(self.board_name, name.encode())
+            method.counts = statistics.counts(self.label.board_name, name.encode())
 
     def bytes(self) -> int:
         """What its weights take on its device."""
@@ -116,6 +130,12 @@ class Servable:
             "methods": self._told_methods,
         }
 
+    def weights_dtype(self) -> torch.dtype | None:
+        """The data type of the first weights that are floats, as most tensors that a model takes
+        have the same."""
+        dtypes = (weight.dtype for weight in self.module.parameters())
+        return next((dtype for dtype in dtypes if dtype.is_floating_point), None)
+
     def method_names(self) -> list[str]:
         names: list[str] = self.module._c._method_names()
         return [name for name in names if not name.startswith("_")]
@@ -128,7 +148,8 @@ class Method:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
         self.counts = Counts()
-        self.servable = servable
+        self.label = servable.label
+        self.weights_dtype = servable.weights_dtype()
         self.name = servable.name
         self.device = servable.device
         settings = servable.settings
@@ -191,11 +212,17 @@ def device_value(name: str) -> torch.device:
         raise ValueError(error.detail) from None
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch has a class for it only where the device is a GPU."""
+    kinds = (torch.cuda.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
+
+
 def translated(error: Exception) -> ServingError:
     """What torch or the model raised, as one of our errors."""
     if not isinstance(error, torch.jit.Error):  # that is the model's own, whatever it says
         text = str(error)
-        if isinstance(error, torch.cuda.OutOfMemoryError) or any(w in text for w in NO_MEMORY):
+        if is_out_of_memory(error):
             return OutOfMemory("the request needs more memory than the device has left")
         if BROKEN_DEVICE in text:
             return DeviceFailed("the device is in error; this server process starts again")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch_serving.errors import InvalidServable
+from torch_serving.errors import InvalidServable, file_error
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -77,7 +77,7 @@ def read_toml(path: Path, defaults: Settings) -> Settings:
     except FileNotFoundError:
         return defaults
     except OSError as error:
-        raise InvalidServable(f"{path.name}: {error.strerror}") from None
+        raise file_error(error, path.name) from None
     except UnicodeDecodeError:
         raise InvalidServable(f"{path.name}: it is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -120,7 +120,7 @@ def read_warm_ups(path: Path) -> tuple[WarmUp, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise InvalidServable(f"{path.name}: {error.strerror}") from None
+        raise file_error(error, path.name) from None
     try:
         json.loads(data)
     except ValueError:

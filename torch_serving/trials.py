@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from torch_serving.worker_process import STOP_SIGNALS, SURVIVED, cause_of, reset_signals
+from torch_serving.worker_process import STOP_SIGNALS, SURVIVED, UNTRIED, cause_of, reset_signals
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +44,28 @@ class Trials:
         if survived:
             os.write(answer, SURVIVED)
         elif survived is None:
-            self._fork(trial, question, model, answer)
+            try:
+                self._fork(trial, question, model, answer)
+            except OSError as error:  # no process is left: that says nothing of the model
+                logger.error("%s can't be tried: %s", trial.name, error.strerror)
+                os.write(answer, UNTRIED)
         os.close(model)
         os.close(answer)
 
     def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            with suppress(BaseException):  # the worker will meet it too, and tell it
-                reset_signals()
-                signal.alarm(LIMIT_S)
-                self._try_load(question, model)
-            os.write(answer, SURVIVED)
-            os._exit(0)
-        self._running[pid] = trial
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                with suppress(BaseException):  # the worker will meet it too, and tell it
+                    reset_signals()
+                    signal.alarm(LIMIT_S)
+                    self._try_load(question, model)
+                os.write(answer, SURVIVED)
+                os._exit(0)
+            self._running[pid] = trial
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def reap(self) -> None:
         """Take note of trials that have ended."""

@@ -1,18 +1,19 @@
 """A worker, from the fork on: its connection to the parent, and its end."""
 
+import errno
 import json
 import logging
 import os
-import select
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 READY = b"!"
-SURVIVED = b"+"
+SURVIVED, UNTRIED = b"+", b"?"
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,12 @@ class Lifeline:
         finally:
             os.close(theirs)
         try:
-            select.select([answer], [], [])
-            return os.read(answer, 1) == SURVIVED
+            verdict = os.read(answer, 1)  # no select: a busy worker has descriptors beyond 1024
         finally:
             os.close(answer)
+        if verdict == UNTRIED:
+            raise OSError(errno.EAGAIN, "no process could be started to try it in")
+        return verdict == SURVIVED
 
 
 Serve = Callable[[Lifeline], int]
@@ -58,7 +61,8 @@ def run_worker(serve: Serve, connection: socket.socket) -> None:
     except BaseException:
         logger.exception("the worker ends")
     finally:
-        sys.stdout.flush()
+        with suppress(OSError):  # a full disk must not keep this process from its end
+            sys.stdout.flush()
         logging.shutdown()
         # a lane may be inside a run that never ends, and torch must not be torn down under it
         os._exit(code)

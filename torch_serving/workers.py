@@ -5,6 +5,7 @@ more slowly each time if they die young. To reload, it starts a successor for ea
 the worker end once the successor serves. A worker whose parent dies ends too.
 """
 
+import errno
 import json
 import logging
 import os
@@ -70,6 +71,7 @@ class Supervisor:
         self._workers = [Worker(slot) for slot in range(count)]
         self._to_replace: list[Worker] = []
         self._reload_asked = False
+        self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._stop_signals = 0
         self._exit_code = 0
 
@@ -121,7 +123,12 @@ class Supervisor:
             worker.ready = True
             self._retire(worker.replaces)
         elif message:
-            self._trials.start(json.loads(message), *descriptors)
+            if len(descriptors) == 2:
+                self._trials.start(json.loads(message), *descriptors)
+            else:  # this process has no descriptor left: the worker hears of no survivor
+                logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
+                for descriptor in descriptors:
+                    os.close(descriptor)
         else:  # it died; the signal that says so is on its way
             self._close(worker)
 
@@ -132,17 +139,19 @@ class Supervisor:
         sys.stdout.flush()
         # a signal that comes now waits until the new process has handlers of its own
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            for other in self._workers:
-                self._close(other)
-            ours.close()
-            self._shared.enter(worker.slot)
-            run_worker(self._serve, theirs)
-        theirs.close()
-        worker.pid, worker.connection, worker.ready = pid, ours, False
-        worker.started_s = time.monotonic()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                for other in self._workers:
+                    self._close(other)
+                ours.close()
+                self._shared.enter(worker.slot)
+                run_worker(self._serve, theirs)
+            worker.pid, worker.connection, worker.ready = pid, ours, False
+            worker.started_s = time.monotonic()
+        finally:
+            theirs.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _reap(self) -> None:
         self._trials.reap()
@@ -191,7 +200,15 @@ class Supervisor:
     def _restart(self) -> None:
         for worker in self._workers:
             if not worker.pid and time.monotonic() >= worker.restart_s:
-                self._start(worker)
+                self._start_or_wait(worker)
+
+    def _start_or_wait(self, worker: Worker) -> None:
+        try:
+            self._start(worker)
+        except OSError as error:  # no process or file descriptor is left: try again
+            worker.restart_s = time.monotonic() + worker.delay_s
+            worker.delay_s = min(2 * worker.delay_s, MAX_DELAY_S)
+            logger.error("worker %d can't start: %s", worker.slot, error.strerror)
 
     # Replacing all, one by one.
 
@@ -212,7 +229,7 @@ class Supervisor:
             slot = next(each for each in range(len(taken) + 1) if each not in taken)
             successor = Worker(slot, replaces=self._to_replace.pop(0))
             self._workers.append(successor)
-            self._start(successor)
+            self._start_or_wait(successor)
 
     def _retire(self, worker: Worker | None) -> None:
         """Let a worker end, as its successor serves."""
@@ -235,6 +252,8 @@ class Supervisor:
     # Signals.
 
     def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
+        if self._has_terminal and not os.isatty(sys.stdin.fileno()):
+            self._stop(number, frame)  # it was closed: whoever started the server is gone
         self._reload_asked = True
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

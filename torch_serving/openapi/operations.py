@@ -93,7 +93,14 @@ MODEL_ROUTE = (
 OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "/serve": (SERVE,),
     "/models": (
-        get("/models", "listModels", MODELS_TAG, "All models below the root", always(MODELS)),
+        get(
+            "/models",
+            "listModels",
+            MODELS_TAG,
+            "All models below the root",
+            always(MODELS),
+            errors=problems.READS_FILES,
+        ),
     ),
     "/models/{identifier:path}": MODEL_ROUTE,
     "/metrics": (

@@ -149,6 +149,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             PROTOCOL,
             "The names of all models",
             always(fixed(models={"type": "array", "items": TEXT})),
+            errors=problems.READS_FILES,
         ),
     ),
     "/v2/models/stats": (
@@ -168,7 +169,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             PROTOCOL,
             "All models, and which are in memory",
             always(INDEX),
-            errors=(*problems.BODY, *problems.INVALID),
+            errors=(*problems.BODY, *problems.INVALID, *problems.READS_FILES),
             body=lambda facts: body(
                 {"type": "object", "properties": {"ready": BOOLEAN}}, required=False
             ),

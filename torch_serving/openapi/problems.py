@@ -16,17 +16,18 @@ ALWAYS: Errors = (
     errors.BodyTooLarge,
     errors.HeadTooLarge,
     errors.UnexpectedError,
+    errors.OutOfMemory,
 )
 KEYS: Errors = (errors.Unauthorized,)
 METHODS: Errors = (errors.MethodNotAllowed,)
 UNKNOWN: Errors = (errors.NotFound,)
 STOPS: Errors = (errors.ShuttingDown,)
-KNOWS_MODEL: Errors = (errors.InvalidServable,)
+READS_FILES: Errors = (errors.Overloaded,)  # by the process, which has only so many descriptors
+KNOWS_MODEL: Errors = (errors.InvalidServable, *READS_FILES)
 DEVICE: Errors = (errors.InvalidParameter, errors.InvalidDevice)
 LOADS: Errors = (
     *KNOWS_MODEL,
     errors.Quarantined,
-    errors.OutOfMemory,
     errors.DeviceFailed,
     errors.ShuttingDown,
 )
@@ -44,7 +45,6 @@ INPUT: Errors = (
 RUN: Errors = (
     errors.InferenceFailed,
     errors.UnsupportedResult,
-    errors.OutOfMemory,
     errors.DeviceFailed,
     errors.Overloaded,
     errors.DeadlineExceeded,

@@ -8,7 +8,6 @@ import falcon
 import falcon.asgi
 
 from torch_serving._statistics import SIZES
-from torch_serving.config import Config
 from torch_serving.description import describe
 from torch_serving.devices import Devices, device_of
 from torch_serving.errors import MethodNotAllowed, NotFound
@@ -29,9 +28,9 @@ class ModelList:
 
 
 class Model:
-    def __init__(self, models: Models, config: Config, management: Management) -> None:
+    def __init__(self, models: Models, devices: Devices, management: Management) -> None:
         self._models = models
-        self._devices = Devices(config.device)
+        self._devices = devices
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:

@@ -29,7 +29,7 @@ class InferCall(Call):
     def decode(self, body: bytes | bytearray) -> list[Any]:
         arguments = self.method.signature.arguments
         if self._json_bytes == 0:
-            request = read_raw(body, arguments, usual_datatype(self.servable.module))
+            request = read_raw(body, arguments, usual_datatype(self.method.weights_dtype))
         else:
             # what may run on the event loop is bounded, and takes nothing but tensors
             request = read_request(body, self._json_bytes, not self.pace.bounded)

@@ -39,9 +39,6 @@ OF_TENSOR = {each.tensor: each.name for each in DATATYPES.values()}
 OF_FORM = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
 
 
-def usual_datatype(module: torch.nn.Module) -> str:
-    """That of the first weights, as tensors that a model takes mostly have the same."""
-    for parameter in module.parameters():
-        if parameter.is_floating_point() and parameter.dtype in OF_TENSOR:
-            return OF_TENSOR[parameter.dtype]
-    return "FP32"
+def usual_datatype(dtype: torch.dtype | None) -> str:
+    """What a model's tensors have, by the data type of its weights."""
+    return OF_TENSOR.get(dtype, "FP32") if dtype else "FP32"

@@ -47,7 +47,7 @@ def output_slots(method: Method) -> list[Slot]:
 
 
 def model_metadata(model: str, method: Method) -> dict[str, Any]:
-    usual = usual_datatype(method.servable.module)
+    usual = usual_datatype(method.weights_dtype)
     return {
         "name": model,
         "versions": [VERSION],

@@ -1,0 +1,180 @@
+"""What a worker holds must not grow: good requests, bad ones, clients that go, loads and evictions.
+
+    python -m chaos.soak
+
+From the middle of each on, memory may grow by 5 %, files and threads not at all. The same is then
+asked of servers with a planted leak, which must be caught.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from client import RawConnection, in_threads, raw_request, scalar, tensor, with_length
+
+from chaos.__main__ import print_head
+from chaos.load import Ask, LoadConnection, Reply, ask_counted
+from chaos.slow_clients import GOOD
+from chaos.stage import MEBIBYTE, Server, Stage
+from chaos.table import Effort, Row, Rows
+
+REQUESTS, DISCONNECTS, LOADS, CLIENTS = 100_000, 10_000, 10_000, 4
+MOST_GROWTH = 0.05
+CAPACITY = 3
+FLAGS = ("--model-capacity", str(CAPACITY), "--buffer-size", "0")
+LEAKS = ("memory=1024", "files=1000", "threads=1000")
+ONE = json.dumps([tensor([1], [1.0])]).encode()
+
+
+def serve(body: bytes, query: str = "servable_identifier=mlp.pt") -> bytes:
+    return with_length(body, f"/serve?{query}")
+
+
+# a request, and its status
+BAD = (
+    (serve(b"{"), 400),
+    (serve(b""), 400),
+    (serve(b"[" * 1000), 400),
+    (serve(b'[{"type":"tensor","shape":[3],"value":[1,2]}]'), 400),
+    (serve(b'[{"type":"tensor","value":[1e999]}]'), 400),
+    (serve(b'[{"type":"tensor","value":[1],"data_type":"float31"}]'), 400),
+    (serve(b"[" + b"1" * 10_000 + b"]"), 400),
+    (serve(b'["\xff"]'), 400),
+    (serve(ONE, "servable_identifier=none.pt"), 400),
+    (serve(ONE, "servable_identifier=../mlp.pt"), 400),
+    (serve(ONE, "servable_identifier=mlp.pt&method=none"), 400),
+    (serve(ONE, "servable_identifier=mlp.pt&device=warp"), 400),
+    (serve(ONE, ""), 400),
+    (serve(json.dumps([tensor([1, 1], [1.0]), scalar(1, "int")]).encode(),
+           "servable_identifier=raising.pt"), 500),
+    (raw_request(method="GET", target="/nowhere"), 404),
+    (raw_request(method="DELETE", target="/serve"), 405),
+    (raw_request(b"", "Content-Length: x"), 400),
+    (raw_request(ONE, f"Content-Length: {len(ONE)}", "Content-Encoding: gzip"), 400),
+)  # fmt: skip
+
+
+def good(connection: LoadConnection, index: int) -> Reply:
+    return connection.ask(GOOD)
+
+
+def bad(connection: LoadConnection, index: int) -> Reply:
+    request, status = BAD[index % len(BAD)]
+    reply = connection.ask(request)
+    return Reply(200) if reply.status == status else reply
+
+
+def loaded(connection: LoadConnection, index: int) -> Reply:
+    """The model that was asked for the longest ago: it has been evicted."""
+    return connection.ask(serve(ONE, f"servable_identifier=cycled{index % (CAPACITY + 1)}.pt"))
+
+
+class Phase(NamedTuple):
+    name: str
+    count: int
+    run: Callable[[Server, int], int]  # does something so often; returns what went wrong
+
+
+def asked(ask: Ask, clients: int = CLIENTS) -> Callable[[Server, int], int]:
+    return lambda server, count: len(ask_counted(server.url, ask, clients, count))
+
+
+def disconnect(server: Server, count: int) -> int:
+    """Go away within the head, within the body, and before the answer."""
+
+    def run(client: int) -> None:
+        for index in range(client, count, CLIENTS):
+            with RawConnection(server.url) as connection:
+                connection.send(GOOD[: (30, len(GOOD) - 5, len(GOOD))[index % 3]])
+
+    in_threads(CLIENTS, run)
+    return 0
+
+
+PHASES = (
+    Phase("good requests", REQUESTS, asked(good)),
+    Phase("bad requests", REQUESTS, asked(bad)),
+    Phase("disconnects", DISCONNECTS, disconnect),
+    Phase("loads and evictions", LOADS, asked(loaded, clients=1)),
+)
+
+
+class Held(NamedTuple):
+    """What a server's workers hold."""
+
+    memory: int
+    files: int
+    threads: int
+
+
+def held(server: Server) -> Held:
+    """Once it is quiet."""
+    time.sleep(0.3)
+    return Held(server.resident_bytes(), server.open_files(), server.status("Threads"))
+
+
+def grown(middle: Held, end: Held) -> list[str]:
+    """What has grown more than it may."""
+    found = ["memory"] if end.memory > middle.memory * (1 + MOST_GROWTH) else []
+    found += ["files"] if end.files > middle.files else []
+    return found + (["threads"] if end.threads > middle.threads else [])
+
+
+def soaked(stage: Stage, server: Server, phases: tuple[Phase, ...] = PHASES) -> Rows:
+    """A row for each phase; `ok` is whether nothing has grown and nothing went wrong."""
+    for number in range(CAPACITY + 1):
+        shutil.copy(stage.root / "echo.pt", stage.root / f"cycled{number}.pt")
+    pids = server.pids()
+    for phase in phases:
+        count = stage.effort.count(phase.count, 200)
+        wrong = phase.run(server, count // 2)
+        middle = held(server)
+        wrong += phase.run(server, count - count // 2)
+        end = held(server)
+        problem = server.check(pids)
+        growth = end.memory / middle.memory - 1
+        figure = (
+            f"{middle.memory / MEBIBYTE:.1f} to {end.memory / MEBIBYTE:.1f} MiB ({growth:+.1%}), "
+            f"{middle.files} to {end.files} files, {middle.threads} to {end.threads} threads, "
+            f"{wrong} wrong answers"
+        )
+        fine = not grown(middle, end) and not wrong and not problem
+        yield Row(f"{count:,} {phase.name}", problem or figure, "+5 %, +0, +0, 0", fine)
+
+
+def planted(stage: Stage, leak: str) -> Row:
+    """The same check on a server that leaks; here `ok` is that it was caught."""
+    paths = {"PYTHONPATH": str(Path(__file__).parents[1]), "CHAOS_LEAK": leak}
+    with stage.server(*FLAGS, module="chaos.leaking", **paths) as server:
+        [row] = soaked(stage, server, PHASES[:1])
+    return Row(f"{row.done}, planted leak {leak}", row.figure, "caught", not row.ok)
+
+
+def soak(stage: Stage, leaks: tuple[str, ...] = LEAKS) -> Rows:
+    with stage.server(*FLAGS) as server:
+        yield from soaked(stage, server)
+    for leak in leaks:
+        yield planted(stage, leak)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m chaos.soak", description=__doc__)
+    parser.add_argument("--share", type=float, default=1, help="of the full counts (default: 1)")
+    arguments = parser.parse_args()
+    print_head("chaos.soak")
+    missed = 0
+    with TemporaryDirectory() as folder:
+        for row in soak(Stage(Path(folder), Effort(share=arguments.share))):
+            print(row.text("soak"), flush=True)
+            missed += not row.ok
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Servers to be tormented, with the models that they need, and what /proc tells of them."""
+
+import functools
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from client import Client, scalar, tensor, warm_up
+from conftest import Process, wait_until
+from servables import SOURCES, Raising, mlp, scripted
+
+from chaos.table import Effort
+
+MEBIBYTE = 1 << 20
+FEATURES = [tensor([1, 16], [number / 8 for number in range(16)])]
+ZEROS = ("n: int", "Tensor", "return torch.zeros([n])")
+STAMPED = (
+    "x: Tensor",
+    "Tensor",
+    "assert bool((x >= 0).all()), 'negative'\n    return x.clone()",
+)
+
+
+class Server(Process):
+    """A running server, seen from outside."""
+
+    @functools.cached_property
+    def url(self) -> str:
+        return super().url  # from the log, which becomes long
+
+    def pids(self) -> list[int]:
+        """The workers that serve: they have lanes, as processes that try a model have not."""
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in text.split() if has_threads(int(pid))]
+
+    def status(self, name: str) -> int:
+        """A number of /proc/PID/status, summed over the workers."""
+        return sum(status_of(pid, name) for pid in self.pids())
+
+    def resident_bytes(self) -> int:
+        return self.status("VmRSS") * 1024
+
+    def open_files(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
+
+    def forget_peak(self) -> None:
+        for pid in self.pids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def check(self, pids: list[int] | None = None) -> str:
+        """Why the server is not what it was: "" if it is. Its workers have not died, it is healthy
+        within a second, and it still gives the known answer."""
+        if pids is not None and self.pids() != pids:
+            return "a worker died"
+        started_s = time.monotonic()
+        with Client(self.url) as client:
+            if client.get("/healthcheck").status != 200:
+                return "not healthy"
+            if time.monotonic() - started_s > 1:
+                return "slow to be healthy"
+            value = client.post("mlp.pt", FEATURES).result["value"]
+            if not torch.equal(torch.tensor([value]), known_answer()):
+                return "a wrong answer"
+        return ""
+
+
+class Stage:
+    """A folder with models, and servers that start there."""
+
+    def __init__(self, folder: Path, effort: Effort) -> None:
+        self.root = folder / "models"
+        self.effort = effort
+        self._folder = folder
+        self._servers = 0
+        self.root.mkdir()
+        for name in ("echo.pt", "sum.pt", "slow.pt", "crashing.pt"):
+            scripted(*SOURCES[name]).save(self.root / name)
+        scripted(*ZEROS).save(self.root / "zeros.pt")
+        scripted(*STAMPED).save(self.root / "stamped.pt")
+        mlp().save(self.root / "mlp.pt")
+        torch.jit.script(Raising()).save(self.root / "raising.pt")
+
+    @contextmanager
+    def server(
+        self, *flags: str, module: str = "torch_serving", **environment: str
+    ) -> Iterator[Server]:
+        """Start one; it is killed at the end."""
+        self._servers += 1
+        folder = self._folder / f"server-{self._servers}"
+        folder.mkdir()
+        server = Server(folder, [str(self.root), "--port", "0", *flags], environment, module)
+        try:
+            with Client(server.url) as client:
+                for _ in range(30):  # TorchScript has specialised it by then
+                    client.post("mlp.pt", FEATURES)
+            yield server
+        finally:
+            server.end()
+
+    def slow_body(self, seconds: float) -> bytes:
+        """A request for slow.pt that takes about so long."""
+        module = torch.jit.load(self.root / "slow.pt")
+        turns = 50_000
+        for count in (1000, 1000, turns):
+            started_s = time.perf_counter()
+            module(torch.ones(1), count)
+        turns = int(turns * seconds / (time.perf_counter() - started_s))
+        return json.dumps([tensor([1], [2.5]), scalar(turns, "int")]).encode()
+
+
+def warmed(server: Server) -> str:
+    warm_up(server.url)
+    return server.url
+
+
+@functools.cache
+def known_answer() -> torch.Tensor:
+    """What mlp.pt gives for FEATURES, bit for bit."""
+    with torch.inference_mode():
+        result: torch.Tensor = mlp()(torch.tensor([FEATURES[0]["value"]]))
+        return result.clone()
+
+
+def has_threads(pid: int) -> bool:
+    try:
+        return status_of(pid, "Threads") > 1
+    except (OSError, LookupError):  # it is gone
+        return False
+
+
+def status_of(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(name)
+
+
+def wait_for_workers(server: Server, count: int) -> None:
+    wait_until(lambda: len(server.pids()) == count)

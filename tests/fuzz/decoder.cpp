@@ -1,0 +1,259 @@
+// A body -> an index, envelopes, shapes and numbers, in the order in which _decoder.pyx asks for
+// them. simdjson's own parser tells what the document is, expected.cpp what the numbers are.
+#include <simdjson.h>
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+
+#include "check.h"
+#include "envelope.h"
+#include "expected.h"
+#include "failing_memory.h"
+#include "reading.h"
+
+using namespace torch_serving;
+namespace dom = simdjson::dom;
+
+namespace {
+
+constexpr size_t SMALL = 64;  // bodies of this length are read without memory, too
+
+Document document;  // one for all bodies, as the readers of _decoder.pyx have
+dom::parser parser;
+
+bool is_nested(Kind kind) { return kind == Kind::array || kind == Kind::run; }
+
+void check_failure(Error error) {
+    const std::string_view body(document.text(), document.end() - document.text());
+    MUST(error != Error::none && document.error_offset() <= body.size());
+    if (error != Error::bad_number) return;
+    const std::string_view rest = body.substr(document.error_offset());
+    MUST(!fuzz::is_json_number(rest.substr(0, rest.find_first_of(" \t\n\r,]}"))));
+}
+
+// The index against simdjson's tree.
+
+void compare_scalar(dom::element value, uint32_t token) {
+    const Kind kind = document.scalar_kind(token);
+    switch (value.type()) {
+        case dom::element_type::STRING:
+            MUST(kind == Kind::string && document.string(token) == value.get_string().value());
+            break;
+        case dom::element_type::BOOL:
+            MUST(kind == Kind::boolean);
+            MUST(document.raw(token) == (value.get_bool().value() ? "true" : "false"));
+            break;
+        case dom::element_type::NULL_VALUE:
+            MUST(kind == Kind::null && document.raw(token) == "null");
+            break;
+        default:
+            MUST(kind == Kind::number && fuzz::is_json_number(document.raw(token)));
+    }
+}
+
+uint32_t compare(dom::element value, uint32_t index);
+
+void compare_array(dom::array array, uint32_t index) {
+    const Node& node = document.node(index);
+    uint32_t child = index + 1;
+    uint32_t count = 0;
+    for (dom::element element : array) {
+        if (node.kind == Kind::run) {
+            compare_scalar(element, node.token + 1 + 2 * count);
+        } else {
+            child = compare(element, child);
+        }
+        ++count;
+    }
+    MUST(is_nested(node.kind) && node.count == count && node.next == child);
+}
+
+void compare_object(dom::object object, uint32_t index) {
+    const Node& node = document.node(index);
+    uint32_t child = index + 1;
+    uint32_t count = 0;
+    for (dom::key_value_pair member : object) {
+        MUST(document.key(child) == member.key);
+        child = compare(member.value, child);
+        ++count;
+    }
+    MUST(node.kind == Kind::object && node.count == count && node.next == child);
+}
+
+// Returns the node behind the value.
+uint32_t compare(dom::element value, uint32_t index) {
+    if (value.is_array()) {
+        compare_array(value.get_array().value(), index);
+    } else if (value.is_object()) {
+        compare_object(value.get_object().value(), index);
+    } else {
+        compare_scalar(value, document.node(index).token);
+    }
+    return document.node(index).next;
+}
+
+void check_verdict(std::string_view body, Error error) {
+    if (error != Error::none) check_failure(error);
+    if (body.substr(0, 3) == "\xEF\xBB\xBF") {  // simdjson skips it
+        MUST(error != Error::none);
+        return;
+    }
+    dom::element root;
+    switch (parser.parse(body.data(), body.size()).get(root)) {
+        case simdjson::SUCCESS:
+            if (error == Error::none) {
+                compare(root, 0);
+            } else {
+                MUST(error == Error::too_deep || error == Error::too_many_members);
+            }
+            break;
+        case simdjson::NUMBER_ERROR:
+        case simdjson::BIGINT_ERROR:  // also of numbers that only are too large for it
+            break;
+        default:
+            MUST(error != Error::none);
+    }
+}
+
+// Values, as arguments of all types would be read.
+
+// The way from the root to a node, as errors tell it.
+void check_pointer(uint32_t target) {
+    for (uint32_t node = 0; node != target;) {
+        uint32_t child = node + 1;
+        while (document.node(child).next <= target) child = document.node(child).next;
+        MUST(child <= target && child < document.node(node).next);
+        if (document.node(node).kind == Kind::object) document.key(child);
+        node = child;
+    }
+}
+
+void check_place(const Place& place) {
+    check_pointer(place.node);
+    const Node& node = document.node(place.node);
+    MUST(place.element < 0 || (node.kind == Kind::run && place.element < node.count));
+    if (place.error == Error::bad_number) check_failure(document.validate());
+}
+
+void read_all_types(uint32_t index, size_t count) {
+    for (int element = 0; element < fuzz::ELEMENTS; ++element) {
+        check_place(fuzz::read_scalars(&document, index, static_cast<Element>(element), count));
+    }
+}
+
+// Returns the product of the dimensions, the way in which numpy takes memory.
+int64_t product(const Shape& shape) {
+    int64_t result = 1;
+    for (int i = 0; i < shape.rank; ++i) {
+        MUST(shape.dims[i] >= 0);
+        MUST(!__builtin_mul_overflow(result, shape.dims[i], &result));
+    }
+    return result;
+}
+
+void read_tensor(uint32_t index) {
+    Shape shape;
+    std::fill_n(shape.dims, MAX_RANK, 1);  // what stood there must not matter
+    const Place place = measure(document, index, &shape);
+    check_place(place);
+    if (place.error != Error::none) return;
+    MUST(shape.rank <= MAX_RANK && product(shape) == shape.count);
+    read_all_types(index, shape.count);
+}
+
+Type type_of(const Envelope& envelope) {
+    const Node& node = document.node(envelope.type);
+    return node.kind == Kind::string ? find_type(document.string(node.token)) : Type::unknown;
+}
+
+void read_words(const Envelope& envelope) {
+    if (envelope.type != ABSENT) type_of(envelope);
+    const Node& node = document.node(envelope.data_type);
+    if (envelope.data_type == ABSENT || node.kind != Kind::string) return;
+    const int data_type = find_data_type(document.string(node.token));
+    MUST(data_type < 0 || DATA_TYPES[data_type].name == document.string(node.token));
+}
+
+bool has_duplicate_key(uint32_t index) {
+    std::unordered_set<std::string> keys;
+    const uint32_t end = document.node(index).next;
+    for (uint32_t child = index + 1; child < end; child = document.node(child).next) {
+        if (!keys.emplace(document.key(child)).second) return true;
+    }
+    return false;
+}
+
+void read_object(uint32_t index) {
+    Envelope envelope;
+    Shape shape;
+    const Error error = read_envelope(&document, index, &envelope);
+    MUST(error == (has_duplicate_key(index) ? Error::duplicate_key : Error::none));
+    if (error != Error::none) return check_failure(error);
+    read_words(envelope);
+    if (envelope.shape == ABSENT) return;
+    const Place place = read_shape(document, envelope.shape, &shape);
+    check_place(place);
+    if (place.error == Error::none) MUST(product(shape) == shape.count);
+}
+
+// The root, its elements, and all members of objects: those can be arguments, and parts of them.
+void read_values_below(uint32_t index, bool is_value) {
+    const Node& node = document.node(index);
+    if (is_value) read_tensor(index);
+    if (node.kind == Kind::object) read_object(index);
+    if (node.kind != Kind::object && node.kind != Kind::array) return;
+    const bool values = index == 0 || node.kind == Kind::object;
+    for (uint32_t child = index + 1; child < node.next; child = document.node(child).next) {
+        read_values_below(child, values);
+    }
+}
+
+// Each allocation fails once: that is told, and the document is as good as before.
+void parse_without_memory(std::string_view body) {
+    for (long allocations = 0;; ++allocations) {
+        Document fresh;
+        Envelope envelope;
+        fuzz::allocations_left = allocations;
+        Error error = fresh.parse(body.data(), body.size());
+        const bool object = error == Error::none && fresh.node(0).kind == Kind::object;
+        if (object) error = read_envelope(&fresh, 0, &envelope);
+        fuzz::allocations_left = -1;
+        if (error != Error::out_of_memory) return;
+        MUST(fresh.parse(body.data(), body.size()) != Error::out_of_memory);
+    }
+}
+
+// NaN and infinities as words make valid what was not, and change nothing that was.
+void parse_with_words(std::string_view body, Error without) {
+    Error with = document.parse(body.data(), body.size(), true);
+    if (with == Error::none) {
+        read_values_below(0, true);
+        with = document.validate();
+    }
+    if (without == Error::none) MUST(with == Error::none);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+    for (int error = 0; error <= static_cast<int>(Error::too_many_dimensions); ++error) {
+        MUST(message(static_cast<Error>(error)) != message(static_cast<Error>(-1)));
+    }
+    return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const std::string_view body(reinterpret_cast<const char*>(data), size);
+    Error error = document.parse(body.data(), body.size());
+    if (error == Error::none) error = document.validate();
+    check_verdict(body, error);
+    if (document.parse(body.data(), body.size()) == Error::none) {
+        read_values_below(0, true);
+        MUST(document.validate() == error);
+    }
+    parse_with_words(body, error);
+    document.release();
+    if (size <= SMALL) parse_without_memory(body);
+    return 0;
+}

@@ -1,0 +1,9 @@
+// operator new and realloc that fail when they are told to.
+#pragma once
+
+namespace fuzz {
+
+// How many calls of operator new are left before all fail, realloc too; none fails below zero.
+extern long allocations_left;
+
+}  // namespace fuzz

@@ -1,0 +1,16 @@
+// Reading a document's numbers as _decoder.pyx does, each compared with what it must be.
+#pragma once
+
+#include "tensor.h"
+
+namespace fuzz {
+
+using torch_serving::Document;
+using torch_serving::Element;
+using torch_serving::Place;
+
+// Read all scalars below a node into memory of just their size, and each once more by itself, as
+// the elements of a run can be values of their own.
+Place read_scalars(Document* document, uint32_t node, Element element, size_t count);
+
+}  // namespace fuzz
