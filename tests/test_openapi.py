@@ -71,6 +71,25 @@ def test_paths_lead_to_the_routes_that_they_describe(application: Any):
             assert found == template, operation.path
 
 
+def test_paths_tell_their_methods(uvicorn_server: Process):
+    """Those that share a route, too: their resources read the path."""
+    by_path: dict[str, set[str]] = {}
+    for operations in OPERATIONS.values():
+        for operation in operations:
+            by_path.setdefault(operation.path, set()).add(operation.method.upper())
+    known = {"identifier": "echo.pt", "model": "echo.pt", "version": "1", "name": "start.js"}
+    for path, methods in by_path.items():
+        target = path.format(**known)
+        status, headers, _ = ask(uvicorn_server.url, target, method="OPTIONS")
+        assert (status, set(headers["allow"].split(", "))) == (200, methods), path
+        other = "GET" if "GET" not in methods else "POST"
+        status, headers, _ = ask(uvicorn_server.url, target, method=other)
+        if path == "/models/{identifier}":  # a POST there is one to an unknown action
+            assert status == 404
+        else:
+            assert (status, set(headers["allow"].split(", "))) == (405, methods), path
+
+
 def leaves(error: type[ServingError]) -> Iterator[type[ServingError]]:
     for each in error.__subclasses__():
         yield from leaves(each)
@@ -269,4 +288,4 @@ def ask(
     connection.close()
     is_json = response.headers["content-type"] == "application/json"
     text = body.decode("utf-8", "replace")
-    return response.status, response.headers, json.loads(text) if is_json else text
+    return response.status, response.headers, json.loads(text) if is_json and text else text

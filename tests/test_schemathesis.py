@@ -2,6 +2,7 @@
 refused, and every answer is as it says."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,3 +48,7 @@ def test_the_document_and_the_server_agree(url: str, tmp_path: Path):
     found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     print(found.stdout)  # `make schemathesis` shows it
     assert found.returncode == 0, found.stdout + found.stderr
+    cases = re.search(r"(\d+) generated, (\d+) passed", found.stdout)
+    assert cases is not None
+    assert cases[1] == cases[2]
+    assert int(cases[1]) > 2000
