@@ -9,7 +9,7 @@ NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.c
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test chaos soak fuzz fuzz-coverage test-pythons bench bench-peers demo serve asan debug clean
+.PHONY: help build check format test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
@@ -19,6 +19,7 @@ help:
 	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
 	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
 	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
+	@echo "make schemathesis  the OpenAPI document against a live server, in all phases (10 minutes)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
@@ -70,6 +71,9 @@ fuzz: build
 
 fuzz-coverage: build
 	@BIN=$(BIN) sh tests/fuzz/fuzz.sh coverage
+
+schemathesis: build
+	@TORCH_SERVING_EXAMPLES=100 $(BIN)/pytest -s tests/test_schemathesis.py
 
 test-pythons:
 	@sh tests/pythons.sh

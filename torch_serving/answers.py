@@ -39,8 +39,7 @@ def translate(error: BaseException, request_id: bytes) -> ServingError:
     if isinstance(error, falcon.HTTPNotFound):
         return NotFound("models answer at POST /serve?servable_identifier=<path>")
     if isinstance(error, falcon.HTTPMethodNotAllowed):
-        allowed = dict(error.headers or {}).get("Allow", "other methods")
-        return MethodNotAllowed(f"this resource takes {allowed}")
+        return MethodNotAllowed(dict(error.headers or {}).get("Allow", ""))
     if isinstance(error, falcon.HTTPError) and error.status_code < 500:
         return ClientError(error.description or error.title or "")
     if isinstance(error, MemoryError):

@@ -27,12 +27,12 @@ class ApiKeys:
                 f"--api-key-file {path}: a key has less than {SHORTEST_KEY} characters"
             )
         self._keys = [key.encode() for key in keys]
-        self._open_paths = OPEN_PATHS if open_health else set()
+        self.open_paths = frozenset(OPEN_PATHS if open_health else ())
 
     def check(self, path: str, authorization: str | None, api_key: str | None) -> None:
         """Raise Unauthorized unless a header has a key: `Authorization: Bearer KEY`, or `X-Api-Key:
         KEY`. Each key is compared, in a time that does not tell how much of it was right."""
-        if path in self._open_paths:
+        if path in self.open_paths:
             return
         scheme, _, token = (authorization or "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else api_key or ""

@@ -5,23 +5,28 @@ from typing import Any
 
 import falcon
 import falcon.asgi
+import falcon.inspect
 
 from torch_serving.answers import error_answer
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
-from torch_serving.devices import Devices
+from torch_serving.devices import Devices, available_devices
 from torch_serving.engine import Engine
 from torch_serving.inference import Inference
 from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.models import Models
+from torch_serving.openapi.facts import Facts, known_of
 from torch_serving.repository import Repository
 from torch_serving.request import Disconnected, Request
 from torch_serving.resources import v2_models, v2_repository, v2_server
+from torch_serving.resources.docs import DocsFile, DocsPage
 from torch_serving.resources.healthcheck import Healthcheck, Ready
 from torch_serving.resources.metrics import MetricsPage
 from torch_serving.resources.model import Model, ModelList
+from torch_serving.resources.openapi import OpenApi
 from torch_serving.resources.serve import Serve
+from torch_serving.swagger_ui import START, TYPES, find_files
 from torch_serving.tracing import Tracing
 
 # to scripts of other origins
@@ -51,6 +56,7 @@ def create_app(
     app.add_route("/ready", Ready(is_ready))
     repository = Repository(models, management, devices)
     add_v2_routes(app, inference, repository, config.max_body_bytes, is_ready)
+    add_description(app, management, api_keys)
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)
     app.add_error_handler(Disconnected, ignore)
@@ -84,6 +90,31 @@ def add_v2_routes(
     app.add_route("/v2/models/{path:path}", model)
     app.add_route("/v2/repository/index", v2_repository.Index(repository))
     app.add_route("/v2/repository/models/{path:path}", v2_repository.Load(repository))
+
+
+def add_description(app: App, management: Management, api_keys: ApiKeys | None) -> None:
+    """What the server says of itself."""
+    folder = find_files()
+
+    def facts() -> Facts:
+        names = management.names()
+        return Facts(
+            names,
+            known_of(management.held(), names),
+            available_devices(),
+            [*TYPES, START] if folder else [],
+            api_keys is not None,
+            api_keys.open_paths if api_keys else frozenset(),
+        )
+
+    app.add_route("/openapi.json", OpenApi(lambda: templates_of(app), facts))
+    app.add_route("/docs", DocsPage(folder))
+    app.add_route("/docs/{name}", DocsFile(folder))
+
+
+def templates_of(app: App) -> list[str]:
+    """The routes that are registered."""
+    return [route.path for route in falcon.inspect.inspect_routes(app)]
 
 
 class RequireKey:

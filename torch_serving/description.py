@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from torch_serving._decoder import Plan
 from torch_serving.batching import Batching
 from torch_serving.jobs import Job, work
 from torch_serving.servable import Method, Servable
+from torch_serving.signatures import plain
 
 # Requests are tried until one works; this bounds how many, and for how long.
 MAX_TRIES = 60
@@ -54,13 +54,6 @@ def describe_method(servable: Servable, name: str) -> dict[str, Any]:
 
 def describe_batching(batching: Batching) -> dict[str, Any]:
     return {"state": batching.state, "max_batch": batching.max_rows}
-
-
-def plain(default: Any) -> Any:
-    """A default as JSON; what has no JSON form as text."""
-    known = default is None or isinstance(default, bool | int | str)
-    finite = isinstance(default, float) and math.isfinite(default)
-    return default if known or finite else str(default)
 
 
 def example_of(servable: Servable, method: Method) -> dict[str, Any]:

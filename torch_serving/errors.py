@@ -150,8 +150,18 @@ class NotFound(ClientError):
 
 
 class MethodNotAllowed(ClientError):
+    """`allowed` names the methods that the resource has, with commas."""
+
     status = 405
     description = "Method not allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"this resource takes {allowed}")
+        self._allowed = allowed
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self._allowed}
 
 
 class NotAcceptable(ClientError):

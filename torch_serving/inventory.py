@@ -25,9 +25,10 @@ class Inventory:
         self._lists[worker].write([])
 
     def publish(self, models: list[dict[str, Any]]) -> None:
-        """Tell what this worker holds now."""
+        """Tell what this worker holds now; not what its methods take, where that is too much."""
         with self._lock:
-            self._own.write(models)
+            if not self._own.write(models):
+                self._own.write([{**each, "methods": {}} for each in models])
 
     def read(self) -> list[list[dict[str, Any]]]:
         """What each worker said last."""

@@ -64,12 +64,19 @@ class Management:
         """The same for one. Raises InvalidServable if there is none."""
         return self._entries([self._models.check_exists(identifier)])[0]
 
+    def names(self) -> list[str]:
+        return self._models.names()
+
+    def held(self) -> list[Entry]:
+        """What each worker tells of each model that it has in memory."""
+        return [entry for worker in self._shared.inventory.read() for entry in worker]
+
     def _entries(self, names: list[str]) -> list[Entry]:
         numbers: dict[str, list[MethodNumbers]] = {}
         for (name, _), each in self._shared.statistics.methods().items():
             numbers.setdefault(name, []).append(each)
         held: dict[str, list[Entry]] = {}
-        for entry in (entry for worker in self._shared.inventory.read() for entry in worker):
+        for entry in self.held():
             held.setdefault(entry["identifier"], []).append(entry)
         return [self._entry(name, held.get(name, []), numbers.get(name, [])) for name in names]
 

@@ -57,6 +57,12 @@ class Metrics(Collector):
         return "parent" if slot == self._parent_slot else str(slot)
 
 
+def families() -> list[tuple[str, str]]:
+    """The names of the metrics, and what each tells."""
+    found = [*by_method({}), *histograms({}), *by_worker({})]
+    return [(each.name, each.documentation) for each in found]
+
+
 def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
     labels = ["model", "method"]
     requests = CounterMetricFamily(

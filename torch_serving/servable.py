@@ -27,6 +27,7 @@ from torch_serving.pace import Pace, is_bounded
 from torch_serving.schema import Enums, signature_of
 from torch_serving.script_types import EnumMember, envelope_of
 from torch_serving.sidecar import Settings
+from torch_serving.signatures import tell_methods
 
 Identity = tuple[int, ...]  # of a file: models.identity_of
 
@@ -82,6 +83,7 @@ class Servable:
         self._methods: dict[str, Method] = {}
         self._statistics: Statistics | None = None
         self.method("forward")
+        self._told_methods = tell_methods(module, self.method_names(), enums)
 
     @property
     def identifier(self) -> str:
@@ -125,6 +127,7 @@ class Servable:
             "version": self.version,
             "loaded_s": self.loaded_s,
             "warning": self.warning,
+            "methods": self._told_methods,
         }
 
     def weights_dtype(self) -> torch.dtype | None:

@@ -17,15 +17,18 @@ class SharedDocument:
         self._version = 0  # of what was read last
         self._read: Any = None
 
-    def write(self, document: Any) -> None:
-        """Replace the document. Only one process may write, one thread at a time."""
+    def write(self, document: Any) -> bool:
+        """Replace the document; return whether there was room for it. Only one process may write,
+        one thread at a time."""
         data = json.dumps(document).encode()
-        if len(data) > self._limit_bytes:
+        fits = len(data) <= self._limit_bytes
+        if not fits:
             data = b"null"
         version = HEAD.unpack_from(self._memory)[0] | 1
         HEAD.pack_into(self._memory, 0, version, 0)
         self._memory[HEAD.size : HEAD.size + len(data)] = data
         HEAD.pack_into(self._memory, 0, version + 1, len(data))
+        return fits
 
     def has_changed(self) -> bool:
         """Whether there is something that was not read yet: a few bytes to compare."""

@@ -10,7 +10,7 @@ import falcon.asgi
 from torch_serving._statistics import SIZES
 from torch_serving.description import describe
 from torch_serving.devices import Devices, device_of
-from torch_serving.errors import NotFound
+from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.management import Management
 from torch_serving.models import Models, loaded
 from torch_serving.request import Request
@@ -35,6 +35,7 @@ class Model:
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Describe a model; it is loaded for that."""
+        check_is_model(identifier)
         device = self._device(req, identifier)
         servable = await loaded(self._models.load(identifier, device))
         # its requests are tried: that takes a while, and is no work for the loop
@@ -50,8 +51,12 @@ class Model:
 
     async def on_delete(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Drop it from memory; the file stays, and the next request loads it again."""
+        check_is_model(identifier)
         await self._management.unload(identifier)
         answer(resp, await asyncio.to_thread(self._management.model, identifier))
+
+    async def on_options(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
+        resp.set_header("allow", "POST" if identifier.endswith(LOAD) else "DELETE, GET")
 
     def _device(self, req: Request, identifier: str) -> Any:
         name = req.get_param("device")
@@ -71,6 +76,12 @@ class Model:
         sizes = [*map(str, SIZES), "more"]
         counted = {size: count for size, count in zip(sizes, runs, strict=True) if count}
         return {"requests": requests, "runs_of_up_to": counted}
+
+
+def check_is_model(identifier: str) -> None:
+    """Raise MethodNotAllowed for the path that loads a model."""
+    if identifier.endswith(LOAD):
+        raise MethodNotAllowed("POST")
 
 
 def answer(resp: falcon.asgi.Response, document: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ class Model:
     async def on_get(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         model, action = route_of(path)
         if action == "infer":
-            raise MethodNotAllowed("this resource takes POST")
+            raise MethodNotAllowed("POST")
         if action == "ready":
             state = await asyncio.to_thread(self._repository.state, model)
             if state.reason:
@@ -60,10 +60,13 @@ class Model:
             tell = model_config if action == "config" else model_metadata
             resp.text = json.dumps(tell(model, await self._inference.method(model)))
 
+    async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
+        resp.set_header("allow", "POST" if route_of(path).action == "infer" else "GET")
+
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         model, action = route_of(path)
         if action != "infer":
-            raise MethodNotAllowed("this resource takes GET")
+            raise MethodNotAllowed("GET")
         json_bytes = json_length(req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
         method = await self._inference.method(model)
