@@ -125,9 +125,9 @@ def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callabl
     process = start(root, "--port", "0", "--workers", "2")
     url = process.url
     ask(url, "/models/a.pt/load", "POST")
-    before = pids_below(process)
-    os.kill(before[0], signal.SIGKILL)
-    wait_until(lambda: len(pids_below(process)) == 2 and pids_below(process) != before)
+    os.kill(pids_below(process)[0], signal.SIGKILL)
+    wait_until(lambda: "worker 0 died" in process.stderr)
+    wait_until(lambda: metrics(url).get(("lanes", labels(worker="0")), 0) > 0)
     wait_until(lambda: workers_with(url, "a.pt") == 1)
     assert ask(url, "/models/a.pt/load", "POST")[0] == 200
     assert workers_with(url, "a.pt") == 2
