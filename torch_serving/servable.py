@@ -82,6 +82,7 @@ class Servable:
         self._enums = enums
         self._methods: dict[str, Method] = {}
         self._statistics: Statistics | None = None
+        self._bytes: int | None = None
         self.method("forward")
         self._told_methods = tell_methods(module, self.method_names(), enums)
 
@@ -114,9 +115,11 @@ class Servable:
             method.counts = statistics.counts(self.label.board_name, name.encode())
 
     def bytes(self) -> int:
-        """What its weights take on its device."""
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        return sum(tensor.nbytes for tensor in tensors)
+        """What its weights take on its device; reckoned once, as each load asks for all models."""
+        if self._bytes is None:
+            tensors = [*self.module.parameters(), *self.module.buffers()]
+            self._bytes = sum(tensor.nbytes for tensor in tensors)
+        return self._bytes
 
     def entry(self) -> dict[str, Any]:
         """What the list of loaded models says of it."""
