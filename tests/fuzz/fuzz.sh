@@ -60,7 +60,8 @@ run() {
 merge() {
     build fuzzers $sanitize
     for target in $targets; do
-        "$out/fuzzers/$target" -set_cover_merge=1 -use_counters=0 -max_len=1024 "$corpus/$target" "$out/found/$target"
+        "$out/fuzzers/$target" -set_cover_merge=1 -use_counters=0 -max_len=1024 -artifact_prefix="$out/$target-" \
+            "$corpus/$target" "$out/found/$target"
     done
 }
 
