@@ -338,11 +338,11 @@ def test_what_a_body_is(header: str | None, expected: Any):
 @pytest.fixture
 def unknown_headers() -> Iterator[None]:
     """What was said of a header is remembered."""
-    for forget in (form_of_body.cache_clear, form_of_answer.cache_clear):
-        forget()
+    form_of_body.cache_clear()
+    form_of_answer.cache_clear()
     yield
-    for forget in (form_of_body.cache_clear, form_of_answer.cache_clear):
-        forget()
+    form_of_body.cache_clear()
+    form_of_answer.cache_clear()
 
 
 @pytest.mark.usefixtures("unknown_headers")

@@ -83,7 +83,7 @@ def add_v2_routes(
     """The Open Inference Protocol."""
     app.add_route("/v2", v2_server.Server())
     app.add_route("/v2/health/live", v2_server.Live())
-    app.add_route("/v2/health/ready", v2_server.Ready(is_ready))
+    app.add_route("/v2/health/ready", Ready(is_ready, v2_server.READY))
     app.add_route("/v2/models", v2_models.ModelNames(repository))
     app.add_route("/v2/models/stats", v2_models.AllStatistics(repository))
     model = v2_models.Model(inference, repository, max_body_bytes)

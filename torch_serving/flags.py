@@ -66,9 +66,14 @@ def build_parser() -> Parser:
     )
     add_network_flags(parser.add_argument_group("network"))
     add_trust_flags(parser.add_argument_group("trust"))
-    add_model_flags(parser.add_argument_group("models"))
+    models = parser.add_argument_group("models")
+    add_cache_flags(models)
+    add_loading_flags(models)
+    add_running_flags(models)
     add_execution_flags(parser.add_argument_group("execution"))
-    add_limit_flags(parser.add_argument_group("limits"))
+    limits = parser.add_argument_group("limits")
+    add_limit_flags(limits)
+    add_timeout_flags(limits)
     logs = parser.add_argument_group("logs")
     logs.add_argument(
         "--log-level",
@@ -140,7 +145,7 @@ def add_trust_flags(group: "argparse._ArgumentGroup") -> None:
         )
 
 
-def add_model_flags(group: "argparse._ArgumentGroup") -> None:
+def add_cache_flags(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "-c",
         "--model-capacity",
@@ -158,6 +163,18 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         help="models kept beyond the capacity, until there are more of them",
     )
     group.add_argument(
+        "--model-memory",
+        dest="model_memory_bytes",
+        metavar="SIZE",
+        type=size,
+        default=argparse.SUPPRESS,
+        help="memory for the weights of models on each device, besides the capacity "
+        "(default: no limit)",
+    )
+
+
+def add_loading_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
         "--watch",
         action="store_true",
         help="look for changed files all the time, and load them before a request meets them",
@@ -169,15 +186,6 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         help="load files without having tried them in a process of their own",
     )
     group.add_argument(
-        "--model-memory",
-        dest="model_memory_bytes",
-        metavar="SIZE",
-        type=size,
-        default=argparse.SUPPRESS,
-        help="memory for the weights of models on each device, besides the capacity "
-        "(default: no limit)",
-    )
-    group.add_argument(
         "--preload",
         metavar="PATTERN",
         type=pattern,
@@ -185,6 +193,9 @@ def add_model_flags(group: "argparse._ArgumentGroup") -> None:
         default=argparse.SUPPRESS,
         help="load the models with these names at the start, as in '*.pt'; may be repeated",
     )
+
+
+def add_running_flags(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--batch",
         metavar="PATTERN",
@@ -283,6 +294,9 @@ def add_limit_flags(group: "argparse._ArgumentGroup") -> None:
         default=DEFAULTS.drain_delay_s,
         help="how long to serve on after a signal, while /ready says 503",
     )
+
+
+def add_timeout_flags(group: "argparse._ArgumentGroup") -> None:
     for part, meaning in TIMEOUTS.items():
         group.add_argument(
             f"--{part}-timeout",

@@ -43,12 +43,16 @@ class Inference:
     ) -> Method:
         """Return a method, loading its model if need be. Raises the same."""
         method = self.loaded_method(identifier, name, device)
-        if method is None:
-            device = self._models.device_for(identifier, self._devices, device)
-            servable = await loaded(self._models.load(identifier, device))
-            servable.method("forward").counts.waited()
-            method = servable.method(name)
-        return method
+        return await self.load_method(identifier, name, device) if method is None else method
+
+    async def load_method(
+        self, identifier: str, name: str, device: torch.device | None = None
+    ) -> Method:
+        """Return a method of a model that is not loaded. Raises the same."""
+        device = self._models.device_for(identifier, self._devices, device)
+        servable = await loaded(self._models.load(identifier, device))
+        servable.method("forward").counts.waited()
+        return servable.method(name)
 
     def submit(
         self, task: Task, body: bytes | bytearray, timeout_s: float | None

@@ -104,7 +104,7 @@ class Management:
             "loads": sum(each.loads for each in numbers),
             "requests": requests,
             "hits": requests - waits,
-            "last_used": moment(time.time() - time.monotonic() + last_s) if last_s else None,
+            "last_used": moment(since_1970(last_s)) if last_s else None,
         }
         if left_s:
             entry["quarantine_left_s"] = round(left_s, 1)
@@ -129,6 +129,11 @@ def loaded_on(held: list[Entry]) -> list[Entry]:
         )
         place["workers"] += 1
     return list(places.values())
+
+
+def since_1970(monotonic_s: float) -> float:
+    """A moment of the monotonic clock, which all processes share, as one of the calendar's."""
+    return time.time() - time.monotonic() + monotonic_s
 
 
 def moment(time_s: float) -> str:

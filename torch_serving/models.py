@@ -31,11 +31,10 @@ from torch_serving.places import (
     name_of,
     place_of,
     real_path_of,
-    stamp_of,
 )
 from torch_serving.servable import Identity, Servable
 from torch_serving.shared import Shared
-from torch_serving.sidecar import Settings, files_beside, read_settings
+from torch_serving.sidecar import Settings, read_settings, stamps_beside
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ class Models:
             place = place_of(self._root, servable.identifier, servable.device)
             try:
                 path = real_path_of(self._root, place)
-                stamps = [stamp_of(each) for each in files_beside(path)]
+                stamps = stamps_beside(path)
                 if (identity_of(place), stamps) != (servable.identity, servable.stamps):
                     servable.stamps = stamps  # if it is bad, it is not tried again and again
                     logger.info("%s has changed: loading it", place.name)
@@ -253,7 +252,7 @@ class Models:
             settings = read_settings(path, self._defaults(place.name))
             digest = listed_digest(Path(self._root), place.name)
             question: dict[str, Any] = {"name": place.name, "device": str(device)}
-            stamps = [stamp_of(each) for each in files_beside(path)]
+            stamps = stamps_beside(path)
             question["key"] = [*identity, *stamps]
             servable = self._load(
                 path,

@@ -69,14 +69,6 @@ def real_path_of(root: str, place: Place) -> Path:
     return path
 
 
-def stamp_of(path: Path) -> int:
-    """When a file changed last; 0 if it is not there."""
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
-
-
 def no_such_model(name: str) -> InvalidServable:
     shown = name if len(name) <= 100 else f"{name[:100]}…"
     return InvalidServable(f"`{shown}`: there is no such file below the model root")

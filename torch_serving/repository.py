@@ -3,12 +3,11 @@
 What it tells is of all workers, and what it does is done in all of them: management.py does both.
 """
 
-import time
 from typing import NamedTuple
 
 from torch_serving._statistics import MethodNumbers
 from torch_serving.devices import Devices
-from torch_serving.management import Entry, Management
+from torch_serving.management import Entry, Management, since_1970
 from torch_serving.models import Models
 
 NOT_LOADED = "not loaded; the first request loads it"
@@ -33,7 +32,7 @@ class ModelNumbers(NamedTuple):
         """When the last request was answered, in milliseconds since 1970; 0 for never."""
         if self.numbers is None or not self.numbers.last_s:
             return 0
-        return int((time.time() - time.monotonic() + self.numbers.last_s) * 1000)
+        return int(since_1970(self.numbers.last_s) * 1000)
 
 
 class Repository:

@@ -70,6 +70,18 @@ def files_beside(model: Path) -> tuple[Path, Path]:
     return model.with_suffix(".toml"), model.with_suffix(".warmup.json")
 
 
+def stamps_beside(model: Path) -> list[int]:
+    """When each of them changed last; 0 for one that is not there."""
+    return [stamp_of(path) for path in files_beside(model)]
+
+
+def stamp_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def read_toml(path: Path, defaults: Settings) -> Settings:
     try:
         text = path.read_bytes().decode()

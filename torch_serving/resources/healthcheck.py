@@ -18,10 +18,11 @@ class Healthcheck:
 class Ready:
     """For balancers: 200 from the end of preloading on, 503 as soon as the server is to stop."""
 
-    def __init__(self, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, is_ready: Callable[[], bool], body: bytes = HEALTHY) -> None:
         self._is_ready = is_ready
+        self._body = body
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         if not self._is_ready():
             raise ShuttingDown("the server stops; ask another one")
-        resp.data = HEALTHY
+        resp.data = self._body

@@ -25,7 +25,7 @@ class Serve:
         body = await req.read_body(self._max_body_bytes)
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
         if method is None:
-            method = await self._inference.method(identifier, name, asked)
+            method = await self._inference.load_method(identifier, name, asked)
         req.count_in(method.counts)
         task: Task = method if read is write is None else FormCall(method, read, write)
         resp.data = await self._inference.submit(task, body, timeout_of(req))
