@@ -26,7 +26,10 @@ from torch_serving._protocol import Protocol, Settings
 from torch_serving._statistics import Counts, Statistics
 from torch_serving.access_log import AccessLog
 from torch_serving.config import Config
+from torch_serving.devices import Devices
 from torch_serving.engine import Engine
+from torch_serving.fast_path import FastPath
+from torch_serving.inference import Inference
 from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.servable import Method, Servable
@@ -91,10 +94,21 @@ async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-async def measure(application: Any, state: ServerState, in_flight: int) -> list[float]:
+class FastPathThatAnswersAtOnce:
+    counts = Counts()
+
+    def begin(self, query: bytes, headers: Any, body: bytearray, future: Any) -> Counts:
+        asyncio.get_running_loop().call_soon(future.set_result, b"{}")
+        return self.counts
+
+
+async def measure(
+    state: ServerState, in_flight: int, application: Any, fast_path: Any
+) -> list[float]:
     """Seconds of a request in all, and of each step."""
+    log = AccessLog(io.StringIO())
     settings = Settings(
-        application, AccessLog(io.StringIO()), Counts(), 1 << 20, 10.0, 60.0, 0.0, 75.0
+        application, log, Counts(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
     )
     connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
     for protocol in connections:
@@ -131,15 +145,19 @@ async def budget() -> None:
         application = app.create_app(config, models, engine, *parts)
         gc.collect()
         gc.freeze()
-        print("| in flight | protocol | routing and engine | decode | forward | encode | all, µs |")
+        fast_path = FastPath(Inference(models, engine, Devices(config.device)), engine, None)
+        print(
+            "| way, in flight | protocol | routing and engine | decode | forward | encode | all |"
+        )
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for in_flight in IN_FLIGHT:
-            protocol_s, *_ = await measure(answer_at_once, state, in_flight)
-            total_s, *steps_s = await measure(application, state, in_flight)
-            rest_s = total_s - protocol_s - sum(steps_s)
-            row = [protocol_s, rest_s, *steps_s, total_s]
-            print(
-                f"| {in_flight} | " + " | ".join(f"{s * 1e6:.1f}" for s in row) + " |", flush=True
+            await print_row(
+                "application", state, in_flight, (answer_at_once, None), (application, None)
+            )
+        for in_flight in IN_FLIGHT:
+            empty = (answer_at_once, FastPathThatAnswersAtOnce())
+            total_s = await print_row(
+                "fast path", state, in_flight, empty, (application, fast_path)
             )
         counting_s = counting()
         print(
@@ -148,6 +166,18 @@ async def budget() -> None:
         )
         print_hand_over(await hand_over(engine))
         engine.close()
+
+
+async def print_row(
+    way: str, state: ServerState, in_flight: int, empty: tuple[Any, Any], whole: tuple[Any, Any]
+) -> float:
+    """Print µs of a request; returns the seconds in all."""
+    protocol_s, *_ = await measure(state, in_flight, *empty)
+    total_s, *steps_s = await measure(state, in_flight, *whole)
+    row = [protocol_s, total_s - protocol_s - sum(steps_s), *steps_s, total_s]
+    cells = " | ".join(f"{seconds * 1e6:.1f}" for seconds in row)
+    print(f"| {way}, {in_flight} | {cells} |", flush=True)
+    return total_s
 
 
 def counting() -> float:

@@ -12,7 +12,6 @@ from cpython.time cimport perf_counter
 from libc.stdio cimport snprintf
 
 import asyncio
-import json
 import logging
 import os
 import re
@@ -22,11 +21,13 @@ from http import HTTPStatus
 
 import httptools
 
+from torch_serving.answers import error_answer
 from torch_serving.errors import (
     BodyTooLarge,
     HeadTooLarge,
     InvalidHttp,
     RequestTimeout,
+    ShuttingDown,
     UnexpectedError,
 )
 
@@ -46,6 +47,7 @@ cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
 cdef dict STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+cdef tuple JSON = (b"content-type", b"application/json")
 cdef dict DISCONNECT = {"type": "http.disconnect"}
 
 # What of a request arrives now.
@@ -59,11 +61,13 @@ cdef enum Part:
 cdef class Settings:
     """What is the same for all connections: limits, and what they share.
 
-    `refused` counts the requests that the application has no counters for. `body_rate` is the least
-    of bytes a second that a client must send of a body (0: none).
+    `fast_path` may answer what is asked of "/serve" in one piece instead of the application.
+    `refused` counts the requests that nobody else has counters for. `body_rate` is the least of
+    bytes a second that a client must send of a body (0: none).
     """
 
     cdef readonly object app
+    cdef readonly object fast_path
     cdef readonly object log
     cdef readonly object refused
     cdef readonly Py_ssize_t max_body_bytes
@@ -76,9 +80,10 @@ cdef class Settings:
 
     def __cinit__(
         self, app, log, refused, Py_ssize_t max_body_bytes, double header_timeout_s,
-        double body_timeout_s, double body_rate, double keep_alive_s,
+        double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
     ):
         self.app = app
+        self.fast_path = fast_path
         self.log = log
         self.refused = refused
         self.max_body_bytes = max_body_bytes
@@ -122,28 +127,74 @@ cdef Ready NOTHING_MORE = ready(None)
 
 @cython.final
 cdef class Exchange:
-    """One request and its answer: ASGI's `receive` and `send`."""
+    """One request and its answer: ASGI's `receive` and `send`, or what the fast path takes for the
+    future of its job."""
 
     cdef Protocol protocol
     cdef dict scope
     cdef bytes url, request_id
     cdef object body  # grows in place: parts to be joined cost twice the page faults
     cdef object task  # the application's, while it runs
+    cdef object counts  # where the answer is counted, once that is known
     cdef object waiting  # a future, while the application waits for an event
     cdef dict start  # of the answer: held back until there is a body
     cdef int refusal  # the status with which the protocol refused it, or 0
     cdef double started_s
-    cdef bint more_body, asked, expects_continue
+    cdef bint more_body, asked, expects_continue, is_fast
     cdef bint keep_alive, disconnected, complete
 
     cdef int run(self) except -1:
         self.protocol.active = self
+        if self.takes_fast_path():
+            return 0
         self.task = self.protocol.loop.create_task(
             self.protocol.settings.app(self.scope, self.receive, self.send)
         )
         self.protocol.tasks.add(self.task)
         self.task.add_done_callback(self.ended)
         return 0
+
+    cdef bint takes_fast_path(self) except -1:
+        cdef Settings settings = self.protocol.settings
+        if settings.fast_path is None or self.more_body or self.scope["path"] != "/serve":
+            return False
+        if self.scope["method"] != "POST":
+            return False
+        self.counts = settings.fast_path.begin(
+            self.scope["query_string"], self.scope["headers"], self.body, self
+        )
+        self.is_fast = self.counts is not None
+        if self.is_fast:
+            self.body = None
+            self.protocol.tasks.add(self)  # the server waits for it, and cancels it in the end
+        return self.is_fast
+
+    # The future of a job on the fast path.
+
+    def done(self):
+        return self.complete or self.disconnected
+
+    def get_loop(self):
+        return self.protocol.loop
+
+    def set_result(self, bytes body not None):
+        self.answer(200, [JSON, (b"content-length", b"%d" % len(body))], body)
+
+    def set_exception(self, error not None):
+        status, headers, body = error_answer(self.scope["path"], error, self.request_id)
+        self.answer(status, headers, body)
+
+    def cancel(self, msg=None):
+        if not self.done():
+            self.set_exception(ShuttingDown("the server stops before the answer is ready"))
+
+    cdef int answer(self, int status, list headers, bytes body) except -1:
+        self.protocol.tasks.discard(self)
+        if not self.protocol.transport.is_closing():  # else it is told that it is disconnected
+            self.write(status, headers, body)
+        return 0
+
+    # The application's task.
 
     def ended(self, task):
         """The application has returned, or raised what it should not."""
@@ -204,16 +255,14 @@ cdef class Exchange:
             return NOTHING_MORE
         if self.complete or self.start is None or message.get("more_body"):
             raise RuntimeError("an answer is one start and one body")
-        self.write(message.get("body", b""))
+        self.write(self.start["status"], self.start["headers"], message.get("body", b""))
         return NOTHING_MORE
 
-    cdef int write(self, bytes body) except -1:
+    cdef int write(self, int status, headers, bytes body) except -1:
         transport = self.protocol.transport
-        head = head_of(
-            self.start["status"], self.start["headers"], self.request_id, self.keep_alive
-        )
+        head = head_of(status, headers, self.request_id, self.keep_alive)
         self.complete = True
-        self.protocol.account(self, self.start["status"])
+        self.protocol.account(self, status)
         if self.scope["method"] == "HEAD":
             transport.write(head)
         elif len(body) > LARGE_ANSWER:
@@ -229,6 +278,9 @@ cdef class Exchange:
         self.disconnected = True
         if self.task is not None:
             self.task.cancel()
+        elif self.is_fast:
+            self.protocol.tasks.discard(self)
+            self.protocol.account(self, CLIENT_CLOSED)
         return 0
 
 
@@ -258,6 +310,7 @@ cdef class Protocol:
     cdef Exchange exchange  # the latest
     cdef Exchange previous  # the one before it
     cdef Exchange active  # the one that is being answered
+    cdef Exchange starting  # the one to run when it is there, or all that came of it
     cdef object pipeline  # those that wait for the one that is being answered
     cdef Part part, deadline_part
     cdef Py_ssize_t head_bytes  # what came of the head that is arriving
@@ -302,7 +355,7 @@ cdef class Protocol:
         self.pipeline.clear()
         if self.active is not None and not self.active.complete:
             self.active.disconnect()
-        self.active = self.previous = self.exchange = None  # they hold this
+        self.active = self.previous = self.exchange = self.starting = None  # they hold this
         self.parser = None  # it holds this
 
     def eof_received(self):
@@ -353,6 +406,7 @@ cdef class Protocol:
         except httptools.HttpParserError:
             problem = InvalidHttp("the request can't be parsed as HTTP/1.1")
             return self.refuse(self.refusal or problem)
+        self.begin()
         if self.part != Part.HEAD or self.completed:
             # a head that follows another message in one piece is counted from the next piece on
             self.head_bytes = 0
@@ -392,7 +446,7 @@ cdef class Protocol:
         self.previous = self.exchange
         self.exchange = self.new_exchange()
         if self.previous is None or self.previous.complete:
-            self.exchange.run()
+            self.starting = self.exchange
         else:
             self.pause_reading()
             self.pipeline.append(self.exchange)
@@ -439,6 +493,15 @@ cdef class Protocol:
         self.completed = True
         self.exchange.more_body = False
         self.exchange.wake()
+        self.begin()
+
+    cdef int begin(self) except -1:
+        """Run the request that has come, whole if it came in one piece."""
+        cdef Exchange exchange = self.starting
+        self.starting = None
+        if exchange is not None:
+            exchange.run()
+        return 0
 
     cdef int check_announced(self) except -1:
         """Refuse a body that is too large before its client is told to send it."""
@@ -483,11 +546,12 @@ cdef class Protocol:
         cdef Exchange earlier = self.exchange if current is None else self.previous
         self.refused = True
         self.deadline_s = NEVER
+        self.starting = None
         if current is not None:
             current.refusal = error.status
             current.disconnect()
-        else:
-            self.account(None, error.status)
+        if current is None or current.task is None:  # else that is done at the task's end
+            self.account(current, error.status)
         if earlier is not None and not earlier.complete:
             earlier.keep_alive = False
             if current is not None:
@@ -506,7 +570,7 @@ cdef class Protocol:
         counts = None
         if exchange is not None:
             elapsed_s = perf_counter() - exchange.started_s
-            counts = exchange.scope.get("torch_serving.counts")
+            counts = exchange.counts or exchange.scope.get("torch_serving.counts")
         if counts is not None:
             counts.answered(status, elapsed_s)
         elif status >= 400:
@@ -620,9 +684,5 @@ cdef bytes checked_id(bytes value):
 
 cdef bytes response_of(error, str path, bytes request_id):
     """A whole HTTP response that ends the connection; a request whose head was read has a path."""
-    body = json.dumps(error.document_at(path)).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    return head_of(error.status, headers, request_id, False) + body
+    status, headers, body = error_answer(path, error, request_id)
+    return head_of(status, headers, request_id, False) + body

@@ -151,6 +151,9 @@ class RawConnection:
         except ConnectionResetError:
             return b""
 
+    def read(self, length: int) -> bytes:
+        return self._reader.read(length)
+
     def answer(self) -> Answer | None:
         """The next answer; None where the server closed the connection instead."""
         line = self.line()

@@ -18,7 +18,7 @@ LAYERS = [
     {"flag_values"},
     {"commands", "start"},
     {"server", "workers"},
-    {"app", "wsgi", "acceptor", "trials"},
+    {"app", "wsgi", "acceptor", "trials", "fast_path", "_protocol"},
     {
         "resources",
         *(f"resources.{name}" for name in ("serve", "model", "healthcheck", "metrics")),
@@ -63,7 +63,7 @@ LAYERS = [
     {"schema"},
     {"shared"},
     {"board", "colleagues", "inventory"},
-    {"_cache", "_decoder", "_encoder", "_protocol", "_statistics", "shared_document"},
+    {"_cache", "_decoder", "_encoder", "_statistics", "shared_document"},
     {"config"},
     {"errors"},
     {""},  # the package itself: its version

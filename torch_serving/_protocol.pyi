@@ -12,6 +12,7 @@ class Settings:
         body_timeout_s: float,
         body_rate: float,
         keep_alive_s: float,
+        fast_path: Any = None,
     ) -> None: ...
 
 class Protocol:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import NamedTuple
 
 import falcon
 
@@ -17,19 +18,36 @@ from torch_serving.errors import (
 logger = logging.getLogger(__name__)
 
 
-def error_answer(
-    path: str, resp: falcon.Response, error: BaseException, request_id: bytes = b"-"
-) -> None:
-    """Fill a response with the contract's form of an error."""
+class Answer(NamedTuple):
+    status: int
+    headers: list[tuple[bytes, bytes]]  # names in lower case
+    body: bytes
+
+
+def error_answer(path: str, error: BaseException, request_id: bytes = b"-") -> Answer:
+    """The contract's form of an error."""
     known = translate(error, request_id)
-    resp.status = known.status
-    resp.content_type = falcon.MEDIA_JSON
-    resp.data = json.dumps(known.document_at(path), ensure_ascii=False).encode("utf-8", "replace")
-    for name, value in known.headers.items():
-        resp.set_header(name, value)
+    body = json.dumps(known.document_at(path), ensure_ascii=False).encode("utf-8", "replace")
+    headers = dict(known.headers)
     if isinstance(error, falcon.HTTPError):
-        for name, value in dict(error.headers or {}).items():
-            resp.set_header(name, value)
+        headers |= dict(error.headers or {})
+    return Answer(
+        known.status,
+        [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+        ],
+        body,
+    )
+
+
+def fill(resp: falcon.Response, answer: Answer) -> None:
+    """Make it the answer of an application."""
+    resp.status = answer.status
+    resp.data = answer.body
+    for name, value in answer.headers:
+        resp.set_header(name.decode(), value.decode("latin-1"))
 
 
 def translate(error: BaseException, request_id: bytes) -> ServingError:

@@ -7,7 +7,7 @@ import falcon
 import falcon.asgi
 import falcon.inspect
 
-from torch_serving.answers import error_answer
+from torch_serving.answers import error_answer, fill
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
 from torch_serving.devices import Devices, available_devices
@@ -138,7 +138,8 @@ def is_preflight(req: Request) -> bool:
 async def answer_error(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    error_answer(req.path, resp, error, req.scope.get("torch_serving.request_id", b"-"))
+    request_id = req.scope.get("torch_serving.request_id", b"-")
+    fill(resp, error_answer(req.path, error, request_id))
 
 
 async def ignore(

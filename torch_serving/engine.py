@@ -126,30 +126,38 @@ class Engine:
         their times.
         """
         job = Job(method, body, timeout_s, steps)
-        may_be_short = method.pace.may_be_short(len(body))
-        if may_be_short and len(self._requests) < 2:
+        if len(self._requests) < 2 and method.pace.may_be_short(len(body)):
             decode((job,))
             if is_short(job):
                 finish((job,), self._mark)
                 return outcome(job)
-            may_be_short = False
         job.future = asyncio.get_running_loop().create_future()
-        if not may_be_short:
+        if job.inputs is not None:
             self._put(job)
         else:
-            if not self._short_jobs:
-                asyncio.get_running_loop().call_soon(self._work_on_loop)
-            self._short_jobs.append(job)
+            self.begin(job)
         try:
             return await job.future
         except asyncio.CancelledError:  # a lane that has not begun with it leaves it out
             raise ShuttingDown("the server stops before the answer is ready") from None
 
+    def begin(self, job: Job) -> None:
+        """Begin with a job whose `future` gets the outcome: on this thread, which is the loop's, in
+        the loop's next turn, or in a lane."""
+        if not job.method.pace.may_be_short(job.body_bytes):
+            self._put(job)
+            return
+        if not self._short_jobs:
+            asyncio.get_running_loop().call_soon(self._work_on_loop)
+        self._short_jobs.append(job)
+
     def _put(self, job: Job) -> None:
-        """Give a job to the lanes; raises Overloaded if too many wait there."""
+        """Give a job to the lanes, or refuse it if too many wait there."""
         if self._in_lanes >= self.lanes + self._limits.queue:
             self._statistics.rejected()
-            raise Overloaded(f"{self._limits.queue} requests wait already")
+            job.error = Overloaded(f"{self._limits.queue} requests wait already")
+            tell(job)
+            return
         self._in_lanes += 1
         self._statistics.lanes(self.lanes, self._in_lanes)
         job.put_s = time.perf_counter()
@@ -183,12 +191,8 @@ class Engine:
         for job in jobs:
             if is_short(job):
                 short.append(job)
-                continue
-            try:
+            else:
                 self._put(job)
-            except Overloaded as error:
-                job.error = error
-                tell(job)
         finish(short, self._mark)
         for job in short:
             tell(job)

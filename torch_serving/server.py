@@ -22,8 +22,11 @@ from torch_serving.acceptor import Acceptor
 from torch_serving.access_log import AccessLog
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
+from torch_serving.devices import Devices
 from torch_serving.engine import Engine, Limits
 from torch_serving.errors import StartupError
+from torch_serving.fast_path import FastPath
+from torch_serving.inference import Inference
 from torch_serving.management import Management
 from torch_serving.metrics import Metrics
 from torch_serving.models import Models
@@ -130,6 +133,7 @@ def uvicorn_server(
         config.body_timeout_s,
         config.body_rate,
         KEEP_ALIVE_S,
+        fast_path_of(config, worker, engine, tracing),
     )
     server = Server(uvicorn_config(config, settings))
     server.management = management
@@ -137,6 +141,16 @@ def uvicorn_server(
     server.drain_delay_s = config.drain_delay_s
     server.shares_listener = worker.threads.workers > 1
     return server
+
+
+def fast_path_of(
+    config: Config, worker: WorkerParts, engine: Engine, tracing: Tracing | None
+) -> FastPath | None:
+    """None where requests are watched on their way through the application."""
+    devices = Devices(config.device)
+    if tracing or devices.are_several:
+        return None
+    return FastPath(Inference(worker.models, engine, devices), engine, worker.api_keys)
 
 
 def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config:

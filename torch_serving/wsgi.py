@@ -9,7 +9,7 @@ from typing import Any
 import falcon
 
 from torch_serving.access_log import AccessLog
-from torch_serving.answers import error_answer
+from torch_serving.answers import error_answer, fill
 from torch_serving.api_keys import ApiKeys
 from torch_serving.body import check_length, check_whole, coding_of, decoded
 from torch_serving.call import FormCall
@@ -110,4 +110,4 @@ class LogAccess:
 def answer_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    error_answer(req.path, resp, error)
+    fill(resp, error_answer(req.path, error))

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from torch_serving import cli
-from torch_serving.resources.serve import Serve
+from torch_serving.inference import Inference
 
 KIND, _, AMOUNT = os.environ["CHAOS_LEAK"].partition("=")
 LEFT: list[Any] = []
@@ -29,13 +29,13 @@ def leak() -> None:
 
 
 def main() -> int | None:
-    serve = Serve.on_post
+    find = Inference.loaded_method
 
-    async def on_post(self: Serve, *arguments: Any) -> None:
+    def loaded_method(self: Inference, *arguments: Any) -> Any:
         leak()
-        await serve(self, *arguments)
+        return find(self, *arguments)
 
-    Serve.on_post = on_post  # type: ignore[method-assign]
+    Inference.loaded_method = loaded_method  # type: ignore[method-assign]
     return cli.main()
 
 
