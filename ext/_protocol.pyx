@@ -47,7 +47,6 @@ cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
 cdef dict STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-cdef tuple JSON = (b"content-type", b"application/json")
 cdef dict DISCONNECT = {"type": "http.disconnect"}
 
 # What of a request arrives now.
@@ -61,7 +60,7 @@ cdef enum Part:
 cdef class Settings:
     """What is the same for all connections: limits, and what they share.
 
-    `fast_path` may answer what is asked of "/serve" in one piece instead of the application.
+    `fast_path` may answer what is posted in one piece instead of the application.
     `refused` counts the requests that nobody else has counters for. `body_rate` is the least of
     bytes a second that a client must send of a body (0: none).
     """
@@ -135,12 +134,12 @@ cdef class Exchange:
     cdef bytes url, request_id
     cdef object body  # grows in place: parts to be joined cost twice the page faults
     cdef object task  # the application's, while it runs
-    cdef object counts  # where the answer is counted, once that is known
+    cdef object fast_task  # what the fast path does for it
     cdef object waiting  # a future, while the application waits for an event
     cdef dict start  # of the answer: held back until there is a body
     cdef int refusal  # the status with which the protocol refused it, or 0
     cdef double started_s
-    cdef bint more_body, asked, expects_continue, is_fast
+    cdef bint more_body, asked, expects_continue
     cdef bint keep_alive, disconnected, complete
 
     cdef int run(self) except -1:
@@ -156,18 +155,16 @@ cdef class Exchange:
 
     cdef bint takes_fast_path(self) except -1:
         cdef Settings settings = self.protocol.settings
-        if settings.fast_path is None or self.more_body or self.scope["path"] != "/serve":
+        if settings.fast_path is None or self.more_body or self.scope["method"] != "POST":
             return False
-        if self.scope["method"] != "POST":
-            return False
-        self.counts = settings.fast_path.begin(
-            self.scope["query_string"], self.scope["headers"], self.body, self
+        self.fast_task = settings.fast_path.begin(
+            self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
         )
-        self.is_fast = self.counts is not None
-        if self.is_fast:
-            self.body = None
-            self.protocol.tasks.add(self)  # the server waits for it, and cancels it in the end
-        return self.is_fast
+        if self.fast_task is None:
+            return False
+        self.body = None
+        self.protocol.tasks.add(self)  # the server waits for it, and cancels it in the end
+        return True
 
     # The future of a job on the fast path.
 
@@ -178,21 +175,19 @@ cdef class Exchange:
         return self.protocol.loop
 
     def set_result(self, bytes body not None):
-        self.answer(200, [JSON, (b"content-length", b"%d" % len(body))], body)
+        self.answer(200, self.fast_task.answer_headers, body)
 
     def set_exception(self, error not None):
-        status, headers, body = error_answer(self.scope["path"], error, self.request_id)
-        self.answer(status, headers, body)
+        self.answer(*error_answer(self.scope["path"], error, self.request_id))
 
     def cancel(self, msg=None):
         if not self.done():
             self.set_exception(ShuttingDown("the server stops before the answer is ready"))
 
-    cdef int answer(self, int status, list headers, bytes body) except -1:
+    def answer(self, int status, headers, bytes body):
         self.protocol.tasks.discard(self)
         if not self.protocol.transport.is_closing():  # else it is told that it is disconnected
-            self.write(status, headers, body)
-        return 0
+            self.write(status, lines_of(headers, body), body)
 
     # The application's task.
 
@@ -278,7 +273,7 @@ cdef class Exchange:
         self.disconnected = True
         if self.task is not None:
             self.task.cancel()
-        elif self.is_fast:
+        elif self.fast_task is not None:
             self.protocol.tasks.discard(self)
             self.protocol.account(self, CLIENT_CLOSED)
         return 0
@@ -570,7 +565,10 @@ cdef class Protocol:
         counts = None
         if exchange is not None:
             elapsed_s = perf_counter() - exchange.started_s
-            counts = exchange.counts or exchange.scope.get("torch_serving.counts")
+            if exchange.fast_task is not None:
+                counts = exchange.fast_task.counts
+            else:
+                counts = exchange.scope.get("torch_serving.counts")
         if counts is not None:
             counts.answered(status, elapsed_s)
         elif status >= 400:
@@ -685,4 +683,11 @@ cdef bytes checked_id(bytes value):
 cdef bytes response_of(error, str path, bytes request_id):
     """A whole HTTP response that ends the connection; a request whose head was read has a path."""
     status, headers, body = error_answer(path, error, request_id)
-    return head_of(status, headers, request_id, False) + body
+    return head_of(status, lines_of(headers, body), request_id, False) + body
+
+
+cdef list lines_of(headers, bytes body):
+    """As ASGI has them, with the length of the body."""
+    cdef list lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    lines.append((b"content-length", b"%d" % len(body)))
+    return lines

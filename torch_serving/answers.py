@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 class Answer(NamedTuple):
     status: int
-    headers: list[tuple[bytes, bytes]]  # names in lower case
+    headers: list[tuple[str, str]]  # names in lower case
     body: bytes
 
 
@@ -34,9 +34,8 @@ def error_answer(path: str, error: BaseException, request_id: bytes = b"-") -> A
     return Answer(
         known.status,
         [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+            ("content-type", "application/json"),
+            *((name.lower(), value) for name, value in headers.items()),
         ],
         body,
     )
@@ -46,8 +45,7 @@ def fill(resp: falcon.Response, answer: Answer) -> None:
     """Make it the answer of an application."""
     resp.status = answer.status
     resp.data = answer.body
-    for name, value in answer.headers:
-        resp.set_header(name.decode(), value.decode("latin-1"))
+    resp.set_headers(answer.headers)
 
 
 def translate(error: BaseException, request_id: bytes) -> ServingError:

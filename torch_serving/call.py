@@ -9,6 +9,9 @@ from torch_serving.named_results import flatten
 from torch_serving.named_tensors import Leaf
 from torch_serving.servable import Method
 
+Headers = tuple[tuple[str, str], ...]
+JSON_HEADERS = (("content-type", "application/json"),)
+
 
 class Form(NamedTuple):
     """How named tensors stand in a body: `read(body, arguments)` and `write(tensors)`."""
@@ -22,8 +25,10 @@ class Call:
     """What the engine asks of a method, for one request: it joins the batches of all others.
 
     Its pace is that of its form: how large the short bodies of one form are tells nothing of
-    another.
+    another. `answer_headers` say what its answer is, once that is encoded.
     """
+
+    answer_headers: Headers = JSON_HEADERS
 
     def __init__(self, method: Method, form: str) -> None:
         self.method = method
@@ -49,6 +54,8 @@ class FormCall(Call):
         super().__init__(method, f"{read and read.media_type} {write and write.media_type}")
         self._read = read
         self._write = write
+        if write is not None:
+            self.answer_headers = (("content-type", write.media_type),)
 
     def decode(self, body: bytes | bytearray) -> list[Any]:
         if self._read is None:

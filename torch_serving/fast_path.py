@@ -1,8 +1,8 @@
-"""The common request, without the application: what that costs is a third of such a request.
+"""Common requests, without the application: what that costs is a third of a small model's request.
 
-Common is a `POST /serve` that came in one piece, with JSON in and out, for a model that is loaded.
-All others are left to the application, and so is whatever goes wrong before the model's turn: it
-finds the same again, and tells it. Its answers are the same (tests/test_fast_path.py).
+Common is one for inference that came in one piece, to a model that is loaded. All others are left
+to the application, and so is whatever goes wrong before the model's turn: it finds the same again,
+and tells it. The answers are the same (tests/test_fast_path.py).
 """
 
 import asyncio
@@ -10,19 +10,24 @@ import functools
 
 import falcon.uri
 
-from torch_serving._statistics import Counts
 from torch_serving.api_keys import ApiKeys
+from torch_serving.body import coding_for
+from torch_serving.call import FormCall
 from torch_serving.devices import device_of
 from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.inference import Inference
-from torch_serving.jobs import Job
+from torch_serving.jobs import Job, Task
 from torch_serving.parameters import Parameters, parameters_of
+from torch_serving.v2.call import InferCall
+from torch_serving.v2.infer_request import json_length
+from torch_serving.v2.routes import route_of
 
 MAX_QUERIES = 1024  # that are remembered: clients send few different ones
+V2_MODELS = "/v2/models/"
 # What only the application knows to answer.
 UNCOMMON = frozenset((b"content-encoding", b"origin", b"x-request-timeout-ms"))
-Headers = list[tuple[bytes, bytes]]
+Headers = dict[bytes, bytes]
 
 
 class FastPath:
@@ -34,45 +39,56 @@ class FastPath:
         self._api_keys = api_keys
 
     def begin(
-        self, query: bytes, headers: Headers, body: bytearray, future: asyncio.Future[bytes]
-    ) -> Counts | None:
-        """Begin with a request whose answer `future` gets; return where it is counted, or None if
-        it is left to the application. The names of the headers are in lower case."""
+        self,
+        path: str,
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytearray,
+        future: asyncio.Future[bytes],
+    ) -> Task | None:
+        """Begin with what was posted to a path; `future` gets the answer. Returns what is done for
+        it, or None if it is left to the application. The names of headers are in lower case."""
         named = dict(headers)
         if len(named) < len(headers) or not UNCOMMON.isdisjoint(named) or not body:
             return None
         try:
-            return self._begin(query, named, body, future)
+            task = self._task_of(path, query, named)
         except Exception:  # whatever it is, the application tells it
             return None
+        if task is not None:
+            job = Job(task, body)
+            job.future = future
+            self._engine.begin(job)
+        return task
 
-    def _begin(
-        self,
-        query: bytes,
-        headers: dict[bytes, bytes],
-        body: bytearray,
-        future: asyncio.Future[bytes],
-    ) -> Counts | None:
+    def _task_of(self, path: str, query: bytes, headers: Headers) -> Task | None:
         if self._api_keys:
-            self._api_keys.check(
-                "/serve", text_of(headers, b"authorization"), text_of(headers, b"x-api-key")
-            )
-        if form_of_body(text_of(headers, b"content-type")) is not None:
-            return None
-        if form_of_answer(text_of(headers, b"accept")) is not None:
-            return None
+            authorization, key = text_of(headers, b"authorization"), text_of(headers, b"x-api-key")
+            self._api_keys.check(path, authorization, key)
+        if path == "/serve":
+            return self._task_of_serve(query, headers)
+        if path.startswith(V2_MODELS):
+            return self._task_of_v2(path[len(V2_MODELS) :], headers)
+        return None
+
+    def _task_of_serve(self, query: bytes, headers: Headers) -> Task | None:
+        read = form_of_body(text_of(headers, b"content-type"))
+        write = form_of_answer(text_of(headers, b"accept"))
         identifier, device, name, invalidation = parameters_in(query)
         asked = None if device is None else device_of(device)
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
-        if method is None:
+        return method if method is None or read is write is None else FormCall(method, read, write)
+
+    def _task_of_v2(self, path: str, headers: Headers) -> Task | None:
+        model, action = route_of(path)
+        if action != "infer" or coding_for(text_of(headers, b"accept-encoding")):
             return None
-        job = Job(method, body)
-        job.future = future
-        self._engine.begin(job)
-        return method.counts
+        json_bytes = json_length(text_of(headers, b"inference-header-content-length"))
+        method = self._inference.loaded_method(model)
+        return None if method is None else InferCall(method, model, json_bytes)
 
 
-def text_of(headers: dict[bytes, bytes], name: bytes) -> str | None:
+def text_of(headers: Headers, name: bytes) -> str | None:
     value = headers.get(name)
     return None if value is None else value.decode("latin-1")
 

@@ -147,6 +147,8 @@ class Servable:
 class Method:
     """One method of a servable: body -> inputs -> outputs -> response."""
 
+    answer_headers = (("content-type", "application/json"),)
+
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))

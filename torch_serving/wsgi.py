@@ -76,7 +76,7 @@ class Serve:
         method = servable.method(name)
         task: Task = method if read is write is None else FormCall(method, read, write)
         resp.data = self._engine.run(task, body)
-        resp.content_type = write.media_type if write else falcon.MEDIA_JSON
+        resp.set_headers(task.answer_headers)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

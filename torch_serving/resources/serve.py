@@ -29,8 +29,7 @@ class Serve:
         req.count_in(method.counts)
         task: Task = method if read is write is None else FormCall(method, read, write)
         resp.data = await self._inference.submit(task, body, timeout_of(req))
-        if write is not None:
-            resp.content_type = write.media_type
+        resp.set_headers(task.answer_headers)
 
 
 def timeout_of(req: Request) -> float | None:

@@ -73,9 +73,7 @@ class Model:
         req.count_in(method.counts)
         call = InferCall(method, model, json_bytes)
         resp.data = await self._inference.submit(call, body, timeout_of(req))
-        if call.answer_json_bytes is not None:
-            resp.content_type = "application/octet-stream"
-            resp.set_header("inference-header-content-length", str(call.answer_json_bytes))
+        resp.set_headers(call.answer_headers)
         if coding := coding_for(req.get_header("accept-encoding")):
             resp.data = await asyncio.to_thread(encoded, resp.data, coding)
             resp.set_header("content-encoding", coding)

@@ -24,7 +24,6 @@ class InferCall(Call):
         self._model = model
         self._json_bytes = json_bytes
         self._request = InferRequest(None, {}, [], False)
-        self.answer_json_bytes: int | None = None  # how long the JSON of the answer is
 
     def decode(self, body: bytes | bytearray) -> list[Any]:
         arguments = self.method.signature.arguments
@@ -50,5 +49,10 @@ class InferCall(Call):
 
     def encode(self, outputs: Any) -> bytes:
         tensors = flatten(outputs, self.method.signature.result)
-        body, self.answer_json_bytes = write_response(self._model, VERSION, self._request, tensors)
+        body, json_bytes = write_response(self._model, VERSION, self._request, tensors)
+        if json_bytes is not None:
+            self.answer_headers = (
+                ("content-type", "application/octet-stream"),
+                ("inference-header-content-length", str(json_bytes)),
+            )
         return body
