@@ -124,6 +124,18 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
         answering.result(LIMIT_S)
 
 
+def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
+    """The parent has no descriptors left for those that were sent to it."""
+    ours, theirs = socket.socketpair()
+    lifeline = Lifeline(ours)
+    with ours, theirs, ThreadPoolExecutor(1) as parent:
+        taking = parent.submit(theirs.recv, 4096)
+        question = {"name": "m.pt", "key": []}
+        with pytest.raises(Overloaded, match="can't start a process"):
+            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+        assert json.loads(taking.result(LIMIT_S)) == question
+
+
 def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):
     models = Models(model.parent, Cache(1))
     devices = Devices("cpu")

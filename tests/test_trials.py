@@ -16,6 +16,7 @@ from test_workers import pids_below
 
 from torch_serving import trials as trial_processes
 from torch_serving.trials import Trials
+from torch_serving.worker_process import TAKEN
 
 X = [tensor([1], [1.0])]
 
@@ -112,6 +113,7 @@ def ask(trials: Trials, key: str) -> bytes:
     """What a worker would hear."""
     answer, theirs = os.pipe()
     trials.start({"name": key, "key": [key]}, os.open(os.devnull, os.O_RDONLY), theirs)
+    assert os.read(answer, 1) == TAKEN
     said = os.read(answer, 1)
     os.close(answer)
     while trials._running:
@@ -142,6 +144,17 @@ def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
     # somebody ended it: that says nothing of the file
     assert [ask(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
     assert count() == 6
+
+
+def test_a_worker_that_died_after_it_asked(tmp_path: Path):
+    trials = Trials(lambda question, model: None)
+    for _ in range(2):  # what is tried, and what is known
+        answer, theirs = os.pipe()
+        os.close(answer)
+        trials.start({"name": "m", "key": []}, os.open(os.devnull, os.O_RDONLY), theirs)
+        while trials._running:
+            trials.reap()
+    assert ask(trials, "another") == b"+"
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):

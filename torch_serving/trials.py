@@ -13,7 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from torch_serving.worker_process import STOP_SIGNALS, SURVIVED, UNTRIED, cause_of, reset_signals
+from torch_serving.worker_process import (
+    STOP_SIGNALS,
+    SURVIVED,
+    TAKEN,
+    UNTRIED,
+    cause_of,
+    reset_signals,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,16 +46,17 @@ class Trials:
 
     def start(self, question: Question, model: int, answer: int) -> None:
         """Try a model, or say what is known of it. Both descriptors are closed here."""
+        tell(answer, TAKEN)
         trial = Trial(question["name"], json.dumps(question["key"]))
         survived = self._survived.get(trial.key)
         if survived:
-            os.write(answer, SURVIVED)
+            tell(answer, SURVIVED)
         elif survived is None:
             try:
                 self._fork(trial, question, model, answer)
             except OSError as error:  # no process is left: that says nothing of the model
                 logger.error("%s can't be tried: %s", trial.name, error.strerror)
-                os.write(answer, UNTRIED)
+                tell(answer, UNTRIED)
         os.close(model)
         os.close(answer)
 
@@ -61,7 +69,7 @@ class Trials:
                     reset_signals()
                     signal.alarm(LIMIT_S)
                     self._try_load(question, model)
-                os.write(answer, SURVIVED)
+                tell(answer, SURVIVED)
                 os._exit(0)
             self._running[pid] = trial
         finally:
@@ -87,3 +95,9 @@ class Trials:
         """End what still runs."""
         for pid in self._running:
             os.kill(pid, signal.SIGKILL)
+
+
+def tell(answer: int, word: bytes) -> None:
+    """Answer a worker, unless it died after it had asked."""
+    with suppress(BrokenPipeError):
+        os.write(answer, word)

@@ -13,7 +13,7 @@ from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 READY = b"!"
-SURVIVED, UNTRIED = b"+", b"?"
+TAKEN, SURVIVED, UNTRIED = b".", b"+", b"?"
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +34,20 @@ class Lifeline:
 
     def survives(self, question: dict[str, Any], model: int) -> bool:
         """Ask the parent to load the model of this descriptor in a process of its own; return
-        whether that process lived to tell. Safe to use from any thread."""
+        whether that process lived to tell. Safe to use from any thread.
+
+        Raises OSError if it could not be tried.
+        """
         answer, theirs = os.pipe()
         try:
             socket.send_fds(self.connection, [json.dumps(question).encode()], [model, theirs])
         finally:
             os.close(theirs)
         try:
-            verdict = os.read(answer, 1)  # no select: a busy worker has descriptors beyond 1024
+            # no select: a busy worker has descriptors beyond 1024
+            if os.read(answer, 1) != TAKEN:  # what was sent it had no descriptors for
+                raise OSError(errno.EAGAIN, "the parent could not take it")
+            verdict = os.read(answer, 1)
         finally:
             os.close(answer)
         if verdict == UNTRIED:

@@ -6,6 +6,7 @@ the worker end once the successor serves. A worker whose parent dies ends too.
 """
 
 import errno
+import functools
 import json
 import logging
 import os
@@ -21,7 +22,14 @@ from types import FrameType
 from torch_serving.errors import StartupError
 from torch_serving.shared import Shared
 from torch_serving.trials import Trials
-from torch_serving.worker_process import READY, STOP_SIGNALS, Serve, cause_of, run_worker
+from torch_serving.worker_process import (
+    READY,
+    STOP_SIGNALS,
+    Lifeline,
+    Serve,
+    cause_of,
+    run_worker,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +133,7 @@ class Supervisor:
         elif message:
             if len(descriptors) == 2:
                 self._trials.start(json.loads(message), *descriptors)
-            else:  # this process has no descriptor left: the worker hears of no survivor
+            else:  # this process has no descriptor left: the worker hears that it was not taken
                 logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -142,16 +150,20 @@ class Supervisor:
         try:
             pid = os.fork()
             if pid == 0:
-                for other in self._workers:
-                    self._close(other)
-                ours.close()
-                self._shared.enter(worker.slot)
-                run_worker(self._serve, theirs)
+                run_worker(functools.partial(self._serve_as, worker, ours), theirs)
             worker.pid, worker.connection, worker.ready = pid, ours, False
             worker.started_s = time.monotonic()
         finally:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def _serve_as(self, worker: Worker, parents_end: socket.socket, lifeline: Lifeline) -> int:
+        """What a worker does with what it was forked with."""
+        for other in self._workers:
+            self._close(other)
+        parents_end.close()
+        self._shared.enter(worker.slot)
+        return self._serve(lifeline)
 
     def _reap(self) -> None:
         self._trials.reap()
