@@ -140,7 +140,7 @@ def no_memory(stage: Stage) -> Rows:
         "the model": with_length(number_body(200_000_000), "/serve?servable_identifier=zeros.pt"),
         "the answer": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
         "the body": large(b" " * (3 * ROOM // 4)),
-        "the index": large(b"[" + b"1," * (ROOM // 8) + b"1]"),
+        "the numbers": large(b"[" + b"1," * (ROOM // 6) + b"1]"),
     }
     with stage.server("--log-level", "warning") as server, Client(server.url) as small:
         [pid] = server.pids()
