@@ -30,7 +30,19 @@ COMMON = {
 }
 
 
-DECODER = ["decimal", "document", "envelope", "numbers", "simdjson_library", "tensor"]
+DECODER = [
+    "decimal",
+    "document",
+    "envelope",
+    "error",
+    "locate",
+    "nodes",
+    "numbers",
+    "scalars",
+    "simdjson_library",
+    "tensor",
+    "tokens",
+]
 ENCODER = ["encoder", "float64_text", "float_text", "integer_text"]
 
 

@@ -14,7 +14,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint32_t
 from libcpp.string_view cimport string_view
 
-from document cimport Document, Error, Kind, Node, message
+from document cimport Document, Error, Kind, Node, NodeId, Nodes, message
 from envelope cimport (
     ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
 )
@@ -83,7 +83,7 @@ cdef dict WIDEST = {"bool": "bool", "int": "int", "float": "float", "complex": "
 
 # Where a value stands: a node, or an element of the run that the node is.
 cdef struct Spot:
-    uint32_t node
+    NodeId node
     int64_t element  # -1: the node itself
 
 
@@ -194,8 +194,11 @@ cdef class Decoder:
     cdef tuple arguments
     cdef Makers make
     cdef Py_ssize_t required
+    cdef size_t window_bytes
 
-    def __cinit__(self, arguments, make):
+    def __cinit__(self, arguments, make, size_t window_bytes=0):
+        """`window_bytes`: how much of a body is indexed at a time, for tests; 0 is what is best."""
+        self.window_bytes = window_bytes
         self.arguments = tuple(arguments)
         self.make = make if isinstance(make, Makers) else Makers(make)
         self.required = sum([(<Argument?>argument).required for argument in self.arguments])
@@ -211,7 +214,7 @@ cdef class Decoder:
         PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
         try:
             reader.decoder = self
-            reader.parse(<const char*>view.buf, <size_t>view.len, False)
+            reader.parse(<const char*>view.buf, <size_t>view.len, False, self.window_bytes)
             try:
                 arguments = read_arguments(reader)
             except ServingError:
@@ -239,17 +242,19 @@ cdef class Reader:
     cdef size_t length
     cdef bint plain  # values may stand without envelopes
 
-    cdef int parse(self, const char* text, size_t length, bint non_finite) except -1:
+    cdef int parse(
+        self, const char* text, size_t length, bint non_finite, size_t window_bytes
+    ) except -1:
         cdef Error error
         self.length = length
         self.plain = False
         if length == 0:
             raise EmptyBody("the request has no body; expected a JSON document")
         if length < PARSE_WITHOUT_GIL:
-            error = self.document.parse(text, length, non_finite)
+            error = self.document.parse(text, length, non_finite, window_bytes)
         else:
             with nogil:
-                error = self.document.parse(text, length, non_finite)
+                error = self.document.parse(text, length, non_finite, window_bytes)
         return self.check(error)
 
     cdef int validate(self) except -1:
@@ -299,7 +304,7 @@ cdef class Reader:
         return self.document.node(spot.node).count
 
     cdef str string(self, Spot spot):
-        return text_of(self.document.string(token_of(&self.document, spot)))
+        return text_of(self.document.string(start_of(&self.document, spot)))
 
     cdef int members(self, Spot spot, Envelope* envelope) except -1:
         return self.check(read_envelope(&self.document, spot.node, envelope))
@@ -313,7 +318,7 @@ cdef class Reader:
     cdef Type type_of(self, const Envelope& envelope) noexcept:
         if envelope.type == ABSENT or self.document.node(envelope.type).kind != Kind.string:
             return Type.unknown
-        return find_type(self.document.string(self.document.node(envelope.type).token))
+        return find_type(self.document.string(self.document.start(envelope.type, -1)))
 
     cdef Type open(self, Spot spot, Envelope* envelope, Plan plan, str names) except *:
         """Read an envelope whose type is one of `names`, and which has a value."""
@@ -340,7 +345,7 @@ cdef tuple TYPE_NAMES = (
 )
 
 
-cdef inline Spot at(uint32_t node, int64_t element=-1) noexcept:
+cdef inline Spot at(NodeId node, int64_t element=-1) noexcept:
     cdef Spot spot
     spot.node = node
     spot.element = element
@@ -452,7 +457,7 @@ cdef object read_argument(Reader reader, Argument argument, Spot spot):
 cdef Spot first_element(Reader reader, Spot array) noexcept:
     if reader.kind(array) == Kind.run:
         return at(array.node, 0)
-    return at(array.node + 1)
+    return at(reader.document.node(array.node).child)
 
 
 cdef Spot next_element(Reader reader, Spot element) noexcept:
@@ -463,15 +468,17 @@ cdef Spot next_element(Reader reader, Spot element) noexcept:
 
 cdef dict members_of(Reader reader, Spot spot):
     """The nodes of the members of an object, by key."""
-    cdef uint32_t end = reader.document.node(spot.node).next
-    cdef uint32_t child = spot.node + 1
+    cdef Node node = reader.document.node(spot.node)
+    cdef NodeId child = node.child
+    cdef Node member
     cdef dict nodes = {}
-    while child < end:
-        key = text_of(reader.document.key(child))
+    for _ in range(node.count):
+        member = reader.document.node(child)
+        key = text_of(reader.document.key(member))
         if key in nodes:
-            reader.check(reader.document.fail_at_key(Error.duplicate_key, child))
+            reader.check(reader.document.fail_at_key(Error.duplicate_key, member))
         nodes[key] = child
-        child = reader.document.node(child).next
+        child = member.next
     return nodes
 
 
@@ -504,10 +511,10 @@ cdef Place measure_at(Reader reader, Spot spot, Shape* shape) noexcept:
     return place
 
 
-cdef int read_data_type(Reader reader, uint32_t node) except -1:
+cdef int read_data_type(Reader reader, NodeId node) except -1:
     cdef int data_type = -1
     if reader.document.node(node).kind == Kind.string:
-        data_type = find_data_type(reader.document.string(reader.document.node(node).token))
+        data_type = find_data_type(reader.document.string(reader.document.start(node, -1)))
     if data_type < 0:
         came = describe(&reader.document, at(node))
         raise reader.refuse(
@@ -540,7 +547,7 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
     cdef Shape declared
     cdef int i
     cdef bint flat = reader.document.node(envelope.value).kind == Kind.run
-    raise_place(reader, read_shape(reader.document, envelope.shape, &declared), FLOAT32)
+    raise_place(reader, read_shape(&reader.document, envelope.shape, &declared), FLOAT32)
     if declared.count != measured.count:
         raise reader.refuse(
             IncompatibleShape, at(envelope.shape),
@@ -582,7 +589,8 @@ cdef cnp.ndarray read_array(Reader reader, Spot spot, const Shape& shape, int da
     cdef size_t item_bytes = cnp.PyArray_ITEMSIZE(array) // DATA_TYPES[data_type].components
     if spot.element >= 0:
         reading = read_numbers(
-            reader.document, token_of(&reader.document, spot), 1, element, data
+            &reader.document, reader.document.node(spot.node).token + 1 + 2 * spot.element, 1,
+            element, data,
         )
         place.error = reading.error
         place.node = spot.node
@@ -647,7 +655,7 @@ cdef object read_image(Reader reader, Spot spot, const Envelope& envelope):
         raise reader.refuse(InvalidInput, at(envelope.value), str(error)) from None
 
 
-cdef str choice(Reader reader, uint32_t node, str example):
+cdef str choice(Reader reader, NodeId node, str example):
     if reader.kind(at(node)) != Kind.string:
         raise reader.unexpected(at(node), f'a string as "{example}"' if example else "a string")
     return reader.string(at(node))
@@ -690,7 +698,7 @@ cdef str plain_data_type(Reader reader, Plan plan, Spot spot):
         return WIDEST[plan.form]
     if kind == Kind.boolean:
         return "bool"
-    text = text_of(reader.document.raw(token_of(&reader.document, spot)))
+    text = text_of(reader.document.raw(start_of(&reader.document, spot)))
     return "int" if text.lstrip("-").isdigit() else "float"
 
 
@@ -1033,7 +1041,7 @@ cdef class Value:
         """The dimensions of a tensor: at most 32, none negative, their product below 2^59."""
         cdef Shape shape
         self.expect("array", "an array of non-negative integers")
-        place = read_shape(self.text.reader.document, self.spot.node, &shape)
+        place = read_shape(&self.text.reader.document, self.spot.node, &shape)
         raise_place(self.text.reader, place, INTEGERS["int64"])
         return tuple([shape.dims[i] for i in range(shape.rank)])
 
@@ -1059,13 +1067,14 @@ cdef Value value_at(Text text, Spot spot):
     return value
 
 
-def read_json(body not None):
+def read_json(body not None, size_t window_bytes=0):
     """The value that a body of UTF-8 holds, of which NaN, Infinity and -Infinity may be part.
 
     Raises EmptyBody or InvalidJson. The body is held as long as any value of it.
+    `window_bytes` is that of Decoder.
     """
     cdef Text text = Text(body)
-    text.reader.parse(<const char*>text.view.buf, <size_t>text.view.len, True)
+    text.reader.parse(<const char*>text.view.buf, <size_t>text.view.len, True, window_bytes)
     return value_at(text, at(0))
 
 
@@ -1087,21 +1096,19 @@ cdef str list_of(const Shape& shape):
     return str([shape.dims[i] for i in range(shape.rank)])
 
 
-cdef uint32_t token_of(Document* document, Spot spot) noexcept:
-    """Where a node starts, or an element of a run."""
-    cdef uint32_t token = document.node(spot.node).token
-    return token if spot.element < 0 else <uint32_t>(token + 1 + 2 * spot.element)
+cdef inline const char* start_of(Document* document, Spot spot) noexcept:
+    return document.start(spot.node, spot.element)
 
 
 cdef Kind kind_of(Document* document, Spot spot) noexcept:
     if spot.element < 0:
         return document.node(spot.node).kind
-    return document.scalar_kind(token_of(document, spot))
+    return document.scalar_kind(start_of(document, spot))
 
 
 cdef str quote(Document* document, Spot spot):
     """A scalar as it stands in the body, cut."""
-    raw = document.raw(token_of(document, spot))
+    raw = document.raw(start_of(document, spot))
     text = PyUnicode_DecodeUTF8(raw.data(), min(raw.size(), <size_t>(4 * MAX_QUOTE)), "replace")
     return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
@@ -1123,18 +1130,18 @@ cdef str describe(Document* document, Spot spot):
 
 cdef str pointer(Document* document, Spot spot):
     """The JSON Pointer (RFC 6901) to a node, or to an element of a run."""
-    cdef uint32_t node = 0
-    cdef uint32_t child
+    cdef NodeId node = 0
+    cdef NodeId child
     cdef int64_t index
     cdef str path = ""
     while node != spot.node:
-        child = node + 1
+        child = document.node(node).child
         index = 0
-        while document.node(child).next <= spot.node:
+        while not Nodes.holds(document.node(child), spot.node):
             child = document.node(child).next
             index += 1
         if document.node(node).kind == Kind.object:
-            key = text_of(document.key(child))
+            key = text_of(document.key(document.node(child)))
             path += "/" + key.replace("~", "~0").replace("/", "~1")
         else:
             path += f"/{index}"

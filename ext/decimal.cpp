@@ -6,8 +6,8 @@
 #include <cstring>
 #include <limits>
 
-#include "document.h"
 #include "plain_decimal.h"
+#include "scalars.h"
 
 namespace torch_serving {
 

@@ -15,7 +15,7 @@ constexpr std::string_view TYPES[] = {
 
 struct Field {
     std::string_view key;
-    uint32_t Envelope::* member;
+    NodeId Envelope::* member;
 };
 
 constexpr Field FIELDS[] = {
@@ -31,15 +31,18 @@ const Field* find_field(std::string_view key) noexcept {
     return nullptr;
 }
 
-Error find_members(Document* document, uint32_t index, Envelope* envelope) {
+Error find_members(Document* document, NodeId id, Envelope* envelope) {
     std::set<std::string> others;  // ordered: keys can be chosen to collide in a hash table
-    const uint32_t end = document->node(index).next;
-    for (uint32_t member = index + 1; member < end; member = document->node(member).next) {
+    const Node node = document->node(id);
+    NodeId at = node.child;
+    for (uint32_t i = 0; i < node.count; ++i) {
+        const Node member = document->node(at);
         std::string_view key = document->key(member);
         const Field* field = find_field(key);
         bool seen = field ? envelope->*field->member != ABSENT : !others.emplace(key).second;
         if (seen) return document->fail_at_key(Error::duplicate_key, member);
-        if (field) envelope->*field->member = member;
+        if (field) envelope->*field->member = at;
+        at = member.next;
     }
     return Error::none;
 }
@@ -64,10 +67,10 @@ int find_data_type(std::string_view name) noexcept {
     return -1;
 }
 
-Error read_envelope(Document* document, uint32_t index, Envelope* envelope) noexcept {
+Error read_envelope(Document* document, NodeId id, Envelope* envelope) noexcept {
     *envelope = Envelope{};
     try {
-        return find_members(document, index, envelope);
+        return find_members(document, id, envelope);
     } catch (const std::bad_alloc&) {
         return Error::out_of_memory;
     }

@@ -41,18 +41,18 @@ constexpr DataType DATA_TYPES[] = {
     {"complex128", Element::float64, 2},
 };
 
-constexpr uint32_t ABSENT = 0;  // the root is no member of anything
+constexpr NodeId ABSENT = 0;  // the root is no member of anything
 
 // The nodes of the members that mean something; others are ignored.
 struct Envelope {
-    uint32_t type = ABSENT;
-    uint32_t data_type = ABSENT;
-    uint32_t shape = ABSENT;
-    uint32_t value = ABSENT;
-    uint32_t key_type = ABSENT;
-    uint32_t mode = ABSENT;
-    uint32_t layout = ABSENT;
-    uint32_t batch = ABSENT;
+    NodeId type = ABSENT;
+    NodeId data_type = ABSENT;
+    NodeId shape = ABSENT;
+    NodeId value = ABSENT;
+    NodeId key_type = ABSENT;
+    NodeId mode = ABSENT;
+    NodeId layout = ABSENT;
+    NodeId batch = ABSENT;
 };
 
 Type find_type(std::string_view name) noexcept;
@@ -61,6 +61,6 @@ int find_data_type(std::string_view name) noexcept;
 
 // Find the members of an object. A key that stands in it twice, known or not, is an error: readers
 // of JSON disagree about which of the two counts.
-Error read_envelope(Document* document, uint32_t index, Envelope* envelope) noexcept;
+Error read_envelope(Document* document, NodeId id, Envelope* envelope) noexcept;
 
 }  // namespace torch_serving

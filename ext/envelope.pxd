@@ -1,7 +1,7 @@
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t
 from libcpp.string_view cimport string_view
 
-from document cimport Document, Error
+from document cimport Document, Error, NodeId
 from numbers cimport Element
 
 
@@ -25,18 +25,18 @@ cdef extern from "envelope.h" namespace "torch_serving" nogil:
         uint8_t components
 
     const DataType[15] DATA_TYPES
-    const uint32_t ABSENT
+    const NodeId ABSENT
 
     cppclass Envelope:
-        uint32_t type
-        uint32_t data_type
-        uint32_t shape
-        uint32_t value
-        uint32_t key_type
-        uint32_t mode
-        uint32_t layout
-        uint32_t batch
+        NodeId type
+        NodeId data_type
+        NodeId shape
+        NodeId value
+        NodeId key_type
+        NodeId mode
+        NodeId layout
+        NodeId batch
 
     Type find_type(string_view name) noexcept
     int find_data_type(string_view name) noexcept
-    Error read_envelope(Document* document, uint32_t index, Envelope* envelope) noexcept
+    Error read_envelope(Document* document, NodeId id, Envelope* envelope) noexcept

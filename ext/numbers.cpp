@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "decimal.h"
 #include "plain_decimal.h"
+#include "scalars.h"
 
 namespace torch_serving {
 
@@ -248,16 +250,20 @@ Error read_boolean(const NumberText& place, uint8_t* out) noexcept {
 }
 
 template <class Bits, Error (*read)(const NumberText&, Bits*) noexcept>
-Reading read_each(const Document& document, uint32_t first, uint32_t count, void* out) noexcept {
+Reading read_each(Document* document, uint32_t first, uint32_t count, void* out) noexcept {
     auto* target = static_cast<Bits*>(out);
-    const uint32_t* token = document.tokens() + first;
-    NumberText place{document.text(), nullptr, nullptr, document.end(),
-                     document.takes_non_finite()};
-    for (uint32_t i = 0; i < count; ++i, token += 2) {
-        place.at = place.text + token[0];
-        place.stop = place.text + token[1];  // behind the last token stands the text's end
-        Error error = read(place, target + i);
-        if (error != Error::none) return {error, i};
+    NumberText place{document->text(), nullptr, nullptr, document->end(),
+                     document->takes_non_finite()};
+    for (uint32_t i = 0; i < count;) {
+        const Span span = document->tokens_from(first + 2 * i);
+        if (span.count == 0) return {Error::out_of_memory, i};  // never: it was there before
+        const uint32_t stop = i + std::min(count - i, (span.count + 1) / 2);
+        for (const uint32_t* token = span.tokens; i < stop; ++i, token += 2) {
+            place.at = span.text + token[0];
+            place.stop = span.text + token[1];
+            Error error = read(place, target + i);
+            if (error != Error::none) return {error, i};
+        }
     }
     return {Error::none, count};
 }
@@ -268,7 +274,7 @@ template <class Integer>
 constexpr auto INTEGERS = read_each<Integer, read_integer<Integer>>;
 
 // In the order of Element.
-constexpr Reading (*READERS[])(const Document&, uint32_t, uint32_t, void*) noexcept = {
+constexpr Reading (*READERS[])(Document*, uint32_t, uint32_t, void*) noexcept = {
     read_each<uint8_t, read_boolean>,
     INTEGERS<uint8_t>,
     INTEGERS<uint16_t>,
@@ -286,7 +292,7 @@ constexpr Reading (*READERS[])(const Document&, uint32_t, uint32_t, void*) noexc
 
 }  // namespace
 
-Reading read_numbers(const Document& document, uint32_t first, uint32_t count, Element element,
+Reading read_numbers(Document* document, uint32_t first, uint32_t count, Element element,
                      void* out) noexcept {
     return READERS[static_cast<size_t>(element)](document, first, count, out);
 }

@@ -35,7 +35,7 @@ struct Reading {
 
 // Read `count` scalars that stand at tokens `first`, `first + 2`, ... into `out`, which has room
 // for them. Floats also take the strings "NaN", "Infinity" and "-Infinity".
-Reading read_numbers(const Document& document, uint32_t first, uint32_t count, Element element,
+Reading read_numbers(Document* document, uint32_t first, uint32_t count, Element element,
                      void* out) noexcept;
 
 }  // namespace torch_serving

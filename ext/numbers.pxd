@@ -24,5 +24,5 @@ cdef extern from "numbers.h" namespace "torch_serving" nogil:
         uint32_t index
 
     Reading read_numbers(
-        const Document& document, uint32_t first, uint32_t count, Element element, void* out
+        Document* document, uint32_t first, uint32_t count, Element element, void* out
     ) noexcept

@@ -1,7 +1,7 @@
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
-from document cimport Document, Error
+from document cimport Document, Error, NodeId
 from numbers cimport Element
 
 
@@ -15,11 +15,11 @@ cdef extern from "tensor.h" namespace "torch_serving" nogil:
 
     cppclass Place:
         Error error
-        uint32_t node
+        NodeId node
         int64_t element
 
-    Place read_shape(const Document& document, uint32_t node, Shape* shape) noexcept
-    Place measure(const Document& document, uint32_t node, Shape* shape) noexcept
+    Place read_shape(Document* document, NodeId node, Shape* shape) noexcept
+    Place measure(const Document& document, NodeId node, Shape* shape) noexcept
     Place read_values(
-        Document* document, uint32_t node, Element element, size_t item_bytes, void* out
+        Document* document, NodeId node, Element element, size_t item_bytes, void* out
     ) noexcept

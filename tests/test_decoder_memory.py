@@ -105,6 +105,54 @@ def test_hostile_bodies_take_little_memory(body):
 
 
 @needs_proc
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[1" + b",1" * 10_000_000 + b"]",
+        b"[[]" + b",[]" * 7_000_000 + b"]",
+        b"[[1]" + b",[1]" * 5_000_000 + b"]",
+        b"[[[]]" + b",[[]]" * 4_000_000 + b"]",
+    ],
+    ids=["numbers", "empty arrays", "arrays of one", "two levels"],
+)
+def test_short_tokens_take_little_memory(value):
+    """Beside the body itself: half of them all is that of the numbers, which have four bytes."""
+    body = b'{"type":"tensor","value":%b}' % value
+    assert resident_growth(lambda: TENSORS.decode(body)) < 2.3 * len(body)
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" + b"1," * 10_000_000 + b"[1]]",
+        b"[" + b"[],1," * 4_000_000 + b"1]",
+        b"[" + b"{}," * 7_000_000 + b"1]",
+        b"[" + b'{"":1},' * 3_000_000 + b"1]",
+        b"[" + b"[" * 60 * 160_000 + b"]",
+        b"[" + (b"[" * 60 + b"]" * 60 + b",") * 160_000 + b"1]",
+        b"[" + (b'{"":' * 60 + b"1" + b"}" * 60 + b",") * 60_000 + b"1]",
+        b"[" + b"1 " * 10_000_000 + b"]",
+        b"[" + b'"' * 20_000_000 + b"]",
+    ],
+    ids=[
+        "numbers and an array",
+        "arrays and numbers",
+        "empty objects",
+        "objects",
+        "too many levels",
+        "many levels",
+        "many levels of objects",
+        "no commas",
+        "quotes",
+    ],
+)
+def test_short_tokens_that_are_refused_take_little_memory(value):
+    body = b'{"type":"tensor","value":%b}' % value
+    assert resident_growth(lambda: refuse(body, ClientError)) < 2.3 * len(body)
+
+
+@needs_proc
 def test_memory_of_large_bodies_is_given_back():
     body = b'{"type":"tensor","value":[' + b"1," * 10_000_000 + b"1]}"
     MALLOC_TRIM(0)

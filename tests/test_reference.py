@@ -304,6 +304,8 @@ def agree(arguments: list[Argument], body: bytes) -> Any:
     """Check that both read the same, or refuse for the same reason at the same place."""
     ours, where = outcome(lambda: Decoder(arguments, MAKERS).decode(body))
     theirs, place = outcome(lambda: reference.read(arguments, body))
+    in_windows = outcome(lambda: Decoder(arguments, MAKERS, window_bytes=16).decode(body))
+    assert (bits(in_windows[0]), in_windows[1]) == (bits(ours), where)
     if place is not None or where is not None:
         assert (ours, where) == (theirs, place)
         return None

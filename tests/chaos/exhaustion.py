@@ -139,8 +139,8 @@ def no_memory(stage: Stage) -> Rows:
     cases = {
         "the model": with_length(number_body(200_000_000), "/serve?servable_identifier=zeros.pt"),
         "the answer": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
-        "the body": large(b" " * (3 * ROOM // 4)),
-        "the index": large(b"[" + b"1," * (ROOM // 8) + b"1]"),
+        "the string": large(b'"' + b"\\n" * (ROOM // 5) + b'"'),
+        "the tensor": large(b"[" + b"1," * (ROOM // 6) + b"1]"),
     }
     with stage.server("--log-level", "warning") as server, Client(server.url) as small:
         [pid] = server.pids()

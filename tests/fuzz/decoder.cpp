@@ -11,6 +11,7 @@
 #include "expected.h"
 #include "failing_memory.h"
 #include "reading.h"
+#include "windows.h"
 
 using namespace torch_serving;
 namespace dom = simdjson::dom;
@@ -34,63 +35,63 @@ void check_failure(Error error) {
 
 // The index against simdjson's tree.
 
-void compare_scalar(dom::element value, uint32_t token) {
-    const Kind kind = document.scalar_kind(token);
+void compare_scalar(dom::element value, const char* start) {
+    const Kind kind = document.scalar_kind(start);
     switch (value.type()) {
         case dom::element_type::STRING:
-            MUST(kind == Kind::string && document.string(token) == value.get_string().value());
+            MUST(kind == Kind::string && document.string(start) == value.get_string().value());
             break;
         case dom::element_type::BOOL:
             MUST(kind == Kind::boolean);
-            MUST(document.raw(token) == (value.get_bool().value() ? "true" : "false"));
+            MUST(document.raw(start) == (value.get_bool().value() ? "true" : "false"));
             break;
         case dom::element_type::NULL_VALUE:
-            MUST(kind == Kind::null && document.raw(token) == "null");
+            MUST(kind == Kind::null && document.raw(start) == "null");
             break;
         default:
-            MUST(kind == Kind::number && fuzz::is_json_number(document.raw(token)));
+            MUST(kind == Kind::number && fuzz::is_json_number(document.raw(start)));
     }
 }
 
-uint32_t compare(dom::element value, uint32_t index);
+void compare(dom::element value, NodeId id);
 
-void compare_array(dom::array array, uint32_t index) {
-    const Node& node = document.node(index);
-    uint32_t child = index + 1;
+void compare_array(dom::array array, NodeId id) {
+    const Node node = document.node(id);
+    NodeId child = node.child;
     uint32_t count = 0;
     for (dom::element element : array) {
         if (node.kind == Kind::run) {
-            compare_scalar(element, node.token + 1 + 2 * count);
+            compare_scalar(element, document.start(id, count));
         } else {
-            child = compare(element, child);
+            compare(element, child);
+            child = document.node(child).next;
         }
         ++count;
     }
-    MUST(is_nested(node.kind) && node.count == count && node.next == child);
+    MUST(is_nested(node.kind) && node.count == count);
 }
 
-void compare_object(dom::object object, uint32_t index) {
-    const Node& node = document.node(index);
-    uint32_t child = index + 1;
+void compare_object(dom::object object, NodeId id) {
+    const Node node = document.node(id);
+    NodeId child = node.child;
     uint32_t count = 0;
     for (dom::key_value_pair member : object) {
-        MUST(document.key(child) == member.key);
-        child = compare(member.value, child);
+        MUST(document.key(document.node(child)) == member.key);
+        compare(member.value, child);
+        child = document.node(child).next;
         ++count;
     }
-    MUST(node.kind == Kind::object && node.count == count && node.next == child);
+    MUST(node.kind == Kind::object && node.count == count);
 }
 
-// Returns the node behind the value.
-uint32_t compare(dom::element value, uint32_t index) {
+void compare(dom::element value, NodeId id) {
     if (value.is_array()) {
-        compare_array(value.get_array().value(), index);
+        compare_array(value.get_array().value(), id);
     } else if (value.is_object()) {
-        compare_object(value.get_object().value(), index);
+        compare_object(value.get_object().value(), id);
     } else {
-        compare_scalar(value, document.node(index).token);
+        compare_scalar(value, document.start(id));
     }
-    return document.node(index).next;
 }
 
 void check_verdict(std::string_view body, Error error) {
@@ -119,26 +120,29 @@ void check_verdict(std::string_view body, Error error) {
 // Values, as arguments of all types would be read.
 
 // The way from the root to a node, as errors tell it.
-void check_pointer(uint32_t target) {
-    for (uint32_t node = 0; node != target;) {
-        uint32_t child = node + 1;
-        while (document.node(child).next <= target) child = document.node(child).next;
-        MUST(child <= target && child < document.node(node).next);
-        if (document.node(node).kind == Kind::object) document.key(child);
-        node = child;
+void check_pointer(NodeId target) {
+    for (NodeId id = 0; id != target;) {
+        const Node node = document.node(id);
+        NodeId child = node.child;
+        for (uint32_t i = 0; !Nodes::holds(document.node(child), target); ++i) {
+            MUST(i < node.count);
+            child = document.node(child).next;
+        }
+        if (node.kind == Kind::object) document.key(document.node(child));
+        id = child;
     }
 }
 
 void check_place(const Place& place) {
     check_pointer(place.node);
-    const Node& node = document.node(place.node);
+    const Node node = document.node(place.node);
     MUST(place.element < 0 || (node.kind == Kind::run && place.element < node.count));
     if (place.error == Error::bad_number) check_failure(document.validate());
 }
 
-void read_all_types(uint32_t index, size_t count) {
+void read_all_types(NodeId id, size_t count) {
     for (int element = 0; element < fuzz::ELEMENTS; ++element) {
-        check_place(fuzz::read_scalars(&document, index, static_cast<Element>(element), count));
+        check_place(fuzz::read_scalars(&document, id, static_cast<Element>(element), count));
     }
 }
 
@@ -152,70 +156,73 @@ int64_t product(const Shape& shape) {
     return result;
 }
 
-void read_tensor(uint32_t index) {
+void read_tensor(NodeId id) {
     Shape shape;
     std::fill_n(shape.dims, MAX_RANK, 1);  // what stood there must not matter
-    const Place place = measure(document, index, &shape);
+    const Place place = measure(document, id, &shape);
     check_place(place);
     if (place.error != Error::none) return;
     MUST(shape.rank <= MAX_RANK && product(shape) == shape.count);
-    read_all_types(index, shape.count);
+    read_all_types(id, shape.count);
 }
 
 Type type_of(const Envelope& envelope) {
-    const Node& node = document.node(envelope.type);
-    return node.kind == Kind::string ? find_type(document.string(node.token)) : Type::unknown;
+    if (document.node(envelope.type).kind != Kind::string) return Type::unknown;
+    return find_type(document.string(document.start(envelope.type)));
 }
 
 void read_words(const Envelope& envelope) {
     if (envelope.type != ABSENT) type_of(envelope);
-    const Node& node = document.node(envelope.data_type);
-    if (envelope.data_type == ABSENT || node.kind != Kind::string) return;
-    const int data_type = find_data_type(document.string(node.token));
-    MUST(data_type < 0 || DATA_TYPES[data_type].name == document.string(node.token));
+    if (envelope.data_type == ABSENT) return;
+    if (document.node(envelope.data_type).kind != Kind::string) return;
+    const std::string_view name = document.string(document.start(envelope.data_type));
+    const int data_type = find_data_type(name);
+    MUST(data_type < 0 || DATA_TYPES[data_type].name == name);
 }
 
-bool has_duplicate_key(uint32_t index) {
+bool has_duplicate_key(NodeId id) {
     std::unordered_set<std::string> keys;
-    const uint32_t end = document.node(index).next;
-    for (uint32_t child = index + 1; child < end; child = document.node(child).next) {
-        if (!keys.emplace(document.key(child)).second) return true;
+    const Node node = document.node(id);
+    NodeId child = node.child;
+    for (uint32_t i = 0; i < node.count; ++i, child = document.node(child).next) {
+        if (!keys.emplace(document.key(document.node(child))).second) return true;
     }
     return false;
 }
 
-void read_object(uint32_t index) {
+void read_object(NodeId id) {
     Envelope envelope;
     Shape shape;
-    const Error error = read_envelope(&document, index, &envelope);
-    MUST(error == (has_duplicate_key(index) ? Error::duplicate_key : Error::none));
+    const Error error = read_envelope(&document, id, &envelope);
+    MUST(error == (has_duplicate_key(id) ? Error::duplicate_key : Error::none));
     if (error != Error::none) return check_failure(error);
     read_words(envelope);
     if (envelope.shape == ABSENT) return;
-    const Place place = read_shape(document, envelope.shape, &shape);
+    const Place place = read_shape(&document, envelope.shape, &shape);
     check_place(place);
     if (place.error == Error::none) MUST(product(shape) == shape.count);
 }
 
 // The root, its elements, and all members of objects: those can be arguments, and parts of them.
-void read_values_below(uint32_t index, bool is_value) {
-    const Node& node = document.node(index);
-    if (is_value) read_tensor(index);
-    if (node.kind == Kind::object) read_object(index);
+void read_values_below(NodeId id, bool is_value) {
+    const Node node = document.node(id);
+    if (is_value) read_tensor(id);
+    if (node.kind == Kind::object) read_object(id);
     if (node.kind != Kind::object && node.kind != Kind::array) return;
-    const bool values = index == 0 || node.kind == Kind::object;
-    for (uint32_t child = index + 1; child < node.next; child = document.node(child).next) {
+    const bool values = id == 0 || node.kind == Kind::object;
+    NodeId child = node.child;
+    for (uint32_t i = 0; i < node.count; ++i, child = document.node(child).next) {
         read_values_below(child, values);
     }
 }
 
 // Each allocation fails once: that is told, and the document is as good as before.
-void parse_without_memory(std::string_view body) {
+void parse_without_memory(std::string_view body, size_t window_bytes) {
     for (long allocations = 0;; ++allocations) {
         Document fresh;
         Envelope envelope;
         fuzz::allocations_left = allocations;
-        Error error = fresh.parse(body.data(), body.size());
+        Error error = fresh.parse(body.data(), body.size(), false, window_bytes);
         const bool object = error == Error::none && fresh.node(0).kind == Kind::object;
         if (object) error = read_envelope(&fresh, 0, &envelope);
         fuzz::allocations_left = -1;
@@ -254,6 +261,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     parse_with_words(body, error);
     document.release();
-    if (size <= SMALL) parse_without_memory(body);
+    if (size <= SMALL) parse_without_memory(body, 0);
+    if (size <= SMALL) parse_without_memory(body, 8);
+    for (size_t window_bytes : {1, 8, 64, 100}) {
+        if (window_bytes < size) fuzz::compare_windows(body, window_bytes);
+    }
     return 0;
 }

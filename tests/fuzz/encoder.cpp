@@ -110,7 +110,7 @@ void write_string(const std::string& bytes) {
     const std::string body(written(writer));
     const Error error = document.parse(body.data(), body.size());
     MUST(error == Error::none || error == Error::encoding);
-    MUST(error != Error::none || document.string(0) == bytes);
+    MUST(error != Error::none || document.string(document.start(0)) == bytes);
     MUST(!writer.failed());
     document.release();
 }

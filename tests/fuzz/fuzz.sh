@@ -31,7 +31,8 @@ build() {
     mkdir -p "$folder"
     simdjson=$("$python" -c 'import os, simdjson; print(os.path.dirname(simdjson.__file__))')
     set -- -std=c++17 -g -DNDEBUG -D_GLIBCXX_ASSERTIONS -Iext -Itests/fuzz -isystem "$simdjson" "$@"
-    for source in ext/[!_]*.cpp tests/fuzz/expected.cpp tests/fuzz/failing_memory.cpp tests/fuzz/reading.cpp; do
+    for source in ext/[!_]*.cpp tests/fuzz/expected.cpp tests/fuzz/failing_memory.cpp \
+        tests/fuzz/reading.cpp tests/fuzz/windows.cpp; do
         case $source in
             ext/simdjson* | tests/*) guide= ;;  # libFuzzer is led by our code only
             *) guide=-fsanitize=fuzzer-no-link ;;

@@ -5,12 +5,14 @@
 
 #include "check.h"
 #include "expected.h"
+#include "scalars.h"
 
 namespace fuzz {
 
 using torch_serving::Error;
 using torch_serving::Kind;
 using torch_serving::Node;
+using torch_serving::NodeId;
 
 namespace {
 
@@ -20,15 +22,15 @@ bool is_word(const Document& document, std::string_view raw) {
            torch_serving::is_non_finite(raw.data(), raw.data() + raw.size());
 }
 
-Expected expected_at(Document* document, uint32_t token, Element element) {
-    const std::string_view word = document->raw(token);
+Expected expected_at(Document* document, const char* start, Element element) {
+    const std::string_view word = document->raw(start);
     if (is_word(*document, word)) return expected_bits(element, "\"", word);
-    const bool quoted = document->scalar_kind(token) == Kind::string;
-    return expected_bits(element, document->raw(token), quoted ? document->string(token) : "");
+    const bool quoted = document->scalar_kind(start) == Kind::string;
+    return expected_bits(element, word, quoted ? document->string(start) : "");
 }
 
-void check_error(Document* document, uint32_t token, Error error) {
-    const std::string_view raw = document->raw(token);
+void check_error(Document* document, const char* start, Error error) {
+    const std::string_view raw = document->raw(start);
     const bool number = torch_serving::starts_number(raw[0]) && !is_word(*document, raw);
     MUST((error == Error::bad_number) == (number && !is_json_number(raw)));
     MUST(error == Error::bad_number || error == Error::out_of_range ||
@@ -36,12 +38,16 @@ void check_error(Document* document, uint32_t token, Error error) {
 }
 
 template <class Visit>
-void for_each_scalar(const Document& document, uint32_t index, Visit visit) {
-    for (uint32_t at = index; at < document.node(index).next; ++at) {
-        const Node& node = document.node(at);
-        if (node.kind != Kind::array && node.kind != Kind::run) visit(node.token, at, int64_t{-1});
-        for (uint32_t i = 0; node.kind == Kind::run && i < node.count; ++i) {
-            visit(node.token + 1 + 2 * i, at, int64_t{i});
+void for_each_scalar(const Document& document, NodeId id, Visit visit) {
+    const Node node = document.node(id);
+    if (node.kind != Kind::array && node.kind != Kind::run) visit(node.token, id, int64_t{-1});
+    NodeId child = node.child;
+    for (uint32_t i = 0; i < node.count; ++i) {
+        if (node.kind == Kind::run) {
+            visit(node.token + 1 + 2 * i, id, int64_t{i});
+        } else {
+            for_each_scalar(document, child, visit);
+            child = document.node(child).next;
         }
     }
 }
@@ -53,30 +59,31 @@ std::vector<std::unique_ptr<char[]>> one_of_each() {
     return memory;
 }
 
-void read_one(Document* document, uint32_t token, Element element, const Expected& expected) {
+void read_one(Document* document, uint32_t token, const char* start, Element element,
+              const Expected& expected) {
     static const std::vector<std::unique_ptr<char[]>> MEMORY = one_of_each();
     char* memory = MEMORY[static_cast<int>(element)].get();
-    const auto reading = torch_serving::read_numbers(*document, token, 1, element, memory);
+    const auto reading = torch_serving::read_numbers(document, token, 1, element, memory);
     MUST(expected.readable == (reading.error == Error::none));
     if (expected.readable) {
         MUST(bits_at(element, memory) == expected.bits);
     } else {
-        check_error(document, token, reading.error);
+        check_error(document, start, reading.error);
     }
 }
 
 }  // namespace
 
-Place read_scalars(Document* document, uint32_t index, Element element, size_t count) {
+Place read_scalars(Document* document, NodeId id, Element element, size_t count) {
     const size_t item_bytes = bytes_of(element);
     const auto memory = std::make_unique<char[]>(count * item_bytes);
-    const Place place =
-        torch_serving::read_values(document, index, element, item_bytes, memory.get());
+    const Place place = torch_serving::read_values(document, id, element, item_bytes, memory.get());
     const char* at = memory.get();
     bool all = true;
-    for_each_scalar(*document, index, [&](uint32_t token, uint32_t node, int64_t i) {
-        const Expected expected = expected_at(document, token, element);
-        read_one(document, token, element, expected);
+    for_each_scalar(*document, id, [&](uint32_t token, NodeId node, int64_t i) {
+        const char* start = document->start(node, i);
+        const Expected expected = expected_at(document, start, element);
+        read_one(document, token, start, element, expected);
         if (!all) return;
         all = expected.readable;
         if (all) {
@@ -84,7 +91,7 @@ Place read_scalars(Document* document, uint32_t index, Element element, size_t c
             at += item_bytes;
         } else {
             MUST(place.node == node && place.element == i);
-            check_error(document, token, place.error);
+            check_error(document, start, place.error);
         }
     });
     MUST(all == (place.error == Error::none));

@@ -11,6 +11,6 @@ using torch_serving::Place;
 
 // Read all scalars below a node into memory of just their size, and each once more by itself, as
 // the elements of a run can be values of their own.
-Place read_scalars(Document* document, uint32_t node, Element element, size_t count);
+Place read_scalars(Document* document, torch_serving::NodeId id, Element element, size_t count);
 
 }  // namespace fuzz
