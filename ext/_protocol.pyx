@@ -26,6 +26,7 @@ from torch_serving.errors import (
     BodyTooLarge,
     HeadTooLarge,
     InvalidHttp,
+    OutOfMemory,
     RequestTimeout,
     ShuttingDown,
     UnexpectedError,
@@ -209,7 +210,11 @@ cdef class Exchange:
 
     cdef int add(self, bytes data) except -1:
         """Take a part of the body."""
-        self.body += data
+        try:
+            self.body += data
+        except MemoryError:
+            self.body = bytearray()
+            self.protocol.give_up(OutOfMemory("the server has too little memory left for the body"))
         if len(self.body) > self.protocol.settings.max_body_bytes:
             self.protocol.pause_reading()
             self.wake()

@@ -7,8 +7,8 @@
 //   it; `validate` checks the runs that nobody has read.
 // - No Python, no exceptions out of here: every function that can fail returns an Error.
 // - Keys, and scalars that are members, are found without tokens, since objects are read in any
-// order and
-//   more than once: a body could have that go to and fro between two windows of tokens (tokens.h).
+//   order and more than once: a body could have that go to and fro between two windows of tokens
+//   (tokens.h).
 //   All else that is looked at once it is parsed, numbers and the elements of arrays, is read in
 //   the order of the text, so each window is indexed about once more, and once for each attempt to
 //   read a value as something else, of which a schema has few.

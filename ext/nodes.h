@@ -3,12 +3,9 @@
 //
 // Rules of this file:
 // - Nothing in a record is absolute but a key's place, so a record can move while its array or
-// object is
-//   still open. Where a value's tokens start is no part of the record: whoever asks brings it
-//   along, in the node's name.
-// - Records never take much more memory than the text that they are made from (3 bytes for `[[]],`
-// of 5
-//   would be a shame, 64 of them were it).
+//   object is still open. Where a value's tokens start is no part of the record: whoever asks
+//   brings it along, in the node's name.
+// - Records never take much more memory than the text that they are made from.
 #pragma once
 
 #include <cstddef>
@@ -84,8 +81,7 @@ class Nodes {
     // of one width (the count; of arrays and objects also their tokens and the bytes of their
     // children), none if all are zero.
     static constexpr uint8_t KIND = 7, CHECKED = 8, MEMBER = 16;
-    static constexpr int WIDTH =
-        5;  // the bit where it starts: 0, or 1, 2 and 3 for 1, 2 and 4 bytes
+    static constexpr int WIDTH = 5;  // its first bit: 0, or 1, 2 and 3 for 1, 2 and 4 bytes
     static constexpr uint32_t MOST_BYTES = 1 + 4 + 3 * 4;
 
     static uint32_t load(const uint8_t* at, int width) noexcept;  // 2 or 3

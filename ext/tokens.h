@@ -7,9 +7,8 @@
 // text has each window indexed once.
 //
 // Rules of this file:
-// - A window ends behind a comma, bracket, colon or space that stands outside of strings, or behind
-// a
-//   string: there simdjson starts anew as it would have gone on.
+// - A window ends behind a comma, bracket, colon or space that stands outside of strings, or
+//   behind a string: there simdjson starts anew as it would have gone on.
 // - What is wrong, and where, does not depend on the windows.
 #pragma once
 

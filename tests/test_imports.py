@@ -36,7 +36,7 @@ LAYERS = [
     {"v2.metadata"},
     {"repository"},
     {"management", "metrics", "watching"},
-    {"worker_process", "allocator"},
+    {"worker_process", "allocator", "openmp"},
     {
         "access_log",
         "json_logs",

@@ -15,6 +15,7 @@ from torch_serving.errors import StartupError
 from torch_serving.flags import DEFAULTS, build_parser
 from torch_serving.json_logs import JsonFormatter
 from torch_serving.listener import bind
+from torch_serving.openmp import spin_briefly
 
 PREFIX = "TORCH_SERVING_"
 COMMANDS = {"inspect": commands.inspect, "run": commands.run}
@@ -46,6 +47,7 @@ def serve_until_signal(config: Config) -> NoReturn:
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
             config.host,
         )
+    spin_briefly()
     from torch_serving.start import serve  # takes a second: torch
 
     code = serve(config, listener)

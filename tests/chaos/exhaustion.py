@@ -139,6 +139,7 @@ def no_memory(stage: Stage) -> Rows:
     cases = {
         "the model": with_length(number_body(200_000_000), "/serve?servable_identifier=zeros.pt"),
         "the answer": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
+        "the body": large(b" " * (15 * ROOM // 16)),
         "the string": large(b'"' + b"\\n" * (ROOM // 5) + b'"'),
         "the tensor": large(b"[" + b"1," * (ROOM // 6) + b"1]"),
     }

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 from client import LIMIT_S, RawConnection, in_threads
@@ -45,7 +46,8 @@ class LoadConnection(RawConnection):
         if not self._is_open or self._was_closed():
             self._connect_again()
         try:
-            self.socket.sendall(request)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it was answered before its end
+                self.socket.sendall(request)
             return self._reply()
         except (OSError, ValueError, IndexError):
             self._is_open = False
