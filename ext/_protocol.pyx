@@ -158,6 +158,8 @@ cdef class Exchange:
         cdef Settings settings = self.protocol.settings
         if settings.fast_path is None or self.more_body or self.scope["method"] != "POST":
             return False
+        if len(self.body) > settings.max_body_bytes:
+            return False
         self.fast_task = settings.fast_path.begin(
             self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
         )

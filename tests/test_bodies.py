@@ -60,6 +60,14 @@ def test_bodies_up_to_the_limit(small_client: Client, send: Callable[[bytes], ob
         small_client.check()
 
 
+def test_a_body_over_the_limit_in_one_piece_with_its_head(small_server: Process):
+    with RawConnection(small_server.url) as connection:
+        for excess, status in ((0, 200), (1, 413)):
+            body = BODY.ljust(LIMIT_BYTES + excess)
+            connection.send(raw_request(body, f"Content-Length: {len(body)}"))
+            assert connection.answer().status == status
+
+
 def test_a_length_over_the_limit_is_refused_before_the_body_comes(small_server: Process):
     with RawConnection(small_server.url) as connection:
         connection.send(raw_request(BODY, f"Content-Length: {10**12}"))

@@ -33,7 +33,9 @@ def test_trials(tmp_path: Path, name: str):
 
 
 def test_nothing_grows_and_a_planted_leak_is_caught(tmp_path: Path):
-    rows = list(soak(Stage(tmp_path, SHORT), leaks=("memory=400000",)))
+    # enough for all threads that are started when they are needed to be there half-way
+    effort = Effort(seconds=2, share=0.02)
+    rows = list(soak(Stage(tmp_path, effort), leaks=("memory=40000",)))
     assert [row for row in rows if not row.ok] == []
 
 

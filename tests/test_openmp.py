@@ -32,7 +32,7 @@ def told_by_openmp(**settings: str) -> str:
 
 
 def test_threads_spin_briefly():
-    assert "GOMP_SPINCOUNT = '10000'" in told_by_openmp()
+    assert "GOMP_SPINCOUNT = '1000'" in told_by_openmp()
 
 
 @pytest.mark.parametrize(

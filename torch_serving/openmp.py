@@ -2,12 +2,12 @@
 
 By default, GNU's OpenMP spins for milliseconds. Where another process has one of the cores, all
 threads of an operator then burn theirs until the last one gets its turn, at every operator: a
-transformer that takes 3 ms takes 460 (docs/decisions.md has the figures).
+transformer that takes 4 ms takes up to 460 (docs/decisions.md has the figures).
 """
 
 import os
 
-SPINS = 10_000
+SPINS = 1000
 SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
