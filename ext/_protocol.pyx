@@ -184,6 +184,10 @@ cdef class Exchange:
         self.answer(*error_answer(self.scope["path"], error, self.request_id))
 
     def cancel(self, msg=None):
+        # later: as with tasks, the server goes through the set of them
+        self.protocol.loop.call_soon(self.give_up)
+
+    def give_up(self):
         if not self.done():
             self.set_exception(ShuttingDown("the server stops before the answer is ready"))
 

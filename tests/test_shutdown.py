@@ -83,16 +83,21 @@ def test_a_second_signal_ends_it_at_once(
         assert connection.answer() is None
 
 
-def test_requests_that_do_not_end_are_given_up(model_root: Path, start: Callable[..., Process]):
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_requests_that_do_not_end_are_given_up(
+    model_root: Path, start: Callable[..., Process], is_loaded: bool
+):
     process = start(model_root, "--port", "0", "--shutdown-timeout", "1")
     url = process.url
-    with RawConnection(url) as connection:
-        connection.send(with_length(ENDLESS, SLOW))
+    if is_loaded:
+        warm_up(url)
+    with RawConnection(url) as one, RawConnection(url) as other:
+        for connection in (one, other):
+            connection.send(with_length(ENDLESS, SLOW))
         see_that_it_runs(url)
         process.signal()
         assert process.exit_code() == 0
-        answer = connection.answer()
-    assert answer is None or answer.status == 503
+        assert [one.answer().status, other.answer().status] == [503, 503]
     assert "Traceback" not in process.stderr
 
 
