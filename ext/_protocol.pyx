@@ -556,8 +556,8 @@ cdef class Protocol:
         if current is not None:
             current.refusal = error.status
             current.disconnect()
-        if current is None or current.task is None:  # else that is done at the task's end
-            self.account(current, error.status)
+        if current is None or (current.task is None and not current.complete):
+            self.account(current, error.status)  # else that is done at the task's end, or has been
         if earlier is not None and not earlier.complete:
             earlier.keep_alive = False
             if current is not None:

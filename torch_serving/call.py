@@ -7,10 +7,7 @@ from torch_serving._decoder import Argument
 from torch_serving.named_arguments import bind
 from torch_serving.named_results import flatten
 from torch_serving.named_tensors import Leaf
-from torch_serving.servable import Method
-
-Headers = tuple[tuple[str, str], ...]
-JSON_HEADERS = (("content-type", "application/json"),)
+from torch_serving.servable import JSON_HEADERS, Headers, Method
 
 
 class Form(NamedTuple):
@@ -67,3 +64,8 @@ class FormCall(Call):
         if self._write is None:
             return self.method.encode(outputs)
         return self._write.write(flatten(outputs, self.method.signature.result))
+
+
+def task_in(method: Method, read: Form | None, write: Form | None) -> Method | FormCall:
+    """What answers a request to a method in these forms."""
+    return method if read is write is None else FormCall(method, read, write)

@@ -12,7 +12,7 @@ import falcon.uri
 
 from torch_serving.api_keys import ApiKeys
 from torch_serving.body import coding_for
-from torch_serving.call import FormCall
+from torch_serving.call import task_in
 from torch_serving.devices import device_of
 from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
@@ -77,7 +77,7 @@ class FastPath:
         identifier, device, name, invalidation = parameters_in(query)
         asked = None if device is None else device_of(device)
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
-        return method if method is None or read is write is None else FormCall(method, read, write)
+        return None if method is None else task_in(method, read, write)
 
     def _task_of_v2(self, path: str, headers: Headers) -> Task | None:
         model, action = route_of(path)

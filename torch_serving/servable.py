@@ -31,6 +31,9 @@ from torch_serving.signatures import tell_methods
 
 Identity = tuple[int, ...]  # of a file: models.identity_of
 
+Headers = tuple[tuple[str, str], ...]
+JSON_HEADERS: Headers = (("content-type", "application/json"),)
+
 PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '
 SUFFIX = b"}"
 
@@ -147,7 +150,7 @@ class Servable:
 class Method:
     """One method of a servable: body -> inputs -> outputs -> response."""
 
-    answer_headers = (("content-type", "application/json"),)
+    answer_headers = JSON_HEADERS
 
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)

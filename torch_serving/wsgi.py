@@ -12,12 +12,11 @@ from torch_serving.access_log import AccessLog
 from torch_serving.answers import error_answer, fill
 from torch_serving.api_keys import ApiKeys
 from torch_serving.body import check_length, check_whole, coding_of, decoded
-from torch_serving.call import FormCall
+from torch_serving.call import task_in
 from torch_serving.config import Config
 from torch_serving.devices import Devices, device_of
 from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
-from torch_serving.jobs import Task
 from torch_serving.models import Models
 from torch_serving.parameters import parameters_of
 from torch_serving.resources.healthcheck import HEALTHY
@@ -74,7 +73,7 @@ class Serve:
         if servable is None:
             servable = self._models.load(identifier, device).result()
         method = servable.method(name)
-        task: Task = method if read is write is None else FormCall(method, read, write)
+        task = task_in(method, read, write)
         resp.data = self._engine.run(task, body)
         resp.set_headers(task.answer_headers)
 

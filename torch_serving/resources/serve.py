@@ -2,12 +2,11 @@
 
 import falcon.asgi
 
-from torch_serving.call import FormCall
+from torch_serving.call import task_in
 from torch_serving.devices import device_of
 from torch_serving.errors import InvalidParameter
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.inference import Inference
-from torch_serving.jobs import Task
 from torch_serving.parameters import parameters_of
 from torch_serving.request import Request
 
@@ -27,7 +26,7 @@ class Serve:
         if method is None:
             method = await self._inference.load_method(identifier, name, asked)
         req.count_in(method.counts)
-        task: Task = method if read is write is None else FormCall(method, read, write)
+        task = task_in(method, read, write)
         resp.data = await self._inference.submit(task, body, timeout_of(req))
         resp.set_headers(task.answer_headers)
 
