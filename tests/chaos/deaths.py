@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,7 +60,7 @@ def kill(stage: Stage) -> Rows:
 def connections_of(pid: int, server: Server) -> set[int]:
     """The clients' ports of the connections that a worker has."""
     port = urlsplit(server.url).port
-    sockets = {os.readlink(link) for link in links_of(pid)}
+    sockets = set(links_of(pid))
     found = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
@@ -71,10 +71,11 @@ def connections_of(pid: int, server: Server) -> set[int]:
     return found
 
 
-def links_of(pid: int) -> Iterator[Path]:
+def links_of(pid: int) -> Iterator[str]:
+    """What a process has open; it may close any of them meanwhile."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        if link.is_symlink():
-            yield link
+        with suppress(FileNotFoundError):
+            yield os.readlink(link)
 
 
 def time_to_two_workers(server: Server, victim: int, survivor: int) -> float:
