@@ -95,6 +95,7 @@ bench: build
 	@$(BIN)/pytest benchmarks --benchmark-columns=median,min,rounds --benchmark-json=.benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.server
+	@$(BIN)/python -m benchmarks.image_cpu
 
 bench-peers: build
 	@$(BIN)/python -m benchmarks.peers $(ARGS)

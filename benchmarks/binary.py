@@ -8,23 +8,20 @@ number of bytes on stock uvicorn, or on this server's protocol and with its allo
 import argparse
 import io
 import json
-import subprocess
-import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 import safetensors.numpy
 import torch
 
 from benchmarks.compare import Ratio, record
-from benchmarks.load import free_port, load, require_wrk, wait_until_open
+from benchmarks.load import require_wrk
 from benchmarks.payloads import IMAGE
+from benchmarks.process import Running, start
 
 ARRAY = IMAGE.astype(np.float32)
 CONNECTIONS = (1, 4)
@@ -91,18 +88,18 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         torch.jit.script(Echo()).save(folder / "echo.pt")
-        ours = stack.enter_context(start("torch_serving", str(folder), "--port"))
+        ours = stack.enter_context(start("torch_serving", str(folder), "--port", "{port}"))
         size = str(ARRAY.nbytes)
-        bare = stack.enter_context(start("benchmarks.bare_app", last=(size,)))
-        bare_ours = stack.enter_context(start("benchmarks.bare_app", last=(size, "ours")))
+        bare = stack.enter_context(start("benchmarks.bare_app", "{port}", size))
+        bare_ours = stack.enter_context(start("benchmarks.bare_app", "{port}", size, "ours"))
         asked = {name: (ours, form) for name, form in forms().items()}
         plain = Form("/", ARRAY.tobytes(), {})
         asked |= {
             f"bare app, {base}": (server, plain)
             for base, server in zip(BARE, (bare, bare_ours), strict=True)
         }
-        for name, ((port, _), form) in asked.items():
-            check(port, form)
+        for name, (server, form) in asked.items():
+            check(server.port, form)
             write_script(folder / name.replace("/", ""), form)
         for connections in CONNECTIONS:
             measure(asked, folder, connections, arguments.rounds, arguments.seconds)
@@ -131,20 +128,16 @@ def write_script(path: Path, form: Form) -> None:
     path.with_suffix(".lua").write_text(SCRIPT.format(path=body) + "".join(lines))
 
 
-Server = tuple[int, psutil.Process]
-Asked = dict[str, tuple[Server, Form]]
+Asked = dict[str, tuple[Running, Form]]
 
 
 def measure(asked: Asked, folder: Path, connections: int, rounds: int, seconds: int) -> None:
     rates, costs_us = dict.fromkeys(asked, 0.0), dict.fromkeys(asked, float("inf"))
     for number in range(rounds + 1):
-        for name, ((port, process), form) in asked.items():
+        for name, (server, form) in asked.items():
             script = (folder / name.replace("/", "")).with_suffix(".lua")
-            before_s = cpu_s(process)
-            url = f"http://127.0.0.1:{port}{form.target}"
-            rate, _, _ = load(url, connections, script, seconds)
+            rate, cost_us = server.under_load(form.target, connections, script, seconds)
             if number:  # the first warms up
-                cost_us = (cpu_s(process) - before_s) / (rate * seconds) * 1e6
                 rates[name] = max(rates[name], rate)
                 costs_us[name] = min(costs_us[name], cost_us)
     heads = ("requests/s", "/ JSON", "CPU, µs", "/ bare", "/ bare on our protocol")
@@ -161,27 +154,6 @@ def measure(asked: Asked, folder: Path, connections: int, rounds: int, seconds: 
             flush=True,
         )
         record(f"{name} / JSON, {connections} connections", Ratio(gain, "more"))
-
-
-def cpu_s(process: psutil.Process) -> float:
-    """What a server and its workers have used."""
-    family = [process, *process.children(recursive=True)]
-    return sum(sum(member.cpu_times()[:2]) for member in family)
-
-
-@contextmanager
-def start(
-    module: str, *first: str, last: tuple[str, ...] = ()
-) -> Iterator[tuple[int, psutil.Process]]:
-    port = free_port()
-    command = [sys.executable, "-m", module, *first, str(port), *last]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        wait_until_open(port)
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

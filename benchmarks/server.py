@@ -10,17 +10,17 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 from benchmarks.compare import Ratio, record
-from benchmarks.load import free_port, load, require_wrk, wait_until_open, write_script
+from benchmarks.load import load, require_wrk, write_script
 from benchmarks.payloads import IMAGE_BODY, SMALL_BODY, TOKENS_BODY, conv, mlp, transformer
+from benchmarks.process import Running, start
 
 EXAMPLE = Path(__file__).parents[1] / "example"
 MANY_MODELS = 100
@@ -134,12 +134,12 @@ def measure(workload: Workload, rounds: int, seconds: int) -> None:
         script.write_text(script.read_text() + workload.script)
         servers = {"ours": workload.ours, "baseline": workload.baseline}
         running = {
-            name: stack.enter_context(start(server, folder))
+            name: stack.enter_context(started(server, folder))
             for name, server in servers.items()
             if server is not None
         }
         path = f"/serve?servable_identifier={workload.target}"
-        urls = {name: f"http://127.0.0.1:{port}{path}" for name, (port, _) in running.items()}
+        urls = {name: f"http://127.0.0.1:{each.port}{path}" for name, each in running.items()}
         for url in urls.values():
             check(url, workload.body)
         for connections in workload.connections:
@@ -148,7 +148,7 @@ def measure(workload: Workload, rounds: int, seconds: int) -> None:
                 for name, url in urls.items():
                     figures = load(url, connections, script, seconds)
                     best[name] = max(best[name], figures) if number else best[name]  # warm first
-            print_row(workload, connections, best, pss_mb(running["ours"][1]))
+            print_row(workload, connections, best, running["ours"].pss_mb())
 
 
 def print_row(
@@ -173,32 +173,15 @@ def print_row(
     )
 
 
-@contextmanager
-def start(server: Server, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run a server; give its port and the id of its process."""
-    port = free_port()
-    arguments = ["benchmarks.empty_app", str(port)]
-    if server.flags is not None:
-        arguments = ["torch_serving", str(folder), "--port", str(port), *server.flags]
-    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL)
-    try:
-        wait_until_open(port)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait()
+def started(server: Server, folder: Path) -> AbstractContextManager[Running]:
+    if server.flags is None:
+        return start("benchmarks.empty_app", "{port}")
+    return start("torch_serving", str(folder), "--port", "{port}", *server.flags)
 
 
 def check(url: str, body: bytes) -> None:
     with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
         assert json.load(response)["code"] == 200
-
-
-def pss_mb(pid: int) -> float:
-    """The memory of a server's processes; what they share counts once."""
-    process = psutil.Process(pid)
-    family = [process, *process.children(recursive=True)]
-    return sum(member.memory_full_info().pss for member in family) / 1e6
 
 
 if __name__ == "__main__":
