@@ -9,6 +9,7 @@ from benchmarks.peers.table import OUR_BIN, Peer
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
+AS_OURS = ("torch", "numpy")  # of the constraints; a peer's own requirements decide about the rest
 FOLDER = ROOT / ".venv-peers"
 
 
@@ -24,19 +25,25 @@ def programs_of(peer: Peer) -> Path:
     if not peer.environment:
         return OUR_BIN
     environment = FOLDER / peer.environment
-    wanted = "\n".join([*peer.requirements, CONSTRAINTS.read_text()])
+    requirements = [*pins(), *peer.requirements]
+    wanted = "\n".join(requirements)
     installed = environment / ".installed"
     if not installed.exists() or installed.read_text() != wanted:
         print(f"installing {peer.environment} into {environment.relative_to(ROOT)}", flush=True)
-        install(environment, peer.requirements)
+        install(environment, requirements)
         installed.write_text(wanted)
     return environment / "bin"
 
 
-def install(environment: Path, requirements: tuple[str, ...]) -> None:
+def pins() -> list[str]:
+    lines = CONSTRAINTS.read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] in AS_OURS]
+
+
+def install(environment: Path, requirements: list[str]) -> None:
     run([sys.executable, "-m", "venv", "--clear", str(environment)])
-    pip = [str(environment / "bin" / "pip"), "--disable-pip-version-check", "--quiet", "install"]
-    run([*pip, "-c", str(CONSTRAINTS), "torch", "numpy", *requirements])
+    pip = str(environment / "bin" / "pip")
+    run([pip, "--disable-pip-version-check", "--quiet", "install", *requirements])
 
 
 def run(command: list[str]) -> None:
