@@ -16,7 +16,14 @@ from torch_serving import pace as pacing
 from torch_serving.engine import Engine
 from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.jobs import Job, work
-from torch_serving.pace import MAX_SHORT_SHAPES, SHORT_S, WARM_UP_RUNS, Pace, is_bounded
+from torch_serving.pace import (
+    INTERRUPTED_S,
+    MAX_SHORT_SHAPES,
+    SHORT_S,
+    WARM_UP_RUNS,
+    Pace,
+    is_bounded,
+)
 from torch_serving.servable import Method, Servable
 
 CPU = torch.device("cpu")
@@ -249,14 +256,32 @@ def test_no_inputs_have_shapes_too():
     assert not pace.is_short(X)
 
 
-def test_a_run_that_takes_longer_ends_it_for_its_shapes():
+def test_two_runs_in_a_row_that_take_longer_end_it_for_their_shapes():
     pace = warm()
     pace.record(200, X, QUICK_S)
     pace.record(200, Y, QUICK_S)
     pace.record(150, X, SLOW_S)
+    assert pace.is_short(X)  # it may have been interrupted
+    pace.record(150, Y, QUICK_S)
+    pace.record(150, X, SLOW_S)
     assert [pace.is_short(inputs) for inputs in (X, Y)] == [False, True]
     pace.record(100, X, QUICK_S)
     assert pace.is_short(X)
+
+
+def test_a_run_that_takes_longer_now_and_then_changes_nothing():
+    pace = warm()
+    for _ in range(10):
+        pace.record(200, X, QUICK_S)
+        pace.record(200, X, SLOW_S)
+        assert pace.is_short(X)
+
+
+def test_a_run_that_takes_very_long_ends_it_at_once():
+    pace = warm()
+    pace.record(200, X, QUICK_S)
+    pace.record(200, X, 2 * INTERRUPTED_S)
+    assert not pace.is_short(X)
 
 
 def test_other_shapes_that_take_longer_change_nothing():

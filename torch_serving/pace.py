@@ -8,6 +8,9 @@ import torch
 
 # A run that takes no longer may hold up the event loop.
 SHORT_S = 0.001
+# One that takes longer than that, but not than this, may have waited for a core or the GIL: the
+# next one tells. Else all requests of a turn would go to the lanes, whose queue may be too short.
+INTERRUPTED_S = 0.02
 # The first runs of a method are slower: TorchScript profiles and specialises.
 WARM_UP_RUNS = 3
 # Where the time of a run may depend on more than the shapes of its inputs.
@@ -23,16 +26,17 @@ Shapes = tuple[torch.Size, ...]
 class Pace:
     """Which requests are known to be short, from the run times of those before.
 
-    Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. One
-    that takes longer ends that for its shapes, until a run in a lane proves it again. An update
-    lost between threads costs one such round at most.
+    Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. Two in
+    a row that take longer, or one that takes very long, end that for their shapes, until a run in
+    a lane proves it again. An update lost between threads costs one such round at most.
     """
 
     def __init__(self, bounded: bool) -> None:
         self.bounded = bounded
         self._runs = 0
         self._short_bytes = -1
-        self._short_shapes: dict[Shapes, None] = {}  # the oldest first
+        # -> whether the last run took longer than it may; the oldest first
+        self._short_shapes: dict[Shapes, bool] = {}
 
     def may_be_short(self, body_bytes: int) -> bool:
         """Whether a body is worth decoding to see if the request is short."""
@@ -48,13 +52,19 @@ class Pace:
         shapes = shapes_of(inputs)
         if shapes is None:
             return
+        was_slow = self._short_shapes.get(shapes)
         if elapsed_s > SHORT_S:
-            self._short_shapes.pop(shapes, None)
-        elif shapes not in self._short_shapes:
+            if was_slow is False and elapsed_s <= INTERRUPTED_S:
+                self._short_shapes[shapes] = True
+            else:
+                self._short_shapes.pop(shapes, None)
+        elif was_slow is None:
             if len(self._short_shapes) >= MAX_SHORT_SHAPES:
                 self._short_shapes.pop(next(iter(self._short_shapes)), None)
-            self._short_shapes[shapes] = None
+            self._short_shapes[shapes] = False
             self._short_bytes = max(self._short_bytes, body_bytes)
+        elif was_slow:
+            self._short_shapes[shapes] = False
 
 
 def shapes_of(inputs: list[Any]) -> Shapes | None:
