@@ -241,6 +241,8 @@ cdef class Reader:
     cdef Argument argument
     cdef size_t length
     cdef bint plain  # values may stand without envelopes
+    cdef uint32_t trials  # readings of a value in which another one may be meant
+    cdef Spot failed  # where the last of them failed
 
     cdef int parse(
         self, const char* text, size_t length, bint non_finite, size_t window_bytes
@@ -281,7 +283,10 @@ cdef class Reader:
         raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
 
     cdef object refuse(self, type error, Spot spot, str problem):
-        """Return an error about a value."""
+        """Return an error about a value; of a trial only where it is, since to tell takes long."""
+        if self.trials:
+            self.failed = spot
+            return error("")
         where = pointer(&self.document, spot) or "the body"
         if self.argument is None:
             return error(f"{where}: {problem}")
@@ -293,7 +298,7 @@ cdef class Reader:
         cdef Envelope envelope
         if self.kind(spot) == Kind.object:
             self.members(spot, &envelope)  # a key that stands twice matters more
-        came = describe(&self.document, spot)
+        came = "" if self.trials else describe(&self.document, spot)
         return self.refuse(InvalidInput, spot, f"expected {expected}, got {came}")
 
     cdef Kind kind(self, Spot spot) noexcept:
@@ -787,16 +792,26 @@ cdef object read_optional(Reader reader, Plan plan, Spot spot):
 
 cdef object read_union(Reader reader, Plan plan, Spot spot):
     """The first part that fits; if none does, the error of the one that came furthest."""
-    furthest = None
-    for part in plan.parts:
-        try:
-            return read(reader, part, spot)
-        except InvalidJson:
-            raise
-        except ServingError as error:
-            if furthest is None or depth_of(error) > depth_of(furthest):
-                furthest = error
-    raise furthest
+    cdef int depth, furthest = -1
+    cdef Spot failed = spot
+    reader.trials += 1
+    try:
+        for part in plan.parts:
+            reader.failed = spot
+            try:
+                return read(reader, part, spot)
+            except InvalidJson:
+                raise
+            except ServingError as error:
+                depth = depth_below(&reader.document, spot, reader.failed)
+                if depth > furthest:
+                    furthest, failed, meant, problem = depth, reader.failed, part, error
+    finally:
+        reader.trials -= 1
+    if reader.trials:
+        reader.failed = failed
+        raise problem
+    return read(reader, meant, spot)  # which tells what is wrong
 
 
 cdef object read_list(Reader reader, Plan plan, Spot spot):
@@ -1128,6 +1143,27 @@ cdef str describe(Document* document, Spot spot):
     return quote(document, spot)
 
 
+cdef NodeId child_towards(Document* document, NodeId node, NodeId below, int64_t* index) noexcept:
+    """The child of a node that is or holds another one, and which of its children that is."""
+    cdef NodeId child = document.node(node).child
+    index[0] = 0
+    while not Nodes.holds(document.node(child), below):
+        child = document.node(child).next
+        index[0] += 1
+    return child
+
+
+cdef int depth_below(Document* document, Spot top, Spot spot) noexcept:
+    """How many levels a value is below one that is or holds it."""
+    cdef NodeId node = top.node
+    cdef int64_t index
+    cdef int depth = 1 if top.element < 0 <= spot.element else 0
+    while node != spot.node:
+        node = child_towards(document, node, spot.node, &index)
+        depth += 1
+    return depth
+
+
 cdef str pointer(Document* document, Spot spot):
     """The JSON Pointer (RFC 6901) to a node, or to an element of a run."""
     cdef NodeId node = 0
@@ -1135,11 +1171,7 @@ cdef str pointer(Document* document, Spot spot):
     cdef int64_t index
     cdef str path = ""
     while node != spot.node:
-        child = document.node(node).child
-        index = 0
-        while not Nodes.holds(document.node(child), spot.node):
-            child = document.node(child).next
-            index += 1
+        child = child_towards(document, node, spot.node, &index)
         if document.node(node).kind == Kind.object:
             key = text_of(document.key(document.node(child)))
             path += "/" + key.replace("~", "~0").replace("/", "~1")

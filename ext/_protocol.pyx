@@ -160,7 +160,7 @@ cdef class Exchange:
             return False
         if len(self.body) > settings.max_body_bytes:
             return False
-        self.fast_task = settings.fast_path.begin(
+        self.fast_task = settings.fast_path.begin(  # the outcome comes in a later turn of the loop
             self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
         )
         if self.fast_task is None:
@@ -212,7 +212,7 @@ cdef class Exchange:
         self.protocol.account(self, UnexpectedError.status)
         path = self.scope["path"]
         self.protocol.transport.write(response_of(UnexpectedError(), path, self.request_id))
-        self.protocol.transport.close()
+        self.protocol.close()
 
     cdef int add(self, bytes data) except -1:
         """Take a part of the body."""
@@ -276,7 +276,7 @@ cdef class Exchange:
         else:
             transport.write(head + body)
         if not self.keep_alive:
-            transport.close()
+            return self.protocol.close()
         return self.protocol.answered()
 
     cdef int disconnect(self) except -1:
@@ -320,6 +320,7 @@ cdef class Protocol:
     cdef object pipeline  # those that wait for the one that is being answered
     cdef Part part, deadline_part
     cdef Py_ssize_t head_bytes  # what came of the head that is arriving
+    cdef Py_ssize_t framing_bytes  # what came since the latest part of a body: chunks, trailers
     cdef Py_ssize_t body_bytes  # what came of the body since its rate was looked at
     cdef double body_until_s  # when the whole body must be there
     cdef bint completed  # a message ended in the data that is being parsed
@@ -390,7 +391,7 @@ cdef class Protocol:
         """
         self.is_last = True
         if self.exchange is None:
-            self.transport.close()
+            self.close()
         elif not self.exchange.complete:
             self.exchange.keep_alive = False
         elif self.part == Part.NOTHING:
@@ -405,6 +406,7 @@ cdef class Protocol:
             data = without_upgrade(data)
         self.completed = False
         self.head_bytes += len(data)
+        self.framing_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -418,6 +420,8 @@ cdef class Protocol:
             self.head_bytes = 0
         elif self.head_bytes > MAX_HEAD_BYTES:
             return self.refuse(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
+        if self.part == Part.BODY and self.framing_bytes > MAX_HEAD_BYTES:
+            return self.refuse(HeadTooLarge(f"trailers too; the limit is {MAX_HEAD_BYTES} bytes"))
         if self.completed or self.part != self.deadline_part:
             self.start_deadline()
 
@@ -432,6 +436,8 @@ cdef class Protocol:
         self.url += url
 
     def on_header(self, bytes name, bytes value):
+        if self.part == Part.BODY:
+            return  # a trailer, which means nothing here (RFC 9110, 6.5.1)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expects_continue = True
@@ -446,11 +452,16 @@ cdef class Protocol:
                 self.give_up(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self.give_up(InvalidHttp("this server speaks HTTP/1.1"))
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            # its body would be taken for another protocol's, or for further requests
+            self.give_up(InvalidHttp("this server can't change to another protocol"))
         if self.expects_continue:
             self.check_announced()
+        exchange = self.new_exchange()
         self.part = Part.BODY
+        self.framing_bytes = 0
         self.previous = self.exchange
-        self.exchange = self.new_exchange()
+        self.exchange = exchange
         if self.previous is None or self.previous.complete:
             self.starting = self.exchange
         else:
@@ -461,7 +472,8 @@ cdef class Protocol:
         cdef Exchange exchange = Exchange.__new__(Exchange)
         cdef str version = self.parser.get_http_version()
         url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        raw_path = url.path or b"/"
+        path = raw_path.decode("ascii")
         exchange.request_id = self.request_id or self.settings.new_id()
         exchange.scope = {
             "type": "http",
@@ -473,7 +485,7 @@ cdef class Protocol:
             "method": self.parser.get_method().decode("ascii"),
             "root_path": "",
             "path": urllib.parse.unquote(path) if "%" in path else path,
-            "raw_path": url.path,
+            "raw_path": raw_path,
             "query_string": url.query or b"",
             "headers": self.headers,
             "torch_serving.request_id": exchange.request_id,
@@ -485,12 +497,16 @@ cdef class Protocol:
         exchange.more_body = True
         exchange.expects_continue = self.expects_continue
         exchange.keep_alive = (
-            version != "1.0" and not self.is_last and self.parser.should_keep_alive()
+            version != "1.0"
+            and not self.is_last
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
         )
         return exchange
 
     def on_body(self, bytes body):
         self.body_bytes += len(body)
+        self.framing_bytes = 0
         if not self.exchange.complete:
             self.exchange.add(body)
 
@@ -539,9 +555,15 @@ cdef class Protocol:
         if self.reading_paused:
             self.reading_paused = False
             self.transport.resume_reading()
-        if self.pipeline and not self.refused:
+        if self.pipeline and self.active.complete and not self.transport.is_closing():
             (<Exchange>self.pipeline.popleft()).run()
         return 0
+
+    cdef int close(self) except -1:
+        """End the connection once its client has read what was written, if it does read."""
+        self.transport.close()
+        self.unsent_bytes = self.transport.get_write_buffer_size()
+        return self.expire_in(self.settings.keep_alive_s)
 
     cdef object refuse(self, error):
         """Answer for a request that the application can't answer, and close the connection.
@@ -567,7 +589,7 @@ cdef class Protocol:
             request_id = self.settings.new_id() if current is None else current.request_id
             path = "" if current is None else current.scope["path"]
             self.transport.write(response_of(error, path, request_id))
-        self.transport.close()
+        self.close()
 
     cdef int account(self, Exchange exchange, int status) except -1:
         """Count an answer, and log it."""
@@ -597,6 +619,8 @@ cdef class Protocol:
     cdef int start_deadline(self) except -1:
         """A head, a body, or the time between two requests begins."""
         self.deadline_part = self.part
+        if self.writing_paused:
+            return self.expire_in(self.settings.keep_alive_s)
         if self.part == Part.HEAD:
             return self.expire_in(self.settings.header_timeout_s)
         if self.part == Part.BODY:
@@ -638,13 +662,12 @@ cdef class Protocol:
             self.expire()
 
     cdef int expire(self) except -1:
-        if self.writing_paused:
+        if self.writing_paused or self.transport.is_closing():
             return self.see_whether_it_reads()
         if self.reading_paused:  # by us, not by the client: it may have sent everything
             return self.start_deadline()
         if self.part == Part.NOTHING:
-            self.transport.close()
-            return 0
+            return self.close()
         if self.part == Part.HEAD:
             return self.refuse_late("head", self.settings.header_timeout_s)
         if self.loop.time() >= self.body_until_s - 0.001:
@@ -666,7 +689,7 @@ cdef class Protocol:
             self.transport.abort()
             return 0
         self.unsent_bytes = unsent
-        return self.start_deadline()
+        return self.expire_in(self.settings.keep_alive_s)
 
 
 cdef object address_of(name):
@@ -678,7 +701,7 @@ cdef bytes without_upgrade(bytes data):
 
     Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
     """
-    if data.find(b"pgrade:", 0, MAX_HEAD_BYTES) < 0:
+    if data.find(b"pgrade:", 0, MAX_HEAD_BYTES) < 0 and data.find(b"PGRADE:", 0, MAX_HEAD_BYTES) < 0:
         return data
     head, end, body = data.partition(b"\r\n\r\n")
     return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body

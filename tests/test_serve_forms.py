@@ -338,11 +338,9 @@ def test_what_a_body_is(header: str | None, expected: Any):
 @pytest.fixture
 def unknown_headers() -> Iterator[None]:
     """What was said of a header is remembered."""
-    form_of_body.cache_clear()
-    form_of_answer.cache_clear()
+    forms.forget()
     yield
-    form_of_body.cache_clear()
-    form_of_answer.cache_clear()
+    forms.forget()
 
 
 @pytest.mark.usefixtures("unknown_headers")

@@ -22,12 +22,14 @@ class Acceptor:
         protocol: Callable[[], Any],
         backlog: int,
         tls: ssl.SSLContext | None = None,
+        handshake_timeout_s: float = 10.0,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._fd = listener.fileno()
         self._protocol = protocol
         self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s if tls else None
         self._starting: set[asyncio.Task[Any]] = set()
         self._closed = False
         listener.setblocking(False)
@@ -55,7 +57,12 @@ class Acceptor:
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection, ssl=self._tls)
+            await self._loop.connect_accepted_socket(
+                self._protocol,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._handshake_timeout_s,
+            )
         except OSError:
             connection.close()  # it is gone
 

@@ -39,6 +39,7 @@ from torch_serving.jobs import (
     outcome,
     tell,
     work,
+    work_again,
 )
 
 MAX_LANES = 8
@@ -130,6 +131,7 @@ class Engine:
             decode((job,))
             if is_short(job):
                 finish((job,), self._mark)
+                self._see_device(job)
                 return outcome(job)
         job.future = asyncio.get_running_loop().create_future()
         if job.inputs is not None:
@@ -156,7 +158,9 @@ class Engine:
         if self._in_lanes >= self.lanes + self._limits.queue:
             self._statistics.rejected()
             job.error = Overloaded(f"{self._limits.queue} requests wait already")
-            tell(job)
+            asyncio.get_running_loop().call_soon(
+                tell, job
+            )  # whoever began with it is not ready yet
             return
         self._in_lanes += 1
         self._statistics.lanes(self.lanes, self._in_lanes)
@@ -195,7 +199,12 @@ class Engine:
                 self._put(job)
         finish(short, self._mark)
         for job in short:
+            self._see_device(job)
             tell(job)
+
+    def _see_device(self, job: Job) -> None:
+        if isinstance(job.error, DeviceFailed):
+            self._give_up("a device is in error")
 
     def _work_in_lane(self) -> None:
         use_streams_of_its_own()
@@ -218,15 +227,12 @@ class Engine:
             elif job.put_s < oldest_s:
                 job.error = Overloaded("the request waited too long for its turn")
             job.is_running = job.error is None
-        running = [job for job in jobs if job.is_running]
-        decode([job for job in running if job.inputs is None])
-        finish(running, self._mark)
-        for job in running:
-            if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
-                job.error, job.value = None, job.inputs
-                finish((job,), self._mark)
-            if isinstance(job.error, DeviceFailed):
-                self._give_up("a device is in error")
+        try:
+            self._work([job for job in jobs if job.is_running])
+        except Exception as error:  # a lane that ends would take all that comes after with it
+            for job in jobs:
+                job.error = job.error or error
+        for job in jobs:
             job.is_running = False
         self._done.extend(jobs)
         loop = jobs[0].future.get_loop() if jobs[0].future else None
@@ -234,6 +240,14 @@ class Engine:
             self._waking = True
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._tell_done)
+
+    def _work(self, jobs: list[Job]) -> None:
+        decode([job for job in jobs if job.inputs is None])
+        finish(jobs, self._mark)
+        for job in jobs:
+            if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
+                work_again(job, self._mark)
+            self._see_device(job)
 
     def _tell_done(self) -> None:
         self._waking = False  # first: what is done from here on sends a wake-up of its own

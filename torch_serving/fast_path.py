@@ -24,6 +24,7 @@ from torch_serving.v2.infer_request import json_length
 from torch_serving.v2.routes import route_of
 
 MAX_QUERIES = 1024  # that are remembered: clients send few different ones
+MAX_QUERY = 1024  # bytes of one
 V2_MODELS = "/v2/models/"
 # What only the application knows to answer.
 UNCOMMON = frozenset((b"content-encoding", b"origin", b"x-request-timeout-ms"))
@@ -50,6 +51,8 @@ class FastPath:
         it, or None if it is left to the application. The names of headers are in lower case."""
         named = dict(headers)
         if len(named) < len(headers) or not UNCOMMON.isdisjoint(named) or not body:
+            return None
+        if len(query) > MAX_QUERY:
             return None
         try:
             task = self._task_of(path, query, named)

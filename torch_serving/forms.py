@@ -1,6 +1,8 @@
 """Which form a request's body has, and which its answer may have, by its headers."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from torch_serving.call import Form
 from torch_serving.errors import NotAcceptable, UnsupportedContentType
@@ -10,10 +12,32 @@ from torch_serving.safetensors_form import SAFETENSORS, library
 
 FORMS = {form.media_type: form for form in (SAFETENSORS, NPY)}
 MAX_HEADERS = 256  # that are remembered: clients send few different ones
+MAX_HEADER = 256  # characters of one
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
+FormOf = Callable[[str | None], Form | None]
+REMEMBERED: list[Any] = []
 
-@functools.lru_cache(MAX_HEADERS)
+
+def remembered(function: FormOf) -> FormOf:
+    """Remember what a function says of the latest headers, unless they are long."""
+    of_short = functools.lru_cache(MAX_HEADERS)(function)
+    REMEMBERED.append(of_short)
+
+    @functools.wraps(function)
+    def form_of(header: str | None) -> Form | None:
+        return (of_short if header is None or len(header) <= MAX_HEADER else function)(header)
+
+    return form_of
+
+
+def forget() -> None:
+    """For tests that change what is installed."""
+    for each in REMEMBERED:
+        each.cache_clear()
+
+
+@remembered
 def form_of_body(content_type: str | None) -> Form | None:
     """None is JSON: clients call that by many names, so every other type is taken for it.
 
@@ -25,7 +49,7 @@ def form_of_body(content_type: str | None) -> Form | None:
     return form
 
 
-@functools.lru_cache(MAX_HEADERS)
+@remembered
 def form_of_answer(accept: str | None) -> Form | None:
     """The form that is liked best; None is JSON, which also who asks for none of ours gets.
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from torch_serving._statistics import STEPS
 from torch_serving.batching import Batching, NotRowWise, groups_of, merge, rows_of, split
 from torch_serving.call import Call
-from torch_serving.servable import INFERENCE, Method
+from torch_serving.errors import ServingError
+from torch_serving.servable import INFERENCE, Method, of_device
 
 StepTime = tuple[int, float, float]  # which of STEPS, its start and its end by perf_counter
 Task = Method | Call  # what decodes, runs and encodes one request
@@ -92,6 +93,16 @@ def decode(jobs: Sequence[Job]) -> None:
             job.inputs = job.value
 
 
+def work_again(job: Job, mark: Mark) -> None:
+    """Try once more what failed."""
+    job.error = None
+    if job.inputs is None:
+        decode((job,))
+    else:
+        job.value = job.inputs
+    finish((job,), mark)
+
+
 def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
@@ -115,7 +126,7 @@ def take(step: Step, jobs: Iterable[Job]) -> None:
             try:
                 job.value = step.of(job.method)(job.value)
             except Exception as error:
-                job.error = error
+                job.error = error if isinstance(error, ServingError) else of_device(error) or error
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
             job.method.counts.took(step.number, now - before)

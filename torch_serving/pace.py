@@ -1,6 +1,7 @@
 """Which requests are known to be short, so that they may run on the event loop."""
 
 import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,11 +29,12 @@ class Pace:
 
     Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. Two in
     a row that take longer, or one that takes very long, end that for their shapes, until a run in
-    a lane proves it again. An update lost between threads costs one such round at most.
+    a lane proves it again. Safe to use from any thread.
     """
 
     def __init__(self, bounded: bool) -> None:
         self.bounded = bounded
+        self._lock = threading.Lock()  # of what changes
         self._runs = 0
         self._short_bytes = -1
         # -> whether the last run took longer than it may; the oldest first
@@ -52,19 +54,25 @@ class Pace:
         shapes = shapes_of(inputs)
         if shapes is None:
             return
+        if elapsed_s > SHORT_S or self._short_shapes.get(shapes) is not False:
+            with self._lock:
+                self._change(body_bytes, shapes, elapsed_s)
+
+    def _change(self, body_bytes: int, shapes: Shapes, elapsed_s: float) -> None:
         was_slow = self._short_shapes.get(shapes)
-        if elapsed_s > SHORT_S:
-            if was_slow is False and elapsed_s <= INTERRUPTED_S:
-                self._short_shapes[shapes] = True
-            else:
-                self._short_shapes.pop(shapes, None)
-        elif was_slow is None:
-            if len(self._short_shapes) >= MAX_SHORT_SHAPES:
-                self._short_shapes.pop(next(iter(self._short_shapes)), None)
+        if elapsed_s <= SHORT_S:
+            if was_slow is None:
+                self._forget_oldest()
+                self._short_bytes = max(self._short_bytes, body_bytes)
             self._short_shapes[shapes] = False
-            self._short_bytes = max(self._short_bytes, body_bytes)
-        elif was_slow:
-            self._short_shapes[shapes] = False
+        elif was_slow is False and elapsed_s <= INTERRUPTED_S:
+            self._short_shapes[shapes] = True
+        else:
+            self._short_shapes.pop(shapes, None)
+
+    def _forget_oldest(self) -> None:
+        if len(self._short_shapes) >= MAX_SHORT_SHAPES:
+            del self._short_shapes[next(iter(self._short_shapes))]
 
 
 def shapes_of(inputs: list[Any]) -> Shapes | None:

@@ -229,17 +229,24 @@ def is_out_of_memory(error: Exception) -> bool:
 def translated(error: Exception) -> ServingError:
     """What torch or the model raised, as one of our errors."""
     if not isinstance(error, torch.jit.Error):  # that is the model's own, whatever it says
-        text = str(error)
-        if is_out_of_memory(error):
-            return OutOfMemory("the request needs more memory than the device has left")
-        if BROKEN_DEVICE in text:
-            return DeviceFailed("the device is in error; this server process starts again")
-        if text.startswith(UNTYPED):
+        problem = of_device(error)
+        if problem:
+            return problem
+        if str(error).startswith(UNTYPED):
             line = explain(error).partition("\n")[0]
             return InvalidInput(
                 f"a list or dictionary for Any or a union must tell its type: {line}"
             )
     return InferenceFailed(explain(error))
+
+
+def of_device(error: Exception) -> ServingError | None:
+    """What a device is short of or in error with; it may tell so in any later call."""
+    if is_out_of_memory(error):
+        return OutOfMemory("the request needs more memory than the device has left")
+    if BROKEN_DEVICE in str(error):
+        return DeviceFailed("the device is in error; this server process starts again")
+    return None
 
 
 def explain(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -62,6 +63,7 @@ class WorkerParts(NamedTuple):
     lifeline: Lifeline
     shared: Shared
     api_keys: ApiKeys | None
+    tls: ssl.SSLContext | None = None
 
 
 def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerParts) -> int:
@@ -140,6 +142,8 @@ def uvicorn_server(
     server.lifeline = worker.lifeline
     server.drain_delay_s = config.drain_delay_s
     server.shares_listener = worker.threads.workers > 1
+    server.tls = worker.tls
+    server.handshake_timeout_s = config.header_timeout_s
     return server
 
 
@@ -167,8 +171,6 @@ def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
-        ssl_certfile=config.tls_cert,
-        ssl_keyfile=config.tls_key and str(config.tls_key),
     )
 
 
@@ -178,11 +180,13 @@ class Server(uvicorn.Server):
     lifeline: Lifeline
     management: Management
     shares_listener = False  # with other processes
+    tls: ssl.SSLContext | None = None
+    handshake_timeout_s = 10.0
     drain_delay_s = 0.0
     is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.shares_listener:
+        if self.shares_listener or self.tls:  # uvicorn knows no limit for handshakes
             await super().startup([])
             self.servers = [self.acceptor(each) for each in sockets or []]
         else:
@@ -198,7 +202,8 @@ class Server(uvicorn.Server):
             config=self.config,  # type: ignore[call-arg]
             server_state=self.server_state,
         )
-        return Acceptor(listener, protocol, self.config.backlog, self.config.ssl)
+        backlog = self.config.backlog
+        return Acceptor(listener, protocol, backlog, self.tls, self.handshake_timeout_s)
 
     def end_alone(self) -> None:
         """The parent is gone."""

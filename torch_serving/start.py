@@ -3,8 +3,6 @@
 import fnmatch
 import gc
 import json
-import logging
-import os
 import socket
 import ssl
 import sys
@@ -29,8 +27,6 @@ from torch_serving.trials import Trials
 from torch_serving.watching import Watcher
 from torch_serving.worker_process import Lifeline
 from torch_serving.workers import WRONG_START, Supervisor
-
-logger = logging.getLogger(__name__)
 
 
 def serve(config: Config, listener: socket.socket) -> int:
@@ -67,11 +63,11 @@ class Parent:
         self._threads = threads
         self._cuda = "cuda" in config.device  # it does not survive a fork
         self.shared = Shared(threads.workers, config.quarantine_s)
-        self.models, self.api_keys = self._load()
+        self.models, self.api_keys, self._tls = self._load()
 
-    def _load(self) -> tuple[Models, ApiKeys | None]:
+    def _load(self) -> tuple[Models, ApiKeys | None, ssl.SSLContext | None]:
         config = self._config
-        check_tls(config)
+        tls = tls_of(config)
         if config.tracing:
             tracing.check_installed()
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
@@ -80,37 +76,25 @@ class Parent:
             preload(models, config)
         gc.collect()
         gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
-        return models, api_keys
+        return models, api_keys, tls
 
     def reload(self) -> None:
         """Load everything anew, for the workers that are started from now on.
 
-        Raises StartupError if that fails; then all stays as it was. It is tried in another process
-        first, since a model that crashed this one would end the server.
+        Raises StartupError if that fails; then all stays as it was.
         """
-        pid = os.fork()
-        if pid == 0:
-            os._exit(self._try_reload())
-        _, status = os.waitpid(pid, 0)
-        if status != 0:
-            raise StartupError("what is to be loaded can't be loaded")
-        self.models.close()
-        self.models, self.api_keys = self._load()
-
-    def _try_reload(self) -> int:
-        try:
-            self._load()
-        except Exception as error:
-            logger.error("%s", error)
-            return 1
-        return 0
+        before = self.models
+        self.models, self.api_keys, self._tls = self._load()
+        before.close()
 
     def try_load(self, question: dict[str, str], model: int) -> None:
         self.models.try_load(question, model)
 
     def serve_in_worker(self, lifeline: Lifeline) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
-        worker = WorkerParts(self.models, self._threads, lifeline, self.shared, self.api_keys)
+        worker = WorkerParts(
+            self.models, self._threads, lifeline, self.shared, self.api_keys, self._tls
+        )
         self.models.enter_worker(lifeline.survives if self._config.trial_load else None)
         if self._config.watch:
             Watcher(self.models).start()
@@ -136,15 +120,17 @@ class Parent:
         print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
 
 
-def check_tls(config: Config) -> None:
-    """Raise StartupError for a certificate or a key that can't be used."""
-    if config.tls_cert and config.tls_key:
-        try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(config.tls_cert, config.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            reason = getattr(error, "reason", None) or error.strerror or error
-            raise StartupError(f"--tls-cert, --tls-key: {reason}") from None
+def tls_of(config: Config) -> ssl.SSLContext | None:
+    """What HTTPS needs. Raises StartupError for a certificate or a key that can't be used."""
+    if not config.tls_cert:
+        return None
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise StartupError(f"--tls-cert, --tls-key: {reason}") from None
+    return context
 
 
 def threads_of(config: Config) -> Threads:

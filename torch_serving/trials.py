@@ -13,14 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from torch_serving.worker_process import (
-    STOP_SIGNALS,
-    SURVIVED,
-    TAKEN,
-    UNTRIED,
-    cause_of,
-    reset_signals,
-)
+from torch_serving.worker_process import SURVIVED, TAKEN, UNTRIED, cause_of, fork
 
 logger = logging.getLogger(__name__)
 
@@ -61,19 +54,14 @@ class Trials:
         os.close(answer)
 
     def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                with suppress(BaseException):  # the worker will meet it too, and tell it
-                    reset_signals()
-                    signal.alarm(LIMIT_S)
-                    self._try_load(question, model)
-                tell(answer, SURVIVED)
-                os._exit(0)
-            self._running[pid] = trial
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        def run() -> int:
+            with suppress(BaseException):  # the worker will meet it too, and tell it
+                signal.alarm(LIMIT_S)
+                self._try_load(question, model)
+            tell(answer, SURVIVED)
+            return 0
+
+        self._running[fork(run)] = trial
 
     def reap(self) -> None:
         """Take note of trials that have ended."""

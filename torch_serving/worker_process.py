@@ -58,20 +58,40 @@ class Lifeline:
 Serve = Callable[[Lifeline], int]
 
 
-def run_worker(serve: Serve, connection: socket.socket) -> None:
-    """What a new process does, and nothing after it."""
+def fork(run: Callable[[], int]) -> int:
+    """Run in a new process, which ends with the code that is returned; return its id.
+
+    Raises OSError if there can't be one.
+    """
+    # a signal that comes now waits until the new process has handlers of its own
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                reset_signals()
+                code = run()
+            finally:
+                os._exit(code)
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def run_worker(serve: Serve, connection: socket.socket) -> int:
+    """What a new process does; return its exit code."""
     code = 1
     try:
-        reset_signals()
         code = serve(Lifeline(connection))
     except BaseException:
         logger.exception("the worker ends")
-    finally:
-        with suppress(OSError):  # a full disk must not keep this process from its end
-            sys.stdout.flush()
-        logging.shutdown()
-        # a lane may be inside a run that never ends, and torch must not be torn down under it
-        os._exit(code)
+    # then no more than os._exit: a lane may be inside a run that never ends, and torch must not be
+    # torn down under it
+    with suppress(OSError):  # a full disk must not keep this process from its end
+        sys.stdout.flush()
+    logging.shutdown()
+    return code
 
 
 def reset_signals() -> None:

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
-from torch_serving.errors import StartupError
 from torch_serving.shared import Shared
 from torch_serving.trials import Trials
 from torch_serving.worker_process import (
@@ -28,6 +27,7 @@ from torch_serving.worker_process import (
     Lifeline,
     Serve,
     cause_of,
+    fork,
     run_worker,
 )
 
@@ -37,6 +37,10 @@ WRONG_START = 2  # a worker's exit code: the server can't start as it was asked 
 YOUNG_S = 5.0
 FIRST_DELAY_S, MAX_DELAY_S = 0.1, 10.0
 MAX_MESSAGE = 1 << 16
+
+
+class Stopped(BaseException):
+    """A signal says stop while this process loads what nobody will serve any more."""
 
 
 @dataclass
@@ -57,7 +61,8 @@ class Supervisor:
 
     The first signal lets them finish what they accepted, the second ends them at once. `on_ready`
     is called once, when all of them serve; `on_stop` before they are told to stop. At SIGHUP,
-    `reload` is called, and then all workers are replaced one by one.
+    `reload` is called, in another process first, and then all workers are replaced one by one; if
+    it raises, all stays as it was.
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class Supervisor:
         self._workers = [Worker(slot) for slot in range(count)]
         self._to_replace: list[Worker] = []
         self._reload_asked = False
+        self._reload_trial = 0  # the process in which it is tried
+        self._is_reloading = False
         self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._stop_signals = 0
         self._exit_code = 0
@@ -127,35 +134,36 @@ class Supervisor:
             message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
         except ConnectionError:
             message = b""
-        if message == READY:
+        if not message:  # it died; the signal that says so is on its way
+            self._close(worker)
+            return
+        if message.startswith(READY):
             worker.ready = True
             self._retire(worker.replaces)
-        elif message:
-            if len(descriptors) == 2:
-                self._trials.start(json.loads(message), *descriptors)
-            else:  # this process has no descriptor left: the worker hears that it was not taken
-                logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
-                for descriptor in descriptors:
-                    os.close(descriptor)
-        else:  # it died; the signal that says so is on its way
-            self._close(worker)
+        question = message.removeprefix(READY)  # the first one may come with it
+        if question:
+            self._answer(question, descriptors)
+
+    def _answer(self, question: bytes, descriptors: list[int]) -> None:
+        if len(descriptors) == 2:
+            self._trials.start(json.loads(question), *descriptors)
+        else:  # this process has no descriptor left: the worker hears that it was not taken
+            logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     # Starting and ending.
 
     def _start(self, worker: Worker) -> None:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
-        # a signal that comes now waits until the new process has handlers of its own
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        serve = functools.partial(self._serve_as, worker, ours)
         try:
-            pid = os.fork()
-            if pid == 0:
-                run_worker(functools.partial(self._serve_as, worker, ours), theirs)
-            worker.pid, worker.connection, worker.ready = pid, ours, False
+            worker.pid = fork(functools.partial(run_worker, serve, theirs))
+            worker.connection, worker.ready = ours, False
             worker.started_s = time.monotonic()
         finally:
             theirs.close()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _serve_as(self, worker: Worker, parents_end: socket.socket, lifeline: Lifeline) -> int:
         """What a worker does with what it was forked with."""
@@ -167,6 +175,11 @@ class Supervisor:
 
     def _reap(self) -> None:
         self._trials.reap()
+        if self._reload_trial:
+            pid, status = os.waitpid(self._reload_trial, os.WNOHANG)
+            if pid:
+                self._reload_trial = 0
+                self._reload_after_trial(os.waitstatus_to_exitcode(status))
         for worker in list(self._workers):
             if not worker.pid:
                 continue
@@ -228,20 +241,49 @@ class Supervisor:
         """Start the next successor, if it is time to."""
         if any(worker.replaces for worker in self._workers):
             return  # one at a time: there is one slot more than workers
-        if self._reload_asked and not self._to_replace:
+        if self._reload_asked and not self._to_replace and not self._reload_trial:
             self._reload_asked = False
-            try:
-                self._reload()
-            except StartupError as error:
-                logger.error("not reloaded: %s", error)
-                return
-            self._to_replace = list(self._workers)
+            self._try_to_reload()
         if self._to_replace:
             taken = {worker.slot for worker in self._workers}
             slot = next(each for each in range(len(taken) + 1) if each not in taken)
             successor = Worker(slot, replaces=self._to_replace.pop(0))
             self._workers.append(successor)
             self._start_or_wait(successor)
+
+    def _try_to_reload(self) -> None:
+        """Do it in another process first: what crashed this one would end the server."""
+
+        def run() -> int:
+            try:
+                self._reload()
+            except Exception as error:
+                logger.error("%s", error)
+                return 1
+            return 0
+
+        try:
+            self._reload_trial = fork(run)
+        except OSError as error:
+            logger.error("not reloaded: no process can be started: %s", error.strerror)
+
+    def _reload_after_trial(self, code: int) -> None:
+        if self._stop_signals:
+            return
+        if code:
+            logger.error("not reloaded: what is to be loaded can't be loaded (%s)", cause_of(code))
+            return
+        try:
+            self._is_reloading = True
+            self._reload()
+        except Stopped:
+            return
+        except Exception as error:
+            logger.error("not reloaded: %s", error)
+            return
+        finally:
+            self._is_reloading = False
+        self._to_replace = list(self._workers)
 
     def _retire(self, worker: Worker | None) -> None:
         """Let a worker end, as its successor serves."""
@@ -277,6 +319,10 @@ class Supervisor:
             self._exit_code = 128 + number
             self._trials.end()
             self._forward(signal.SIGKILL)
+        if self._reload_trial:
+            os.kill(self._reload_trial, signal.SIGKILL)
+        if self._is_reloading:
+            raise Stopped
 
     def _forward(self, number: int) -> None:
         for worker in self._workers:
