@@ -98,10 +98,10 @@ def test_a_file_that_unpacks_to_far_more_than_its_size(tmp_path: Path):
 
 def test_what_is_no_file(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.pt")
-    assert refusal(tmp_path / "pipe.pt") == "it is no regular file"
+    assert refusal(tmp_path / "pipe.pt") == "the file can't be opened: it is no regular file"
     (tmp_path / "folder.pt").mkdir()
-    assert refusal(tmp_path / "folder.pt") == "it is no regular file"
-    assert refusal(Path("/dev/null")) == "it is no regular file"
+    assert refusal(tmp_path / "folder.pt") == "the file can't be opened: it is no regular file"
+    assert refusal(Path("/dev/null")) == "the file can't be opened: it is no regular file"
     assert refusal(tmp_path / "none.pt").startswith("the file can't be opened: ")
 
 

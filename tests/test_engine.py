@@ -1,5 +1,6 @@
 """Where inference runs: what a slow model may not hold up, and what must not mix."""
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from servables import SOURCES, scripted
 
 from torch_serving import pace as pacing
 from torch_serving.engine import Engine
-from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
+from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.jobs import Job, work
 from torch_serving.pace import (
     INTERRUPTED_S,
@@ -372,3 +373,63 @@ def test_runs_are_recorded(monkeypatch: pytest.MonkeyPatch):
 )
 def test_what_bounds_the_time_of_a_run(arguments: str, body: str, bounded: bool):
     assert is_bounded(scripted(arguments, "Tensor", body).forward) is bounded
+
+
+def test_a_lane_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
+    echo = method(*SOURCES["echo.pt"])
+    engine = Engine(1)
+    body = b'[{"type":"tensor","value":[1]}]'
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    async def ask() -> bytes:
+        with monkeypatch.context() as patched:
+            patched.setattr(echo.pace, "record", fail)
+            with pytest.raises(RuntimeError, match="changed size"):
+                await engine.submit(echo, body)
+        return await engine.submit(echo, body)
+
+    engine.start()
+    try:
+        assert b'"value":[1.0]' in asyncio.run(ask())
+        assert engine._in_lanes == 0
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("step", ["decode", "encode"])
+def test_a_device_tells_its_errors_in_any_step(step: str):
+    """What runs on a GPU fails when somebody waits for it."""
+    echo = method(*SOURCES["echo.pt"])
+    body = b'[{"type":"tensor","value":[1]}]'
+    freed: list[torch.device] = []
+    given_up: list[str] = []
+    working = getattr(echo, step)
+    errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
+    errors += [RuntimeError("CUDA error: device-side assert triggered")]
+
+    def fail_twice(value: Any) -> Any:
+        if errors:
+            raise errors.pop(0)
+        return working(value)
+
+    def free(device: torch.device) -> bool:
+        freed.append(device)
+        return True
+
+    setattr(echo, step, fail_twice)
+    engine = Engine(1, free_memory=free, give_up=given_up.append)
+
+    async def ask() -> bytes:
+        with pytest.raises(DeviceFailed):  # when it was tried again
+            await engine.submit(echo, body)
+        return await engine.submit(echo, body)
+
+    engine.start()
+    try:
+        assert b'"value":[1.0]' in asyncio.run(ask())
+    finally:
+        engine.close()
+    assert freed == [CPU]
+    assert given_up == ["a device is in error"]

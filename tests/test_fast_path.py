@@ -154,6 +154,7 @@ JSON = (b"content-type", b"application/json")
         (SERVE, ECHO, [JSON], b""),
         (SERVE, "servable_identifier=never-loaded.pt", [JSON], BODY),
         (SERVE, "servable_identifier=two.pt", [JSON], BODY),
+        (SERVE, f"{ECHO}&unknown={'a' * 1024}", [JSON], BODY),
         (SERVE, f"{ECHO}&device=tpu", [JSON], BODY),
         (SERVE, f"{ECHO}&method=none", [JSON], BODY),
         (INFER, "", [(b"accept-encoding", b"gzip")], V2_BODY),

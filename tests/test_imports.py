@@ -64,7 +64,7 @@ LAYERS = [
     {"shared"},
     {"board", "colleagues", "inventory"},
     {"_cache", "_decoder", "_encoder", "_statistics", "shared_document"},
-    {"config"},
+    {"config", "files"},
     {"errors"},
     {""},  # the package itself: its version
 ]

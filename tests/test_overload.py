@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +245,24 @@ def test_a_client_that_goes_away_does_not_hold_up_others(
         before = process.stdout.count(" 499 ")
         assert client.post("echo.pt", json.loads(ECHO)).status == 200
     wait_until(lambda: process.stdout.count(" 499 ") >= 20 or before >= 20)
+
+
+def test_refusals_leave_nothing_behind(
+    model_root: Path, start: Callable[..., Process], slow_body: bytes
+):
+    """They are counted for their model, and a stop does not wait for them."""
+    flags = ["--lanes", "1", "--queue", "1", "--shutdown-timeout", "60", "--preload", "slow.pt"]
+    process = start(model_root, "--port", "0", *flags)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(RawConnection(process.url)) for _ in range(10)]
+        for connection in connections:
+            connection.send(with_length(slow_body, SLOW))
+        statuses = sorted(connection.answer().status for connection in connections)
+    assert statuses == [200, 200] + [503] * 8
+    with urllib.request.urlopen(f"{process.url}/metrics", timeout=LIMIT_S) as response:
+        metrics = response.read().decode()
+    labels = 'code="503",method="forward",model="slow.pt"'
+    assert re.search(rf"requests_total{{{labels}}} 8.0", metrics), metrics
+    process.signal()
+    assert process.exit_code() == 0
+    assert process.stderr == ""  # no task had to be cancelled

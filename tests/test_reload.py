@@ -3,16 +3,24 @@
 import os
 import pty
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from client import Client, in_threads, tensor
 from conftest import Process, wait_until
 from servables import SOURCES, scripted
 from test_workers import pids_below
+
+from torch_serving.config import Config
+from torch_serving.errors import StartupError
+from torch_serving.server import Threads
+from torch_serving.start import Parent
+from torch_serving.workers import Supervisor
 
 X = [tensor([1], [1.0])]
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
@@ -135,3 +143,50 @@ def test_a_terminal_that_is_closed_stops_the_server(root: Path, tmp_path: Path):
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.fixture
+def while_tried(root: Path, start: Callable[..., Process], tmp_path: Path) -> Process:
+    """A server that tries a reload which never ends: it reads keys from a FIFO."""
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--preload", "echo.pt", "--api-key-file", keys)
+    assert status(process.url, OLD) == 200
+    keys.unlink()
+    os.mkfifo(keys)
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: len(pids_below(process)) == 2)
+    return process
+
+
+def test_a_stop_while_a_reload_is_tried(while_tried: Process):
+    while_tried.signal()
+    assert while_tried.exit_code() == 0
+    assert "Traceback" not in while_tried.stderr
+
+
+def test_a_worker_that_dies_while_a_reload_is_tried(while_tried: Process):
+    os.kill(pids_below(while_tried)[0], signal.SIGKILL)
+    wait_until(lambda: "worker 0 died" in while_tried.stderr)
+    assert status(while_tried.url, OLD) == 200
+
+
+def test_a_reload_that_fails_after_it_was_tried(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    with socket.socket() as listener:
+        parent = Parent(Config(model_root=root), listener, Threads(0, 1, 1))
+    supervisor = Supervisor(
+        0, lambda lifeline: 0, lambda: None, shared=parent.shared, reload=parent.reload
+    )
+
+    def fail(*arguments: object) -> None:
+        raise StartupError("it is gone")
+
+    monkeypatch.setattr("torch_serving.start.preload", fail)
+    before = parent.models
+    supervisor._reload_after_trial(0)
+    assert "not reloaded: it is gone" in caplog.text
+    assert parent.models is before
+    assert before.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
+    before.close()

@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 
 from torch_serving import forms, safetensors_form
 from torch_serving.errors import InvalidInput, NotAcceptable, UnsupportedContentType
-from torch_serving.forms import form_of_answer, form_of_body
+from torch_serving.forms import MAX_HEADER, form_of_answer, form_of_body
 from torch_serving.npy_form import NPY
 from torch_serving.safetensors_form import SAFETENSORS
 
@@ -364,3 +364,11 @@ def test_the_library_raises_nothing_that_is_not_told():
             body[at] = generator.integers(0, 256)
         with contextlib.suppress(InvalidInput):
             safetensors_form.read(body, ())
+
+
+def test_long_headers_are_not_remembered():
+    forms.forget()
+    for number in range(10):
+        assert form_of_answer(f"{number}/{'a' * MAX_HEADER}, */*") is None
+        assert form_of_body(f"{number}/{'a' * MAX_HEADER}") is None
+    assert [each.cache_info().currsize for each in forms.REMEMBERED] == [0, 0]

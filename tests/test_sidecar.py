@@ -1,6 +1,7 @@
 """What files beside a model say: settings, and requests to warm it up with."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from conftest import Process
 from servables import mlp, scripted
 
 from torch_serving.errors import InvalidServable
+from torch_serving.files import MOST_BYTES
 from torch_serving.loading import load
 from torch_serving.sidecar import Settings, WarmUp, read_settings
 
@@ -92,7 +94,7 @@ def test_settings_that_are_no_text(tmp_path: Path):
         read_settings(tmp_path / "m.pt", Settings())
     (tmp_path / "m.toml").unlink()
     (tmp_path / "m.toml").mkdir()
-    with pytest.raises(InvalidServable, match=r"m\.toml: Is a directory"):
+    with pytest.raises(InvalidServable, match=r"m\.toml: it is no regular file"):
         read_settings(tmp_path / "m.pt", Settings())
 
 
@@ -207,3 +209,15 @@ def test_what_can_not_be_preloaded_ends_the_start(
     assert process.exit_code() == 2
     assert words in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("name", ["model.toml", "model.warmup.json"])
+def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path, name: str):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InvalidServable, match=f"{name}: it is no regular file"):
+        read_settings(tmp_path / "model.pt", Settings())
+    (tmp_path / name).unlink()
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(InvalidServable, match=f"{name}: it has more than 64 MiB"):
+        read_settings(tmp_path / "model.pt", Settings())

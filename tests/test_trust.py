@@ -1,10 +1,14 @@
 """Keys, certificates, and what a balancer is told while the server stops."""
 
 import json
+import os
 import shutil
+import signal
+import socket
 import ssl
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +17,7 @@ from typing import Any
 import pytest
 from client import LIMIT_S, Client, RawConnection, raw_request, tensor
 from conftest import Process, wait_until
+from test_workers import pids_below
 
 from torch_serving.api_keys import ApiKeys
 from torch_serving.errors import StartupError, Unauthorized
@@ -153,6 +158,45 @@ def test_https(
             assert json.load(response)["result"] == BODY[0]
     process.signal()
     assert process.exit_code() == 0
+
+
+def test_a_new_worker_needs_no_certificate(
+    model_root: Path,
+    start: Callable[..., Process],
+    certificate: tuple[Path, Path],
+    tmp_path: Path,
+):
+    """One that is being replaced, or is wrong, is read at a reload only."""
+    cert, key = shutil.copy(certificate[0], tmp_path), shutil.copy(certificate[1], tmp_path)
+    process = start(model_root, "--port", "0", "--tls-cert", cert, "--tls-key", key)
+    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
+    url = process.stdout.split(" on ")[1].split()[0]
+    Path(cert).write_text("no certificate\n")
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded" in process.stderr)
+    os.kill(pids_below(process)[0], signal.SIGKILL)
+    wait_until(lambda: "worker 0 died" in process.stderr)
+    context = ssl.create_default_context(cafile=certificate[0])
+    healthcheck = f"{url}/healthcheck"
+    with urllib.request.urlopen(healthcheck, timeout=LIMIT_S, context=context) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_a_handshake_has_the_time_of_a_head(
+    model_root: Path,
+    start: Callable[..., Process],
+    certificate: tuple[Path, Path],
+    hello: bytes,
+):
+    cert, key = certificate
+    flags = ["--tls-cert", cert, "--tls-key", key, "--header-timeout", "1"]
+    process = start(model_root, "--port", "0", *flags)
+    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
+    address = urllib.parse.urlsplit(process.stdout.split(" on ")[1].split()[0])
+    with socket.create_connection((address.hostname, address.port), LIMIT_S / 2) as connection:
+        connection.sendall(hello)
+        assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Several processes, and the one that watches them."""
 
+import errno
 import itertools
 import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +14,9 @@ import pytest
 from client import LIMIT_S, Client, in_threads, tensor
 from conftest import Process, wait_until
 
-from torch_serving.worker_process import Lifeline, cause_of
-from torch_serving.workers import Supervisor
+from torch_serving.shared import Shared
+from torch_serving.worker_process import READY, Lifeline, cause_of
+from torch_serving.workers import Supervisor, Worker
 
 
 def pids_below(process: Process) -> list[int]:
@@ -157,3 +161,39 @@ def test_causes():
         "signal SIGSEGV",
         "signal 99",
     ]
+
+
+def hear(message: bytes, question: bytes) -> tuple[Worker, list[object]]:
+    """What a supervisor takes from its worker: what it says, and what it asks after that."""
+    asked: list[object] = []
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor._trials.start = lambda *question: asked.append(question[0])  # type: ignore[method-assign]
+    worker = supervisor._workers[0]
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull) as model:
+        theirs.send(message)
+        socket.send_fds(theirs, [question], [model.fileno(), model.fileno()])
+        while select.select([ours], [], [], 0)[0]:
+            supervisor._hear(worker, ours)
+    return worker, asked
+
+
+def test_a_question_may_come_with_the_news_that_a_worker_is_ready():
+    """The kernel joins them for a parent that is busy."""
+    worker, asked = hear(READY, b'{"name": "a.pt"}')
+    assert worker.ready
+    assert asked == [{"name": "a.pt"}]
+
+
+def test_a_process_that_can_not_be_started_to_try_a_reload(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fork(run: Callable[[], int]) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("torch_serving.workers.fork", fork)
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor._ask_to_reload(signal.SIGHUP, None)
+    supervisor._replace_next()
+    assert "not reloaded: no process can be started" in caplog.text
+    assert not supervisor._to_replace

@@ -6,7 +6,6 @@ the model answers nonsense. So the file is opened once, and what is open is chec
 
 import hashlib
 import os
-import stat
 import sys
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch_serving.errors import InvalidServable, file_error
+from torch_serving.files import open_regular, read_regular
 
 # Weights are stored as they are, and code packs well: more than this is no model.
 MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
@@ -46,13 +46,10 @@ def opened(path: Path, digest: str | None = None) -> Iterator[OpenFile]:
     another SHA-256 than `digest`.
     """
     try:
-        # a FIFO that nobody writes to would hold up the opening
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_regular(path)
     except OSError as error:
         raise file_error(error, "the file can't be opened") from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidServable("it is no regular file")
         file = open_file(descriptor, path)
         if digest is not None and digest_of(file.path) != digest:
             raise InvalidServable(f"its SHA-256 is not the one in {LIST}")
@@ -93,7 +90,7 @@ def listed_digest(root: Path, name: str) -> str | None:
     Raises InvalidServable for a model that is not in the list, or for a list that can't be read.
     """
     try:
-        lines = (root / LIST).read_text().splitlines()
+        lines = read_regular(root / LIST).decode().splitlines()
     except FileNotFoundError:
         return None
     except OSError as error:

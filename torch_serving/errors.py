@@ -277,7 +277,7 @@ def file_error(error: OSError, what: str) -> ServingError:
     memory left, the file is not to blame, and nobody must remember it as a bad one."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return Overloaded(NO_DESCRIPTOR)
-    if error.errno == errno.EAGAIN:
+    if error.errno in (errno.EAGAIN, errno.EPIPE):
         return Overloaded("the server can't start a process now")
     if error.errno == errno.ENOMEM:
         return OutOfMemory("the server has too little memory left for this request")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch_serving.errors import InvalidServable, file_error
+from torch_serving.files import read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -84,7 +85,7 @@ def stamp_of(path: Path) -> int:
 
 def read_toml(path: Path, defaults: Settings) -> Settings:
     try:
-        text = path.read_bytes().decode()
+        text = read_regular(path).decode()
         values = tomllib.loads(text)
     except FileNotFoundError:
         return defaults
@@ -128,7 +129,7 @@ def body_of(request: Any) -> bytes:
 
 def read_warm_ups(path: Path) -> tuple[WarmUp, ...]:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         return ()
     except OSError as error:
