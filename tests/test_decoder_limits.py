@@ -194,3 +194,27 @@ def test_numbers_of_a_million_digits(number, data_type):
 def test_fractions_of_a_million_digits():
     body = f'{{"type":"tensor","value":[0.{"3" * 1_000_000}],"data_type":"float64"}}'.encode()
     assert TENSORS.decode(body)[0].tolist() == [1 / 3]
+
+
+UNION = Plan("union", "Union[int, str]", Plan("int", "int"), Plan("str", "str"))
+NESTED = Plan("union", "Union[List[...], str]", Plan("list", "List[...]", UNION), UNION.parts[1])
+TEXT = {"type": "string", "value": "a"}
+
+
+@pytest.mark.parametrize(
+    ("element", "last", "detail"),
+    [
+        (UNION, [1.5], '/0/50000: expected an envelope {"type": "scalar", ...} for int'),
+        (UNION, {"type": "string", "value": [1]}, '/0/50000/type: expected "scalar" for int'),
+        (UNION, {"type": "scalar", "value": [1]}, "/0/50000/value: expected a single number"),
+        (NESTED, [TEXT, {"type": "string"}], '/0/50000/1/type: expected "scalar" for int'),
+    ],
+)
+def test_unions_in_long_lists(element: Plan, last: object, detail: str):
+    """Each element is tried as several types; to tell what is wrong with a try takes a walk over
+    all elements before it."""
+    decoder = Decoder([Argument("x", Plan("list", "List[Union]", element))], None)
+    texts = [TEXT] * 50_000
+    assert decoder.decode(json.dumps([texts]).encode()) == [["a"] * 50_000]
+    refusal = refuse(decoder, json.dumps([[*texts, last]]).encode(), InvalidInput)
+    assert refusal.startswith(detail), refusal
