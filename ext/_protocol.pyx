@@ -701,7 +701,8 @@ cdef bytes without_upgrade(bytes data):
 
     Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
     """
-    if data.find(b"pgrade:", 0, MAX_HEAD_BYTES) < 0 and data.find(b"PGRADE:", 0, MAX_HEAD_BYTES) < 0:
+    cdef Py_ssize_t most = MAX_HEAD_BYTES
+    if data.find(b"pgrade:", 0, most) < 0 and data.find(b"PGRADE:", 0, most) < 0:
         return data
     head, end, body = data.partition(b"\r\n\r\n")
     return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body
