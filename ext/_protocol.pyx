@@ -373,10 +373,15 @@ cdef class Protocol:
         self.writing_paused = True
         self.unsent_bytes = self.transport.get_write_buffer_size()
         self.pause_reading()
+        self.expire_in(self.settings.keep_alive_s)
 
     def resume_writing(self):
         self.writing_paused = False
         self.go_on()
+        if self.refused:
+            self.deadline_s = NEVER  # the answers that are due end the connection
+        elif not self.transport.is_closing():
+            self.start_deadline()
 
     cdef int pause_reading(self) except -1:
         if not self.reading_paused:
@@ -394,7 +399,7 @@ cdef class Protocol:
             self.close()
         elif not self.exchange.complete:
             self.exchange.keep_alive = False
-        elif self.part == Part.NOTHING:
+        elif self.part == Part.NOTHING and not self.is_writing():
             self.expire_in(LINGER_S)
 
     # What arrives.
@@ -452,8 +457,8 @@ cdef class Protocol:
                 self.give_up(HeadTooLarge(f"the limit is {MAX_HEAD_BYTES} bytes"))
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self.give_up(InvalidHttp("this server speaks HTTP/1.1"))
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
-            # its body would be taken for another protocol's, or for further requests
+        if self.parser.should_upgrade() and self.announces_body():
+            # which the parser would take for another protocol's, or for further requests
             self.give_up(InvalidHttp("this server can't change to another protocol"))
         if self.expects_continue:
             self.check_announced()
@@ -525,6 +530,10 @@ cdef class Protocol:
             exchange.run()
         return 0
 
+    cdef bint announces_body(self) except -1:
+        names = {name for name, _ in self.headers}
+        return not names.isdisjoint((b"content-length", b"transfer-encoding"))
+
     cdef int check_announced(self) except -1:
         """Refuse a body that is too large before its client is told to send it."""
         limit = self.settings.max_body_bytes
@@ -559,6 +568,10 @@ cdef class Protocol:
             (<Exchange>self.pipeline.popleft()).run()
         return 0
 
+    cdef bint is_writing(self) except -1:
+        """Whether what was answered is still on its way, and its client has to read."""
+        return self.writing_paused or self.transport.is_closing()
+
     cdef int close(self) except -1:
         """End the connection once its client has read what was written, if it does read."""
         self.transport.close()
@@ -573,7 +586,8 @@ cdef class Protocol:
         cdef Exchange current = self.exchange if self.part == Part.BODY else None
         cdef Exchange earlier = self.exchange if current is None else self.previous
         self.refused = True
-        self.deadline_s = NEVER
+        if not self.writing_paused:
+            self.deadline_s = NEVER
         self.starting = None
         if current is not None:
             current.refusal = error.status
@@ -627,7 +641,7 @@ cdef class Protocol:
             self.body_until_s = self.loop.time() + self.settings.body_timeout_s
             return self.expire_with_window()
         if self.exchange.complete and not self.pipeline:
-            return self.expire_in(self.settings.keep_alive_s)
+            return self.expire_in(LINGER_S if self.is_last else self.settings.keep_alive_s)
         self.deadline_s = NEVER  # as long as it is being answered
         return 0
 
@@ -662,7 +676,7 @@ cdef class Protocol:
             self.expire()
 
     cdef int expire(self) except -1:
-        if self.writing_paused or self.transport.is_closing():
+        if self.is_writing():
             return self.see_whether_it_reads()
         if self.reading_paused:  # by us, not by the client: it may have sent everything
             return self.start_deadline()

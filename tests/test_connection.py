@@ -14,7 +14,6 @@ from uvicorn.server import ServerState
 from torch_serving._protocol import Protocol, Settings
 
 LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
-KEEP_ALIVE_S = 0.2
 RECEIVE_BUFFER = 4096
 FIELD = b"X-Name: value\r\n"
 
@@ -30,6 +29,8 @@ CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r
 class Bare:
     """A server of the protocol; `asked` are the paths and headers that its application saw."""
 
+    keep_alive_s = 0.2  # also for a client to read on
+
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.headers: list[list[tuple[bytes, bytes]]] = []
@@ -42,7 +43,7 @@ class Bare:
             pass
         self.headers.append(scope["headers"])
         if scope["path"] == "/slow":
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(2 * self.keep_alive_s)
         body = LARGE if scope["path"] == "/large" else scope["path"].encode()
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
@@ -54,7 +55,7 @@ class Bare:
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
         """Let a client of an own server do something."""
         settings = Settings(
-            self.application, None, self, 1 << 20, LIMIT_S, LIMIT_S, 0.0, KEEP_ALIVE_S
+            self.application, None, self, 1 << 20, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s
         )
         loop = asyncio.get_running_loop()
         protocol = functools.partial(Protocol, settings, server_state=self.state)
@@ -63,8 +64,10 @@ class Bare:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             client.setblocking(False)
             await loop.sock_connect(client, server.sockets[0].getsockname())
-            await asyncio.wait_for(use(Connection(client)), LIMIT_S)
-        server.close()
+            try:
+                await asyncio.wait_for(use(Connection(client)), LIMIT_S)
+            finally:
+                server.close()
 
 
 class Connection:
@@ -86,10 +89,10 @@ class Connection:
 
     async def answers(self) -> bytes:
         """All that comes until the server closes the connection."""
-        received = b""
+        received = bytearray()
         while data := await self._loop.sock_recv(self._socket, 1 << 16):
             received += data
-        return received
+        return bytes(received)
 
 
 @pytest.fixture
@@ -113,7 +116,9 @@ async def until(condition: Callable[[], bool]) -> None:
         get(b"/large", b"Connection: close"),
         get(b"/large", version=b"1.0"),
         get(b"/large") + get(b"/a"),
-        get(b"/a") + get(b"/large") + b"no http\r\n\r\n",
+        get(b"/large") + b"no http\r\n\r\n",
+        get(b"/large") + get(b"/a") + b"no http\r\n\r\n",
+        get(b"/large") + get(b"/a") + CHUNKED + b"z\r\n",
     ],
 )
 def test_a_client_that_does_not_read_is_let_go(bare: Bare, requests: bytes):
@@ -121,6 +126,37 @@ def test_a_client_that_does_not_read_is_let_go(bare: Bare, requests: bytes):
         await connection.send(requests)
         await until(lambda: "/large" in bare.asked)
         await until(lambda: not bare.state.connections)
+
+    run(bare, use)
+
+
+def test_a_request_behind_a_large_answer_has_its_time(bare: Bare):
+    bare.keep_alive_s = 1
+
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/large") + get(b"/slow", b"Connection: close"))
+        answers = await connection.answers()
+        assert answers.count(b"HTTP/1.1 200") == 2
+        assert answers.endswith(b"/slow")
+
+    run(bare, use)
+
+
+@pytest.mark.parametrize("header", [b"Connection: close", b"Accept: */*"])
+def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
+    bare: Bare, header: bytes
+):
+    bare.keep_alive_s = LIMIT_S
+
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/large", header))
+        await until(lambda: bool(bare.headers))
+        for protocol in bare.state.connections:
+            protocol.shutdown()
+        await asyncio.sleep(1)
+        head, _, body = (await connection.answers()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == LARGE
 
     run(bare, use)
 
@@ -190,14 +226,16 @@ def test_what_is_no_body_has_a_limit_too(bare: Bare, first: bytes, more: bytes):
     assert bare.refused == [431]
 
 
-UPGRADE = get(b"/a", b"Connection: Upgrade", b"UpGrade: h2c").replace(b"GET", b"POST", 1)
 BODY = get(b"/smuggled")
+LENGTH = b"Content-Length: %d" % len(BODY)
+UPGRADE = get(b"/a", LENGTH, b"Connection: Upgrade", b"UpGrade: h2c").replace(b"GET", b"POST", 1)
 
 
 @pytest.mark.parametrize(
     "pieces",
     [
-        [UPGRADE.replace(b"Host: x", b"Content-Length: %d" % len(BODY)), BODY],
+        [UPGRADE + BODY],
+        [UPGRADE, BODY],
         [UPGRADE[:30], UPGRADE[30:], BODY],
         [get(b"/first") + UPGRADE, BODY],
     ],

@@ -76,10 +76,9 @@ def test_files_that_can_not_be_opened(
 def test_files_beside_a_model_that_can_not_be_read(
     model: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[ServingError]
 ):
-    monkeypatch.setattr(Path, "read_bytes", failing(number))
+    monkeypatch.setattr(os, "open", failing(number))
     with pytest.raises(expected):
         read_settings(model, Settings())
-    monkeypatch.setattr(Path, "read_text", failing(number))
     with pytest.raises(expected):
         listed_digest(model.parent, "m.pt")
 

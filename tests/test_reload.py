@@ -169,6 +169,8 @@ def test_a_worker_that_dies_while_a_reload_is_tried(while_tried: Process):
     os.kill(pids_below(while_tried)[0], signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in while_tried.stderr)
     assert status(while_tried.url, OLD) == 200
+    while_tried.signal()
+    assert while_tried.exit_code() == 0
 
 
 def test_a_reload_that_fails_after_it_was_tried(

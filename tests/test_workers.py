@@ -15,7 +15,7 @@ from client import LIMIT_S, Client, in_threads, tensor
 from conftest import Process, wait_until
 
 from torch_serving.shared import Shared
-from torch_serving.worker_process import READY, Lifeline, cause_of
+from torch_serving.worker_process import READY, Lifeline, cause_of, fork
 from torch_serving.workers import Supervisor, Worker
 
 
@@ -188,7 +188,7 @@ def test_a_question_may_come_with_the_news_that_a_worker_is_ready():
 def test_a_process_that_can_not_be_started_to_try_a_reload(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    def fork(run: Callable[[], int]) -> int:
+    def fork(*functions: object) -> None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr("torch_serving.workers.fork", fork)
@@ -197,3 +197,25 @@ def test_a_process_that_can_not_be_started_to_try_a_reload(
     supervisor._replace_next()
     assert "not reloaded: no process can be started" in caplog.text
     assert not supervisor._to_replace
+
+
+def test_a_signal_finds_a_new_process_known(monkeypatch: pytest.MonkeyPatch):
+    """One that comes while it is started is for it, too."""
+    known: list[int] = []
+    known_then: list[list[int]] = []
+    real_fork = os.fork
+
+    def fork_and_be_told() -> int:
+        pid = real_fork()
+        if pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork_and_be_told)
+    before = signal.signal(signal.SIGTERM, lambda *_: known_then.append(known.copy()))
+    try:
+        fork(lambda: 0, known.append)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert os.waitpid(known[0], 0)[1] == 0
+    assert known_then == [known]

@@ -4,9 +4,15 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 OUT_OF_FILES_S = 1.0  # how long to wait where there is no file descriptor for a connection
+
+
+class Tls(NamedTuple):
+    context: ssl.SSLContext
+    handshake_timeout_s: float
+    shutdown_timeout_s: float  # for clients to read the last answer
 
 
 class Acceptor:
@@ -21,15 +27,19 @@ class Acceptor:
         listener: socket.socket,
         protocol: Callable[[], Any],
         backlog: int,
-        tls: ssl.SSLContext | None = None,
-        handshake_timeout_s: float = 10.0,
+        tls: Tls | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._fd = listener.fileno()
         self._protocol = protocol
-        self._tls = tls
-        self._handshake_timeout_s = handshake_timeout_s if tls else None
+        self._tls: dict[str, Any] = {}
+        if tls:
+            self._tls = {
+                "ssl": tls.context,
+                "ssl_handshake_timeout": tls.handshake_timeout_s,
+                "ssl_shutdown_timeout": tls.shutdown_timeout_s,
+            }
         self._starting: set[asyncio.Task[Any]] = set()
         self._closed = False
         listener.setblocking(False)
@@ -57,12 +67,7 @@ class Acceptor:
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(
-                self._protocol,
-                connection,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._handshake_timeout_s,
-            )
+            await self._loop.connect_accepted_socket(self._protocol, connection, **self._tls)
         except OSError:
             connection.close()  # it is gone
 

@@ -33,6 +33,7 @@ from torch_serving.jobs import (
     Mark,
     StepTime,
     Task,
+    blame,
     decode,
     finish,
     is_short,
@@ -197,7 +198,10 @@ class Engine:
                 short.append(job)
             else:
                 self._put(job)
-        finish(short, self._mark)
+        try:
+            finish(short, self._mark)
+        except Exception as error:  # else nobody would ever answer them
+            blame(short, error)
         for job in short:
             self._see_device(job)
             tell(job)
@@ -230,8 +234,7 @@ class Engine:
         try:
             self._work([job for job in jobs if job.is_running])
         except Exception as error:  # a lane that ends would take all that comes after with it
-            for job in jobs:
-                job.error = job.error or error
+            blame(jobs, error)
         for job in jobs:
             job.is_running = False
         self._done.extend(jobs)

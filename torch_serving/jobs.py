@@ -182,6 +182,12 @@ def is_short(job: Job) -> bool:
     return job.inputs is None or job.method.pace.is_short(job.inputs)
 
 
+def blame(jobs: Iterable[Job], error: Exception) -> None:
+    """Tell all jobs that have no error of their own what went wrong around them."""
+    for job in jobs:
+        job.error = job.error or error
+
+
 def outcome(job: Job) -> bytes:
     """The response, or the error raised."""
     if job.error is not None:

@@ -19,7 +19,7 @@ import uvicorn
 from torch_serving import app, wsgi
 from torch_serving._protocol import Protocol
 from torch_serving._protocol import Settings as ProtocolSettings
-from torch_serving.acceptor import Acceptor
+from torch_serving.acceptor import Acceptor, Tls
 from torch_serving.access_log import AccessLog
 from torch_serving.api_keys import ApiKeys
 from torch_serving.config import Config
@@ -142,8 +142,8 @@ def uvicorn_server(
     server.lifeline = worker.lifeline
     server.drain_delay_s = config.drain_delay_s
     server.shares_listener = worker.threads.workers > 1
-    server.tls = worker.tls
-    server.handshake_timeout_s = config.header_timeout_s
+    if worker.tls:
+        server.tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S)
     return server
 
 
@@ -180,8 +180,7 @@ class Server(uvicorn.Server):
     lifeline: Lifeline
     management: Management
     shares_listener = False  # with other processes
-    tls: ssl.SSLContext | None = None
-    handshake_timeout_s = 10.0
+    tls: Tls | None = None
     drain_delay_s = 0.0
     is_draining = False
 
@@ -202,8 +201,7 @@ class Server(uvicorn.Server):
             config=self.config,  # type: ignore[call-arg]
             server_state=self.server_state,
         )
-        backlog = self.config.backlog
-        return Acceptor(listener, protocol, backlog, self.tls, self.handshake_timeout_s)
+        return Acceptor(listener, protocol, self.config.backlog, self.tls)
 
     def end_alone(self) -> None:
         """The parent is gone."""

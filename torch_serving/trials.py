@@ -37,8 +37,15 @@ class Trials:
         self._running: dict[int, Trial] = {}
         self._survived: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
 
-    def start(self, question: Question, model: int, answer: int) -> None:
-        """Try a model, or say what is known of it. Both descriptors are closed here."""
+    def start(
+        self,
+        question: Question,
+        model: int,
+        answer: int,
+        let_go: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Try a model, or say what is known of it. Both descriptors are closed here. `let_go` is
+        called in the process that tries it, for what it inherits and must not hold."""
         tell(answer, TAKEN)
         trial = Trial(question["name"], json.dumps(question["key"]))
         survived = self._survived.get(trial.key)
@@ -46,22 +53,33 @@ class Trials:
             tell(answer, SURVIVED)
         elif survived is None:
             try:
-                self._fork(trial, question, model, answer)
+                self._fork(trial, question, model, answer, let_go)
             except OSError as error:  # no process is left: that says nothing of the model
                 logger.error("%s can't be tried: %s", trial.name, error.strerror)
                 tell(answer, UNTRIED)
         os.close(model)
         os.close(answer)
 
-    def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
+    def _fork(
+        self,
+        trial: Trial,
+        question: Question,
+        model: int,
+        answer: int,
+        let_go: Callable[[], None],
+    ) -> None:
         def run() -> int:
+            let_go()
             with suppress(BaseException):  # the worker will meet it too, and tell it
                 signal.alarm(LIMIT_S)
                 self._try_load(question, model)
             tell(answer, SURVIVED)
             return 0
 
-        self._running[fork(run)] = trial
+        def born(pid: int) -> None:
+            self._running[pid] = trial
+
+        fork(run, born)
 
     def reap(self) -> None:
         """Take note of trials that have ended."""

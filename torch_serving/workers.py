@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from torch_serving.shared import Shared
-from torch_serving.trials import Trials
+from torch_serving.trials import LIMIT_S, Trials
 from torch_serving.worker_process import (
     READY,
     STOP_SIGNALS,
@@ -102,7 +102,8 @@ class Supervisor:
         signal.signal(signal.SIGHUP, self._ask_to_reload)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for worker in self._workers:
-            self._start(worker)
+            if self._stop_signals == 0:
+                self._start(worker)
         while self._is_needed():
             self._wait(waking)
             self._reap()
@@ -146,7 +147,8 @@ class Supervisor:
 
     def _answer(self, question: bytes, descriptors: list[int]) -> None:
         if len(descriptors) == 2:
-            self._trials.start(json.loads(question), *descriptors)
+            model, answer = descriptors
+            self._trials.start(json.loads(question), model, answer, self._let_go)
         else:  # this process has no descriptor left: the worker hears that it was not taken
             logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
             for descriptor in descriptors:
@@ -158,17 +160,19 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         serve = functools.partial(self._serve_as, worker, ours)
-        try:
-            worker.pid = fork(functools.partial(run_worker, serve, theirs))
-            worker.connection, worker.ready = ours, False
+
+        def born(pid: int) -> None:
+            worker.pid, worker.connection, worker.ready = pid, ours, False
             worker.started_s = time.monotonic()
+
+        try:
+            fork(functools.partial(run_worker, serve, theirs), born)
         finally:
             theirs.close()
 
     def _serve_as(self, worker: Worker, parents_end: socket.socket, lifeline: Lifeline) -> int:
         """What a worker does with what it was forked with."""
-        for other in self._workers:
-            self._close(other)
+        self._close_connections()
         parents_end.close()
         self._shared.enter(worker.slot)
         return self._serve(lifeline)
@@ -255,6 +259,8 @@ class Supervisor:
         """Do it in another process first: what crashed this one would end the server."""
 
         def run() -> int:
+            self._let_go()
+            signal.alarm(LIMIT_S)
             try:
                 self._reload()
             except Exception as error:
@@ -262,8 +268,11 @@ class Supervisor:
                 return 1
             return 0
 
+        def born(pid: int) -> None:
+            self._reload_trial = pid
+
         try:
-            self._reload_trial = fork(run)
+            fork(run, born)
         except OSError as error:
             logger.error("not reloaded: no process can be started: %s", error.strerror)
 
@@ -328,6 +337,16 @@ class Supervisor:
         for worker in self._workers:
             if worker.pid:
                 os.kill(worker.pid, number)
+
+    def _let_go(self) -> None:
+        """What a process that tries something must not keep from its end: workers see by their
+        connections that the parent is gone, and the port is free when it is."""
+        self._close_connections()
+        self._on_stop()
+
+    def _close_connections(self) -> None:
+        for worker in self._workers:
+            self._close(worker)
 
     @staticmethod
     def _close(worker: Worker) -> None:
