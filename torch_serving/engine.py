@@ -159,9 +159,8 @@ class Engine:
         if self._in_lanes >= self.lanes + self._limits.queue:
             self._statistics.rejected()
             job.error = Overloaded(f"{self._limits.queue} requests wait already")
-            asyncio.get_running_loop().call_soon(
-                tell, job
-            )  # whoever began with it is not ready yet
+            # later: whoever began with it is not ready for the outcome
+            asyncio.get_running_loop().call_soon(tell, job)
             return
         self._in_lanes += 1
         self._statistics.lanes(self.lanes, self._in_lanes)

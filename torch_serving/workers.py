@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -300,7 +301,7 @@ class Supervisor:
             return
         worker.is_retired = True
         if worker.pid:
-            os.kill(worker.pid, signal.SIGHUP)
+            send(worker.pid, signal.SIGHUP)
         else:
             self._forget(worker)
 
@@ -329,14 +330,14 @@ class Supervisor:
             self._trials.end()
             self._forward(signal.SIGKILL)
         if self._reload_trial:
-            os.kill(self._reload_trial, signal.SIGKILL)
+            send(self._reload_trial, signal.SIGKILL)
         if self._is_reloading:
             raise Stopped
 
     def _forward(self, number: int) -> None:
         for worker in self._workers:
             if worker.pid:
-                os.kill(worker.pid, number)
+                send(worker.pid, number)
 
     def _let_go(self) -> None:
         """What a process that tries something must not keep from its end: workers see by their
@@ -353,3 +354,9 @@ class Supervisor:
         if worker.connection is not None:
             worker.connection.close()
             worker.connection = None
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, unless it has just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
