@@ -96,6 +96,7 @@ bench: build
 	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
 	@$(BIN)/python -m benchmarks.server
 	@$(BIN)/python -m benchmarks.image_cpu
+	@$(BIN)/python -m benchmarks.footprint
 
 bench-peers: build
 	@$(BIN)/python -m benchmarks.peers $(ARGS)

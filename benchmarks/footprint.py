@@ -1,0 +1,79 @@
+"""The server's memory and start beside those of a process that only has torch and the model.
+
+`python -m benchmarks.footprint`. Memory is PSS, of all processes of the server; the start is from
+the command to the first answer of a model. The least of several rounds counts.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from benchmarks.compare import Ratio, record
+from benchmarks.load import require_wrk, write_script
+from benchmarks.payloads import SMALL_BODY, mlp
+from benchmarks.process import start
+
+ROUNDS = 5
+CONNECTIONS, SECONDS = 8, 2
+MOST_MEMORY, MOST_LATER_S = 1.15, 0.5
+TARGET = "/serve?servable_identifier=model.pt"
+IMPORT = "import torch"
+LEAST = """
+import sys, psutil, torch
+with torch.inference_mode():
+    torch.jit.load(sys.argv[1])(torch.zeros(1, 16))
+print(psutil.Process().memory_full_info().pss)
+"""
+
+
+def main() -> None:
+    require_wrk()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = folder / "model.pt"
+        mlp().save(model)
+        script = write_script(folder / "post.lua", SMALL_BODY)
+        import_s = min(seconds_of(IMPORT, model) for _ in range(ROUNDS))
+        least_mb = float(output_of(LEAST, model)) / 1e6
+        print("\n| workers | start, s | later than `import torch` | PSS, MB | / torch and model |")
+        print("| --- | --- | --- | --- | --- |")
+        for workers in ("1", "2"):
+            figures = [measure(folder, workers, script) for _ in range(ROUNDS)]
+            start_s, memory_mb = (min(column) for column in zip(*figures, strict=True))
+            ratio = memory_mb / least_mb
+            record(f"memory of {workers} workers / torch and model", Ratio(ratio, "less"))
+            later = f"{start_s - import_s:+.2f} (<= +{MOST_LATER_S})"
+            cells = f"{start_s:.2f} | {later} | {memory_mb:.0f} | {ratio:.2f} (<= {MOST_MEMORY})"
+            print(f"| {workers} | {cells} |", flush=True)
+
+
+def measure(folder: Path, workers: str, script: Path) -> tuple[float, float]:
+    """Seconds to the first answer, and MB under load."""
+    started_s = time.perf_counter()
+    flags = ("--port", "{port}", "--workers", workers, "--preload", "model.pt")
+    with start("torch_serving", str(folder), *flags) as server:
+        url = f"http://127.0.0.1:{server.port}{TARGET}"
+        with urllib.request.urlopen(url, SMALL_BODY, timeout=30) as response:
+            assert json.load(response)["code"] == 200
+        start_s = time.perf_counter() - started_s
+        server.under_load(TARGET, CONNECTIONS, script, SECONDS)
+        return start_s, server.pss_mb()
+
+
+def output_of(program: str, model: Path) -> str:
+    command = [sys.executable, "-c", program, str(model)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def seconds_of(program: str, model: Path) -> float:
+    started_s = time.perf_counter()
+    output_of(program, model)
+    return time.perf_counter() - started_s
+
+
+if __name__ == "__main__":
+    main()
