@@ -1,7 +1,8 @@
 """The server's memory and start beside those of a process that only has torch and the model.
 
 `python -m benchmarks.footprint`. Memory is PSS, of all processes of the server; the start is from
-the command to the first answer of a model. The least of several rounds counts.
+the command to the first answer of a model. The least of several rounds counts. This process keeps
+away from torch itself: it would bear half of torch's pages in the PSS of the others.
 """
 
 import json
@@ -14,14 +15,15 @@ from pathlib import Path
 
 from benchmarks.compare import Ratio, record
 from benchmarks.load import require_wrk, write_script
-from benchmarks.payloads import SMALL_BODY, mlp
 from benchmarks.process import start
 
 ROUNDS = 5
 CONNECTIONS, SECONDS = 8, 2
 MOST_MEMORY, MOST_LATER_S = 1.15, 0.5
 TARGET = "/serve?servable_identifier=model.pt"
+BODY = json.dumps([{"type": "tensor", "shape": [1, 16], "value": [0.5] * 16}]).encode()
 IMPORT = "import torch"
+SAVE = "import sys; from benchmarks.payloads import mlp; mlp().save(sys.argv[1])"
 LEAST = """
 import sys, psutil, torch
 with torch.inference_mode():
@@ -35,8 +37,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = folder / "model.pt"
-        mlp().save(model)
-        script = write_script(folder / "post.lua", SMALL_BODY)
+        output_of(SAVE, model)
+        script = write_script(folder / "post.lua", BODY)
         import_s = min(seconds_of(IMPORT, model) for _ in range(ROUNDS))
         least_mb = float(output_of(LEAST, model)) / 1e6
         print("\n| workers | start, s | later than `import torch` | PSS, MB | / torch and model |")
@@ -47,7 +49,8 @@ def main() -> None:
             ratio = memory_mb / least_mb
             record(f"memory of {workers} workers / torch and model", Ratio(ratio, "less"))
             later = f"{start_s - import_s:+.2f} (<= +{MOST_LATER_S})"
-            cells = f"{start_s:.2f} | {later} | {memory_mb:.0f} | {ratio:.2f} (<= {MOST_MEMORY})"
+            target = f" (<= {MOST_MEMORY})" if workers == "1" else ""
+            cells = f"{start_s:.2f} | {later} | {memory_mb:.0f} | {ratio:.2f}{target}"
             print(f"| {workers} | {cells} |", flush=True)
 
 
@@ -57,7 +60,7 @@ def measure(folder: Path, workers: str, script: Path) -> tuple[float, float]:
     flags = ("--port", "{port}", "--workers", workers, "--preload", "model.pt")
     with start("torch_serving", str(folder), *flags) as server:
         url = f"http://127.0.0.1:{server.port}{TARGET}"
-        with urllib.request.urlopen(url, SMALL_BODY, timeout=30) as response:
+        with urllib.request.urlopen(url, BODY, timeout=30) as response:
             assert json.load(response)["code"] == 200
         start_s = time.perf_counter() - started_s
         server.under_load(TARGET, CONNECTIONS, script, SECONDS)
