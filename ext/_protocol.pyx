@@ -373,14 +373,12 @@ cdef class Protocol:
         self.writing_paused = True
         self.unsent_bytes = self.transport.get_write_buffer_size()
         self.pause_reading()
-        self.expire_in(self.settings.keep_alive_s)
+        self.start_deadline()
 
     def resume_writing(self):
         self.writing_paused = False
         self.go_on()
-        if self.refused:
-            self.deadline_s = NEVER  # the answers that are due end the connection
-        elif not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.start_deadline()
 
     cdef int pause_reading(self) except -1:
@@ -586,8 +584,7 @@ cdef class Protocol:
         cdef Exchange current = self.exchange if self.part == Part.BODY else None
         cdef Exchange earlier = self.exchange if current is None else self.previous
         self.refused = True
-        if not self.writing_paused:
-            self.deadline_s = NEVER
+        self.start_deadline()
         self.starting = None
         if current is not None:
             current.refusal = error.status
@@ -631,10 +628,13 @@ cdef class Protocol:
     # Deadlines.
 
     cdef int start_deadline(self) except -1:
-        """A head, a body, or the time between two requests begins."""
+        """A head, a body, the time between two requests, or that to read an answer begins."""
         self.deadline_part = self.part
         if self.writing_paused:
             return self.expire_in(self.settings.keep_alive_s)
+        if self.refused:  # the answers that are due end the connection
+            self.deadline_s = NEVER
+            return 0
         if self.part == Part.HEAD:
             return self.expire_in(self.settings.header_timeout_s)
         if self.part == Part.BODY:
