@@ -30,22 +30,19 @@ class Trial(NamedTuple):
 
 
 class Trials:
-    """Runs `try_load` with a question and a model's descriptor, in one process for each."""
+    """Runs `try_load` with a question and a model's descriptor, in one process for each.
+
+    `let_go` is called there first, for what it inherits and must not hold.
+    """
 
     def __init__(self, try_load: Try) -> None:
         self._try_load = try_load
+        self.let_go: Callable[[], None] = lambda: None
         self._running: dict[int, Trial] = {}
         self._survived: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
 
-    def start(
-        self,
-        question: Question,
-        model: int,
-        answer: int,
-        let_go: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Try a model, or say what is known of it. Both descriptors are closed here. `let_go` is
-        called in the process that tries it, for what it inherits and must not hold."""
+    def start(self, question: Question, model: int, answer: int) -> None:
+        """Try a model, or say what is known of it. Both descriptors are closed here."""
         tell(answer, TAKEN)
         trial = Trial(question["name"], json.dumps(question["key"]))
         survived = self._survived.get(trial.key)
@@ -53,23 +50,16 @@ class Trials:
             tell(answer, SURVIVED)
         elif survived is None:
             try:
-                self._fork(trial, question, model, answer, let_go)
+                self._fork(trial, question, model, answer)
             except OSError as error:  # no process is left: that says nothing of the model
                 logger.error("%s can't be tried: %s", trial.name, error.strerror)
                 tell(answer, UNTRIED)
         os.close(model)
         os.close(answer)
 
-    def _fork(
-        self,
-        trial: Trial,
-        question: Question,
-        model: int,
-        answer: int,
-        let_go: Callable[[], None],
-    ) -> None:
+    def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
         def run() -> int:
-            let_go()
+            self.let_go()
             with suppress(BaseException):  # the worker will meet it too, and tell it
                 signal.alarm(LIMIT_S)
                 self._try_load(question, model)

@@ -81,6 +81,7 @@ class Supervisor:
         self._on_stop = on_stop
         self._shared = shared or Shared(count)
         self._trials = trials or Trials(lambda question, model: None)
+        self._trials.let_go = self._let_go
         self._reload = reload
         self._workers = [Worker(slot) for slot in range(count)]
         self._to_replace: list[Worker] = []
@@ -148,8 +149,7 @@ class Supervisor:
 
     def _answer(self, question: bytes, descriptors: list[int]) -> None:
         if len(descriptors) == 2:
-            model, answer = descriptors
-            self._trials.start(json.loads(question), model, answer, self._let_go)
+            self._trials.start(json.loads(question), *descriptors)
         else:  # this process has no descriptor left: the worker hears that it was not taken
             logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
             for descriptor in descriptors:
