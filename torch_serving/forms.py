@@ -16,28 +16,22 @@ MAX_HEADER = 256  # characters of one
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
 FormOf = Callable[[str | None], Form | None]
-REMEMBERED: list[Any] = []
 
 
-def remembered(function: FormOf) -> FormOf:
-    """Remember what a function says of the latest headers, unless they are long."""
-    of_short = functools.lru_cache(MAX_HEADERS)(function)
-    REMEMBERED.append(of_short)
+def unless_long(remembered: Any) -> FormOf:
+    """Leave long headers out of what a function remembers."""
 
-    @functools.wraps(function)
+    @functools.wraps(remembered)
     def form_of(header: str | None) -> Form | None:
-        return (of_short if header is None or len(header) <= MAX_HEADER else function)(header)
+        is_short = header is None or len(header) <= MAX_HEADER
+        form: Form | None = (remembered if is_short else remembered.__wrapped__)(header)
+        return form
 
     return form_of
 
 
-def forget() -> None:
-    """For tests that change what is installed."""
-    for each in REMEMBERED:
-        each.cache_clear()
-
-
-@remembered
+@unless_long
+@functools.lru_cache(MAX_HEADERS)
 def form_of_body(content_type: str | None) -> Form | None:
     """None is JSON: clients call that by many names, so every other type is taken for it.
 
@@ -49,7 +43,8 @@ def form_of_body(content_type: str | None) -> Form | None:
     return form
 
 
-@remembered
+@unless_long
+@functools.lru_cache(MAX_HEADERS)
 def form_of_answer(accept: str | None) -> Form | None:
     """The form that is liked best; None is JSON, which also who asks for none of ours gets.
 
