@@ -135,6 +135,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert, key
 
 
+def https_url(process: Process) -> str:
+    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
+    return process.stdout.split(" on ")[1].split()[0]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_https(
     model_root: Path,
@@ -145,8 +150,7 @@ def test_https(
     cert, key = certificate
     flags = ["--tls-cert", cert, "--tls-key", key, "--workers", workers]
     process = start(model_root, "--port", "0", *flags)
-    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
-    url = process.stdout.split(" on ")[1].split()[0]
+    url = https_url(process)
     context = ssl.create_default_context(cafile=cert)
     for _ in range(4):
         with urllib.request.urlopen(
@@ -169,8 +173,7 @@ def test_a_new_worker_needs_no_certificate(
     """One that is being replaced, or is wrong, is read at a reload only."""
     cert, key = shutil.copy(certificate[0], tmp_path), shutil.copy(certificate[1], tmp_path)
     process = start(model_root, "--port", "0", "--tls-cert", cert, "--tls-key", key)
-    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
-    url = process.stdout.split(" on ")[1].split()[0]
+    url = https_url(process)
     Path(cert).write_text("no certificate\n")
     process.signal(signal.SIGHUP)
     wait_until(lambda: "not reloaded" in process.stderr)
@@ -192,8 +195,7 @@ def test_a_handshake_has_the_time_of_a_head(
     cert, key = certificate
     flags = ["--tls-cert", cert, "--tls-key", key, "--header-timeout", "1"]
     process = start(model_root, "--port", "0", *flags)
-    wait_until(lambda: " on https://127.0.0.1:" in process.stdout)
-    address = urllib.parse.urlsplit(process.stdout.split(" on ")[1].split()[0])
+    address = urllib.parse.urlsplit(https_url(process))
     with socket.create_connection((address.hostname, address.port), LIMIT_S / 2) as connection:
         connection.sendall(hello)
         assert connection.recv(1) == b""
