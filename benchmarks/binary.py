@@ -5,7 +5,6 @@ counts. CPU is that of the server's processes, a request; the bare app receives 
 number of bytes on stock uvicorn, or on this server's protocol and with its allocator.
 """
 
-import argparse
 import io
 import json
 import tempfile
@@ -19,7 +18,7 @@ import safetensors.numpy
 import torch
 
 from benchmarks.compare import Ratio, record
-from benchmarks.load import require_wrk
+from benchmarks.load import parser_of, require_wrk
 from benchmarks.payloads import IMAGE
 from benchmarks.process import Running, start
 
@@ -80,10 +79,7 @@ def forms() -> dict[str, Form]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.binary", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
-    parser.add_argument("--rounds", type=int, default=3, help="the best counts (default: 3)")
-    arguments = parser.parse_args()
+    arguments = parser_of("binary", __doc__, rounds=3).parse_args()
     require_wrk()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -99,16 +95,15 @@ def main() -> None:
             for base, server in zip(BARE, (bare, bare_ours), strict=True)
         }
         for name, (server, form) in asked.items():
-            check(server.port, form)
+            check(server, form)
             write_script(folder / name.replace("/", ""), form)
         for connections in CONNECTIONS:
             measure(asked, folder, connections, arguments.rounds, arguments.seconds)
 
 
-def check(port: int, form: Form) -> None:
+def check(server: Running, form: Form) -> None:
     """See that the numbers come back."""
-    url = f"http://127.0.0.1:{port}{form.target}"
-    request = urllib.request.Request(url, form.body, form.headers)
+    request = urllib.request.Request(server.url(form.target), form.body, form.headers)
     with urllib.request.urlopen(request, timeout=60) as response:
         answer = response.read()
     if form.headers:

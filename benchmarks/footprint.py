@@ -10,12 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 from benchmarks.compare import Ratio, record
 from benchmarks.load import require_wrk, write_script
-from benchmarks.process import start
+from benchmarks.process import check, start
 
 ROUNDS = 5
 CONNECTIONS, SECONDS = 8, 2
@@ -59,9 +58,7 @@ def measure(folder: Path, workers: str, script: Path) -> tuple[float, float]:
     started_s = time.perf_counter()
     flags = ("--port", "{port}", "--workers", workers, "--preload", "model.pt")
     with start("torch_serving", str(folder), *flags) as server:
-        url = f"http://127.0.0.1:{server.port}{TARGET}"
-        with urllib.request.urlopen(url, BODY, timeout=30) as response:
-            assert json.load(response)["code"] == 200
+        check(server.url(TARGET), BODY)
         start_s = time.perf_counter() - started_s
         server.under_load(TARGET, CONNECTIONS, script, SECONDS)
         return start_s, server.pss_mb()

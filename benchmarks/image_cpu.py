@@ -4,7 +4,6 @@
 model's forward, in one thread of this process. The two take turns; the best of each counts.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 
 from benchmarks.bare import BareLoop
 from benchmarks.compare import Ratio, record
-from benchmarks.load import require_wrk, write_script
+from benchmarks.load import parser_of, require_wrk, write_script
 from benchmarks.payloads import IMAGE, IMAGE_BODY, IMAGE_SHAPE, conv
 from benchmarks.process import start
 
@@ -44,10 +43,7 @@ class Least:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.image_cpu", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
-    parser.add_argument("--rounds", type=int, default=4, help="the best counts (default: 4)")
-    arguments = parser.parse_args()
+    arguments = parser_of("image_cpu", __doc__, rounds=4).parse_args()
     require_wrk()
     torch.set_num_threads(1)
     least = Least()

@@ -1,5 +1,6 @@
 """`wrk` against one address, and what is needed to get a server there."""
 
+import argparse
 import re
 import shutil
 import socket
@@ -13,6 +14,16 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [=[{body}]=]
 """
+
+
+def parser_of(name: str, description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """What all benchmarks with `wrk` take."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help=f"the best counts (default: {rounds})"
+    )
+    return parser
 
 
 def require_wrk() -> None:

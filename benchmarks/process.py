@@ -1,7 +1,9 @@
 """A server as a child process of the benchmark, and what it uses."""
 
+import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ class Running:
     port: int
     process: psutil.Process
 
+    def url(self, target: str) -> str:
+        return f"http://127.0.0.1:{self.port}{target}"
+
     def cpu_s(self) -> float:
         """What it and its workers have used."""
         return sum(sum(member.cpu_times()[:2]) for member in self._family())
@@ -30,8 +35,7 @@ class Running:
     ) -> tuple[float, float]:
         """Requests a second, and the CPU of one in µs."""
         before_s = self.cpu_s()
-        url = f"http://127.0.0.1:{self.port}{target}"
-        rate, _, _ = load(url, connections, script, seconds)
+        rate, _, _ = load(self.url(target), connections, script, seconds)
         return rate, (self.cpu_s() - before_s) / (rate * seconds) * 1e6
 
     def _family(self) -> list[psutil.Process]:
@@ -50,3 +54,9 @@ def start(module: str, *arguments: str) -> Iterator[Running]:
     finally:
         process.terminate()
         process.wait()
+
+
+def check(url: str, body: bytes) -> None:
+    """See that a model answers."""
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
+        assert json.load(response)["code"] == 200

@@ -4,12 +4,9 @@ The two are asked in turn, several times, and the best of each counts: the machi
 noise only ever slows down. Workloads without a baseline are measured alone.
 """
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -18,9 +15,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.compare import Ratio, record
-from benchmarks.load import load, require_wrk, write_script
+from benchmarks.load import load, parser_of, require_wrk, write_script
 from benchmarks.payloads import IMAGE_BODY, SMALL_BODY, TOKENS_BODY, conv, mlp, transformer
-from benchmarks.process import Running, start
+from benchmarks.process import Running, check, start
 
 EXAMPLE = Path(__file__).parents[1] / "example"
 MANY_MODELS = 100
@@ -111,9 +108,7 @@ WORKLOADS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
-    parser.add_argument("--rounds", type=int, default=4, help="the best counts (default: 4)")
+    parser = parser_of("server", __doc__, rounds=4)
     parser.add_argument("--only", metavar="WORD", default="", help="workloads with it in the name")
     arguments = parser.parse_args()
     require_wrk()
@@ -139,7 +134,7 @@ def measure(workload: Workload, rounds: int, seconds: int) -> None:
             if server is not None
         }
         path = f"/serve?servable_identifier={workload.target}"
-        urls = {name: f"http://127.0.0.1:{each.port}{path}" for name, each in running.items()}
+        urls = {name: each.url(path) for name, each in running.items()}
         for url in urls.values():
             check(url, workload.body)
         for connections in workload.connections:
@@ -177,11 +172,6 @@ def started(server: Server, folder: Path) -> AbstractContextManager[Running]:
     if server.flags is None:
         return start("benchmarks.empty_app", "{port}")
     return start("torch_serving", str(folder), "--port", "{port}", *server.flags)
-
-
-def check(url: str, body: bytes) -> None:
-    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
-        assert json.load(response)["code"] == 200
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.load import require_wrk
+from benchmarks.load import parser_of, require_wrk
 from benchmarks.peers.environments import programs_of
 from benchmarks.peers.measure import Figures, measure
 from benchmarks.peers.report import Results, result, table
@@ -60,15 +60,13 @@ def compare(peers: list[Peer], workload: Workload, rounds: int, seconds: int) ->
 
 
 def parse(argv: Sequence[str] | None, names: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=DESCRIPTION)
+    parser = parser_of("peers", DESCRIPTION, rounds=3)
     parser.add_argument(
         "--only",
         metavar="NAME[,NAME]",
         type=lambda text: text.split(","),
         help=f"of {', '.join(names)}",
     )
-    parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
-    parser.add_argument("--rounds", type=int, default=3, help="the best counts (default: 3)")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.only or ()) - set(names)
     if unknown:
