@@ -66,10 +66,7 @@ class Trials:
             tell(answer, SURVIVED)
             return 0
 
-        def born(pid: int) -> None:
-            self._running[pid] = trial
-
-        fork(run, born)
+        self._running[fork(run)] = trial
 
     def reap(self) -> None:
         """Take note of trials that have ended."""

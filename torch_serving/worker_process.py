@@ -58,12 +58,12 @@ class Lifeline:
 Serve = Callable[[Lifeline], int]
 
 
-def fork(run: Callable[[], int], born: Callable[[int], None]) -> None:
-    """Run in a new process, which ends with the code that is returned; `born` gets its id.
+def fork(run: Callable[[], int]) -> int:
+    """Run in a new process, which ends with the code that is returned; return its id.
 
     Raises OSError if there can't be one.
     """
-    # a signal that comes now waits until the new process has handlers of its own, and is known
+    # a signal to the new process waits until it has no handlers of its parent any more
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         pid = os.fork()
@@ -74,7 +74,7 @@ def fork(run: Callable[[], int], born: Callable[[int], None]) -> None:
                 code = run()
             finally:
                 os._exit(code)
-        born(pid)
+        return pid
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 

@@ -90,11 +90,15 @@ class Supervisor:
         self._is_reloading = False
         self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._stop_signals = 0
+        self._passed_on = 0  # so many of them
         self._exit_code = 0
 
     def run(self) -> int:
         """Return the exit code: 0 after a stop, 2 if a worker could not start as it was asked to,
-        128 and the signal's number after a second one."""
+        128 and the signal's number after a second one.
+
+        Handlers of signals only take note; all else is done by this loop, which they wake.
+        """
         waking, woken = socket.socketpair()
         for end in (waking, woken):
             end.setblocking(False)
@@ -107,11 +111,13 @@ class Supervisor:
             if self._stop_signals == 0:
                 self._start(worker)
         while self._is_needed():
+            self._pass_on_stops()
             self._wait(waking)
             self._reap()
             if self._stop_signals == 0:
                 self._restart()
                 self._replace_next()
+        self._pass_on_stops()
         return self._exit_code
 
     def _is_needed(self) -> bool:
@@ -161,15 +167,12 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         serve = functools.partial(self._serve_as, worker, ours)
-
-        def born(pid: int) -> None:
-            worker.pid, worker.connection, worker.ready = pid, ours, False
-            worker.started_s = time.monotonic()
-
         try:
-            fork(functools.partial(run_worker, serve, theirs), born)
+            worker.pid = fork(functools.partial(run_worker, serve, theirs))
         finally:
             theirs.close()
+        worker.connection, worker.ready = ours, False
+        worker.started_s = time.monotonic()
 
     def _serve_as(self, worker: Worker, parents_end: socket.socket, lifeline: Lifeline) -> int:
         """What a worker does with what it was forked with."""
@@ -209,7 +212,6 @@ class Supervisor:
         elif code == WRONG_START and not was_ready:  # it has said why; a try would not help
             self._exit_code = code
             self._stop_signals = 1
-            self._forward(signal.SIGTERM)
         else:
             self._plan_restart(worker, code)
 
@@ -269,11 +271,8 @@ class Supervisor:
                 return 1
             return 0
 
-        def born(pid: int) -> None:
-            self._reload_trial = pid
-
         try:
-            fork(run, born)
+            self._reload_trial = fork(run)
         except OSError as error:
             logger.error("not reloaded: no process can be started: %s", error.strerror)
 
@@ -284,16 +283,20 @@ class Supervisor:
             logger.error("not reloaded: what is to be loaded can't be loaded (%s)", cause_of(code))
             return
         try:
-            self._is_reloading = True
-            self._reload()
+            self._reload_unless_stopped()
         except Stopped:
             return
         except Exception as error:
             logger.error("not reloaded: %s", error)
             return
+        self._to_replace = list(self._workers)
+
+    def _reload_unless_stopped(self) -> None:
+        try:
+            self._is_reloading = True
+            self._reload()
         finally:
             self._is_reloading = False
-        self._to_replace = list(self._workers)
 
     def _retire(self, worker: Worker | None) -> None:
         """Let a worker end, as its successor serves."""
@@ -322,17 +325,25 @@ class Supervisor:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stop_signals += 1
-        if self._stop_signals == 1:
+        if self._stop_signals > 1:
+            self._exit_code = 128 + number
+        if self._is_reloading:
+            raise Stopped
+
+    def _pass_on_stops(self) -> None:
+        """Tell all processes of the signals; in no handler, which may run before a new one is
+        known."""
+        before, self._passed_on = self._passed_on, self._stop_signals
+        if before == self._passed_on:
+            return
+        if before == 0:
             self._on_stop()
             self._forward(signal.SIGTERM)
-        else:
-            self._exit_code = 128 + number
+        if self._passed_on > 1:
             self._trials.end()
             self._forward(signal.SIGKILL)
         if self._reload_trial:
             send(self._reload_trial, signal.SIGKILL)
-        if self._is_reloading:
-            raise Stopped
 
     def _forward(self, number: int) -> None:
         for worker in self._workers:
