@@ -242,7 +242,7 @@ cdef class Reader:
     cdef size_t length
     cdef bint plain  # values may stand without envelopes
     cdef uint32_t trials  # readings of a value in which another one may be meant
-    cdef Spot failed  # where the last of them failed
+    cdef Spot failed  # what was refused last
 
     cdef int parse(
         self, const char* text, size_t length, bint non_finite, size_t window_bytes
@@ -284,8 +284,8 @@ cdef class Reader:
 
     cdef object refuse(self, type error, Spot spot, str problem):
         """Return an error about a value; of a trial only where it is, since to tell takes long."""
+        self.failed = spot
         if self.trials:
-            self.failed = spot
             return error("")
         where = pointer(&self.document, spot) or "the body"
         if self.argument is None:
@@ -366,6 +366,7 @@ cdef list read_arguments(Reader reader):
     cdef tuple arguments = reader.decoder.arguments
     cdef Node root = reader.document.node(0)
     cdef Argument only
+    cdef int depth
     if root.kind == Kind.object and not reader.has_type(at(0)):
         reader.plain = True
         return read_named(reader)
@@ -387,17 +388,16 @@ cdef list read_arguments(Reader reader):
         raise
     except ServingError as error:
         outer = error
+        depth = depth_below(&reader.document, at(0), reader.failed)
     try:
         return [read_argument(reader, only, at(0))]
     except InvalidJson:
         raise
-    except ServingError as error:
+    except ServingError:
         # the reading that went wrong deeper down is the one that was meant
-        raise error if depth_of(error) > depth_of(outer) else outer
-
-
-cdef int depth_of(error) except -1:
-    return error.detail.partition(":")[0].count("/")
+        if depth_below(&reader.document, at(0), reader.failed) > depth:
+            raise
+        raise outer
 
 
 cdef list read_positional(Reader reader):

@@ -11,13 +11,20 @@ import time
 from collections.abc import Callable
 
 BURST = 10_000
+TRIES = 20
+
+
+def lets_others_run(call: Callable[[Callable[[], None]], object], part: int = 0) -> bool:
+    """Whether another thread counts during `call`, or during a part of it.
+
+    `call` is given a function that divides it. A busy machine may not give that thread its turn in
+    time, so one try of several is enough: with the GIL kept, none succeeds.
+    """
+    return any(counts_between(call)[part] for _ in range(TRIES))
 
 
 def counts_between(call: Callable[[Callable[[], None]], object]) -> list[int]:
-    """How far another thread counts while `call` runs: multiples of BURST, 0 with the GIL kept.
-
-    `call` is given a function that divides the count: what comes before from what comes after.
-    """
+    """How far another thread counts in each part of `call`: multiples of BURST."""
     count = 0
     seen: list[int] = []
 

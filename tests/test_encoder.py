@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from gil import BURST, counts_between
+from gil import lets_others_run
 
 from torch_serving._decoder import Argument, Decoder, Plan
 from torch_serving._encoder import Encoder
@@ -420,8 +420,7 @@ def test_threads_write_their_own_results():
 @pytest.mark.parametrize("data_type", ["int64", "float32", "float64"])
 def test_large_tensors_are_encoded_side_by_side(data_type):
     tensor = np.arange(3_000_000, dtype=data_type)
-    [count] = counts_between(lambda _: ENCODER.encode(tensor))
-    assert count >= BURST
+    assert lets_others_run(lambda _: ENCODER.encode(tensor))
 
 
 def test_results_without_end_are_refused():
