@@ -118,7 +118,20 @@ def test_other_requests(url: str):
     assert ask(url, "/models", "POST")[0] == 405
     assert ask(url, "/models/a.pt", "POST")[0] == 404
     assert ask(url, "/metrics", "DELETE")[0] == 405
-    assert ask(url, "/models/a.pt/load?device=warp", "POST")[1]["description"] == "Invalid device"
+
+
+@pytest.mark.parametrize(
+    ("query", "description"),
+    [
+        ("device=warp", "Invalid device"),
+        ("device=", "Invalid device"),
+        ("device=cpu&device=cpu", "Invalid parameter"),
+    ],
+)
+def test_devices_that_there_are_not(url: str, query: str, description: str):
+    for method, target in (("GET", "/models/a.pt"), ("POST", "/models/a.pt/load")):
+        status, document = ask(url, f"{target}?{query}", method)
+        assert (status, document["description"]) == (400, description)
 
 
 def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callable[..., Process]):

@@ -13,6 +13,7 @@ from torch_serving.devices import Devices, device_of
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.management import Management
 from torch_serving.models import Models, loaded
+from torch_serving.parameters import once
 from torch_serving.request import Request
 from torch_serving.servable import Servable
 
@@ -59,8 +60,9 @@ class Model:
         resp.set_header("allow", "POST" if identifier.endswith(LOAD) else "DELETE, GET")
 
     def _device(self, req: Request, identifier: str) -> Any:
-        name = req.get_param("device")
-        return self._models.device_for(identifier, self._devices, device_of(name) if name else None)
+        name = once(req.params, "device")
+        asked = None if name is None else device_of(name)
+        return self._models.device_for(identifier, self._devices, asked)
 
     def _describe(self, identifier: str, servable: Servable) -> dict[str, Any]:
         description = describe(servable)
