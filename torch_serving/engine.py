@@ -20,6 +20,7 @@ import torch
 
 from torch_serving._statistics import Statistics
 from torch_serving.batching import Batching
+from torch_serving.busy_poll import BusyPoll
 from torch_serving.errors import (
     DeadlineExceeded,
     DeviceFailed,
@@ -87,6 +88,7 @@ class Engine:
         self._statistics = statistics or Statistics()
         self._in_lanes = 0  # jobs that wait or run there; for the loop's thread
         self._short_jobs: list[Job] = []
+        self._busy_poll = BusyPoll()
         # a job, a batching that has jobs that wait, or the end
         self._lane_jobs: SimpleQueue[Job | Batching | None] = SimpleQueue()
         self._done: deque[Job] = deque()
@@ -189,6 +191,7 @@ class Engine:
             self._give_up(f"{job.method.name} does not end")
 
     def _work_on_loop(self) -> None:
+        begun_s = time.perf_counter()
         jobs, self._short_jobs = self._short_jobs, []
         decode(jobs)
         short = []
@@ -204,6 +207,8 @@ class Engine:
         for job in short:
             self._see_device(job)
             tell(job)
+        if len(jobs) == 1 and not self._in_lanes:
+            self._busy_poll.answered(begun_s, asyncio.get_running_loop())
 
     def _see_device(self, job: Job) -> None:
         if isinstance(job.error, DeviceFailed):
