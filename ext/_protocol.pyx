@@ -390,12 +390,11 @@ cdef class Protocol:
     def shutdown(self):
         """The server stops: end the connection after the answer that is on its way.
 
-        To close one that just had its answer would lose the request that its client may be sending.
+        To close one that was just made, or just had its answer, would lose the request that its
+        client may be sending.
         """
         self.is_last = True
-        if self.exchange is None:
-            self.close()
-        elif not self.exchange.complete:
+        if self.exchange is not None and not self.exchange.complete:
             self.exchange.keep_alive = False
         elif self.part == Part.NOTHING and not self.is_writing():
             self.expire_in(LINGER_S)

@@ -150,10 +150,10 @@ def loop_count(model_root: Path) -> int:
     module = torch.jit.load(model_root / "slow.pt")
     x = torch.ones(1)
     for count in (1000, 1000, 50_000):
-        start = time.perf_counter()
+        start = time.thread_time()
         module(x, count)
-    elapsed_s = time.perf_counter() - start
-    return int(50_000 * 1.2 / elapsed_s)
+    processor_s = time.thread_time() - start
+    return int(50_000 * 1.2 / processor_s)
 
 
 @pytest.fixture(scope="session")

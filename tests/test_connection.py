@@ -161,6 +161,24 @@ def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
     run(bare, use)
 
 
+@pytest.mark.parametrize("sent", [0, 5, 20])
+def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(bare: Bare, sent: int):
+    request = get(b"/a")
+
+    async def use(connection: Connection) -> None:
+        await until(lambda: bool(bare.state.connections))
+        await connection.send(request[:sent])
+        await asyncio.sleep(0.05)
+        for protocol in bare.state.connections:
+            protocol.shutdown()
+        await connection.send(request[sent:])
+        answers = await connection.answers()
+        assert answers.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answers
+
+    run(bare, use)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 10])
 @pytest.mark.parametrize(
     "bad", [b"no http\r\n\r\n", get(b"http://x:99999/"), get(b"/a").replace(b"1.1", b"2.0")]

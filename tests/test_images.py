@@ -232,13 +232,13 @@ def bomb(width: int, height: int) -> str:
 )
 def test_huge_images_are_refused_before_they_are_decoded(echo: Method, width: int, height: int):
     tracemalloc.start()
-    started_s = time.monotonic()
+    started_s = time.thread_time()
     detail = refusal(echo, [envelope(bomb(width, height))])
-    elapsed_s = time.monotonic() - started_s
+    processor_s = time.thread_time() - started_s
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "/0/value: " in detail
-    assert elapsed_s < 1
+    assert processor_s < 1
     assert peak_bytes < 10_000_000
     if width < 2**31 - 1:
         assert f"the image has {width} x {height} pixels; the limit is 64000000" in detail

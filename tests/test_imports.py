@@ -54,7 +54,7 @@ LAYERS = [
     {"v2.call", "v2.infer_request", "v2.infer_response", "v2.text"},
     {"v2.datatypes", "v2.routes", "v2"},
     {"engine", "models", "description"},
-    {"jobs"},
+    {"jobs", "busy_poll"},
     {"loading", "safetensors_form", "npy_form"},
     {"places", "call"},
     {"servable", "batching", "pace", "named_arguments", "named_results"},

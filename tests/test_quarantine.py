@@ -102,7 +102,7 @@ def test_nothing_grows():
 
 def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
     """It kills its process twice; then it is refused, and nothing else ever fails for long."""
-    flags = ["--quarantine", "2", "--preload", "echo.pt"]
+    flags = ["--quarantine", "6", "--preload", "echo.pt"]
     process = start(model_root, "--port", "0", *flags)
     url = process.url
 
@@ -120,14 +120,14 @@ def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
     for _ in range(2):
         assert crash() == 0
         good()
-    wait_until(lambda: "crashing.pt is in quarantine for 2 s" in process.stderr)
+    wait_until(lambda: "crashing.pt is in quarantine for 6 s" in process.stderr)
     assert "(signal SIGSEGV)" in process.stderr
     assert "running crashing.pt" in process.stderr
     with Client(url) as client:
         answer = client.post("crashing.pt", BODY)
         assert (answer.status, answer.document["description"]) == (503, "Model quarantined")
         assert "`crashing.pt`: " in answer.document["detail"]
-        assert int(answer.headers["retry-after"]) in (1, 2)
+        assert 1 <= int(answer.headers["retry-after"]) <= 6
     died = process.stderr.count("died")
     good()
     assert process.stderr.count("died") == died

@@ -241,7 +241,7 @@ def test_a_server_that_everybody_reaches_says_so(
 
 
 def test_a_balancer_is_told_before_connections_end(model_root: Path, start: Callable[..., Process]):
-    process = start(model_root, "--port", "0", "--drain-delay", "2")
+    process = start(model_root, "--port", "0", "--drain-delay", "5", "--preload", "echo.pt")
     with Client(process.url) as client:
         assert client.get("/ready").status == 200
         process.signal()

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-OUT_OF_FILES_S = 1.0  # how long to wait where there is no file descriptor for a connection
+OUT_OF_FILES_S = 0.5  # how long to wait where there is no file descriptor for a connection
 
 
 class Tls(NamedTuple):

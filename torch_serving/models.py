@@ -153,9 +153,9 @@ class Models:
                     logger.info("%s has changed: loading it", place.name)
                     self._load_into_cache(place, servable.device, anew=True)
             except InvalidServable:
-                logger.info("%s is gone", place.name)
                 self.cache.remove(place.key)
                 self.publish()
+                logger.info("%s is gone", place.name)
 
     def enter_worker(self, survives: Survives | None) -> None:
         """Go on in a process that was forked: count and publish what was loaded before, and ask

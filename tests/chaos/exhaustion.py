@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from client import Client, RawConnection, scalar, tensor, with_length
 from conftest import wait_until
 
-from chaos.files import save
+from chaos.files import save, value_of
 from chaos.load import LoadConnection
 from chaos.stage import FEATURES, MEBIBYTE, Server, Stage, status_of, wait_for_workers
 from chaos.table import Row, Rows
@@ -67,11 +67,6 @@ def no_files(stage: Stage) -> Rows:
         figure = f"{good}, {cold}, {replaced}; {again}, the new one"
         fine = (good, cold, replaced, again) == (200, 503, 503, 200) and not problem
         yield Row(done, problem or figure, "200, 503, 503; 200, the new one", fine)
-
-
-def value_of(client: Client) -> float:
-    first, _ = client.post("replaced.pt", ONE).result
-    return first["value"][0]
 
 
 def busy_while_full(server: Server, pids: list[int]) -> Row:

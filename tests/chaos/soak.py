@@ -114,9 +114,14 @@ class Held(NamedTuple):
 
 
 def held(server: Server) -> Held:
-    """Once it is quiet."""
-    time.sleep(0.3)
-    return Held(server.resident_bytes(), server.open_files(), server.status("Threads"))
+    """Once it is quiet: connections have ended."""
+    files, before = server.open_files(), -1
+    for _ in range(20):
+        if files == before:
+            break
+        time.sleep(0.3)
+        files, before = server.open_files(), files
+    return Held(server.resident_bytes(), files, server.status("Threads"))
 
 
 def grown(middle: Held, end: Held) -> list[str]:

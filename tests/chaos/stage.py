@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from client import Client, scalar, tensor, warm_up
+from client import LIMIT_S, Client, scalar, tensor, warm_up
 from conftest import Process, wait_until
 from servables import SOURCES, Raising, mlp, scripted
 
@@ -27,6 +27,8 @@ STAMPED = (
 
 class Server(Process):
     """A running server, seen from outside."""
+
+    healthy_within_s = 1.0
 
     @functools.cached_property
     def url(self) -> str:
@@ -53,14 +55,14 @@ class Server(Process):
 
     def check(self, pids: list[int] | None = None) -> str:
         """Why the server is not what it was: "" if it is. Its workers have not died, it is healthy
-        within a second, and it still gives the known answer."""
+        in time, and it still gives the known answer."""
         if pids is not None and self.pids() != pids:
             return "a worker died"
         started_s = time.monotonic()
         with Client(self.url) as client:
             if client.get("/healthcheck").status != 200:
                 return "not healthy"
-            if time.monotonic() - started_s > 1:
+            if time.monotonic() - started_s > self.healthy_within_s:
                 return "slow to be healthy"
             value = client.post("mlp.pt", FEATURES).result["value"]
             if not torch.equal(torch.tensor([value]), known_answer()):
@@ -93,6 +95,8 @@ class Stage:
         folder = self._folder / f"server-{self._servers}"
         folder.mkdir()
         server = Server(folder, [str(self.root), "--port", "0", *flags], environment, module)
+        if self.effort != Effort():  # a short run is a test, which does not judge times
+            server.healthy_within_s = LIMIT_S
         try:
             with Client(server.url) as client:
                 for _ in range(30):  # TorchScript has specialised it by then
@@ -106,9 +110,9 @@ class Stage:
         module = torch.jit.load(self.root / "slow.pt")
         turns = 50_000
         for count in (1000, 1000, turns):
-            started_s = time.perf_counter()
+            started_s = time.thread_time()
             module(torch.ones(1), count)
-        turns = int(turns * seconds / (time.perf_counter() - started_s))
+        turns = int(turns * seconds / (time.thread_time() - started_s))
         return json.dumps([tensor([1], [2.5]), scalar(turns, "int")]).encode()
 
 
