@@ -144,6 +144,12 @@ def hasty_url(model_root: Path, start: Callable[..., Process]) -> str:
     return process.url
 
 
+@pytest.fixture
+def every_run_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr("torch_serving.pace.SHORT_S", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def loop_count(model_root: Path) -> int:
     """How often slow.pt must turn to take a second or two."""

@@ -13,7 +13,6 @@ from client import LIMIT_S, Client, RawConnection, in_threads, scalar, string, t
 from conftest import Process
 from servables import SOURCES, scripted
 
-from torch_serving import pace as pacing
 from torch_serving.engine import Engine
 from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.jobs import Job, work
@@ -318,9 +317,9 @@ def test_what_is_not_bounded_is_never_short():
     assert not pace.is_short(X)
 
 
-def test_runs_are_recorded(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("every_run_is_short")
+def test_runs_are_recorded():
     """What a job took is known of its method, whether it went well or raised."""
-    monkeypatch.setattr(pacing, "SHORT_S", float("inf"))  # however busy the machine is
     picky = method("x: Tensor", "Tensor", "assert x.numel() == 1, 'only one'\n    return x")
     one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
     for body in (one, two):

@@ -11,7 +11,6 @@ from client import Client, tensor
 from conftest import Process
 from servables import mlp, scripted
 
-from torch_serving import pace
 from torch_serving.errors import InvalidServable
 from torch_serving.files import MOST_BYTES
 from torch_serving.loading import load
@@ -108,8 +107,8 @@ def warm_ups(*bodies: str) -> tuple[WarmUp, ...]:
     return tuple(WarmUp("m.warmup.json line 1", body.encode()) for body in bodies)
 
 
-def test_a_model_that_was_warmed_up_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pace, "SHORT_S", float("inf"))  # however busy the machine is
+@pytest.mark.usefixtures("every_run_is_short")
+def test_a_model_that_was_warmed_up_has_run(tmp_path: Path):
     method = loaded(
         tmp_path, scripted("x: Tensor", "Tensor", GOOD), batch=True, warmup=warm_ups(BODY)
     ).method("forward")

@@ -18,7 +18,6 @@ from servables import SOURCES, scripted
 from tritonclient.utils import InferenceServerException
 from v2 import binary, body_of, entry
 
-from torch_serving import pace
 from torch_serving.call import FormCall
 from torch_serving.engine import Engine
 from torch_serving.jobs import Job, work
@@ -96,9 +95,9 @@ def test_a_wrong_request_leaves_the_others_of_its_batch_alone():
     assert json.loads(right.value)["outputs"][0]["data"] == [2.0, 4.0]
 
 
-def test_how_large_short_bodies_are_is_known_of_each_form(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("every_run_is_short")
+def test_how_large_short_bodies_are_is_known_of_each_form():
     """Else a large text would be decoded on the loop, as large binary data are short."""
-    monkeypatch.setattr(pace, "SHORT_S", float("inf"))  # however busy the machine is
     double = method(batch=False)
     row = np.ones((1, 200_000), "float32")
     for _ in range(2 * WARM_UP_RUNS):
@@ -111,8 +110,8 @@ def test_how_large_short_bodies_are_is_known_of_each_form(monkeypatch: pytest.Mo
     assert InferCall(double, "m", 0).pace is call.pace
 
 
-def test_short_requests_run_on_the_loop_and_others_do_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pace, "SHORT_S", float("inf"))  # however busy the machine is
+@pytest.mark.usefixtures("every_run_is_short")
+def test_short_requests_run_on_the_loop_and_others_do_not():
     double = method(batch=False)
     lanes = Engine(1)
     for _ in range(WARM_UP_RUNS + 1):

@@ -23,6 +23,14 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def asked_device(name: str | None) -> torch.device | None:
+    """The device that a request or a model's settings name; None if they don't.
+
+    Raises InvalidDevice.
+    """
+    return None if name is None else device_of(name)
+
+
 class Devices:
     """The devices that models run on unless they or a request say otherwise.
 

@@ -13,7 +13,7 @@ import falcon.uri
 from torch_serving.api_keys import ApiKeys
 from torch_serving.body import coding_for
 from torch_serving.call import task_in
-from torch_serving.devices import device_of
+from torch_serving.devices import asked_device
 from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.inference import Inference
@@ -78,7 +78,7 @@ class FastPath:
         read = form_of_body(text_of(headers, b"content-type"))
         write = form_of_answer(text_of(headers, b"accept"))
         identifier, device, name, invalidation = parameters_in(query)
-        asked = None if device is None else device_of(device)
+        asked = asked_device(device)
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
         return None if method is None else task_in(method, read, write)
 

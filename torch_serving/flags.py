@@ -74,25 +74,7 @@ def build_parser() -> Parser:
     limits = parser.add_argument_group("limits")
     add_limit_flags(limits)
     add_timeout_flags(limits)
-    logs = parser.add_argument_group("logs")
-    logs.add_argument(
-        "--log-level",
-        choices=["debug", "info", "warning", "error"],
-        default=DEFAULTS.log_level,
-        help="info has a line for each request",
-    )
-    logs.add_argument(
-        "--log-format",
-        choices=["text", "json"],
-        default=DEFAULTS.log_format,
-        help="json is one object a line",
-    )
-    logs.add_argument(
-        "--tracing",
-        action="store_true",
-        help="send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables "
-        "say",
-    )
+    add_log_flags(parser.add_argument_group("logs"))
     return parser
 
 
@@ -306,3 +288,24 @@ def add_timeout_flags(group: "argparse._ArgumentGroup") -> None:
             default=getattr(DEFAULTS, f"{part}_timeout_s"),
             help=f"how long to wait for {meaning}",
         )
+
+
+def add_log_flags(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default=DEFAULTS.log_level,
+        help="info has a line for each request",
+    )
+    group.add_argument(
+        "--log-format",
+        choices=["text", "json"],
+        default=DEFAULTS.log_format,
+        help="json is one object a line",
+    )
+    group.add_argument(
+        "--tracing",
+        action="store_true",
+        help="send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables "
+        "say",
+    )

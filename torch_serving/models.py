@@ -21,7 +21,7 @@ import torch
 
 from torch_serving._cache import Cache
 from torch_serving.archive import OpenFile, listed_digest, open_file, version_of
-from torch_serving.devices import Devices, device_of
+from torch_serving.devices import Devices, asked_device
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
 from torch_serving.loading import load, load_open
 from torch_serving.places import (
@@ -284,7 +284,7 @@ class Models:
         place = Place(name, f"{self._root}/{name}", "", b"")
         try:
             device = read_settings(real_path_of(self._root, place), self._defaults(name)).device
-            return device_of(device) if device is not None else None
+            return asked_device(device)
         except (InvalidServable, InvalidDevice) as error:
             raise InvalidServable(f"`{name}`: {error.detail}") from error
 

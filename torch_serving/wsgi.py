@@ -14,7 +14,7 @@ from torch_serving.api_keys import ApiKeys
 from torch_serving.body import check_length, check_whole, coding_of, decoded
 from torch_serving.call import task_in
 from torch_serving.config import Config
-from torch_serving.devices import Devices, device_of
+from torch_serving.devices import Devices, asked_device
 from torch_serving.engine import Engine
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.models import Models
@@ -64,7 +64,7 @@ class Serve:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         identifier, device_name, name, invalidation = parameters_of(req.params)
-        asked = None if device_name is None else device_of(device_name)
+        asked = asked_device(device_name)
         read = form_of_body(req.content_type)
         write = form_of_answer(req.get_header("accept"))
         body = read_body(req, self._max_body_bytes)

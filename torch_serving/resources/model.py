@@ -9,7 +9,7 @@ import falcon.asgi
 
 from torch_serving._statistics import SIZES
 from torch_serving.description import describe
-from torch_serving.devices import Devices, device_of
+from torch_serving.devices import Devices, asked_device
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.management import Management
 from torch_serving.models import Models, loaded
@@ -60,8 +60,7 @@ class Model:
         resp.set_header("allow", "POST" if identifier.endswith(LOAD) else "DELETE, GET")
 
     def _device(self, req: Request, identifier: str) -> Any:
-        name = once(req.params, "device")
-        asked = None if name is None else device_of(name)
+        asked = asked_device(once(req.params, "device"))
         return self._models.device_for(identifier, self._devices, asked)
 
     def _describe(self, identifier: str, servable: Servable) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import falcon.asgi
 
 from torch_serving.call import task_in
-from torch_serving.devices import device_of
+from torch_serving.devices import asked_device
 from torch_serving.errors import InvalidParameter
 from torch_serving.forms import form_of_answer, form_of_body
 from torch_serving.inference import Inference
@@ -18,7 +18,7 @@ class Serve:
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         identifier, device_name, name, invalidation = parameters_of(req.params)
-        asked = None if device_name is None else device_of(device_name)
+        asked = asked_device(device_name)
         read = form_of_body(req.content_type)
         write = form_of_answer(req.get_header("accept"))
         body = await req.read_body(self._max_body_bytes)
