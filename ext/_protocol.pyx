@@ -8,6 +8,7 @@ and body of an answer apart, and wakes the application for each piece of a body
 """
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_Resize
 from cpython.time cimport perf_counter
 from libc.stdio cimport snprintf
 
@@ -35,6 +36,9 @@ from torch_serving.errors import (
 logger = logging.getLogger("torch_serving.protocol")
 
 cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others take 8 to 64 KiB
+cdef Py_ssize_t MOST_AT_ONCE = 256 * 1024  # that is read from a connection to be parsed
+cdef Py_ssize_t LARGE_REST = 64 * 1024  # of a body: worth to be received past the parser
+cdef Py_ssize_t LEAST_ROOM = 4 * 1024 * 1024  # that is reserved for the rest of a body
 cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
 cdef int CLIENT_CLOSED = 499  # nobody's answer, a word for the log: as nginx has it
 cdef double NEVER = float("inf")
@@ -75,6 +79,8 @@ cdef class Settings:
     cdef readonly double body_timeout_s
     cdef readonly double body_rate
     cdef readonly double keep_alive_s
+    cdef bytearray received  # what one connection has read, until it is parsed: at once
+    cdef object receiving  # a view of it, to be written to
     cdef bytes id_prefix
     cdef unsigned long long requests
 
@@ -91,6 +97,8 @@ cdef class Settings:
         self.body_timeout_s = body_timeout_s
         self.body_rate = body_rate
         self.keep_alive_s = keep_alive_s
+        self.received = bytearray(MOST_AT_ONCE)
+        self.receiving = memoryview(self.received)
         self.id_prefix = os.urandom(6).hex().encode()
 
     cdef bytes new_id(self):
@@ -133,7 +141,8 @@ cdef class Exchange:
     cdef Protocol protocol
     cdef dict scope
     cdef bytes url, request_id
-    cdef object body  # grows in place: parts to be joined cost twice the page faults
+    cdef bytearray body  # grows in place: parts to be joined cost twice the page faults
+    cdef Py_ssize_t filled  # what came of it past the parser; beyond is room for what will
     cdef object task  # the application's, while it runs
     cdef object fast_task  # what the fast path does for it
     cdef object waiting  # a future, while the application waits for an event
@@ -220,11 +229,22 @@ cdef class Exchange:
             self.body += data
         except MemoryError:
             self.body = bytearray()
-            self.protocol.give_up(OutOfMemory("the server has too little memory left for the body"))
+            self.protocol.give_up(no_memory())
         if len(self.body) > self.protocol.settings.max_body_bytes:
             self.protocol.pause_reading()
             self.wake()
         return 0
+
+    cdef object room(self, Py_ssize_t left):
+        """Return where more of the body is received, of which so many bytes are left.
+
+        No more is reserved than three times what came, or than the least: many clients may announce
+        what they never send. Raises MemoryError.
+        """
+        if self.filled == len(self.body):
+            left = min(left, max(3 * self.filled, LEAST_ROOM))
+            PyByteArray_Resize(self.body, self.filled + left)
+        return memoryview(self.body)[self.filled :]
 
     cdef int wake(self) except -1:
         if self.waiting is not None and not self.waiting.done():
@@ -304,7 +324,7 @@ cdef bytes head_of(int status, headers, bytes request_id, bint keep_alive):
 
 @cython.final
 cdef class Protocol:
-    """One connection, for a loop that calls it as an asyncio.Protocol."""
+    """One connection, for uvloop: it calls as an asyncio.BufferedProtocol what has `get_buffer`."""
 
     cdef readonly Settings settings
     cdef object loop, tasks, connections
@@ -322,6 +342,7 @@ cdef class Protocol:
     cdef Py_ssize_t head_bytes  # what came of the head that is arriving
     cdef Py_ssize_t framing_bytes  # what came since the latest part of a body: chunks, trailers
     cdef Py_ssize_t body_bytes  # what came of the body since its rate was looked at
+    cdef Py_ssize_t body_left  # what will come of a body past the parser
     cdef double body_until_s  # when the whole body must be there
     cdef bint completed  # a message ended in the data that is being parsed
     cdef bint refused
@@ -336,8 +357,7 @@ cdef class Protocol:
         self.settings = settings
         self.tasks = server_state.tasks
         self.connections = server_state.connections
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.start_parser()
         self.pipeline = deque()
         self.part = self.deadline_part = Part.NOTHING
         self.deadline_s = NEVER
@@ -399,11 +419,35 @@ cdef class Protocol:
         elif self.part == Part.NOTHING and not self.is_writing():
             self.expire_in(LINGER_S)
 
+    cdef int start_parser(self) except -1:
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return 0
+
     # What arrives.
 
-    def data_received(self, bytes data not None):
+    def get_buffer(self, size_hint):
+        if self.body_left == 0:
+            return self.settings.receiving
+        if not self.exchange.complete:
+            try:
+                return self.exchange.room(self.body_left)
+            except MemoryError:
+                self.exchange.body = bytearray()
+                self.refusal = no_memory()
+        return self.settings.receiving[: self.body_left]
+
+    def buffer_updated(self, Py_ssize_t size):
+        if self.body_left == 0:
+            self.parse((<char*>self.settings.received)[:size])
+        elif self.refusal is not None:
+            self.refuse(self.refusal)
+        else:
+            self.take_past_parser(size)
+
+    cdef object parse(self, bytes data):
         if self.refused:
-            return
+            return None
         if self.part == Part.NOTHING:
             data = without_upgrade(data)
         self.completed = False
@@ -426,6 +470,29 @@ cdef class Protocol:
             return self.refuse(HeadTooLarge(f"trailers too; the limit is {MAX_HEAD_BYTES} bytes"))
         if self.completed or self.part != self.deadline_part:
             self.start_deadline()
+        if self.part == Part.BODY:
+            self.go_past_parser()
+
+    cdef int go_past_parser(self) except -1:
+        """Receive the rest of a large body where it is decoded from: the parser would make two
+        copies."""
+        length = length_in(self.exchange.scope["headers"])
+        came = len(self.exchange.body)
+        fits = came + LARGE_REST <= length <= self.settings.max_body_bytes
+        if fits and not self.exchange.complete:
+            self.exchange.filled = came
+            self.body_left = length - came
+        return 0
+
+    cdef int take_past_parser(self, Py_ssize_t size) except -1:
+        self.body_left -= size
+        self.body_bytes += size
+        self.exchange.filled += size
+        if self.body_left == 0:
+            self.start_parser()  # the former one still waits for the body
+            self.on_message_complete()
+            self.start_deadline()
+        return 0
 
     def on_message_begin(self):
         self.part = Part.HEAD
@@ -457,8 +524,9 @@ cdef class Protocol:
         if self.parser.should_upgrade() and self.announces_body():
             # which the parser would take for another protocol's, or for further requests
             self.give_up(InvalidHttp("this server can't change to another protocol"))
-        if self.expects_continue:
-            self.check_announced()
+        if self.expects_continue and length_in(self.headers) > self.settings.max_body_bytes:
+            # before its client is told to send it
+            self.give_up(BodyTooLarge(f"the limit is {self.settings.max_body_bytes} bytes"))
         exchange = self.new_exchange()
         self.part = Part.BODY
         self.framing_bytes = 0
@@ -531,16 +599,8 @@ cdef class Protocol:
         names = {name for name, _ in self.headers}
         return not names.isdisjoint((b"content-length", b"transfer-encoding"))
 
-    cdef int check_announced(self) except -1:
-        """Refuse a body that is too large before its client is told to send it."""
-        limit = self.settings.max_body_bytes
-        lengths = [value for name, value in self.headers if name == b"content-length"]
-        if lengths and lengths[0].isdigit() and int(lengths[0]) > limit:
-            self.give_up(BodyTooLarge(f"the limit is {limit} bytes"))
-        return 0
-
     cdef int give_up(self, error) except -1:
-        """Stop the parser; data_received then refuses the request."""
+        """Stop the parser; `parse` then refuses the request."""
         self.refusal = error
         raise error
 
@@ -583,6 +643,7 @@ cdef class Protocol:
         cdef Exchange current = self.exchange if self.part == Part.BODY else None
         cdef Exchange earlier = self.exchange if current is None else self.previous
         self.refused = True
+        self.body_left = 0
         self.start_deadline()
         self.starting = None
         if current is not None:
@@ -705,6 +766,18 @@ cdef class Protocol:
         return self.expire_in(self.settings.keep_alive_s)
 
 
+cdef object length_in(list headers):
+    """The length of a body that a head announces, which the parser has checked, or 0."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+cdef object no_memory():
+    return OutOfMemory("the server has too little memory left for the body")
+
+
 cdef object address_of(name):
     return tuple(name[:2]) if isinstance(name, (tuple, list)) else None
 
@@ -714,11 +787,12 @@ cdef bytes without_upgrade(bytes data):
 
     Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
     """
-    cdef Py_ssize_t most = MAX_HEAD_BYTES
-    if data.find(b"pgrade:", 0, most) < 0 and data.find(b"PGRADE:", 0, most) < 0:
+    cdef Py_ssize_t length = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
+    if length < 0:
+        length = min(len(data), MAX_HEAD_BYTES)
+    if data.find(b"pgrade:", 0, length) < 0 and data.find(b"PGRADE:", 0, length) < 0:
         return data
-    head, end, body = data.partition(b"\r\n\r\n")
-    return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + body
+    return UPGRADE.sub(b"\r\nx-upgrade:", data[:length]) + data[length:]
 
 
 cdef bytes checked_id(bytes value):

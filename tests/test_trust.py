@@ -152,14 +152,15 @@ def test_https(
     process = start(model_root, "--port", "0", *flags)
     url = https_url(process)
     context = ssl.create_default_context(cafile=cert)
-    for _ in range(4):
+    for length in (2, 2, 2, 2, 500_000):
+        body = [tensor([length], [number / 4 for number in range(length)])]
         with urllib.request.urlopen(
             f"{url}/serve?servable_identifier=echo.pt",
-            json.dumps(BODY).encode(),
+            json.dumps(body).encode(),
             timeout=LIMIT_S,
             context=context,
         ) as response:
-            assert json.load(response)["result"] == BODY[0]
+            assert json.load(response)["result"] == body[0]
     process.signal()
     assert process.exit_code() == 0
 

@@ -134,11 +134,12 @@ def no_memory(stage: Stage) -> Rows:
     cases = {
         "the model": with_length(number_body(200_000_000), "/serve?servable_identifier=zeros.pt"),
         "the answer": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
-        "the body": large(b" " * (15 * ROOM // 16)),
+        "the body": large(b" " * (17 * ROOM // 16)),
         "the string": large(b'"' + b"\\n" * (ROOM // 5) + b'"'),
         "the tensor": large(b"[" + b"1," * (ROOM // 6) + b"1]"),
     }
-    with stage.server("--log-level", "warning") as server, Client(server.url) as small:
+    flags = ("--log-level", "warning", "--max-body", str(2 * ROOM))
+    with stage.server(*flags) as server, Client(server.url) as small:
         [pid] = server.pids()
         small.post("zeros.pt", [scalar(1, "int")])
         for what, request in cases.items():
