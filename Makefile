@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-NATIVE := setup.py $(wildcard ext/*.pyx ext/*.pxd ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+CYTHON := $(wildcard ext/*.pyx ext/*.pxd ext/*/*.pxi)
+NATIVE := setup.py $(CYTHON) $(wildcard ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
@@ -82,7 +83,7 @@ check: build
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@PATH="$(BIN):$$PATH" cython-lint $(wildcard ext/*.pyx ext/*.pxd)
+	@PATH="$(BIN):$$PATH" cython-lint $(CYTHON)
 	@$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 
 format: build

@@ -1,0 +1,106 @@
+# Where values stand in the document, and what errors say of them: that is slow, and only runs when
+# something is wrong.
+
+cdef Py_ssize_t MAX_QUOTE = 60  # characters of the body that an error repeats
+cdef Py_ssize_t MAX_POINTER = 300
+
+
+# Where a value stands: a node, or an element of the run that the node is.
+cdef struct Spot:
+    NodeId node
+    int64_t element  # -1: the node itself
+
+
+cdef inline Spot at(NodeId node, int64_t element=-1) noexcept:
+    cdef Spot spot
+    spot.node = node
+    spot.element = element
+    return spot
+
+
+cdef inline bint is_sequence(Kind kind) noexcept:
+    return kind == Kind.array or kind == Kind.run
+
+
+cdef inline bint is_container(Kind kind) noexcept:
+    return kind == Kind.object or is_sequence(kind)
+
+
+cdef str text_of(string_view text):
+    return PyUnicode_DecodeUTF8(text.data(), text.size(), "replace")
+
+
+cdef str list_of(const Shape& shape):
+    return str([shape.dims[i] for i in range(shape.rank)])
+
+
+cdef inline const char* start_of(Document* document, Spot spot) noexcept:
+    return document.start(spot.node, spot.element)
+
+
+cdef Kind kind_of(Document* document, Spot spot) noexcept:
+    if spot.element < 0:
+        return document.node(spot.node).kind
+    return document.scalar_kind(start_of(document, spot))
+
+
+cdef str quote(Document* document, Spot spot):
+    """A scalar as it stands in the body, cut."""
+    raw = document.raw(start_of(document, spot))
+    text = PyUnicode_DecodeUTF8(raw.data(), min(raw.size(), <size_t>(4 * MAX_QUOTE)), "replace")
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
+
+
+cdef str describe(Document* document, Spot spot):
+    """What stands there, in a few words."""
+    cdef Kind kind = kind_of(document, spot)
+    if kind == Kind.object:
+        return "an object"
+    if is_sequence(kind):
+        count = document.node(spot.node).count
+        return f"an array of {count} element{'' if count == 1 else 's'}"
+    if kind == Kind.string:
+        return f"the string {quote(document, spot)}"
+    if kind == Kind.number:
+        return f"the number {quote(document, spot)}"
+    return quote(document, spot)
+
+
+cdef NodeId child_towards(Document* document, NodeId node, NodeId below, int64_t* index) noexcept:
+    """The child of a node that is or holds another one, and which of its children that is."""
+    cdef NodeId child = document.node(node).child
+    index[0] = 0
+    while not Nodes.holds(document.node(child), below):
+        child = document.node(child).next
+        index[0] += 1
+    return child
+
+
+cdef int depth_below(Document* document, Spot top, Spot spot) noexcept:
+    """How many levels a value is below one that is or holds it."""
+    cdef NodeId node = top.node
+    cdef int64_t index
+    cdef int depth = 1 if top.element < 0 <= spot.element else 0
+    while node != spot.node:
+        node = child_towards(document, node, spot.node, &index)
+        depth += 1
+    return depth
+
+
+cdef str pointer(Document* document, Spot spot):
+    """The JSON Pointer (RFC 6901) to a node, or to an element of a run."""
+    cdef NodeId node = 0
+    cdef NodeId child
+    cdef int64_t index
+    cdef str path = ""
+    while node != spot.node:
+        child = child_towards(document, node, spot.node, &index)
+        if document.node(node).kind == Kind.object:
+            key = text_of(document.key(document.node(child)))
+            path += "/" + key.replace("~", "~0").replace("/", "~1")
+        else:
+            path += f"/{index}"
+        node = child
+    if spot.element >= 0:
+        path += f"/{spot.element}"
+    return path if len(path) <= MAX_POINTER else f"{path[:MAX_POINTER]}…"

@@ -1,0 +1,104 @@
+# What a schema asks for.
+
+ctypedef object (*Read)(Reader, Plan, Spot)
+
+
+cdef dict FORMS = {
+    form: index for index, form in enumerate((
+        "tensor", "bool", "int", "float", "complex", "number", "str", "device", "enum", "none",
+        "list", "tuple", "dict", "optional", "union", "any",
+    ))
+}
+# In the order of FORMS.
+cdef Read[16] READS = [
+    read_tensor, read_scalar, read_scalar, read_float, read_complex, read_scalar, read_string,
+    read_device, read_enum, read_none, read_list, read_tuple, read_dict, read_optional, read_union,
+    read_any,
+]
+
+
+@cython.final
+cdef class Plan:
+    """What one value must be.
+
+    `type` is how the schema spells it, `form` what it is:
+
+    - tensor; bool, int, float, complex, number (any of them); str, device; none; any
+    - enum: one of `names`
+    - list: one part; tuple: a part an element, and `names` if they have some
+    - dict: two parts, for keys and values
+    - optional: one part; union: the parts, of which the first that fits is taken
+    """
+
+    cdef readonly str form
+    cdef readonly str type
+    cdef readonly tuple parts
+    cdef readonly tuple names
+    cdef int index
+
+    def __cinit__(self, str form not None, str type not None, *parts, tuple names=()):
+        self.index = FORMS[form]
+        self.form = form
+        self.type = type
+        self.parts = parts
+        self.names = names
+        for part in parts:
+            if not isinstance(part, Plan):
+                raise TypeError(f"parts of a plan are plans, not {part!r}")
+
+    def __repr__(self):
+        return f"Plan({self.form!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
+
+    cdef bint is_sequence(self):
+        """Whether its JSON is an array, so that an outer one is easily mistaken for it."""
+        if self.form == "optional":
+            return (<Plan>self.parts[0]).is_sequence()
+        if self.form == "union":
+            return any([(<Plan>part).is_sequence() for part in self.parts])
+        return self.form in ("list", "tuple", "any")
+
+
+@cython.final
+cdef class Argument:
+    """One argument of a method; `default` stands for it where a request leaves it out."""
+
+    cdef readonly str name
+    cdef readonly Plan plan
+    cdef readonly bint required
+    cdef readonly object default
+
+    def __cinit__(self, str name not None, Plan plan not None, bint required=True, default=None):
+        self.name = name
+        self.plan = plan
+        self.required = required
+        self.default = default
+
+
+@cython.final
+cdef class Makers:
+    """How values become what torch takes, so that the codec need not know torch.
+
+    - `tensor(array)`: of a C-contiguous, writable numpy array that nobody else holds; should share
+      its memory, as `torch.from_numpy` does
+    - `bfloat16(array)`: the same for the bits of bfloat16, as uint16
+    - `device(name)`, `enum(type, name)`; `image(base64, mode, layout, batch, data_type)`: an array
+
+    All raise ValueError, with what is wrong, for a value that they refuse.
+    """
+
+    cdef readonly object tensor
+    cdef readonly object bfloat16
+    cdef readonly object device
+    cdef readonly object enum
+    cdef readonly object image
+
+    def __cinit__(self, tensor, bfloat16=None, device=None, enum=None, image=None):
+        self.tensor = tensor
+        self.bfloat16 = bfloat16
+        self.device = device
+        self.enum = enum
+        self.image = image
+
+
+cdef inline object read(Reader reader, Plan plan, Spot spot):
+    return READS[plan.index](reader, plan, spot)

@@ -1,0 +1,179 @@
+# Tensors: their shapes and data types, their numbers into the memory of an array, and images.
+
+cdef object read_tensor(Reader reader, Plan plan, Spot spot):
+    cdef Envelope envelope
+    cdef Shape shape
+    cdef int data_type = FLOAT32
+    if reader.plain and reader.kind(spot) != Kind.object:
+        raise_place(reader, measure_at(reader, spot, &shape), data_type)
+        return make_tensor(reader, spot, shape, data_type)
+    if reader.open(spot, &envelope, plan, '"tensor" or "image"') == Type.image:
+        return read_image(reader, spot, envelope)
+    if envelope.data_type != ABSENT:
+        data_type = read_data_type(reader, envelope.data_type)
+    raise_place(reader, measure(reader.document, envelope.value, &shape), data_type)
+    if DATA_TYPES[data_type].components == 2:
+        apply_pairs(reader, envelope, &shape)
+    if envelope.shape != ABSENT:
+        apply_shape(reader, envelope, &shape)
+    return make_tensor(reader, at(envelope.value), shape, data_type)
+
+
+cdef Place measure_at(Reader reader, Spot spot, Shape* shape) noexcept:
+    cdef Place place
+    if spot.element < 0:
+        return measure(reader.document, spot.node, shape)
+    shape.rank = 0
+    shape.count = 1
+    place.error = Error.none
+    return place
+
+
+cdef int read_data_type(Reader reader, NodeId node) except -1:
+    cdef int data_type = -1
+    if reader.document.node(node).kind == Kind.string:
+        data_type = find_data_type(reader.document.string(reader.document.start(node, -1)))
+    if data_type < 0:
+        came = describe(&reader.document, at(node))
+        raise reader.refuse(
+            IncompatibleDtype, at(node), f"expected one of {', '.join(NAMES)}, got {came}"
+        )
+    return data_type
+
+
+cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) except -1:
+    """Take the shape of real and imaginary parts for one of complex numbers.
+
+    Flat values interleave them; nested ones hold them in innermost arrays of two.
+    """
+    cdef bint flat = measured.rank == 1
+    cdef int last = measured.rank - 1
+    if measured.rank == 0 or measured.dims[last] % 2 or (not flat and measured.dims[last] != 2):
+        raise reader.refuse(
+            IncompatibleShape, at(envelope.value), "expected pairs of real and imaginary part"
+        )
+    measured.count //= 2
+    if flat:
+        measured.dims[0] //= 2
+    else:
+        measured.rank = last
+    return 0
+
+
+cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) except -1:
+    """Check the declared shape against the values that are there, and take it."""
+    cdef Shape declared
+    cdef int i
+    cdef bint flat = reader.document.node(envelope.value).kind == Kind.run
+    raise_place(reader, read_shape(&reader.document, envelope.shape, &declared), FLOAT32)
+    if declared.count != measured.count:
+        raise reader.refuse(
+            IncompatibleShape, at(envelope.shape),
+            f"shape {list_of(declared)} holds {declared.count} numbers, "
+            f"`value` has {measured.count}",
+        )
+    if not flat:
+        same = declared.rank == measured.rank
+        for i in range(declared.rank if same else 0):
+            same = same and declared.dims[i] == measured.dims[i]
+        if not same:
+            raise reader.refuse(
+                IncompatibleShape, at(envelope.shape),
+                f"shape {list_of(declared)} differs from {list_of(measured[0])}, "
+                "the nesting of `value`",
+            )
+    measured[0] = declared
+    return 0
+
+
+cdef object make_tensor(Reader reader, Spot spot, const Shape& shape, int data_type):
+    array = read_array(reader, spot, shape, data_type)
+    if data_type == BFLOAT16:
+        return reader.decoder.make.bfloat16(array)
+    return reader.decoder.make.tensor(array)
+
+
+cdef cnp.ndarray read_array(Reader reader, Spot spot, const Shape& shape, int data_type):
+    """Decode numbers into a new array of their final type and shape."""
+    cdef cnp.npy_intp[32] dims
+    cdef int i
+    cdef Place place
+    cdef Reading reading
+    cdef Element element = DATA_TYPES[data_type].element
+    for i in range(shape.rank):
+        dims[i] = shape.dims[i]
+    cdef cnp.ndarray array = cnp.PyArray_SimpleNew(shape.rank, dims, TYPENUMS[data_type])
+    cdef void* data = cnp.PyArray_DATA(array)
+    cdef size_t item_bytes = cnp.PyArray_ITEMSIZE(array) // DATA_TYPES[data_type].components
+    if spot.element >= 0:
+        reading = read_numbers(
+            &reader.document, reader.document.node(spot.node).token + 1 + 2 * spot.element, 1,
+            element, data,
+        )
+        place.error = reading.error
+        place.node = spot.node
+        place.element = spot.element
+    elif shape.count < READ_WITHOUT_GIL:
+        place = read_values(&reader.document, spot.node, element, item_bytes, data)
+    else:
+        with nogil:
+            place = read_values(&reader.document, spot.node, element, item_bytes, data)
+    raise_place(reader, place, data_type)
+    return array
+
+
+cdef int raise_place(Reader reader, const Place& place, int data_type) except -1:
+    """Raise what is wrong with a shape or with numbers, if anything is."""
+    cdef Spot spot
+    if place.error == Error.none:
+        return 0
+    if place.error == Error.bad_number:
+        reader.validate()  # finds the same number, and its byte
+    spot = at(place.node, place.element)
+    came = describe(&reader.document, spot)
+    kind = SHAPE_ERRORS.get(<int>place.error)
+    if kind is not None:
+        raise reader.refuse(kind, spot, f"{text_of(message(place.error))}, got {came}")
+    name = NAMES[data_type]
+    if reader.kind(spot) == Kind.number:
+        problem = f"{quote(&reader.document, spot)} does not fit {name} ({RANGES[name]})"
+    else:
+        problem = f"expected a number that fits {name} ({RANGES[name]}), got {came}"
+    raise reader.refuse(IncompatibleDtype, spot, problem)
+
+
+cdef dict SHAPE_ERRORS = {
+    <int>Error.not_shape: InvalidInput,
+    <int>Error.ragged: IncompatibleShape,
+    <int>Error.bad_dimension: IncompatibleShape,
+    <int>Error.shape_overflow: IncompatibleShape,
+    <int>Error.too_many_dimensions: IncompatibleShape,
+}
+
+
+cdef object read_image(Reader reader, Spot spot, const Envelope& envelope):
+    """Pixels in an encoded image."""
+    cdef int data_type = NAMES.index("uint8")
+    make = reader.decoder.make
+    if envelope.data_type != ABSENT:
+        data_type = read_data_type(reader, envelope.data_type)
+    if make.image is None:
+        raise reader.refuse(InvalidInput, spot, "this server takes no images")
+    encoded = choice(reader, envelope.value, None)
+    mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
+    layout = choice(reader, envelope.layout, "CHW") if envelope.layout != ABSENT else "CHW"
+    batch = False
+    if envelope.batch != ABSENT:
+        if reader.kind(at(envelope.batch)) != Kind.boolean:
+            raise reader.unexpected(at(envelope.batch), "true or false")
+        batch = quote(&reader.document, at(envelope.batch)) == "true"
+    try:
+        return make.tensor(make.image(encoded, mode, layout, batch, NAMES[data_type]))
+    except ValueError as error:
+        raise reader.refuse(InvalidInput, at(envelope.value), str(error)) from None
+
+
+cdef str choice(Reader reader, NodeId node, str example):
+    if reader.kind(at(node)) != Kind.string:
+        raise reader.unexpected(at(node), f'a string as "{example}"' if example else "a string")
+    return reader.string(at(node))

@@ -1,0 +1,211 @@
+# One request and its answer.
+
+cdef Py_ssize_t LEAST_ROOM = 4 * 1024 * 1024  # that is reserved for the rest of a body
+cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
+cdef dict DISCONNECT = {"type": "http.disconnect"}
+
+
+@cython.final
+cdef class Ready:
+    """An awaitable whose value is there."""
+
+    cdef object value
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration(self.value)
+
+
+cdef Ready ready(object value):
+    cdef Ready awaitable = Ready.__new__(Ready)
+    awaitable.value = value
+    return awaitable
+
+
+cdef Ready NOTHING_MORE = ready(None)
+
+
+@cython.final
+cdef class Exchange:
+    """One request and its answer: ASGI's `receive` and `send`, or what the fast path takes for the
+    future of its job."""
+
+    cdef Protocol protocol
+    cdef dict scope
+    cdef bytes url, request_id
+    cdef bytearray body  # grows in place: parts to be joined cost twice the page faults
+    cdef Py_ssize_t filled  # what came of it past the parser; beyond is room for what will
+    cdef object task  # the application's, while it runs
+    cdef object fast_task  # what the fast path does for it
+    cdef object waiting  # a future, while the application waits for an event
+    cdef dict start  # of the answer: held back until there is a body
+    cdef int refusal  # the status with which the protocol refused it, or 0
+    cdef double started_s
+    cdef bint more_body, asked, expects_continue
+    cdef bint keep_alive, disconnected, complete
+
+    cdef int run(self) except -1:
+        self.protocol.active = self
+        if self.takes_fast_path():
+            return 0
+        self.task = self.protocol.loop.create_task(
+            self.protocol.settings.app(self.scope, self.receive, self.send)
+        )
+        self.protocol.tasks.add(self.task)
+        self.task.add_done_callback(self.ended)
+        return 0
+
+    cdef bint takes_fast_path(self) except -1:
+        cdef Settings settings = self.protocol.settings
+        if settings.fast_path is None or self.more_body or self.scope["method"] != "POST":
+            return False
+        if len(self.body) > settings.max_body_bytes:
+            return False
+        self.fast_task = settings.fast_path.begin(  # the outcome comes in a later turn of the loop
+            self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
+        )
+        if self.fast_task is None:
+            return False
+        self.body = None
+        self.protocol.tasks.add(self)  # the server waits for it, and cancels it in the end
+        return True
+
+    # The future of a job on the fast path.
+
+    def done(self):
+        return self.complete or self.disconnected
+
+    def get_loop(self):
+        return self.protocol.loop
+
+    def set_result(self, bytes body not None):
+        self.answer(200, self.fast_task.answer_headers, body)
+
+    def set_exception(self, error not None):
+        self.answer(*error_answer(self.scope["path"], error, self.request_id))
+
+    def cancel(self, msg=None):
+        # later: as with tasks, the server goes through the set of them
+        self.protocol.loop.call_soon(self.give_up)
+
+    def give_up(self):
+        if not self.done():
+            self.set_exception(ShuttingDown("the server stops before the answer is ready"))
+
+    def answer(self, int status, headers, bytes body):
+        self.protocol.tasks.discard(self)
+        if not self.protocol.transport.is_closing():  # else it is told that it is disconnected
+            self.write(status, lines_of(headers, body), body)
+
+    # The application's task.
+
+    def ended(self, task):
+        """The application has returned, or raised what it should not."""
+        self.task = None
+        self.protocol.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("the application raised", exc_info=task.exception())
+        if self.complete:
+            return
+        if self.disconnected or self.protocol.transport.is_closing():
+            self.protocol.account(self, self.refusal or CLIENT_CLOSED)
+            return
+        self.protocol.account(self, UnexpectedError.status)
+        path = self.scope["path"]
+        self.protocol.transport.write(response_of(UnexpectedError(), path, self.request_id))
+        self.protocol.close()
+
+    cdef int add(self, bytes data) except -1:
+        """Take a part of the body."""
+        try:
+            self.body += data
+        except MemoryError:
+            self.body = bytearray()
+            self.protocol.give_up(no_memory())
+        if len(self.body) > self.protocol.settings.max_body_bytes:
+            self.protocol.pause_reading()
+            self.wake()
+        return 0
+
+    cdef object room(self, Py_ssize_t left):
+        """Return where more of the body is received, of which so many bytes are left.
+
+        No more is reserved than three times what came, or than the least: many clients may announce
+        what they never send. Raises MemoryError.
+        """
+        if self.filled == len(self.body):
+            left = min(left, max(3 * self.filled, LEAST_ROOM))
+            PyByteArray_Resize(self.body, self.filled + left)
+        return memoryview(self.body)[self.filled :]
+
+    cdef int wake(self) except -1:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(self.event())
+        self.waiting = None
+        return 0
+
+    cdef dict event(self):
+        if self.disconnected or self.complete:
+            return DISCONNECT
+        body, self.body = self.body, bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    def receive(self):
+        """The first event has the body if it came with the head, else nothing of it, so that the
+        application can refuse it; the second has all of it, or more than the limit."""
+        over = len(self.body) > self.protocol.settings.max_body_bytes
+        if self.disconnected or self.complete or not self.more_body or over:
+            return ready(self.event())
+        if not self.asked:
+            self.asked = True
+            return ready({"type": "http.request", "body": b"", "more_body": True})
+        if self.expects_continue and not self.protocol.transport.is_closing():
+            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.expects_continue = False
+        self.waiting = self.protocol.loop.create_future()
+        return self.waiting
+
+    def send(self, dict message not None):
+        if self.disconnected or self.protocol.transport.is_closing():
+            return NOTHING_MORE
+        if message["type"] == "http.response.start":
+            self.start = message
+            return NOTHING_MORE
+        if self.complete or self.start is None or message.get("more_body"):
+            raise RuntimeError("an answer is one start and one body")
+        self.write(self.start["status"], self.start["headers"], message.get("body", b""))
+        return NOTHING_MORE
+
+    cdef int write(self, int status, headers, bytes body) except -1:
+        transport = self.protocol.transport
+        head = head_of(status, headers, self.request_id, self.keep_alive)
+        self.complete = True
+        self.protocol.account(self, status)
+        if self.scope["method"] == "HEAD":
+            transport.write(head)
+        elif len(body) > LARGE_ANSWER:
+            transport.writelines((head, body))
+        else:
+            transport.write(head + body)
+        if not self.keep_alive:
+            return self.protocol.close()
+        return self.protocol.answered()
+
+    cdef int disconnect(self) except -1:
+        """The client is gone, or refused: what was not begun for it need not be done."""
+        self.disconnected = True
+        if self.task is not None:
+            self.task.cancel()
+        elif self.fast_task is not None:
+            self.protocol.tasks.discard(self)
+            self.protocol.account(self, CLIENT_CLOSED)
+        return 0
+
+
+cdef object no_memory():
+    return OutOfMemory("the server has too little memory left for the body")

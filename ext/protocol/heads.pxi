@@ -1,0 +1,62 @@
+# The text of heads: what is read from those of requests, and written into those of answers.
+
+# What a client may call its request; another name is replaced.
+cdef bytes ID_CHARACTERS = bytes(range(33, 127))
+cdef Py_ssize_t MAX_ID = 128
+cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+cdef dict STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+
+cdef object length_in(list headers):
+    """The length of a body that a head announces, which the parser has checked, or 0."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+cdef bytes without_upgrade(bytes data):
+    """Hide a wish for another protocol: the parser would take the body for that protocol's.
+
+    Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
+    """
+    cdef Py_ssize_t length = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
+    if length < 0:
+        length = min(len(data), MAX_HEAD_BYTES)
+    if data.find(b"pgrade:", 0, length) < 0 and data.find(b"PGRADE:", 0, length) < 0:
+        return data
+    return UPGRADE.sub(b"\r\nx-upgrade:", data[:length]) + data[length:]
+
+
+cdef bytes checked_id(bytes value):
+    """A client's name for its request, or None if it may not have it."""
+    if not 0 < len(value) <= MAX_ID or value.translate(None, ID_CHARACTERS):
+        return None
+    return value
+
+
+cdef bytes response_of(error, str path, bytes request_id):
+    """A whole HTTP response that ends the connection; a request whose head was read has a path."""
+    status, headers, body = error_answer(path, error, request_id)
+    return head_of(status, lines_of(headers, body), request_id, False) + body
+
+
+cdef list lines_of(headers, bytes body):
+    """As ASGI has them, with the length of the body."""
+    cdef list lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    lines.append((b"content-length", b"%d" % len(body)))
+    return lines
+
+
+cdef bytes head_of(int status, headers, bytes request_id, bint keep_alive):
+    cdef bytes name, value
+    cdef list lines = [STATUS_LINES[status]]
+    for name, value in headers:
+        if b"\n" in value or b"\r" in value:
+            raise RuntimeError("a header value holds a line break")
+        lines += (name, b": ", value, b"\r\n")
+    lines += (b"x-request-id: ", request_id)
+    lines.append(b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n")
+    return b"".join(lines)
