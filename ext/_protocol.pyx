@@ -103,6 +103,17 @@ include "protocol/exchange.pxi"
 
 
 @cython.final
+cdef class Gone:
+    """The transport of a connection that is closed."""
+
+    def is_closing(self):
+        return True
+
+
+cdef Gone GONE = Gone()
+
+
+@cython.final
 cdef class Protocol:
     """One connection, for uvloop: it calls as an asyncio.BufferedProtocol what has `get_buffer`."""
 
@@ -155,6 +166,7 @@ cdef class Protocol:
 
     def connection_lost(self, error):
         self.connections.discard(self)
+        self.body_left = 0
         self.deadline_s = NEVER
         if self.timer is not None:
             self.timer.cancel()
@@ -164,6 +176,7 @@ cdef class Protocol:
             self.active.disconnect()
         self.active = self.previous = self.exchange = self.starting = None  # they hold this
         self.parser = None  # it holds this
+        self.transport = GONE  # with TLS, uvloop's holds this
 
     def eof_received(self):
         pass
@@ -209,7 +222,7 @@ cdef class Protocol:
     def get_buffer(self, size_hint):
         if self.body_left == 0:
             return self.settings.receiving
-        if not self.exchange.complete:
+        if self.refusal is None and not self.exchange.complete:
             try:
                 return self.exchange.room(self.body_left)
             except MemoryError:
@@ -230,6 +243,7 @@ cdef class Protocol:
             return None
         if self.part == Part.NOTHING:
             data = without_upgrade(data)
+        before = self.exchange
         self.completed = False
         self.head_bytes += len(data)
         self.framing_bytes += len(data)
@@ -250,16 +264,16 @@ cdef class Protocol:
             return self.refuse(HeadTooLarge(f"trailers too; the limit is {MAX_HEAD_BYTES} bytes"))
         if self.completed or self.part != self.deadline_part:
             self.start_deadline()
-        if self.part == Part.BODY:
+        if self.part == Part.BODY and self.exchange is not before:
             self.go_past_parser()
 
     cdef int go_past_parser(self) except -1:
         """Receive the rest of a large body where it is decoded from: the parser would make two
-        copies."""
+        copies. Where the connection is not kept, the parser is needed to ignore what follows."""
         length = length_in(self.exchange.scope["headers"])
         came = len(self.exchange.body)
         fits = came + LARGE_REST <= length <= self.settings.max_body_bytes
-        if fits and not self.exchange.complete:
+        if fits and not self.exchange.complete and self.parser.should_keep_alive():
             self.exchange.filled = came
             self.body_left = length - came
         return 0

@@ -1,12 +1,13 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,8 @@ def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+@contextmanager
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
     """Start servers: `start(*arguments, **environment)`. They are killed at the end."""
     with ExitStack() as stack:
 
@@ -112,14 +113,34 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pr
         yield start_one
 
 
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    with servers(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    with servers(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def start_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    with servers(tmp_path_factory) as start:
+        yield start
+
+
 @pytest.fixture(scope="session", params=SERVERS)
 def server(
-    request: pytest.FixtureRequest, model_root: Path, start: Callable[..., Process]
+    request: pytest.FixtureRequest, model_root: Path, start_for_all: Callable[..., Process]
 ) -> Process:
     """A server for all tests that only ask, once for each HTTP server."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
-    return start(model_root, "--port", "0", "--server", request.param, "--model-capacity", "100")
+    return start_for_all(
+        model_root, "--port", "0", "--server", request.param, "--model-capacity", "100"
+    )
 
 
 @pytest.fixture
@@ -129,17 +150,17 @@ def client(server: Process, model_root: Path) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def uvicorn_server(model_root: Path, start: Callable[..., Process]) -> Process:
-    process = start(model_root, "--port", "0", "--model-capacity", "100", "--threads", "2")
+def uvicorn_server(model_root: Path, start_for_all: Callable[..., Process]) -> Process:
+    process = start_for_all(model_root, "--port", "0", "--model-capacity", "100", "--threads", "2")
     warm_up(process.url)
     return process
 
 
 @pytest.fixture(scope="session")
-def hasty_url(model_root: Path, start: Callable[..., Process]) -> str:
+def hasty_url(model_root: Path, start_for_all: Callable[..., Process]) -> str:
     """A server that waits for a second, and takes 100 KiB."""
     flags = ["--header-timeout", "1", "--body-timeout", "1", "--max-body", "100KiB"]
-    process = start(model_root, "--port", "0", *flags)
+    process = start_for_all(model_root, "--port", "0", *flags)
     warm_up(process.url)
     return process.url
 
@@ -178,3 +199,15 @@ def brief_body(loop_count: int) -> bytes:
 def slower_body(loop_count: int) -> bytes:
     """One that takes longer than a second surely."""
     return json.dumps([tensor([1], [2.5]), scalar(2 * loop_count, "int")]).encode()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return cert, key

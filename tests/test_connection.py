@@ -2,8 +2,11 @@
 
 import asyncio
 import functools
+import gc
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,14 +55,16 @@ class Bare:
     def answered(self, status: int, elapsed_s: float) -> None:
         self.refused.append(status)
 
-    async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
-        """Let a client of an own server do something."""
+    def protocol(self) -> Callable[[], Protocol]:
         settings = Settings(
             self.application, None, self, 1 << 20, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s
         )
+        return functools.partial(Protocol, settings, server_state=self.state)
+
+    async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
+        """Let a client of an own server do something."""
         loop = asyncio.get_running_loop()
-        protocol = functools.partial(Protocol, settings, server_state=self.state)
-        server = await loop.create_server(protocol, "127.0.0.1", 0)
+        server = await loop.create_server(self.protocol(), "127.0.0.1", 0)
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             client.setblocking(False)
@@ -281,3 +286,41 @@ def test_a_wish_for_another_protocol_is_ignored(bare: Bare, name: bytes):
         assert answers.count(b"HTTP/1.1 200") == 2
 
     run(bare, use)
+
+
+def alive() -> int:
+    return sum(type(each) is Protocol for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_closed_connection_is_gone_at_once(
+    bare: Bare, certificate: tuple[Path, Path], is_secure: bool
+):
+    """It is not left to the garbage collector, which can't see how much OpenSSL holds."""
+    here = ssl.create_default_context(cafile=certificate[0]) if is_secure else None
+    there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if is_secure else None
+    if there:
+        there.load_cert_chain(*certificate)
+
+    async def use() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(bare.protocol(), "127.0.0.1", 0, ssl=there)
+        address = server.sockets[0].getsockname()
+        try:
+            for _ in range(4):
+                reader, writer = await asyncio.open_connection(*address, ssl=here)
+                writer.write(get(b"/a", b"Connection: close"))
+                assert (await reader.read()).endswith(b"/a")
+                writer.close()
+            assert len(bare.asked) == 4
+            await asyncio.wait_for(until(lambda: alive() == before), LIMIT_S)
+        finally:
+            server.close()
+
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        uvloop.run(use())
+    finally:
+        gc.enable()

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -121,18 +120,6 @@ def test_nothing_is_told_without_a_key(
         urllib.request.urlopen(request, timeout=LIMIT_S)
     assert caught.value.headers["www-authenticate"] == "Bearer"
     assert json.load(caught.value)["description"] == "Unauthorized"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return cert, key
 
 
 def https_url(process: Process) -> str:

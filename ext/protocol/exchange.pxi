@@ -39,7 +39,7 @@ cdef class Exchange:
     cdef dict scope
     cdef bytes url, request_id
     cdef bytearray body  # grows in place: parts to be joined cost twice the page faults
-    cdef Py_ssize_t filled  # what came of it past the parser; beyond is room for what will
+    cdef Py_ssize_t filled  # once it goes past the parser: what came; beyond is room for more
     cdef object task  # the application's, while it runs
     cdef object fast_task  # what the fast path does for it
     cdef object waiting  # a future, while the application waits for an event

@@ -1,4 +1,4 @@
-# The text of heads: what is read from those of requests, and written into those of answers.
+# The text of heads: what is read from those of requests and written into those of answers.
 
 # What a client may call its request; another name is replaced.
 cdef bytes ID_CHARACTERS = bytes(range(33, 127))
@@ -10,10 +10,13 @@ cdef dict STATUS_LINES = {
 
 
 cdef object length_in(list headers):
-    """The length of a body that a head announces, which the parser has checked, or 0."""
+    """The length of a body that a head announces, or 0.
+
+    The parser has seen that it has 64 bits, but it may begin with more zeros than Python takes.
+    """
     for name, value in headers:
         if name == b"content-length":
-            return int(value)
+            return int(value.lstrip(b"0") or b"0")
     return 0
 
 
