@@ -17,12 +17,14 @@ LIMIT_BYTES = 2000
 
 
 @pytest.fixture(scope="module")
-def small_server(server: Process, model_root: Path, start: Callable[..., Process]) -> Process:
+def small_server(
+    server: Process, model_root: Path, start_for_module: Callable[..., Process]
+) -> Process:
     """A server of the same kind that takes bodies up to LIMIT_BYTES."""
     assert server.url  # it waits for the start-up line
     kind = "meinheld" if "(meinheld)" in server.stdout else "uvicorn"
     flags = ["--port", "0", "--max-body", str(LIMIT_BYTES), "--server", kind]
-    return start(model_root, *flags)
+    return start_for_module(model_root, *flags)
 
 
 @pytest.fixture

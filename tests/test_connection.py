@@ -296,7 +296,7 @@ def alive() -> int:
 def test_a_closed_connection_is_gone_at_once(
     bare: Bare, certificate: tuple[Path, Path], is_secure: bool
 ):
-    """It is not left to the garbage collector, which can't see how much OpenSSL holds."""
+    """It is not left to the garbage collector, which can't see how large its buffers are."""
     here = ssl.create_default_context(cafile=certificate[0]) if is_secure else None
     there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if is_secure else None
     if there:

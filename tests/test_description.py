@@ -274,8 +274,8 @@ def test_inspect_of_what_is_no_model(root: Path):
 
 
 @pytest.fixture(scope="module")
-def client(root: Path, start: Callable[..., Process]) -> Iterator[Client]:
-    with Client(start(root, "--port", "0").url, secrets=[root.name]) as client:
+def client(root: Path, start_for_module: Callable[..., Process]) -> Iterator[Client]:
+    with Client(start_for_module(root, "--port", "0").url, secrets=[root.name]) as client:
         yield client
 
 

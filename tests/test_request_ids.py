@@ -12,8 +12,10 @@ X = [tensor([1], [1.0])]
 
 
 @pytest.fixture(scope="module")
-def process(model_root: Path, start: Callable[..., Process]) -> Process:
-    return start(model_root, "--port", "0", "--log-format", "json", "--body-timeout", "1")
+def process(model_root: Path, start_for_module: Callable[..., Process]) -> Process:
+    return start_for_module(
+        model_root, "--port", "0", "--log-format", "json", "--body-timeout", "1"
+    )
 
 
 @pytest.fixture(scope="module")

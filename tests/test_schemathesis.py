@@ -24,7 +24,7 @@ ALL = (*FEW, "scalars.pt", "tuple.pt", "ints.pt", "list.pt", "dict.pt", "nothing
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Process]) -> str:
+def url(tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]) -> str:
     root = tmp_path_factory.mktemp("models")
     for name in ALL if EXAMPLES > 3 else FEW:
         scripted(*SOURCES[name]).save(root / name)
@@ -34,7 +34,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Process])
     keys = root / "keys"
     keys.write_text(f"{KEY}\n")
     flags = ["--preload", "*", "--model-capacity", "100", "--api-key-file", keys]
-    return start(root, "--port", "0", "--workers", "2", *flags, "--open-health").url
+    return start_for_module(root, "--port", "0", "--workers", "2", *flags, "--open-health").url
 
 
 def test_the_document_and_the_server_agree(url: str, tmp_path: Path):

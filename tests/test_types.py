@@ -159,8 +159,8 @@ class Front:
 
 
 @pytest.fixture(scope="module")
-def front(root: Path, start: Callable[..., Process]) -> Iterator[Front]:
-    process = start(root, "--port", "0", "--model-capacity", "400", "--threads", "2")
+def front(root: Path, start_for_module: Callable[..., Process]) -> Iterator[Front]:
+    process = start_for_module(root, "--port", "0", "--model-capacity", "400", "--threads", "2")
     front = Front(root, process.url)
     yield front
     front.close()

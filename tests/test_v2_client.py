@@ -39,7 +39,9 @@ def wanted(*names: str, binary: bool = True) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Process]) -> Process:
+def own_server(
+    tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]
+) -> Process:
     """Models that nobody else loads or unloads."""
     root = tmp_path_factory.mktemp("repository")
     (root / "team").mkdir()
@@ -47,7 +49,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Pr
         scripted(*SOURCES[name]).save(root / name)
     mlp().save(root / "team" / "mlp.pt")
     (root / "broken.pt").write_bytes(b"no model")
-    return start(root, "--port", "0", "--batch", "team/*")
+    return start_for_module(root, "--port", "0", "--batch", "team/*")
 
 
 def connect(process: Process) -> Iterator[triton.InferenceServerClient]:
