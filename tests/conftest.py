@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -99,9 +99,9 @@ def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@contextmanager
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
-    """Start servers: `start(*arguments, **environment)`. They are killed at the end."""
+    """Start servers: `start(*arguments, **environment)`. They are killed at the end of the test, of
+    the module, or of all."""
     with ExitStack() as stack:
 
         def start_one(*arguments: str | Path, **environment: str) -> Process:
@@ -113,22 +113,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         yield start_one
 
 
-@pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
-    with servers(tmp_path_factory) as start:
-        yield start
-
-
-@pytest.fixture(scope="module")
-def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
-    with servers(tmp_path_factory) as start:
-        yield start
-
-
-@pytest.fixture(scope="session")
-def start_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
-    with servers(tmp_path_factory) as start:
-        yield start
+start = pytest.fixture(servers)
+start_for_module = pytest.fixture(scope="module")(servers)
+start_for_all = pytest.fixture(scope="session")(servers)
 
 
 @pytest.fixture(scope="session", params=SERVERS)

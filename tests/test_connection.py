@@ -33,6 +33,7 @@ class Bare:
     """A server of the protocol; `asked` are the paths and headers that its application saw."""
 
     keep_alive_s = 0.2  # also for a client to read on
+    max_body_bytes = 1 << 20
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -56,9 +57,8 @@ class Bare:
         self.refused.append(status)
 
     def protocol(self) -> Callable[[], Protocol]:
-        settings = Settings(
-            self.application, None, self, 1 << 20, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s
-        )
+        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
+        settings = Settings(self.application, None, self, *limits)
         return functools.partial(Protocol, settings, server_state=self.state)
 
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:

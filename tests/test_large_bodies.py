@@ -1,7 +1,6 @@
 """Bodies whose rest is received past the parser: whole, in order, and no more memory than came."""
 
 import asyncio
-import functools
 import hashlib
 import random
 import threading
@@ -15,10 +14,8 @@ import pytest
 import uvloop
 from client import LIMIT_S, Client, RawConnection, raw_request, with_length
 from conftest import Process
+from test_connection import Bare
 from test_workers import pids_below
-from uvicorn.server import ServerState
-
-from torch_serving._protocol import Protocol, Settings
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT_BYTES = 16 * MIB
@@ -26,28 +23,31 @@ RANDOM = random.Random(5).randbytes(LIMIT_BYTES + 1)
 HEALTHCHECK = raw_request(method="GET", target="/healthcheck")
 
 
-async def digest(scope: Any, receive: Any, send: Any) -> None:
-    """An application whose answer is the hash of the body."""
-    more, body = True, b""
-    while more:
-        event = await receive()
-        more, body = event.get("more_body", False), body + event.get("body", b"")
-    answer = hashlib.sha256(body).hexdigest().encode()
-    head = [(b"content-length", b"%d" % len(answer))]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    await send({"type": "http.response.body", "body": answer})
+class Digests(Bare):
+    """What it answers is the hash of the body."""
+
+    keep_alive_s = LIMIT_S
+    max_body_bytes = LIMIT_BYTES
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        more, body = True, b""
+        while more:
+            event = await receive()
+            more, body = event.get("more_body", False), body + event.get("body", b"")
+        answer = digest_of(body)
+        head = [(b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": answer})
 
 
-def answered(status: int, elapsed_s: float) -> None:
-    raise AssertionError(f"{status} for what is no error")
+def digest_of(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
 
 
 async def digests(pieces: list[bytes], count: int) -> list[bytes]:
-    """Send these pieces to a server of the application; return the ends of so many answers."""
-    counts = type("Counts", (), {"answered": staticmethod(answered)})
-    settings = Settings(digest, None, counts, LIMIT_BYTES, LIMIT_S, LIMIT_S, 0.0, LIMIT_S)
-    protocol = functools.partial(Protocol, settings, server_state=ServerState())
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    """Send these pieces to a server, which refuses nothing; return the ends of so many answers."""
+    bare = Digests()
+    server = await asyncio.get_running_loop().create_server(bare.protocol(), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     try:
         for piece in pieces:
@@ -58,6 +58,7 @@ async def digests(pieces: list[bytes], count: int) -> list[bytes]:
         for _ in range(count):
             await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LIMIT_S)
             answers.append(await asyncio.wait_for(reader.readexactly(64), LIMIT_S))
+        assert bare.refused == []
         return answers
     finally:
         writer.close()
@@ -66,10 +67,6 @@ async def digests(pieces: list[bytes], count: int) -> list[bytes]:
 
 def post(body: bytes, *headers: str, zeros: int = 0) -> bytes:
     return raw_request(body, f"Content-Length: {'0' * zeros}{len(body)}", *headers)
-
-
-def digest_of(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode()
 
 
 @pytest.mark.parametrize(
