@@ -61,20 +61,21 @@ test: build
 	@$(BIN)/pytest
 
 chaos: build
-	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: build
-	@PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
+	@$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 fuzz: build
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/test_reference.py tests/test_identifiers.py tests/test_v2_bodies.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/codecs/json/test_reference.py tests/models/test_identifiers.py \
+		tests/http/oip/test_v2_bodies.py
 	@BIN=$(BIN) sh tests/fuzz/fuzz.sh run
 
 fuzz-coverage: build
 	@BIN=$(BIN) sh tests/fuzz/fuzz.sh coverage
 
 schemathesis: build
-	@TORCH_SERVING_EXAMPLES=100 $(BIN)/pytest -s tests/test_schemathesis.py
+	@TORCH_SERVING_EXAMPLES=100 $(BIN)/pytest -s tests/http/openapi/test_schemathesis.py
 
 test-pythons:
 	@sh tests/pythons.sh
@@ -94,10 +95,10 @@ format: build
 bench: build
 	@mkdir -p .benchmarks
 	@$(BIN)/pytest benchmarks --benchmark-columns=median,min,rounds --benchmark-json=.benchmarks/codecs.json
-	@$(BIN)/python -m benchmarks.ratios .benchmarks/codecs.json
-	@$(BIN)/python -m benchmarks.server
-	@$(BIN)/python -m benchmarks.image_cpu
-	@$(BIN)/python -m benchmarks.footprint
+	@$(BIN)/python -m benchmarks.codecs.ratios .benchmarks/codecs.json
+	@$(BIN)/python -m benchmarks.server.throughput
+	@$(BIN)/python -m benchmarks.server.image_cpu
+	@$(BIN)/python -m benchmarks.server.footprint
 
 bench-peers: build
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
@@ -106,8 +107,9 @@ asan: build
 	@BIN=$(BIN) sh tests/sanitizers.sh
 
 debug: build
-	@BIN=$(BIN) sh tests/sanitizers.sh $(wildcard tests/test_decoder*.py tests/test_encoder*.py \
-		tests/test_json*.py tests/test_cache.py)
+	@BIN=$(BIN) sh tests/sanitizers.sh $(wildcard tests/codecs/json/test_decoder*.py \
+		tests/codecs/json/test_encoder*.py tests/codecs/json/test_json*.py) tests/models/test_cache.py
 
 clean:
-	rm -rf $(VENV) .venv-* .build build dist *.egg-info torch_serving/*.so ext/_*.cpp $(EXAMPLE)
+	rm -rf $(VENV) .venv-* .build build dist *.egg-info ext/_*.cpp $(EXAMPLE)
+	find torch_serving -name '*.so' -delete

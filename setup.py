@@ -46,10 +46,10 @@ DECODER = [
 ENCODER = ["encoder", "float64_text", "float_text", "integer_text"]
 
 
-def extension(name: str, *sources: str) -> Extension:
+def extension(package: str, name: str, *sources: str) -> Extension:
     depends = [str(path) for path in sorted(Path("ext").glob("*.h"))]
     return Extension(
-        f"torch_serving.{name}",
+        f"torch_serving.{package}.{name}",
         [f"ext/{name}.pyx", *(f"ext/{source}.cpp" for source in sources)],
         depends=depends,
         **COMMON,
@@ -59,11 +59,11 @@ def extension(name: str, *sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
-            extension("_decoder", *DECODER),
-            extension("_encoder", *ENCODER),
-            extension("_cache"),
-            extension("_protocol"),
-            extension("_statistics"),
+            extension("codecs.json", "_decoder", *DECODER),
+            extension("codecs.json", "_encoder", *ENCODER),
+            extension("models", "_cache"),
+            extension("http", "_connection"),
+            extension("telemetry", "_counters"),
         ],
         include_path=["ext"],
         compiler_directives={

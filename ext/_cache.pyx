@@ -3,7 +3,7 @@
 
 The lock guards the map and the counters, and is held for pointer work only: what an insertion
 pushes out is handed to the caller, so that freeing a large model never holds up a look-up. Safe to
-use from any thread (tests/test_cache.py::test_threads_never_see_a_wrong_value).
+use from any thread (tests/models/test_cache.py::test_threads_never_see_a_wrong_value).
 """
 
 cimport cython

@@ -4,7 +4,7 @@
 A `Plan` says what one value must be. The reader walks plan and document together, so every error
 can name the argument, where it stands in the body, what was expected and what came. Numbers go from
 the text straight into numpy memory of their final type and shape; for large bodies without the GIL
-(tests/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
+(tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
 """
 
 cimport cython

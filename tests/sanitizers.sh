@@ -22,9 +22,9 @@ export ASAN_OPTIONS="detect_leaks=0:handle_segv=0:allocator_may_return_null=1:qu
 export UBSAN_OPTIONS="print_stacktrace=1:log_path=$copy/report"
 export PYTHONMALLOC=malloc PYTHONPATH="$copy"
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
-"$bin/python" -c 'import sys, torch_serving._decoder as it; sys.exit(sys.argv[1] not in it.__file__)' "$copy"
+"$bin/python" -c 'import sys, torch_serving.codecs.json._decoder as it; sys.exit(sys.argv[1] not in it.__file__)' "$copy"
 status=0
-leak=tests/test_chaos.py::test_nothing_grows_and_a_planted_leak_is_caught
+leak=tests/system/test_chaos.py::test_nothing_grows_and_a_planted_leak_is_caught
 "$bin/python" -m pytest --quiet -p no:cacheprovider --deselect "$leak" "$@" || status=$?
 if grep -l -e 'ERROR: AddressSanitizer' -e 'runtime error' report.*; then
     cat report.*

@@ -1,3 +1,3 @@
-from torch_serving.cli import main
+from torch_serving.cli.main import main
 
 main()

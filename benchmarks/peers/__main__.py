@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.load import parser_of, require_wrk
 from benchmarks.peers.environments import programs_of
 from benchmarks.peers.measure import Figures, measure
 from benchmarks.peers.report import Results, result, table
 from benchmarks.peers.table import Peer, rows
 from benchmarks.peers.workloads import Workload, workloads
+from benchmarks.support.load import parser_of, require_wrk
 
 DESCRIPTION = "Other model servers beside ours, in the same run, one at a time."
 OUTPUT = Path(".benchmarks")

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load import free_port, load, write_script
 from benchmarks.peers.environments import run
 from benchmarks.peers.process import memory_mb, running
 from benchmarks.peers.questions import Questions
 from benchmarks.peers.table import Peer
 from benchmarks.peers.workloads import Workload
+from benchmarks.support.load import free_port, load, write_script
 
 APPS = Path(__file__).with_name("apps")
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.payloads import FEATURES, IMAGE, conv, mlp
+from benchmarks.support.payloads import FEATURES, IMAGE, conv, mlp
 
 Numbers = NDArray[Any]
 

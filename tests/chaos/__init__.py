@@ -1,5 +1,5 @@
 """Real servers under load and in trouble: one table of what they must survive.
 
-`make chaos` runs all of it, `tests/test_chaos.py` a short version. docs/reliability.md has the last
-full table.
+`make chaos` runs all of it, `tests/system/test_chaos.py` a short version. docs/reliability.md has
+the last full table.
 """

@@ -1,4 +1,4 @@
-"""All trials, or some of them: python -m chaos --only kill --seconds 10"""
+"""All trials, or some of them: python -m tests.chaos --only kill --seconds 10"""
 
 import argparse
 import datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from chaos import (
+from tests.chaos import (
     bodies,
     concurrency,
     deaths,
@@ -24,8 +24,8 @@ from chaos import (
     stopping,
     wire,
 )
-from chaos.stage import Stage
-from chaos.table import HEAD, Effort, Row, Rows
+from tests.chaos.stage import Stage
+from tests.chaos.table import HEAD, Effort, Row, Rows
 
 # by the names that --only takes
 TRIALS: dict[str, Callable[[Stage], Rows]] = {
@@ -54,7 +54,7 @@ TRIALS: dict[str, Callable[[Stage], Rows]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--only", metavar="WORD", default="", help="trials with it in the name")
     parser.add_argument(
         "--seconds", type=float, default=60, help="the most that a load lasts (default: 60)"
@@ -63,7 +63,7 @@ def main() -> int:
         "--share", type=float, default=1, help="of the full counts, for a short run (default: 1)"
     )
     arguments = parser.parse_args()
-    print_head("chaos")
+    print_head("tests.chaos")
     effort = Effort(arguments.seconds, arguments.share)
     rows = [
         row

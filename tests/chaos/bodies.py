@@ -1,10 +1,9 @@
 """How much memory a body takes, for each of its own bytes."""
 
-from client import with_length
-
-from chaos.load import LoadConnection
-from chaos.stage import MEBIBYTE, Stage
-from chaos.table import Row, Rows
+from tests.chaos.load import LoadConnection
+from tests.chaos.stage import MEBIBYTE, Stage
+from tests.chaos.table import Row, Rows
+from tests.support.client import with_length
 
 SUM = "/serve?servable_identifier=sum.pt"
 SIZE, MOST = 64 * MEBIBYTE, 3.0

@@ -5,12 +5,12 @@ import random
 import shutil
 
 import torch
-from client import Client, in_threads, raw_request, scalar, tensor, with_length
-from servables import scripted
 
-from chaos.load import LoadConnection, Reply, ask_counted
-from chaos.stage import MEBIBYTE, Stage
-from chaos.table import Row, Rows
+from tests.chaos.load import LoadConnection, Reply, ask_counted
+from tests.chaos.stage import MEBIBYTE, Stage
+from tests.chaos.table import Row, Rows
+from tests.support.client import Client, in_threads, raw_request, scalar, tensor, with_length
+from tests.support.servables import scripted
 
 CLIENTS, STAMPS, STAMPERS = 64, 1_000_000, 8
 SWITCHES, SWITCHERS, MODELS = 4_000, 8, 3

@@ -10,13 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from client import Client, RawConnection, scalar, tensor, with_length
-from conftest import wait_until
-
-from chaos.load import Load, LoadConnection, Reply, failures
-from chaos.slow_clients import GOOD
-from chaos.stage import Server, Stage, wait_for_workers
-from chaos.table import Row, Rows
+from tests.chaos.load import Load, LoadConnection, Reply, failures
+from tests.chaos.slow_clients import GOOD
+from tests.chaos.stage import Server, Stage, wait_for_workers
+from tests.chaos.table import Row, Rows
+from tests.support.client import Client, RawConnection, scalar, tensor, with_length
+from tests.support.process import wait_until
 
 CLIENTS = 8
 TWO_WORKERS = ("--workers", "2", "--preload", "mlp.pt")

@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from client import Client, RawConnection, scalar, tensor, with_length
-from conftest import wait_until
-
-from chaos.files import save, value_of
-from chaos.load import LoadConnection
-from chaos.stage import FEATURES, MEBIBYTE, Server, Stage, status_of, wait_for_workers
-from chaos.table import Row, Rows
+from tests.chaos.files import save, value_of
+from tests.chaos.load import LoadConnection
+from tests.chaos.stage import FEATURES, MEBIBYTE, Server, Stage, status_of, wait_for_workers
+from tests.chaos.table import Row, Rows
+from tests.support.client import Client, RawConnection, scalar, tensor, with_length
+from tests.support.process import wait_until
 
 ONE = [tensor([1], [1.0])]
 ROOM = 256 * MEBIBYTE

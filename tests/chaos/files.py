@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from client import Client, tensor, with_length
-from conftest import wait_until
-from servables import SOURCES, scripted
 
-from chaos.deaths import crash
-from chaos.load import Load
-from chaos.stage import FEATURES, Server, Stage
-from chaos.table import Row, Rows
+from tests.chaos.deaths import crash
+from tests.chaos.load import Load
+from tests.chaos.stage import FEATURES, Server, Stage
+from tests.chaos.table import Row, Rows
+from tests.support.client import Client, tensor, with_length
+from tests.support.process import wait_until
+from tests.support.servables import SOURCES, scripted
 
 REPLACEMENTS, BAD_EVERY = 1000, 100
 PAIR = ("x: Tensor", "Tuple[Tensor, Tensor]", "return x * 0 + {0}, x * 0 + {0}")

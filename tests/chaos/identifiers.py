@@ -3,11 +3,10 @@
 import json
 import shutil
 
-from client import with_length
-
-from chaos.load import Ask, LoadConnection, Reply, ask_counted
-from chaos.stage import FEATURES, Server, Stage
-from chaos.table import Row, Rows
+from tests.chaos.load import Ask, LoadConnection, Reply, ask_counted
+from tests.chaos.stage import FEATURES, Server, Stage
+from tests.chaos.table import Row, Rows
+from tests.support.client import with_length
 
 UNKNOWN, LOADS, CAPACITY, CLIENTS = 100_000, 2_000, 3, 4
 MOST_GROWTH = 0.05

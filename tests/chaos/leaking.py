@@ -10,8 +10,8 @@ import threading
 from itertools import count
 from typing import Any
 
-from torch_serving import cli
-from torch_serving.inference import Inference
+from torch_serving.cli import main as cli
+from torch_serving.service.inference import Inference
 
 KIND, _, AMOUNT = os.environ["CHAOS_LEAK"].partition("=")
 LEFT: list[Any] = []

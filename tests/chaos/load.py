@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
-from client import LIMIT_S, RawConnection, in_threads
+from tests.support.client import LIMIT_S, RawConnection, in_threads
 
 Ask = Callable[["LoadConnection", int], "Reply"]
 

@@ -2,11 +2,10 @@
 
 import time
 
-from client import raw_request, with_length
-
-from chaos.load import Load, Sample
-from chaos.stage import MEBIBYTE, Server, Stage, warmed
-from chaos.table import Row, Rows, percentile
+from tests.chaos.load import Load, Sample
+from tests.chaos.stage import MEBIBYTE, Server, Stage, warmed
+from tests.chaos.table import Row, Rows, percentile
+from tests.support.client import raw_request, with_length
 
 SLOW = "/serve?servable_identifier=slow.pt"
 RUN_S = 0.04  # of one request: slow, so that the clients on the same cores are not the limit

@@ -8,11 +8,10 @@ from contextlib import ExitStack, suppress
 from itertools import count
 from urllib.parse import urlsplit
 
-from client import Client, raw_request, scalar, tensor, with_length
-
-from chaos.load import Load, failures, latencies
-from chaos.stage import FEATURES, MEBIBYTE, Server, Stage
-from chaos.table import Row, Rows, percentile
+from tests.chaos.load import Load, failures, latencies
+from tests.chaos.stage import FEATURES, MEBIBYTE, Server, Stage
+from tests.chaos.table import Row, Rows, percentile
+from tests.support.client import Client, raw_request, scalar, tensor, with_length
 
 MLP = "/serve?servable_identifier=mlp.pt"
 GOOD = with_length(json.dumps(FEATURES).encode(), MLP)

@@ -1,6 +1,6 @@
 """What a worker holds must not grow: good requests, bad ones, clients that go, loads and evictions.
 
-    python -m chaos.soak
+    python -m tests.chaos.soak
 
 From the middle of each on, memory may grow by 5 % and files not at all; threads may be as many as
 the pools have, which start each when it is first needed. The same is then asked of servers with a
@@ -18,14 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from client import RawConnection, in_threads, raw_request, scalar, tensor, with_length
-
-from chaos.__main__ import print_head
-from chaos.load import Ask, LoadConnection, Reply, ask_counted
-from chaos.slow_clients import GOOD
-from chaos.stage import MEBIBYTE, Server, Stage
-from chaos.table import Effort, Row, Rows
-from torch_serving.models import LOADERS
+from tests.chaos.__main__ import print_head
+from tests.chaos.load import Ask, LoadConnection, Reply, ask_counted
+from tests.chaos.slow_clients import GOOD
+from tests.chaos.stage import MEBIBYTE, Server, Stage
+from tests.chaos.table import Effort, Row, Rows
+from tests.support.client import RawConnection, in_threads, raw_request, scalar, tensor, with_length
+from torch_serving.models.repository import LOADERS
 
 REQUESTS, DISCONNECTS, LOADS, CLIENTS = 100_000, 10_000, 10_000, 4
 MOST_GROWTH = 0.05
@@ -161,8 +160,8 @@ def soaked(stage: Stage, server: Server, phases: tuple[Phase, ...] = PHASES) -> 
 
 def planted(stage: Stage, leak: str) -> Row:
     """The same check on a server that leaks; here `ok` is that it was caught."""
-    paths = {"PYTHONPATH": str(Path(__file__).parents[1]), "CHAOS_LEAK": leak}
-    with stage.server(*FLAGS, module="chaos.leaking", **paths) as server:
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2]), "CHAOS_LEAK": leak}
+    with stage.server(*FLAGS, module="tests.chaos.leaking", **paths) as server:
         [row] = soaked(stage, server, PHASES[:1])
     return Row(f"{row.done}, planted leak {leak}", row.figure, "caught", not row.ok)
 
@@ -175,10 +174,10 @@ def soak(stage: Stage, leaks: tuple[str, ...] = LEAKS) -> Rows:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m chaos.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
     parser.add_argument("--share", type=float, default=1, help="of the full counts (default: 1)")
     arguments = parser.parse_args()
-    print_head("chaos.soak")
+    print_head("tests.chaos.soak")
     missed = 0
     with TemporaryDirectory() as folder:
         for row in soak(Stage(Path(folder), Effort(share=arguments.share))):

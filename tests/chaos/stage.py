@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from client import LIMIT_S, Client, scalar, tensor, warm_up
-from conftest import Process, wait_until
-from servables import SOURCES, Raising, mlp, scripted
 
-from chaos.table import Effort
+from tests.chaos.table import Effort
+from tests.support.client import LIMIT_S, Client, scalar, tensor, warm_up
+from tests.support.process import Process, wait_until
+from tests.support.servables import SOURCES, Raising, mlp, scripted
 
 MEBIBYTE = 1 << 20
 FEATURES = [tensor([1, 16], [number / 8 for number in range(16)])]

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from client import Client, RawConnection, scalar, tensor, with_length
-from conftest import Process, wait_until
-
-from chaos.load import LoadConnection, Reply
-from chaos.slow_clients import GOOD
-from chaos.stage import FEATURES, Stage, warmed
-from chaos.table import Row, Rows
+from tests.chaos.load import LoadConnection, Reply
+from tests.chaos.slow_clients import GOOD
+from tests.chaos.stage import FEATURES, Stage, warmed
+from tests.chaos.table import Row, Rows
+from tests.support.client import Client, RawConnection, scalar, tensor, with_length
+from tests.support.process import Process, wait_until
 
 SLOW = "/serve?servable_identifier=slow.pt"
 ENDLESS = with_length(json.dumps([tensor([1], [1]), scalar(10**12, "int")]).encode(), SLOW)

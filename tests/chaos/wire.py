@@ -4,13 +4,12 @@ import socket
 import struct
 import time
 
-from client import LIMIT_S, RawConnection, chunked, in_threads, with_length
-from conftest import wait_until
-from test_mutations import BODY, send_all_mutations
-
-from chaos.deaths import connections_of
-from chaos.stage import Server, Stage
-from chaos.table import Row, Rows
+from tests.chaos.deaths import connections_of
+from tests.chaos.stage import Server, Stage
+from tests.chaos.table import Row, Rows
+from tests.http.test_mutations import BODY, send_all_mutations
+from tests.support.client import LIMIT_S, RawConnection, chunked, in_threads, with_length
+from tests.support.process import wait_until
 
 MUTATIONS = 100_000
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing resets
@@ -18,7 +17,7 @@ REQUESTS = {"a length": with_length(BODY), "chunks": chunked(BODY[:20], BODY[20:
 
 
 def mutations(stage: Stage) -> Rows:
-    """The same as tests/test_mutations.py, more of them."""
+    """The same as tests/http/test_mutations.py, more of them."""
     count = stage.effort.count(MUTATIONS, 1000)
     with stage.server("--log-level", "warning") as server:
         pids = server.pids()

@@ -1,0 +1,248 @@
+"""Where the time of a small request goes: `python -m benchmarks.server.budget`.
+
+Requests go through protocol, application and engine as in the server, but to a transport that goes
+nowhere, so that no client and no kernel takes part. A step's time is what a clock around it says;
+the protocol's is that of an application that answers at once.
+"""
+
+import asyncio
+import gc
+import io
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+import uvloop
+from uvicorn.server import ServerState
+
+from benchmarks.support.payloads import SMALL_BODY, mlp
+from torch_serving.config import Config
+from torch_serving.engine.devices import Devices
+from torch_serving.engine.engine import Engine
+from torch_serving.http import app
+from torch_serving.http._connection import Protocol, Settings
+from torch_serving.http.fast_path import FastPath
+from torch_serving.models.servable import Method, Servable
+from torch_serving.server import main as start
+from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.service.inference import Inference
+from torch_serving.service.management import Management
+from torch_serving.telemetry._counters import Counts, Statistics
+from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.prometheus import Metrics
+
+IN_FLIGHT = (1, 8, 64)
+ROUNDS, REQUESTS = 25, 640  # the best round counts
+STEPS = ("decode", "run", "encode")
+REQUEST = (
+    b"POST /serve?servable_identifier=mlp.pt HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(SMALL_BODY)
+) + SMALL_BODY
+
+
+class Nowhere(asyncio.Transport):
+    """Counts what is written to all of them."""
+
+    answers = 0
+
+    def write(self, data: Any) -> None:
+        assert data.startswith(b"HTTP/1.1 200"), data
+        Nowhere.answers += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 1) if name.endswith("name") else default
+
+
+class Echo(torch.nn.Module):
+    """Not for the loop: it takes more than tensors."""
+
+    def forward(self, x: torch.Tensor, n: int) -> torch.Tensor:
+        return x
+
+
+class Clock:
+    """The time that was spent inside of functions."""
+
+    def __init__(self) -> None:
+        self.spent_s = dict.fromkeys(STEPS, 0.0)
+
+    def around(self, step: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def timed(value: Any) -> Any:
+            started_s = time.perf_counter()
+            try:
+                return function(value)
+            finally:
+                self.spent_s[step] += time.perf_counter() - started_s
+
+        return timed
+
+
+CLOCK = Clock()
+
+
+async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+class FastPathThatAnswersAtOnce:
+    counts = Counts()
+    answer_headers = (("content-type", "application/json"),)
+
+    def begin(
+        self, path: str, query: bytes, headers: Any, body: bytearray, future: Any
+    ) -> "FastPathThatAnswersAtOnce":
+        asyncio.get_running_loop().call_soon(future.set_result, b"{}")
+        return self
+
+
+async def measure(
+    state: ServerState, in_flight: int, application: Any, fast_path: Any
+) -> list[float]:
+    """Seconds of a request in all, and of each step."""
+    log = AccessLog(io.StringIO())
+    settings = Settings(
+        application, log, Counts(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
+    )
+    connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
+    for protocol in connections:
+        protocol.connection_made(Nowhere())
+    best = [float("inf")]
+    for _ in range(ROUNDS):
+        CLOCK.spent_s = dict.fromkeys(STEPS, 0.0)
+        started_s = time.perf_counter()
+        for _ in range(REQUESTS // in_flight):
+            expected = Nowhere.answers + in_flight
+            for protocol in connections:
+                protocol.get_buffer(-1)[: len(REQUEST)] = REQUEST
+                protocol.buffer_updated(len(REQUEST))
+            while Nowhere.answers < expected:
+                await asyncio.sleep(0)
+        total_s = time.perf_counter() - started_s
+        best = min(best, [total_s, *CLOCK.spent_s.values()])
+        await asyncio.sleep(0.001)
+    for protocol in connections:
+        protocol.connection_lost(None)
+    return [each / REQUESTS for each in best]
+
+
+async def budget() -> None:
+    state = ServerState()
+    with tempfile.TemporaryDirectory() as folder:
+        mlp().save(Path(folder) / "mlp.pt")
+        config = Config(model_root=Path(folder))
+        start.configure_torch(config)
+        engine = Engine(1, state.tasks, 1)
+        engine.start()
+        shared = Shared()
+        models = start.models_of(config, shared)
+        parts = Management(models, shared), Metrics(shared)
+        application = app.create_app(config, models, engine, *parts)
+        gc.collect()
+        gc.freeze()
+        fast_path = FastPath(Inference(models, engine, Devices(config.device)), engine, None)
+        print(
+            "| way, in flight | protocol | routing and engine | decode | forward | encode | all |"
+        )
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for in_flight in IN_FLIGHT:
+            await print_row(
+                "application", state, in_flight, (answer_at_once, None), (application, None)
+            )
+        for in_flight in IN_FLIGHT:
+            empty = (answer_at_once, FastPathThatAnswersAtOnce())
+            total_s = await print_row(
+                "fast path", state, in_flight, empty, (application, fast_path)
+            )
+        counting_s = counting()
+        print(
+            f"\nCounting for /metrics takes {counting_s * 1e6:.2f} of these µs: "
+            f"{100 * counting_s / total_s:.1f} % at {in_flight} in flight."
+        )
+        print_hand_over(await hand_over(engine))
+        engine.close()
+
+
+async def print_row(
+    way: str, state: ServerState, in_flight: int, empty: tuple[Any, Any], whole: tuple[Any, Any]
+) -> float:
+    """Print µs of a request; returns the seconds in all."""
+    protocol_s, *_ = await measure(state, in_flight, *empty)
+    total_s, *steps_s = await measure(state, in_flight, *whole)
+    row = [protocol_s, total_s - protocol_s - sum(steps_s), *steps_s, total_s]
+    cells = " | ".join(f"{seconds * 1e6:.1f}" for seconds in row)
+    print(f"| {way}, {in_flight} | {cells} |", flush=True)
+    return total_s
+
+
+def counting() -> float:
+    """Seconds that it takes to count one request."""
+    counts = Statistics().counts(b"mlp.pt", b"forward")
+    best = float("inf")
+    for _ in range(ROUNDS):
+        started_s = time.perf_counter()
+        for _ in range(REQUESTS):
+            for step in (2, 3, 4):
+                counts.took(step, 1e-5)
+            counts.ran(1)
+            counts.answered(200, 1e-4)
+        best = min(best, (time.perf_counter() - started_s) / REQUESTS)
+    return best
+
+
+async def hand_over(engine: Engine) -> dict[str, float]:
+    """Seconds of a request that runs here, in a lane, and in an executor."""
+    method = Servable(torch.jit.script(Echo()), torch.device("cpu")).method("forward")
+    body = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1}]'
+    loop = asyncio.get_running_loop()
+    executor = ThreadPoolExecutor(1)
+
+    async def here() -> None:
+        engine.run(method, body)
+
+    ways: dict[str, Callable[[], Awaitable[Any]]] = {
+        "here": here,
+        "lane": lambda: engine.submit(method, body),
+        "executor": lambda: loop.run_in_executor(executor, engine.run, method, body),
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            started_s = time.perf_counter()
+            for _ in range(200):
+                await way()
+            best[name] = min(best[name], (time.perf_counter() - started_s) / 200)
+    executor.shutdown()
+    return best
+
+
+def print_hand_over(best: dict[str, float]) -> None:
+    lane, executor = (best[name] - best["here"] for name in ("lane", "executor"))
+    print(f"\nto another thread and back: a lane {lane * 1e6:.0f} µs, ", end="")
+    print(f"run_in_executor {executor * 1e6:.0f} µs")
+
+
+def main() -> None:
+    init = Method.__init__
+
+    def timed_init(self: Method, *arguments: Any) -> None:
+        init(self, *arguments)
+        for step in STEPS:
+            setattr(self, step, CLOCK.around(step, getattr(self, step)))
+
+    with mock.patch.object(Method, "__init__", timed_init):
+        uvloop.run(budget())
+
+
+if __name__ == "__main__":
+    main()

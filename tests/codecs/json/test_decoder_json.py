@@ -1,0 +1,146 @@
+import pytest
+
+from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.errors import EmptyBody, InvalidJson
+
+TENSOR = Plan("tensor", "Tensor")
+INT = Plan("int", "int")
+TENSORS = Plan("list", "List[Tensor]", TENSOR)
+TABLE = Plan("list", "List[List[Tensor]]", TENSORS)
+INTS = Plan("list", "List[int]", INT)
+INT_DICT = Plan("dict", "Dict[str, int]", Plan("str", "str"), INT)
+
+THREE = '{"type":"scalar","value":3}'
+
+
+def refusal(body, error, *plans):
+    """The detail of the error that a body is refused with."""
+    arguments = [Argument("abc"[i], plan) for i, plan in enumerate(plans)]
+    with pytest.raises(error) as caught:
+        Decoder(arguments, lambda array: array).decode(
+            body if isinstance(body, bytes) else body.encode()
+        )
+    assert type(caught.value) is error
+    return caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        '{"type":"tensor","type":"tensor","value":[1]}',
+        '{"type":"tensor","value":[1],"value":[1]}',
+        '{"type":"tensor","value":[1],"shape":[1],"shape":[1]}',
+        '{"data_type":"int8","type":"tensor","value":[1],"data_type":"int8"}',
+        '{"type":"tensor","value":[1],"valu\\u0065":[1]}',
+        '{"type":"tensor","value":[1],"\\u0074\\u0079\\u0070\\u0065":"tensor"}',
+        '{"type":"tensor","value":[1],"x":1,"x":1}',
+        '{"type":"tensor","value":[1],"x":1,"\\u0078":null}',
+        '{"é":1,"type":"tensor","value":[1],"\\u00e9":1}',
+        '{"":1,"":1,"type":"tensor","value":[1]}',
+        '{"x":1,"x":1}',
+    ],
+)
+@pytest.mark.parametrize(
+    ("plan", "around"), [(TENSOR, "%s"), (TENSOR, "[%s]"), (TENSORS, "[%s]"), (TABLE, "[[%s]]")]
+)
+def test_a_key_may_stand_once_in_an_envelope(envelope, plan, around):
+    detail = refusal(around % envelope, InvalidJson, plan)
+    assert detail.endswith(": a key stands twice in one object")
+
+
+@pytest.mark.parametrize(
+    ("plan", "body", "offset"),
+    [
+        (TENSORS, '[[{"type":"tensor","type":"tensor","value":[1]}]]', 19),
+        (TENSORS, '[[{"type":"tensor","value":[1],"x":1,"x":1}]]', 37),
+        (INTS, '[[{"type":"scalar","value":1,"value":1}]]', 29),
+        (TABLE, '[[[{"type":"tensor","value":[1],"value":[1]}]]]', 32),
+    ],
+)
+def test_a_key_that_stands_twice_is_told_of_both_readings(plan, body, offset):
+    assert refusal(body, InvalidJson, plan) == f"byte {offset}: a key stands twice in one object"
+
+
+@pytest.mark.parametrize(
+    ("body", "offset"),
+    [
+        (f'{{"type":"generic_dict","value":{{"k":{THREE},"k":{THREE}}}}}', 64),
+        (f'{{"type":"generic_dict","value":{{"k":{THREE},"\\u006b":{THREE}}}}}', 64),
+        (f'{{"type":"generic_dict","value":{{"":{THREE},"":{THREE}}}}}', 63),
+    ],
+)
+def test_a_key_may_stand_once_in_a_dict(body, offset):
+    expected = f"byte {offset}: a key stands twice in one object"
+    assert refusal(body, InvalidJson, INT_DICT) == expected
+
+
+def test_keys_of_objects_that_are_ignored_may_stand_twice():
+    body = b'{"type":"tensor","value":[1],"x":{"a":1,"a":2},"y":{"x":1}}'
+    assert Decoder([Argument("a", TENSOR)], len).decode(body) == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "offset", "problem"),
+    [
+        (b" ", 0, "the body holds no JSON value"),
+        (b"nul", 0, "expected true, false or null"),
+        (b"[1, tru]", 4, "expected true, false or null"),
+        (b"[] x", 3, "text after the end of the document"),
+        (b"[]]", 2, "text after the end of the document"),
+        (b'{"a" 1}', 5, "expected a colon after the key"),
+        (b"{1:1}", 1, "expected a key in double quotes"),
+        (b'{"a":1,}', 7, "expected a key in double quotes"),
+        (b"[1 2]", 3, "expected a comma or the end of the array or object"),
+        (b"[1", 2, "expected a comma or the end of the array or object"),
+        (b"[[1]", 4, "expected a comma or the end of the array or object"),
+        (b"[1,]", 3, "expected a value"),
+        (b"[NaN]", 1, "expected a value"),
+        (b"\xef\xbb\xbf[]", 0, "expected a value"),
+        (b"[0, 01]", 4, "not a JSON number"),
+        (b'{"a": -}', 6, "not a JSON number"),
+        (b'["a\x01"]', 3, "a string holds a control character that is not escaped"),
+        (b'["a", "b]', 6, "a string is not closed"),
+        (b'["a", "\\x"]', 6, "a string holds an invalid escape"),
+        (b'["a", "\\ud800"]', 6, "a string holds an invalid escape"),
+    ],
+)
+def test_what_is_no_json_is_refused_with_its_byte(body, offset, problem):
+    assert refusal(body, InvalidJson) == f"byte {offset}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("body", "offset"),
+    [
+        (b"\xff", 0),
+        (b'["a", "b\xff"]', 8),
+        (b'["a", "b\xc3"]', 8),
+        (b'["\xed\xa0\x80"]', 2),
+        (b'["' + b"a" * 1000 + b'\x80"]', 1002),
+    ],
+)
+def test_what_is_no_utf8_is_refused_with_its_byte(body, offset):
+    assert refusal(body, InvalidJson) == f"byte {offset}: the body is not UTF-8"
+
+
+def test_nothing_at_all_is_no_body():
+    assert refusal(b"", EmptyBody) == "the request has no body; expected a JSON document"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"type":"tensor","value":[1],"x":[01]}',
+        '{"type":"tensor","value":[1],"x":01}',
+        '{"type":"tensor","value":[1],"x":[[1],[1.]]}',
+        '{"type":"tensor","value":[1],"x":{"y":[-]}}',
+        '{"type":"tensor","value":[1,"x",1.]}',  # neither is "x" a number
+        '{"type":"tensor","value":[[1],[2,3],[+1]]}',
+        '{"type":"tensor","value":[1],"shape":[7,1.]}',
+        '{"type":"what","value":[1.e1]}',
+        '{"type":"tensor","shape":[3],"value":[1e]}',
+        "[1.]",
+        "[[[0x1]]]",
+    ],
+)
+def test_that_it_is_no_json_matters_more_than_what_else_is_wrong(body):
+    assert refusal(body, InvalidJson, TENSOR).startswith("byte ")

@@ -1,0 +1,330 @@
+"""The codec of the Open Inference Protocol, without HTTP, models or the engine."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.servables import scripted
+from tests.support.v2 import binary, body_of, entry, texts
+from torch_serving.codecs.oip.datatypes import DATATYPES
+from torch_serving.codecs.oip.metadata import model_config, model_metadata
+from torch_serving.codecs.oip.request import (
+    InferRequest,
+    Wanted,
+    json_length,
+    read_raw,
+    read_request,
+)
+from torch_serving.codecs.oip.response import write_response
+from torch_serving.codecs.tensor_tree.specs import Texts
+from torch_serving.errors import (
+    ClientError,
+    InvalidInput,
+    InvalidJson,
+    InvalidParameter,
+    NotFound,
+    UnsupportedResult,
+)
+from torch_serving.http.oip.routes import Route, route_of
+from torch_serving.models.servable import Servable
+
+FLOATS = np.array([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]], "float32")
+
+
+def read(*inputs: dict[str, Any], buffers: tuple[bytes, ...] = (), **others: Any) -> InferRequest:
+    body, headers = body_of(inputs, *buffers, **others)
+    return read_request(bytearray(body), int(headers["Inference-Header-Content-Length"]))
+
+
+def from_json(text: str) -> InferRequest:
+    return read_request(text.encode(), None)
+
+
+def same(tensor: Any, expected: Any) -> bool:
+    """Whether data type, shape and bits are the same."""
+    bits = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.itemsize]
+    return (
+        tensor.dtype == expected.dtype
+        and tensor.shape == expected.shape
+        and torch.equal(tensor.view(bits), expected.view(bits))
+    )
+
+
+@pytest.mark.parametrize("name", DATATYPES)
+@pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3), (0,), (3, 0, 2)])
+def test_every_datatype_goes_both_ways_as_binary_data_and_as_json(name: str, shape: tuple):
+    numbers = np.array(np.arange(math.prod(shape)).reshape(shape) % 2)
+    tensor = torch.from_numpy(numbers).to(DATATYPES[name].tensor)
+    for is_binary in (True, False):
+        wanted = InferRequest("7", {}, [], is_binary)
+        body, json_bytes = write_response("m", "1", wanted, {"x": tensor})
+        document = json.loads(body[:json_bytes])
+        assert (document["id"], document["outputs"][0]["datatype"]) == ("7", name)
+        sent = {"inputs": document["outputs"], "id": document["id"]}
+        text = json.dumps(sent).encode()
+        request = read_request(bytearray(text + body[json_bytes or len(body) :]), len(text))
+        assert request.id == "7"
+        assert same(request.inputs["x"], tensor)
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "expected"),
+    [
+        ("[1, 2.5, -3e2, 4, 5, 6]", [2, 3], [[1, 2.5, -300], [4, 5, 6]]),
+        ("[[1, 2, 3], [4, 5, 6]]", [2, 3], [[1, 2, 3], [4, 5, 6]]),
+        ("[1, 2, 3, 4, 5, 6]", [3, 2], [[1, 2], [3, 4], [5, 6]]),
+        ("[1]", [], 1),
+        ("1", [], 1),
+        ("1", [1], [1]),
+        ("[]", [0, 3], np.empty((0, 3))),
+        ("[[], []]", [2, 0], np.empty((2, 0))),
+        ("[NaN, Infinity, -Infinity]", [3], [math.nan, math.inf, -math.inf]),
+        ("[[NaN], [-Infinity]]", [2, 1], [[math.nan], [-math.inf]]),
+        ("NaN", [], math.nan),
+        ('["NaN", "Infinity", "-Infinity"]', [3], [math.nan, math.inf, -math.inf]),
+    ],
+)
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "FP16", "BF16"])
+def test_numbers_in_json_are_flat_or_nested_and_may_be_words(
+    data: str, shape: list[int], expected: Any, datatype: str
+):
+    described = f'"name": "x", "data": {data}, "shape": {shape}, "datatype": "{datatype}"'
+    request = from_json(f'{{"inputs": [{{{described}}}]}}')
+    array = torch.tensor(expected, dtype=torch.float32).to(DATATYPES[datatype].tensor)
+    assert torch.allclose(request.inputs["x"].float(), array.float(), equal_nan=True)
+    assert list(request.inputs["x"].shape) == shape
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("[NaN]", "does not fit int32|expected a number that fits int32"),
+        ("[-Infinity]", "fits? int32"),
+        ("[1.5]", "1.5 does not fit int32"),
+        ("[3000000000]", "3000000000 does not fit int32"),
+        ('["NaN"]', "expected a number that fits int32"),
+        ("[true]", "got true"),
+    ],
+)
+def test_integers_take_no_words_and_lose_nothing(data: str, problem: str):
+    with pytest.raises(ClientError, match=problem):
+        from_json(f'{{"inputs":[{{"name":"x","datatype":"INT32","shape":[1],"data":{data}}}]}}')
+
+
+@pytest.mark.parametrize(
+    "token", ["nan", "NAN", "NaNs", "Inf", "+Infinity", "-NaN", "Infinit", "-Infinityx", "-Inf"]
+)
+@pytest.mark.parametrize("place", ["[1, {}]", "[[1], [{}]]", "{}"])
+def test_other_words_are_no_json(token: str, place: str):
+    data = place.format(token)
+    with pytest.raises(InvalidJson, match="byte "):
+        from_json(f'{{"inputs":[{{"name":"x","datatype":"FP32","shape":[],"data":{data}}}]}}')
+    with pytest.raises(InvalidJson, match="byte "):
+        from_json(f'{{"inputs":[], "parameters": {{"ignored": {data}}}}}')
+
+
+def test_a_buffer_that_lies_well_is_the_tensor_and_any_other_is_copied_once():
+    for padding in range(8):
+        text = json.dumps({"inputs": [binary(FLOATS)]}).encode() + b" " * padding
+        body = bytearray(text + FLOATS.tobytes())
+        tensor = read_request(body, len(text)).inputs["x"]
+        assert torch.equal(tensor, torch.from_numpy(FLOATS))
+        assert tensor.data_ptr() % 4 == 0
+        at = np.frombuffer(body, np.uint8).ctypes.data + len(text)
+        assert (tensor.data_ptr() == at) == (at % 4 == 0)
+
+
+def test_a_body_that_can_not_be_written_to_is_copied():
+    body, headers = body_of([binary(FLOATS)], FLOATS.tobytes())
+    before = bytes(body)
+    tensor = read_request(body, int(headers["Inference-Header-Content-Length"])).inputs["x"]
+    tensor.add_(1)
+    assert body == before
+
+
+def test_buffers_stand_in_the_order_of_the_inputs_that_have_one():
+    one, two = np.ones(2, "float32"), np.arange(3, dtype="int64")
+    request = read(
+        binary(one, "a"),
+        entry("b", [1], "INT8", data=[7]),
+        binary(two, "c", "INT64"),
+        entry("d", [2], "BYTES", parameters={"binary_data_size": 11}),
+        buffers=(one.tobytes(), two.tobytes(), texts("é".encode(), b"x")),
+    )
+    assert request.inputs["a"].tolist() == [1.0, 1.0]
+    assert request.inputs["b"].tolist() == [7]
+    assert request.inputs["c"].tolist() == [0, 1, 2]
+    assert request.inputs["d"] == Texts((2,), ["é", "x"])
+
+
+def test_strings_in_json_are_flat_or_nested():
+    for data in (["a", "é", "", "d"], [["a", "é"], ["", "d"]]):
+        request = read(entry(shape=[2, 2], datatype="BYTES", data=data))
+        assert request.inputs["x"] == Texts((2, 2), ["a", "é", "", "d"])
+
+
+def test_what_is_wanted_and_what_is_not_known():
+    outputs = [
+        {"name": "b", "parameters": {"binary_data": False, "unknown": {"x": [None]}}},
+        {"name": "a"},
+    ]
+    request = read(
+        entry(data=[1, 2, 3], unknown=1, parameters={"unknown": "x"}),
+        outputs=outputs,
+        parameters={"binary_data_output": True, "sequence_id": 3, "priority": 1, "timeout": 9},
+        unknown=None,
+    )
+    assert request.outputs == [Wanted("b", False), Wanted("a", None)]
+    assert request.binary
+    tensors = {"a": torch.ones(2), "b": torch.zeros(1), "c": torch.ones(1)}
+    body, json_bytes = write_response("m", "1", request, tensors)
+    assert json_bytes is not None
+    document = json.loads(body[:json_bytes])
+    assert document == {
+        "model_name": "m",
+        "model_version": "1",
+        "outputs": [
+            {"name": "b", "datatype": "FP32", "shape": [1], "data": [0.0]},
+            {
+                "name": "a",
+                "datatype": "FP32",
+                "shape": [2],
+                "parameters": {"binary_data_size": 8},
+            },
+        ],
+    }
+    assert body[json_bytes:] == np.ones(2, "float32").tobytes()
+
+
+def test_an_output_that_is_not_there():
+    request = InferRequest(None, {}, [Wanted("b", None)], False)
+    with pytest.raises(InvalidInput, match="output `b` is unknown; the model gives a"):
+        write_response("m", "1", request, {"a": torch.ones(1)})
+
+
+def test_strings_as_outputs():
+    leaf = Texts((2,), ["é", 'a"b'])
+    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"s": leaf})
+    assert json_bytes is not None
+    assert body[json_bytes:] == texts("é".encode(), b'a"b')
+    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], False), {"s": leaf})
+    assert json_bytes is None
+    assert json.loads(body)["outputs"][0] == {
+        "name": "s",
+        "datatype": "BYTES",
+        "shape": [2],
+        "data": ["é", 'a"b'],
+    }
+
+
+def test_names_and_ids_of_any_characters():
+    text = 'é"\\\n\u2028'
+    request = InferRequest(text, {}, [], False)
+    body, _ = write_response(text, "1", request, {text: torch.ones(1)})
+    document = json.loads(body)
+    assert (document["id"], document["model_name"]) == (text, text)
+    assert document["outputs"][0]["name"] == text
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e5m2])
+def test_results_that_the_protocol_has_no_datatype_for(dtype: torch.dtype):
+    tensors = {"x": torch.ones(1).to(dtype)}
+    with pytest.raises(UnsupportedResult, match="output `x`: the protocol has no"):
+        write_response("m", "1", InferRequest(None, {}, [], True), tensors)
+
+
+@pytest.mark.parametrize("tensor", [torch.arange(6.0).reshape(2, 3).t(), torch.ones(1).expand(3)])
+def test_results_that_do_not_lie_row_by_row(tensor: torch.Tensor):
+    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"x": tensor})
+    assert body[json_bytes:] == tensor.contiguous().numpy().tobytes()
+
+
+def arguments_of(source: str) -> Any:
+    module = scripted(source, "int", "return 1")
+    return Servable(module, torch.device("cpu")).method("forward").signature.arguments
+
+
+def test_a_body_without_json_is_one_input():
+    request = read_raw(bytearray(FLOATS.tobytes()), arguments_of("x: Tensor, n: int = 2"), "FP32")
+    assert request.inputs["x"].tolist() == FLOATS.ravel().tolist()
+    assert request.binary
+    request = read_raw("é".encode(), arguments_of("s: str"), "FP32")
+    assert request.inputs["s"] == Texts((1,), ["é"])
+    for source in ("x: Tensor, y: Tensor", "d: List[Tensor]", "n: int"):
+        with pytest.raises(InvalidInput, match="a body without JSON is"):
+            read_raw(bytearray(8), arguments_of(source), "FP32")
+    with pytest.raises(InvalidInput, match="7 bytes are no FP32"):
+        read_raw(bytearray(7), arguments_of("x: Tensor"), "FP32")
+
+
+@pytest.mark.parametrize("text", ["-1", "", "1.0", "0x10", "１", "9" * 20, "1 2", "+1"])
+def test_lengths_that_are_none(text: str):
+    with pytest.raises(InvalidParameter, match="expected a whole number"):
+        json_length(text)
+
+
+def test_lengths():
+    assert json_length(None) is None
+    assert json_length("0") == 0
+    assert json_length("120") == 120
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("a.pt", Route("a.pt", "")),
+        ("a.pt/infer", Route("a.pt", "infer")),
+        ("team/a.pt/infer", Route("team/a.pt", "infer")),
+        ("team/a.pt", Route("team/a.pt", "")),
+        ("a.pt/versions/1", Route("a.pt", "")),
+        ("team/a.pt/versions/1/stats", Route("team/a.pt", "stats")),
+        ("infer/infer", Route("infer", "infer")),
+        ("infer", Route("infer", "")),
+        ("ready", Route("ready", "")),
+        ("a/config/config", Route("a/config", "config")),
+        ("versions/1", Route("versions/1", "")),
+        ("a/versions/1/versions/1/ready", Route("a/versions/1", "ready")),
+    ],
+)
+def test_routes_are_read_from_their_end(path: str, route: Route):
+    assert route_of(path) == route
+
+
+@pytest.mark.parametrize("path", ["a.pt/versions/2", "a/versions/2/infer", "a/versions//infer"])
+def test_other_versions_than_the_first(path: str):
+    with pytest.raises(NotFound, match="models have version 1"):
+        route_of(path)
+
+
+def test_metadata_and_configuration_of_a_model_of_many_types():
+    module = scripted(
+        "x: Tensor, d: List[Tensor], s: List[str], a: Optional[Any] = None, f: float = 0.5",
+        "Tuple[Tensor, Dict[str, Tensor], List[bool]]",
+        "return x, {'a': x}, [True]",
+    )
+    method = Servable(module, torch.device("cpu")).method("forward")
+    metadata = model_metadata("m", method)
+    assert metadata["inputs"] == [
+        {"name": "x", "datatype": "FP32", "shape": [-1]},
+        {"name": "s", "datatype": "BYTES", "shape": [-1]},
+        {"name": "f", "datatype": "FP64", "shape": []},
+    ]
+    assert [output["name"] for output in metadata["outputs"]] == ["output_0", "output_2"]
+    parameters = metadata["parameters"]
+    assert parameters["variable_inputs"].endswith(": d.*")
+    assert parameters["variable_outputs"].endswith(": output_1.*")
+    assert parameters["refused_arguments"] == "a: Optional[Any]"
+    assert parameters["optional_inputs"] == "f"
+    config = model_config("m", method)
+    assert config["max_batch_size"] == 0
+    assert config["input"][1] == {"name": "s", "data_type": "TYPE_STRING", "dims": [-1]}
+
+
+def test_the_datatype_of_tensors_is_that_of_the_weights():
+    module = torch.jit.script(torch.nn.Linear(2, 2).half().eval())
+    method = Servable(module, torch.device("cpu")).method("forward")
+    assert model_metadata("m", method)["inputs"][0]["datatype"] == "FP16"

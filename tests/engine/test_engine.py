@@ -1,0 +1,443 @@
+"""Where inference runs: what a slow model may not hold up, and what must not mix."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.client import (
+    LIMIT_S,
+    Client,
+    RawConnection,
+    in_threads,
+    scalar,
+    string,
+    tensor,
+    with_length,
+)
+from tests.support.process import Process
+from tests.support.servables import SOURCES, scripted
+from torch_serving.engine.engine import Engine
+from torch_serving.engine.inline_policy import (
+    INTERRUPTED_S,
+    MAX_SHORT_SHAPES,
+    SHORT_S,
+    WARM_UP_RUNS,
+    Pace,
+    is_bounded,
+)
+from torch_serving.engine.steps import Job, work
+from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
+from torch_serving.models.servable import Method, Servable
+
+CPU = torch.device("cpu")
+
+
+def method(arguments: str, result: str, body: str) -> Method:
+    return Servable(scripted(arguments, result, body), CPU).method("forward")
+
+
+def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
+    """Call in a thread of its own: one that runs models stays in inference mode."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result(LIMIT_S)
+
+
+def health_checks_during(url: str, identifier: str, body: bytes) -> int:
+    """How many are answered after a request was sent and before its answer begins."""
+    answered = threading.Event()
+
+    def count() -> int:
+        number = 0
+        with Client(url) as client:
+            while not answered.is_set():
+                client.get("/healthcheck")
+                number += not answered.is_set()
+        return number
+
+    with RawConnection(url) as connection, ThreadPoolExecutor(1) as pool:
+        connection.send(with_length(body, f"/serve?servable_identifier={identifier}"))
+        counting = pool.submit(count)
+        line = connection.line()
+        answered.set()
+        assert line.startswith(b"HTTP/1.1 200")
+        return counting.result(LIMIT_S)
+
+
+def test_the_loop_is_free_while_a_model_runs(uvicorn_server: Process, slow_body: bytes):
+    url = uvicorn_server.url
+    with Client(url) as client:
+        for _ in range(10):  # short ones, to be tempted by
+            client.post("slow.pt", [tensor([1], [1]), scalar(1, "int")])
+    assert health_checks_during(url, "slow.pt", slow_body) > 10
+
+
+def test_as_many_models_run_side_by_side_as_there_are_lanes(
+    uvicorn_server: Process, slow_body: bytes
+):
+    url = uvicorn_server.url
+    together = threading.Barrier(2)
+
+    def ask(index: int) -> int:
+        with Client(url) as client:
+            together.wait(LIMIT_S)
+            if index == 0:
+                return health_checks_during(url, "slow.pt", slow_body)
+            return client.post("slow.pt", slow_body).status
+
+    checks, status = in_threads(2, ask)
+    assert status == 200
+    assert checks > 10
+
+
+def test_the_loop_is_free_while_a_small_body_makes_a_large_result(uvicorn_server: Process):
+    """Zeros in a shape cost no bytes: the size of a body does not bound the work."""
+    url = uvicorn_server.url
+    body = b'[{"type":"tensor","shape":[0,%d],"value":[]}]'
+    with Client(url) as client:
+        for _ in range(10):
+            client.post("columns.pt", (body % 1).ljust(100))
+    assert health_checks_during(url, "columns.pt", body % 30_000_000) > 10
+
+
+def test_requests_of_many_connections_do_not_mix(uvicorn_server: Process):
+    url = uvicorn_server.url
+
+    def ask(thread: int) -> None:
+        choose = random.Random(thread)
+        with Client(url) as client:
+            for index in range(800):
+                stamp = tensor([3], [thread, index, choose.randrange(1000)], "int64")
+                kind = choose.randrange(10)
+                if kind == 0:
+                    answer = client.post("echo.pt", [string(f"{thread}")])
+                    assert answer.document["description"] == "Invalid Input JSON"
+                elif kind == 1:
+                    answer = client.post(
+                        "raising.pt", [stamp, scalar(thread * 1000 + index, "int")]
+                    )
+                    detail = answer.document["detail"]
+                    expected = f"too cold: {thread * 1000 + index}"
+                    assert expected in detail if thread + index else answer.status == 500
+                elif kind == 2:
+                    answer = client.post("str.pt", string(f"{thread} {index}"))
+                    assert answer.result == string(f"{thread} {index}")
+                else:
+                    assert client.post("echo.pt", [stamp]).result == stamp
+
+    in_threads(8, ask)
+
+
+def test_an_error_in_a_group_stays_with_its_job():
+    echo = method(*SOURCES["echo.pt"])
+    picky = method("x: Tensor", "Tensor", "assert x.numel() == 1, 'only one'\n    return x")
+    sparse = method(*SOURCES["sparse.pt"])
+    one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
+    jobs = [
+        Job(echo, one),
+        Job(echo, b"{"),
+        Job(picky, two),
+        Job(picky, one),
+        Job(echo, b'["a"]'),
+        Job(sparse, one),
+        Job(echo, two),
+    ]
+    in_a_thread(work, jobs)
+    assert [type(job.error).__name__ for job in jobs] == [
+        "NoneType",
+        "InvalidJson",
+        "InferenceFailed",
+        "NoneType",
+        "InvalidInput",
+        "UnsupportedResult",
+        "NoneType",
+    ]
+    assert b'"value":[1.0]' in jobs[0].value
+    assert b'"value":[1.0]' in jobs[3].value
+    assert b'"value":[1.0,2.0]' in jobs[6].value
+    assert all(job.elapsed_s > 0 for job in jobs)
+
+
+def test_run_raises_what_is_wrong():
+    echo = method(*SOURCES["echo.pt"])
+    two = method(*SOURCES["two.pt"])
+    one = b'{"type":"tensor","value":[1,2]}'
+    three = b'{"type":"tensor","value":[1,2,3]}'
+    run = Engine(1).run
+    assert b'"value":[1.0,2.0]' in in_a_thread(run, echo, b"[%b]" % one)
+    with pytest.raises(InvalidJson, match="byte 1"):
+        in_a_thread(run, echo, b"[")
+    with pytest.raises(InvalidInput, match="1 argument"):
+        in_a_thread(run, echo, b"[]")
+    with pytest.raises(InferenceFailed, match="must match the size"):
+        in_a_thread(run, two, b"[%b,%b]" % (one, three))
+
+
+def test_inference_mode_is_entered():
+    modes = method(*SOURCES["modes.pt"])
+    here = torch.is_grad_enabled()
+    response = in_a_thread(Engine(1).run, modes, b'[{"type":"tensor","value":[1]}]')
+    assert response.count(b"false") == 2
+    assert torch.is_grad_enabled() == here  # nothing has changed
+
+
+def test_inference_mode_is_left_on_in_threads_that_run_models():
+    def run() -> bool:
+        work([])
+        return torch.is_inference_mode_enabled()
+
+    assert in_a_thread(run)
+
+
+def test_lanes_end_when_the_engine_is_closed():
+    lanes = Engine(2)
+    before = threading.active_count()
+    threads = torch.get_num_threads()
+    try:
+        lanes.start()
+        assert threading.active_count() == before + 2
+        lanes.close()
+        for thread in threading.enumerate():
+            if thread.name.startswith("lane-"):
+                thread.join(LIMIT_S)
+        assert threading.active_count() == before
+    finally:
+        torch.set_num_threads(threads)
+
+
+QUICK_S, SLOW_S = SHORT_S / 2, SHORT_S * 2
+X, Y, Z = ([torch.empty(size)] for size in (1, 2, 3))
+
+
+def warm(bounded: bool = True) -> Pace:
+    pace = Pace(bounded)
+    for _ in range(WARM_UP_RUNS):
+        pace.record(1000, X, SLOW_S)
+    return pace
+
+
+def test_nothing_is_short_before_it_ran():
+    pace = Pace(True)
+    assert not pace.may_be_short(0)
+    assert not pace.is_short(X)
+    assert not pace.is_short([])
+
+
+def test_the_first_runs_prove_nothing():
+    pace = Pace(True)
+    for _ in range(WARM_UP_RUNS):
+        pace.record(100, X, QUICK_S)
+        assert not pace.may_be_short(0)
+        assert not pace.is_short(X)
+    pace.record(100, X, QUICK_S)
+    assert pace.may_be_short(100)
+    assert pace.is_short(X)
+
+
+def test_what_may_be_short_are_bodies_up_to_the_largest_that_was():
+    pace = warm()
+    pace.record(100, X, QUICK_S)
+    assert [pace.may_be_short(size) for size in (0, 100, 101)] == [True, True, False]
+    pace.record(200, Y, QUICK_S)
+    pace.record(50, Z, QUICK_S)
+    assert [pace.may_be_short(size) for size in (200, 201)] == [True, False]
+
+
+def test_what_is_short_are_inputs_of_the_same_shapes():
+    pace = warm()
+    pace.record(100, [torch.empty(2, 3), torch.empty(1)], QUICK_S)
+    assert pace.is_short([torch.ones(2, 3), torch.ones(1)])
+    for shapes in ([(2, 3)], [(3, 2), (1,)], [(6,), (1,)], [(2, 3), (2,)], [(1,), (2, 3)], []):
+        assert not pace.is_short([torch.empty(shape) for shape in shapes])
+    assert not pace.is_short([torch.empty(2, 3), 1])
+    assert not pace.is_short([[torch.empty(2, 3)], torch.empty(1)])
+
+
+def test_no_inputs_have_shapes_too():
+    pace = warm()
+    pace.record(2, [], QUICK_S)
+    assert pace.is_short([])
+    assert not pace.is_short(X)
+
+
+def test_two_runs_in_a_row_that_take_longer_end_it_for_their_shapes():
+    pace = warm()
+    pace.record(200, X, QUICK_S)
+    pace.record(200, Y, QUICK_S)
+    pace.record(150, X, SLOW_S)
+    assert pace.is_short(X)  # it may have been interrupted
+    pace.record(150, Y, QUICK_S)
+    pace.record(150, X, SLOW_S)
+    assert [pace.is_short(inputs) for inputs in (X, Y)] == [False, True]
+    pace.record(100, X, QUICK_S)
+    assert pace.is_short(X)
+
+
+def test_a_run_that_takes_longer_now_and_then_changes_nothing():
+    pace = warm()
+    for _ in range(10):
+        pace.record(200, X, QUICK_S)
+        pace.record(200, X, SLOW_S)
+        assert pace.is_short(X)
+
+
+def test_a_run_that_takes_very_long_ends_it_at_once():
+    pace = warm()
+    pace.record(200, X, QUICK_S)
+    pace.record(200, X, 2 * INTERRUPTED_S)
+    assert not pace.is_short(X)
+
+
+def test_other_shapes_that_take_longer_change_nothing():
+    pace = warm()
+    pace.record(100, X, QUICK_S)
+    pace.record(101, Y, SLOW_S)
+    pace.record(99, Y, SLOW_S)
+    assert [pace.is_short(inputs) for inputs in (X, Y)] == [True, False]
+    assert [pace.may_be_short(size) for size in (100, 101)] == [True, False]
+
+
+def test_inputs_that_are_not_all_tensors_are_never_short():
+    pace = warm()
+    for inputs in ([1], ["a"], [None], [[torch.empty(1)]], [torch.empty(1), 0.5]):
+        pace.record(100, inputs, QUICK_S)
+        assert not pace.is_short(inputs)
+    assert not pace.may_be_short(0)
+
+
+def test_the_oldest_shapes_are_forgotten():
+    pace = warm()
+    inputs = [[torch.empty(0, size)] for size in range(MAX_SHORT_SHAPES + 1)]
+    for each in inputs:
+        pace.record(100, each, QUICK_S)
+    assert [pace.is_short(each) for each in inputs] == [False] + [True] * MAX_SHORT_SHAPES
+
+
+def test_what_is_not_bounded_is_never_short():
+    pace = warm(bounded=False)
+    for _ in range(10):
+        pace.record(100, X, QUICK_S)
+    assert not pace.may_be_short(0)
+    assert not pace.is_short(X)
+
+
+@pytest.mark.usefixtures("every_run_is_short")
+def test_runs_are_recorded():
+    """What a job took is known of its method, whether it went well or raised."""
+    picky = method("x: Tensor", "Tensor", "assert x.numel() == 1, 'only one'\n    return x")
+    one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
+    for body in (one, two):
+        for _ in range(WARM_UP_RUNS + 1):
+            in_a_thread(work, [Job(picky, body)])
+    assert picky.pace.may_be_short(len(two))
+    assert picky.pace.is_short(X)
+    assert picky.pace.is_short(Y)
+    in_a_thread(work, [Job(picky, b"{")])  # no inputs: nothing to record
+    assert not picky.pace.is_short(Z)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body", "bounded"),
+    [
+        ("x: Tensor", "return x + 1", True),
+        ("x: Tensor, y: Tensor", "return torch.mm(x, y)", True),
+        ("x: Tensor, y: Tensor", "return x if x.size(0) > 3 else y", True),
+        ("x: List[Tensor]", "return x[0]", False),
+        ("x: Tuple[Tensor, Tensor]", "return x[0]", False),
+        ("x: Dict[str, Tensor]", "return x['a']", False),
+        ("x: Tensor, y: Optional[Tensor] = None", "return x", False),
+        ("x: Tensor, s: str", "return x", False),
+        ("x: Tensor", "return x.reshape(x.size(0), -1)", True),
+        ("x: Tensor, n: int", "return x", False),
+        ("x: Tensor, f: float", "return x", False),
+        ("x: Tensor, b: bool", "return x", False),
+        ("x: Tensor, n: int = 2", "return x", False),
+        ("x: Tensor, n: List[int]", "return x", False),
+        ("x: Tensor, n: Dict[str, Tuple[Tensor, int]]", "return x", False),
+        ("x: Tensor", "for _ in range(3):\n        x = x + 1\n    return x", False),
+        ("x: Tensor", "while bool(x.sum() > 0):\n        x = x - 1\n    return x", False),
+        ("x: Tensor", "return torch.stack([y + 1 for y in x])", False),
+        ("x: Tensor", "return torch.zeros(int(x))", False),
+        ("x: Tensor", "return torch.zeros(int(x.item()))", False),
+        ("x: Tensor, s: str", "return torch.zeros(int(s))", False),
+        (
+            "x: Tensor",
+            "if x.numel() > 3:\n        for _ in range(9):\n            x = x + 1\n    return x",
+            False,
+        ),
+        # the sizes of these results are what the numbers in a tensor say
+        ("x: Tensor", "return torch.arange(float(x))", False),
+        ("x: Tensor", "return torch.arange(x[0])", False),
+        ("x: Tensor, s: str", "return torch.arange(float(s))", False),
+        ("x: Tensor", "return torch.bincount(x)", False),
+        ("x: Tensor", "return torch.repeat_interleave(x)", False),
+        ("x: Tensor", "return x.repeat_interleave(x)", False),
+    ],
+)
+def test_what_bounds_the_time_of_a_run(arguments: str, body: str, bounded: bool):
+    assert is_bounded(scripted(arguments, "Tensor", body).forward) is bounded
+
+
+def test_a_lane_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
+    echo = method(*SOURCES["echo.pt"])
+    engine = Engine(1)
+    body = b'[{"type":"tensor","value":[1]}]'
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    async def ask() -> bytes:
+        with monkeypatch.context() as patched:
+            patched.setattr(echo.pace, "record", fail)
+            with pytest.raises(RuntimeError, match="changed size"):
+                await engine.submit(echo, body)
+        return await engine.submit(echo, body)
+
+    engine.start()
+    try:
+        assert b'"value":[1.0]' in asyncio.run(ask())
+        assert engine._in_lanes == 0
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("step", ["decode", "encode"])
+def test_a_device_tells_its_errors_in_any_step(step: str):
+    """What runs on a GPU fails when somebody waits for it."""
+    echo = method(*SOURCES["echo.pt"])
+    body = b'[{"type":"tensor","value":[1]}]'
+    freed: list[torch.device] = []
+    given_up: list[str] = []
+    working = getattr(echo, step)
+    errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
+    errors += [RuntimeError("CUDA error: device-side assert triggered")]
+
+    def fail_twice(value: Any) -> Any:
+        if errors:
+            raise errors.pop(0)
+        return working(value)
+
+    def free(device: torch.device) -> bool:
+        freed.append(device)
+        return True
+
+    setattr(echo, step, fail_twice)
+    engine = Engine(1, free_memory=free, give_up=given_up.append)
+
+    async def ask() -> bytes:
+        with pytest.raises(DeviceFailed):  # when it was tried again
+            await engine.submit(echo, body)
+        return await engine.submit(echo, body)
+
+    engine.start()
+    try:
+        assert b'"value":[1.0]' in asyncio.run(ask())
+    finally:
+        engine.close()
+    assert freed == [CPU]
+    assert given_up == ["a device is in error"]

@@ -1,0 +1,189 @@
+"""Requests of the Open Inference Protocol among all others: batches, deadlines, keys, workers."""
+
+import http.client
+import json
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
+from tests.support.client import LIMIT_S, Client, tensor
+from tests.support.process import Process
+from tests.support.servables import SOURCES, scripted
+from tests.support.v2 import binary, body_of, entry
+from torch_serving.codecs.invocation import FormCall
+from torch_serving.codecs.npy import NPY
+from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, InferCall
+from torch_serving.codecs.safetensors import SAFETENSORS
+from torch_serving.engine.engine import Engine
+from torch_serving.engine.inline_policy import WARM_UP_RUNS
+from torch_serving.engine.steps import Job, work
+from torch_serving.models.servable import Method, Servable
+from torch_serving.models.settings import Settings
+
+KEY = "0123456789abcdef"
+ROW = np.array([[1.0, 2.0]], "float32")
+
+
+def method(batch: bool = True) -> Method:
+    module = scripted("x: Tensor", "Tensor", "return x * 2")
+    servable = Servable(module, torch.device("cpu"), settings=Settings(batch=batch, max_batch=32))
+    return servable.method("forward")
+
+
+def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, InferCall]:
+    body, headers = body_of([binary(row)], row.tobytes(), **others)
+    call = InferCall(double, "double.pt", int(headers["Inference-Header-Content-Length"]))
+    return Job(call, bytearray(body)), call
+
+
+def json_bytes_of(call: InferCall) -> int:
+    return int(dict(call.answer_headers)["inference-header-content-length"])
+
+
+def json_body(row: np.ndarray) -> bytes:
+    return json.dumps([tensor(list(row.shape), row.ravel().tolist())]).encode()
+
+
+def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
+    """Inference mode stays on in a thread that runs models."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(function, *arguments).result()
+
+
+def test_requests_of_all_forms_run_as_one():
+    double = method()
+    in_a_thread(work, [Job(double, json_body(ROW))])
+    assert double.batching is not None
+    assert double.batching.state == "on"
+    binary_job, call = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
+    text_job, text_call = infer_job(double, ROW * 5)
+    jobs = [
+        Job(double, json_body(ROW * 2)),
+        binary_job,
+        Job(FormCall(double, NPY, NPY), NPY.write({"x": torch.from_numpy(ROW * 4)})),
+        text_job,
+        Job(FormCall(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
+    ]
+    before = double.counts.numbers().batches
+    in_a_thread(work, jobs)
+    assert [job.error for job in jobs] == [None] * 5
+    assert double.counts.numbers().batches[1] - before[1] == 5
+    assert sum(double.counts.numbers().batches[0]) - sum(before[0]) == 1
+    assert b'"value":[4.0,8.0]' in jobs[0].value
+    assert jobs[1].value[json_bytes_of(call) :] == (ROW * 6).tobytes()
+    assert jobs[2].value.endswith((ROW * 8).tobytes())
+    assert text_call.answer_headers == (("content-type", "application/json"),)
+    assert json.loads(jobs[3].value)["outputs"][0]["data"] == [10.0, 20.0]
+    assert b'"value":[2.0,2.0]' in jobs[4].value
+
+
+def test_a_wrong_request_leaves_the_others_of_its_batch_alone():
+    double = method()
+    in_a_thread(work, [Job(double, json_body(ROW))])
+    wrong, _ = infer_job(double, ROW, outputs=[{"name": "none"}])
+    right, _ = infer_job(double, ROW)
+    in_a_thread(work, [wrong, right, Job(double, json_body(ROW))])
+    assert "output `none` is unknown" in str(wrong.error)
+    assert json.loads(right.value)["outputs"][0]["data"] == [2.0, 4.0]
+
+
+@pytest.mark.usefixtures("every_run_is_short")
+def test_how_large_short_bodies_are_is_known_of_each_form():
+    """Else a large text would be decoded on the loop, as large binary data are short."""
+    double = method(batch=False)
+    row = np.ones((1, 200_000), "float32")
+    for _ in range(2 * WARM_UP_RUNS):
+        job, call = infer_job(double, row[:, :2])
+        in_a_thread(work, [job])
+    assert call.pace.may_be_short(job.body_bytes)
+    assert not double.pace.may_be_short(1)
+    assert not InferCall(double, "m", None).pace.may_be_short(1)
+    assert not InferCall(double, "m", MAX_QUICK_JSON + 1).pace.may_be_short(1)
+    assert InferCall(double, "m", 0).pace is call.pace
+
+
+@pytest.mark.usefixtures("every_run_is_short")
+def test_short_requests_run_on_the_loop_and_others_do_not():
+    double = method(batch=False)
+    lanes = Engine(1)
+    for _ in range(WARM_UP_RUNS + 1):
+        job, call = infer_job(double, ROW)
+        lanes.run(call, bytearray(job.value))
+    assert call.pace.may_be_short(job.body_bytes)
+    assert call.pace.is_short([torch.from_numpy(ROW)])
+
+
+def test_a_deadline_that_passes(uvicorn_server: Process, loop_count: int):
+    inputs = [
+        entry("x", [1], data=[1.0]),
+        entry("n", [1], "INT64", data=[loop_count]),
+    ]
+    body, _ = body_of(inputs)
+    connection = http.client.HTTPConnection(urlsplit(uvicorn_server.url).netloc, timeout=LIMIT_S)
+    connection.request("POST", "/v2/models/slow.pt/infer", body, {"X-Request-Timeout-Ms": "20"})
+    with connection.getresponse() as response:
+        document = json.loads(response.read())
+    assert response.status == 504
+    assert list(document) == ["error"]
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "keys"
+    path.write_text(KEY)
+    return path
+
+
+def given(array: np.ndarray) -> list[triton.InferInput]:
+    x = triton.InferInput("x", list(array.shape), "FP32")
+    return [x.set_data_from_numpy(array)]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_keys(model_root: Path, start: Callable[..., Process], key_file: Path, is_open: bool):
+    flags = ["--open-health"] if is_open else []
+    process = start(model_root, "--port", "0", "--api-key-file", key_file, *flags)
+    with triton.InferenceServerClient(urlsplit(process.url).netloc) as client:
+        assert client.is_server_live() is is_open
+        assert client.is_server_ready() is is_open
+        with pytest.raises(InferenceServerException, match="Unauthorized: send a key") as raised:
+            client.infer("echo.pt", given(ROW))
+        assert raised.value.status() == "401"
+        headers = {"Authorization": f"Bearer {KEY}"}
+        assert client.is_server_live(headers=headers)
+        result = client.infer("echo.pt", given(ROW), headers=headers)
+        assert np.array_equal(result.as_numpy("output_0"), ROW)
+
+
+def test_all_workers_load_and_unload_and_are_counted(tmp_path: Path, start: Callable[..., Process]):
+    for name in ("echo.pt", "two.pt"):
+        scripted(*SOURCES[name]).save(tmp_path / name)
+    process = start(tmp_path, "--port", "0", "--workers", "2")
+    with (
+        triton.InferenceServerClient(urlsplit(process.url).netloc, concurrency=4) as client,
+        Client(process.url) as other,
+    ):
+        client.load_model("echo.pt")
+        with urllib.request.urlopen(f"{process.url}/models/echo.pt", timeout=LIMIT_S) as response:
+            (place,) = json.load(response)["loaded"]
+        assert place["workers"] == 2
+        assert client.is_model_ready("echo.pt")
+        for pending in [client.async_infer("echo.pt", given(ROW)) for _ in range(8)]:
+            pending.get_result()
+        other.post("echo.pt", [tensor([1], [1.0])])
+        (statistics,) = client.get_inference_statistics("echo.pt")["model_stats"]
+        assert statistics["inference_count"] == 9  # whatever contract was spoken
+        assert statistics["inference_stats"]["compute_infer"]["count"] == 9
+        client.unload_model("echo.pt")
+        assert not client.is_model_ready("echo.pt")
+        index = {each["name"]: each["state"] for each in client.get_model_repository_index()}
+        assert index == {"echo.pt": "UNAVAILABLE", "two.pt": "UNAVAILABLE"}

@@ -1,0 +1,304 @@
+"""The document says what the application has: its routes, its errors, and what models take."""
+
+import http.client
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import falcon.inspect
+import pytest
+import torch
+
+from tests.codecs.json.test_types import enveloped, plain
+from tests.support.client import LIMIT_S, Client, tensor
+from tests.support.process import Process
+from tests.support.typed_models import CASES, Case, file_of, save_in_a_process
+from torch_serving import errors
+from torch_serving.codecs.json._decoder import Argument, Decoder, Makers, Plan
+from torch_serving.codecs.signature import read, tell
+from torch_serving.config import Config
+from torch_serving.engine.engine import Engine
+from torch_serving.errors import ServingError
+from torch_serving.http import app
+from torch_serving.http.openapi.context import Facts, example, keys_of, known_of
+from torch_serving.http.openapi.document import OPERATIONS, document
+from torch_serving.http.openapi.number_schemas import ELEMENTS, element
+from torch_serving.models._cache import Cache
+from torch_serving.models.backends.torchscript.schema import Signature
+from torch_serving.models.loader import load
+from torch_serving.models.repository import Models
+from torch_serving.server.ipc.loaded_models import Inventory
+from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.service.management import Management
+from torch_serving.telemetry.prometheus import Metrics
+
+jsonschema_rs = pytest.importorskip("jsonschema_rs")
+
+METHODS = {"get", "post", "put", "delete", "patch"}
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    shared = Shared()
+    models = Models(tmp_path_factory.mktemp("root"), Cache(1, 0))
+    management = Management(models, shared)
+    return app.create_app(Config(), models, Engine(1, set()), management, Metrics(shared))
+
+
+def registered(application: Any) -> dict[str, set[str]]:
+    """The methods of each route that somebody wrote."""
+    return {
+        route.path: {m.method.lower() for m in route.methods if not m.internal} & METHODS
+        for route in falcon.inspect.inspect_routes(application)
+    }
+
+
+def test_every_route_has_its_operations_and_no_other(application: Any):
+    described = {
+        template: {operation.method for operation in operations}
+        for template, operations in OPERATIONS.items()
+    }
+    assert described == registered(application)
+
+
+def test_paths_lead_to_the_routes_that_they_describe(application: Any):
+    """With a value in the place of each parameter, the router finds the route of the table."""
+    for template, operations in OPERATIONS.items():
+        for operation in operations:
+            path = operation.path.replace("{", "").replace("}", "")
+            _, _, _, found = application._router.find(path, None)
+            assert found == template, operation.path
+
+
+def test_paths_tell_their_methods(uvicorn_server: Process):
+    """Those that share a route, too: their resources read the path."""
+    by_path: dict[str, set[str]] = {}
+    for operations in OPERATIONS.values():
+        for operation in operations:
+            by_path.setdefault(operation.path, set()).add(operation.method.upper())
+    known = {"identifier": "echo.pt", "model": "echo.pt", "version": "1", "name": "start.js"}
+    for path, methods in by_path.items():
+        target = path.format(**known)
+        status, headers, _ = ask(uvicorn_server.url, target, method="OPTIONS")
+        assert (status, set(headers["allow"].split(", "))) == (200, methods), path
+        other = "GET" if "GET" not in methods else "POST"
+        status, headers, _ = ask(uvicorn_server.url, target, method=other)
+        if path == "/models/{identifier}":  # a POST there is one to an unknown action
+            assert status == 404
+        else:
+            allowed = set(headers["allow"].split(", ")) - {"OPTIONS"}
+            assert (status, allowed) == (405, methods), path
+
+
+def leaves(error: type[ServingError]) -> Iterator[type[ServingError]]:
+    for each in error.__subclasses__():
+        yield from leaves(each)
+        yield each
+
+
+def test_every_error_appears():
+    """In an operation, or among those that belong to none."""
+    found = document(OPERATIONS, Facts([], [], ["cpu"], [], needs_key=True))
+    told = set()
+    for path in found["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                told |= {(int(status), text) for text in response["description"].split("; ")}
+    outside = found["components"]["responses"]
+    assert set(outside) == {"NotFound", "MethodNotAllowed"}
+    told.add((405, outside["MethodNotAllowed"]["description"]))
+    known = {(each.status, each.description) for each in leaves(ServingError)}
+    assert known - {(500, errors.ServerError.description)} <= told
+    assert told - {(200, "OK")} <= known
+
+
+def test_errors_below_v2_have_their_form():
+    """As documents, for every class, and not those of another."""
+    found = document(OPERATIONS, Facts([], [], ["cpu"], []))
+    operation = found["paths"]["/v2/models/{model}/infer"]["post"]
+    for status, response in operation["responses"].items():
+        if status != "200":
+            schema = response["content"]["application/json"]["schema"]
+            takes = jsonschema_rs.validator_for({**schema, "components": found["components"]})
+            for description in response["description"].split("; "):
+                assert takes.is_valid({"error": description})
+                assert takes.is_valid({"error": f"{description}: something"})
+            assert not takes.is_valid({"error": "Another"})
+
+
+def test_operations_have_names_of_their_own():
+    names = [each.name for operations in OPERATIONS.values() for each in operations]
+    assert len(names) == len(set(names))
+
+
+def test_keys_are_asked_for_where_they_are_needed():
+    facts = Facts([], [], ["cpu"], [], True, frozenset({"/healthcheck"}))
+    found = document(OPERATIONS, facts)
+    assert set(found["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    assert found["security"] == [{"bearer": []}, {"apiKey": []}]
+    health = found["paths"]["/healthcheck"]["get"]
+    assert health["security"] == []
+    assert "401" not in health["responses"]
+    assert "401" in found["paths"]["/serve"]["post"]["responses"]
+    assert "security" not in document(OPERATIONS, facts._replace(needs_key=False))
+
+
+# What one number of a data type may be.
+@pytest.mark.parametrize(
+    ("data_type", "taken", "refused"),
+    [
+        ("bool", [True, False, 0, 1], [2, -1, 0.5, "NaN"]),
+        ("uint8", [0, 255], [-1, 256, 0.5, True]),
+        ("int64", [-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
+        ("uint64", [0, 2**64 - 1], [-1, 2**64]),
+        ("float16", [65504, 65519.9, "NaN", "Infinity"], [65520, -65520, "nan", True]),
+        ("float32", [3.4028235e38, 3.4028235677973366e38], [3.402823567797337e38, None]),
+        ("bfloat16", [3.3895314e38], [3.4e38]),
+        ("float64", [1.7976931348623157e308, 0.1], ["1"]),
+        ("complex64", [0.5, "NaN"], [3.5e38]),
+    ],
+)
+def test_numbers(data_type: str, taken: list[Any], refused: list[Any]):
+    schema = jsonschema_rs.validator_for(element(data_type))
+    assert [each for each in taken if not schema.is_valid(each)] == []
+    assert [each for each in refused if schema.is_valid(each)] == []
+
+
+def test_numbers_are_what_the_decoder_takes():
+    """At the ends of each type's range, schema and decoder agree."""
+    make = Makers(tensor=lambda array: array, bfloat16=lambda array: array)
+    decoder = Decoder([Argument("x", Plan("tensor", "Tensor"))], make)
+    for data_type in ELEMENTS:
+        pairs = 2 if data_type.startswith("complex") else 1
+        schema = element(data_type)
+        branches = schema.get("anyOf", [schema])
+        for limit in {*limits_of(branches), 0, 1, -1, 2, 0.5}:
+            allowed = jsonschema_rs.validator_for(schema).is_valid(limit)
+            body = {"type": "tensor", "data_type": data_type, "value": [limit] * pairs}
+            assert is_taken(decoder, [body]) == allowed, (data_type, limit)
+
+
+def limits_of(branches: list[dict[str, Any]]) -> Iterator[float]:
+    for branch in branches:
+        for name, limit in branch.items():
+            if name.lower().endswith(("minimum", "maximum")):
+                isint = isinstance(limit, int)
+                yield from (
+                    (limit - 1, limit, limit + 1)
+                    if isint
+                    else (
+                        math.nextafter(limit, 0),
+                        limit,
+                        math.nextafter(limit, math.copysign(math.inf, limit)),
+                    )
+                )
+
+
+def is_taken(decoder: Any, body: dict[str, Any]) -> bool:
+    try:
+        decoder.decode(json.dumps(body).encode())
+    except ServingError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of all types."""
+    folder = tmp_path_factory.mktemp("typed")
+    save_in_a_process(folder)
+    return folder
+
+
+def schema_for(signature: Signature, part: str) -> Any:
+    """A validator of what a method takes, or gives."""
+    told = {"m": {"forward": tell(signature)}}
+    known = known_of([{"identifier": "m", "loaded_s": 0, "methods": told["m"]}], ["m"])
+    found = document(OPERATIONS, Facts(["m"], known, ["cpu"], []))
+    reference = {"$ref": f"#/components/schemas/m.forward.{part}"}
+    return jsonschema_rs.validator_for({**reference, "components": found["components"]})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.type)
+def test_what_a_model_takes_and_gives(root: Path, case: Case):
+    """Each type of the contract, in each form, and what is no value of it."""
+    method = load(root / file_of(case.type), torch.device("cpu")).method("forward")
+    (argument,) = method.signature.arguments
+    takes = schema_for(method.signature, "arguments")
+    for body in ([enveloped(case.value)], {argument.name: plain(case.value)}):
+        assert is_taken(method, body), body
+        assert [str(each) for each in takes.iter_errors(body)] == []
+    for body in ([], {"unknown": 1}, [{"type": "unknown", "value": 1}], 0, "text", [[[["x"]]]]):
+        assert is_taken(method, body) == takes.is_valid(body), body
+    shown = example(method.signature)
+    assert takes.is_valid(shown)
+    assert is_taken(method, shown)
+    inputs = method.decode(json.dumps([enveloped(case.value)]).encode())
+    answer = json.loads(method.encode(method.run(inputs)))["result"]
+    assert [str(each) for each in schema_for(method.signature, "result").iter_errors(answer)] == []
+
+
+def test_signatures_come_back_as_they_were_told(root: Path):
+    for case in CASES:
+        signature = load(root / file_of(case.type), torch.device("cpu")).method("forward").signature
+        again = read(json.loads(json.dumps(tell(signature))))
+        assert str(again) == str(signature)
+        assert tell(again) == tell(signature)
+
+
+def test_keys_of_components():
+    assert keys_of(["a b.pt", "a_b.pt", "ä.pt", "x/y.pt"]) == [
+        *("a_b.pt", "a_b.pt_2", "_.pt", "x_y.pt")
+    ]
+
+
+def test_a_live_document(uvicorn_server: Process, model_root: Path):
+    """It tells of models that are in memory, and of no other."""
+    with Client(uvicorn_server.url, secrets=[model_root.name]) as client:
+        assert client.post("deep/er/a b,é&+.pt", [tensor([1], [1.0])]).status == 200
+        assert client.post("raising.pt", [tensor([1], [1.0])]).status == 400
+    assert ask(uvicorn_server.url, "/models/mlp.pt", method="DELETE")[0] == 200
+    found = ask(uvicorn_server.url, "/openapi.json")[2]
+    titles = {each.get("title") for each in found["components"]["schemas"].values()}
+    assert "deep/er/a b,é&+.pt: forward" in titles
+    assert "mlp.pt: forward" not in titles
+    path = "/v2/models/deep/er/a%20b%2C%C3%A9%26%2B.pt/infer"
+    assert "post" in found["paths"][path]
+    servable = found["paths"]["/serve"]["post"]["parameters"][0]
+    assert "mlp.pt" in servable["schema"]["enum"]
+
+
+def test_all_workers_tell_of_a_model_that_one_has(model_root: Path, start: Callable[..., Process]):
+    process = start(model_root, "--port", "0", "--workers", "2")
+    with Client(process.url) as client:
+        assert client.post("echo.pt", [tensor([1], [1.0])]).status == 200
+    for _ in range(6):  # each on a connection of its own, taken in turn
+        found = ask(process.url, "/openapi.json")[2]
+        assert "echo.pt.forward.arguments" in found["components"]["schemas"]
+
+
+def ask(
+    url: str, target: str, headers: dict[str, str] | None = None, method: str = "GET"
+) -> tuple[int, Any, Any]:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=LIMIT_S)
+    connection.request(method, target, None, headers or {})
+    with connection.getresponse() as response:
+        body = response.read()
+    connection.close()
+    is_json = response.headers["content-type"] == "application/json"
+    text = body.decode("utf-8", "replace")
+    return response.status, response.headers, json.loads(text) if is_json and text else text
+
+
+def test_models_are_told_of_where_their_signatures_have_no_room():
+    inventory = Inventory()
+    inventory.enter(0)
+    models = [{"identifier": str(each), "methods": {"forward": "x" * 8000}} for each in range(200)]
+    inventory.publish(models[:100])
+    assert inventory.read() == [models[:100]]
+    inventory.publish(models)
+    assert inventory.read() == [[{**each, "methods": {}} for each in models]]

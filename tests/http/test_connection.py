@@ -1,0 +1,326 @@
+"""One connection of the protocol, with an application that is nothing but quick, slow or large."""
+
+import asyncio
+import functools
+import gc
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from uvicorn.server import ServerState
+
+from tests.support.client import LIMIT_S
+from torch_serving.http._connection import Protocol, Settings
+
+LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
+RECEIVE_BUFFER = 4096
+FIELD = b"X-Name: value\r\n"
+
+
+def get(path: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
+    head = b"".join(header + b"\r\n" for header in headers)
+    return b"GET " + path + b" HTTP/" + version + b"\r\nHost: x\r\n" + head + b"\r\n"
+
+
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+class Bare:
+    """A server of the protocol; `asked` are the paths and headers that its application saw."""
+
+    keep_alive_s = 0.2  # also for a client to read on
+    max_body_bytes = 1 << 20
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+        self.refused: list[int] = []
+        self.state = ServerState()
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope["path"])
+        while (await receive()).get("more_body"):
+            pass
+        self.headers.append(scope["headers"])
+        if scope["path"] == "/slow":
+            await asyncio.sleep(2 * self.keep_alive_s)
+        body = LARGE if scope["path"] == "/large" else scope["path"].encode()
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def answered(self, status: int, elapsed_s: float) -> None:
+        self.refused.append(status)
+
+    def protocol(self) -> Callable[[], Protocol]:
+        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
+        settings = Settings(self.application, None, self, *limits)
+        return functools.partial(Protocol, settings, server_state=self.state)
+
+    async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
+        """Let a client of an own server do something."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self.protocol(), "127.0.0.1", 0)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            client.setblocking(False)
+            await loop.sock_connect(client, server.sockets[0].getsockname())
+            try:
+                await asyncio.wait_for(use(Connection(client)), LIMIT_S)
+            finally:
+                server.close()
+
+
+class Connection:
+    def __init__(self, client: socket.socket) -> None:
+        self._socket = client
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self._socket, data)
+
+    async def flood(self, data: bytes) -> bool:
+        """Send until the server wants no more; return whether it came to that."""
+        try:
+            for _ in range(1000):
+                await self.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        return False
+
+    async def answers(self) -> bytes:
+        """All that comes until the server closes the connection."""
+        received = bytearray()
+        while data := await self._loop.sock_recv(self._socket, 1 << 16):
+            received += data
+        return bytes(received)
+
+
+@pytest.fixture
+def bare() -> Bare:
+    return Bare()
+
+
+def run(bare: Bare, use: Callable[[Connection], Awaitable[None]]) -> None:
+    uvloop.run(bare.serve(use))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        get(b"/large"),
+        get(b"/large", b"Connection: close"),
+        get(b"/large", version=b"1.0"),
+        get(b"/large") + get(b"/a"),
+        get(b"/large") + b"no http\r\n\r\n",
+        get(b"/large") + get(b"/a") + b"no http\r\n\r\n",
+        get(b"/large") + get(b"/a") + CHUNKED + b"z\r\n",
+    ],
+)
+def test_a_client_that_does_not_read_is_let_go(bare: Bare, requests: bytes):
+    async def use(connection: Connection) -> None:
+        await connection.send(requests)
+        await until(lambda: "/large" in bare.asked)
+        await until(lambda: not bare.state.connections)
+
+    run(bare, use)
+
+
+def test_a_request_behind_a_large_answer_has_its_time(bare: Bare):
+    bare.keep_alive_s = 1
+
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/large") + get(b"/slow", b"Connection: close"))
+        answers = await connection.answers()
+        assert answers.count(b"HTTP/1.1 200") == 2
+        assert answers.endswith(b"/slow")
+
+    run(bare, use)
+
+
+@pytest.mark.parametrize("header", [b"Connection: close", b"Accept: */*"])
+def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
+    bare: Bare, header: bytes
+):
+    bare.keep_alive_s = LIMIT_S
+
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/large", header))
+        await until(lambda: bool(bare.headers))
+        for protocol in bare.state.connections:
+            protocol.shutdown()
+        await asyncio.sleep(1)
+        head, _, body = (await connection.answers()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == LARGE
+
+    run(bare, use)
+
+
+@pytest.mark.parametrize("sent", [0, 5, 20])
+def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(bare: Bare, sent: int):
+    request = get(b"/a")
+
+    async def use(connection: Connection) -> None:
+        await until(lambda: bool(bare.state.connections))
+        await connection.send(request[:sent])
+        await asyncio.sleep(0.05)
+        for protocol in bare.state.connections:
+            protocol.shutdown()
+        await connection.send(request[sent:])
+        answers = await connection.answers()
+        assert answers.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answers
+
+    run(bare, use)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    "bad", [b"no http\r\n\r\n", get(b"http://x:99999/"), get(b"/a").replace(b"1.1", b"2.0")]
+)
+def test_all_requests_before_a_broken_one_are_answered(bare: Bare, count: int, bad: bytes):
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/slow") + get(b"/a") * (count - 1) + bad)
+        answers = await connection.answers()
+        assert answers.count(b"HTTP/1.1 200 OK") == count
+        assert answers.count(b"connection: close") == 1
+        assert answers.endswith(b"/a" if count > 1 else b"/slow")
+
+    run(bare, use)
+    assert len(bare.asked) == count
+    assert bare.refused == [400]
+
+
+def test_a_broken_request_after_an_answer_is_told(bare: Bare):
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/a"))
+        await until(lambda: bool(bare.headers))
+        await connection.send(get(b"http://x:99999/"))
+        answers = await connection.answers()
+        assert (answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 400")) == (1, 1)
+
+    run(bare, use)
+    assert bare.refused == [400]
+
+
+def test_a_target_without_a_path_means_the_root(bare: Bare):
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"http://x", b"Connection: close"))
+        assert (await connection.answers()).endswith(b"\r\n\r\n/")
+
+    run(bare, use)
+
+
+def test_trailers_are_no_headers(bare: Bare):
+    trailers = b"0\r\nAuthorization: Bearer x\r\nX-Request-Id: mine\r\n\r\n"
+
+    async def use(connection: Connection) -> None:
+        await connection.send(CHUNKED + trailers + get(b"/b", b"Connection: close"))
+        answers = await connection.answers()
+        assert answers.count(b"HTTP/1.1 200") == 2
+        assert b"mine" not in answers
+
+    run(bare, use)
+    assert [name for name, _ in bare.headers[0]] == [b"host", b"transfer-encoding"]
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [(b"0\r\n", FIELD * 1000), (b"0\r\nX-Name: ", b"a" * 10_000), (b"3;a=", b"b" * 10_000)],
+)
+def test_what_is_no_body_has_a_limit_too(bare: Bare, first: bytes, more: bytes):
+    """Trailers, one of them, and an extension of a chunk that never end."""
+
+    async def use(connection: Connection) -> None:
+        await connection.send(CHUNKED + first)
+        assert await connection.flood(more)
+
+    run(bare, use)
+    assert bare.refused == [431]
+
+
+BODY = get(b"/smuggled")
+LENGTH = b"Content-Length: %d" % len(BODY)
+UPGRADE = get(b"/a", LENGTH, b"Connection: Upgrade", b"UpGrade: h2c").replace(b"GET", b"POST", 1)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [UPGRADE + BODY],
+        [UPGRADE, BODY],
+        [UPGRADE[:30], UPGRADE[30:], BODY],
+        [get(b"/first") + UPGRADE, BODY],
+    ],
+)
+def test_a_body_is_never_taken_for_a_request(bare: Bare, pieces: list[bytes]):
+    """Where a wish for another protocol could not be hidden from the parser."""
+
+    async def use(connection: Connection) -> None:
+        for piece in pieces:
+            await connection.send(piece)
+            await asyncio.sleep(0.05)
+        answers = await connection.answers()
+        assert answers.count(b"connection: close") <= 1
+
+    run(bare, use)
+    assert bare.asked in ([], ["/first"])
+
+
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
+def test_a_wish_for_another_protocol_is_ignored(bare: Bare, name: bytes):
+    async def use(connection: Connection) -> None:
+        wish = get(b"/a", b"Connection: Upgrade, HTTP2-Settings", name + b": h2c")
+        await connection.send(wish + get(b"/b", b"Connection: close"))
+        answers = await connection.answers()
+        assert answers.count(b"HTTP/1.1 200") == 2
+
+    run(bare, use)
+
+
+def alive() -> int:
+    return sum(type(each) is Protocol for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_closed_connection_is_gone_at_once(
+    bare: Bare, certificate: tuple[Path, Path], is_secure: bool
+):
+    """It is not left to the garbage collector, which can't see how large its buffers are."""
+    here = ssl.create_default_context(cafile=certificate[0]) if is_secure else None
+    there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if is_secure else None
+    if there:
+        there.load_cert_chain(*certificate)
+
+    async def use() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(bare.protocol(), "127.0.0.1", 0, ssl=there)
+        address = server.sockets[0].getsockname()
+        try:
+            for _ in range(4):
+                reader, writer = await asyncio.open_connection(*address, ssl=here)
+                writer.write(get(b"/a", b"Connection: close"))
+                assert (await reader.read()).endswith(b"/a")
+                writer.close()
+            assert len(bare.asked) == 4
+            await asyncio.wait_for(until(lambda: alive() == before), LIMIT_S)
+        finally:
+            server.close()
+
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        uvloop.run(use())
+    finally:
+        gc.enable()

@@ -1,0 +1,328 @@
+"""Models with a load function that only pretends; what is loaded is seen from its paths."""
+
+import os
+import threading
+import tracemalloc
+import weakref
+from collections.abc import Callable
+from concurrent.futures import wait
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.client import LIMIT_S, in_threads
+from torch_serving.errors import InvalidServable
+from torch_serving.models._cache import Cache
+from torch_serving.models.integrity import OpenFile
+from torch_serving.models.repository import Models
+from torch_serving.models.servable import Label
+from torch_serving.models.settings import Settings
+from torch_serving.telemetry._counters import Counts, Statistics
+
+CPU = torch.device("cpu")
+
+
+class Fake:
+    """Stands for a servable."""
+
+    def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+        self.label = Label(path.name)
+        self.identifier = path.name
+        self.warning = ""
+        self.bytes = lambda: 1
+        self.path = path
+        self.device = device
+        self.identity = identity
+        self.content = path.read_bytes()
+
+    def count_in(self, statistics: Statistics) -> None:
+        pass
+
+    def method(self, name: str) -> Any:
+        return SimpleNamespace(counts=Counts())
+
+    def entry(self) -> dict[str, Any]:
+        return {"identifier": self.identifier, "device": str(self.device)}
+
+
+class Folder:
+    """A model root, its models, and the paths that were loaded."""
+
+    def __init__(self, root: Path, capacity: int = 100, buffer: int = 0) -> None:
+        self.root = root
+        self.loads: list[Path] = []
+        self.before_load: Callable[[Path], object] = lambda path: None
+        self.models = Models(root, Cache(capacity, buffer), self.load)
+
+    def load(
+        self,
+        path: Path,
+        device: torch.device,
+        identity: tuple[int, ...],
+        settings: Settings,
+        digest: str | None,
+        survives: Callable[[OpenFile], bool],
+    ) -> Fake:
+        self.loads.append(path)
+        self.before_load(path)
+        return Fake(path, device, identity)
+
+    def ask(self, identifier: str, device: torch.device = CPU, probability: float = 0.0) -> Fake:
+        """What a request does."""
+        found = self.models.get(identifier, device, probability)
+        if found is None:
+            found = self.models.load(identifier, device).result(LIMIT_S)
+        return found
+
+    def write(self, *names: str) -> None:
+        for name in names:
+            (self.root / name).write_bytes(name.encode())
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    (tmp_path / "root").mkdir()
+    folder = Folder(tmp_path / "root")
+    yield folder
+    folder.models.close()
+
+
+def refuse(path: Path) -> None:
+    raise InvalidServable("broken")
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "",
+        ".",
+        "..",
+        "../secret.pt",
+        "sub/../../secret.pt",
+        "./../secret.pt",
+        "/etc/passwd",
+        "//etc/passwd",
+        "%2e%2e/secret.pt",
+        "..%2fsecret.pt",
+        "a.pt\0",
+        "\0",
+        "..\\secret.pt",
+        "out.pt",
+        "elsewhere/secret.pt",
+        "elsewhere/../secret.pt",
+        "loop.pt",
+        "dangling.pt",
+        "null.pt",
+        "pipe.pt",
+        "socket.pt",
+        "sub",
+        "sub/",
+        "none.pt",
+        "a.pt/none.pt",
+        "x" * 300,
+        "x" * 100_000,
+        "x/" * 5000,
+        "\udcff.pt",
+    ],
+)
+def test_nothing_but_files_below_the_root_is_opened(folder: Folder, identifier: str):
+    root, outside = folder.root, folder.root.parent
+    folder.write("a.pt")
+    (root / "sub").mkdir()
+    (outside / "secret.pt").write_bytes(b"")
+    (root / "out.pt").symlink_to(outside / "secret.pt")
+    (root / "elsewhere").symlink_to(outside)
+    (root / "loop.pt").symlink_to("loop.pt")
+    (root / "dangling.pt").symlink_to("nowhere.pt")
+    (root / "null.pt").symlink_to("/dev/null")
+    os.mkfifo(root / "pipe.pt")
+    for _ in range(2):
+        with pytest.raises(InvalidServable) as caught:
+            folder.ask(identifier)
+        assert caught.value.detail.endswith("`: there is no such file below the model root")
+        assert len(caught.value.detail) < 200
+    assert folder.loads == []
+    assert folder.models.cache.stats().size == 0
+
+
+@pytest.mark.parametrize("identifier", ["in.pt", "sub/link.pt", "./a.pt", "sub/../a.pt", "a.pt/"])
+def test_links_that_stay_below_the_root(folder: Folder, identifier: str):
+    folder.write("a.pt")
+    (folder.root / "sub").mkdir()
+    (folder.root / "in.pt").symlink_to("a.pt")
+    (folder.root / "sub" / "link.pt").symlink_to("../in.pt")
+    assert folder.ask(identifier).content == b"a.pt"
+    assert folder.loads == [folder.root / "a.pt"]
+
+
+def test_a_root_that_is_a_link(tmp_path: Path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    folder = Folder(tmp_path / "link")
+    folder.write("a.pt")
+    assert folder.ask("a.pt").path == tmp_path / "real" / "a.pt"
+
+
+def test_spellings_of_one_name_are_one_model(folder: Folder):
+    folder.write("a.pt")
+    assert folder.ask("a.pt") is folder.ask("./a.pt") is folder.ask("b/../a.pt")
+    assert len(folder.loads) == 1
+
+
+def test_devices_are_kept_apart(folder: Folder):
+    folder.write("a.pt")
+    meta = torch.device("meta")
+    assert folder.ask("a.pt", meta) is not folder.ask("a.pt")
+    assert folder.ask("a.pt", meta).device == meta
+
+
+def test_64_threads_load_a_cold_model_once(folder: Folder):
+    folder.write("a.pt")
+    together = threading.Barrier(64)
+
+    def ask(_: int) -> Fake:
+        together.wait(LIMIT_S)
+        return folder.ask("a.pt")
+
+    assert len({id(found) for found in in_threads(64, ask)}) == 1
+    assert len(folder.loads) == 1
+
+
+def test_64_threads_get_the_same_error(folder: Folder):
+    folder.write("a.pt")
+    together = threading.Barrier(64)
+    all_wait = threading.Event()
+
+    def fail(path: Path) -> None:
+        all_wait.wait(LIMIT_S)
+        refuse(path)
+
+    def ask(_: int) -> InvalidServable:
+        future = folder.models.load("a.pt", CPU)
+        together.wait(LIMIT_S)
+        all_wait.set()
+        error = future.exception(LIMIT_S)
+        assert isinstance(error, InvalidServable)
+        return error
+
+    folder.before_load = fail
+    assert len({id(error) for error in in_threads(64, ask)}) == 1
+    assert len(folder.loads) == 1
+
+
+def test_failed_loads_are_not_remembered(folder: Folder):
+    folder.write("a.pt")
+    folder.before_load = refuse
+    for _ in range(2):
+        with pytest.raises(InvalidServable, match="broken"):
+            folder.ask("a.pt")
+    folder.before_load = lambda path: None
+    assert folder.ask("a.pt").content == b"a.pt"
+    assert len(folder.loads) == 3
+
+
+def test_errors_that_nobody_expected_reach_who_waits(folder: Folder):
+    folder.write("a.pt")
+    folder.before_load = lambda path: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        folder.ask("a.pt")
+    folder.before_load = lambda path: None
+    assert folder.ask("a.pt").content == b"a.pt"
+
+
+def test_a_file_that_was_replaced_is_loaded_anew(folder: Folder):
+    folder.write("a.pt")
+    old = folder.ask("a.pt")
+    for index in range(20):
+        folder.write("next.pt")
+        content = b"%04d" % index  # the same size each time
+        (folder.root / "next.pt").write_bytes(content)
+        os.replace(folder.root / "next.pt", folder.root / "a.pt")
+        assert folder.ask("a.pt").content == content
+    assert old.content == b"a.pt"
+    assert len(folder.loads) == 21
+    assert folder.models.cache.stats().size == 1
+
+
+def test_a_link_that_points_elsewhere_now_is_another_model(folder: Folder):
+    folder.write("a.pt", "b.pt")
+    (folder.root / "link.pt").symlink_to("a.pt")
+    assert folder.ask("link.pt").content == b"a.pt"
+    (folder.root / "new.pt").symlink_to("b.pt")
+    os.replace(folder.root / "new.pt", folder.root / "link.pt")
+    assert folder.ask("link.pt").content == b"b.pt"
+
+
+def test_a_file_that_is_gone_is_not_served(folder: Folder):
+    folder.write("a.pt")
+    folder.ask("a.pt")
+    (folder.root / "a.pt").unlink()
+    with pytest.raises(InvalidServable, match="no such file"):
+        folder.ask("a.pt")
+
+
+def test_invalidation(folder: Folder):
+    folder.write("a.pt")
+    first = folder.ask("a.pt")
+    assert folder.ask("a.pt", probability=0.0) is first
+    assert folder.ask("a.pt", probability=1.0) is not first
+    assert len(folder.loads) == 2
+    for _ in range(200):
+        folder.ask("a.pt", probability=0.5)
+    assert 40 < len(folder.loads) < 160
+
+
+def test_different_models_load_side_by_side(folder: Folder):
+    folder.write("a.pt", "b.pt")
+    both = threading.Barrier(2)
+    folder.before_load = lambda path: both.wait(LIMIT_S)
+    futures = [folder.models.load(name, CPU) for name in ("a.pt", "b.pt")]
+    assert not wait(futures, LIMIT_S).not_done
+    assert [future.result().content for future in futures] == [b"a.pt", b"b.pt"]
+
+
+def test_a_loaded_model_is_found_while_another_loads(folder: Folder):
+    folder.write("a.pt", "b.pt")
+    found = folder.ask("a.pt")
+    gate = threading.Event()
+    folder.before_load = lambda path: gate.wait(LIMIT_S)
+    future = folder.models.load("b.pt", CPU)
+    assert folder.models.get("a.pt", CPU) is found
+    assert not future.done()
+    gate.set()
+    future.result(LIMIT_S)
+
+
+def test_models_beyond_capacity_and_buffer_are_freed(tmp_path: Path):
+    folder = Folder(tmp_path, capacity=2, buffer=1)
+    folder.write("a.pt", "b.pt", "c.pt", "d.pt")
+    held = [weakref.ref(folder.ask(name)) for name in ("a.pt", "b.pt", "c.pt")]
+    assert all(reference() for reference in held)
+    folder.ask("a.pt")  # the most recently used
+    folder.ask("d.pt")
+    folder.models.load("d.pt", CPU).result(LIMIT_S)  # the loader is through with what it evicted
+    assert [reference() is not None for reference in held] == [True, False, False]
+    assert folder.models.cache.stats().size == 2
+    folder.models.close()
+
+
+@pytest.mark.parametrize("length", [20, 20_000])
+def test_unknown_identifiers_take_no_memory(folder: Folder, length: int):
+    def ask_for(numbers: range) -> None:
+        for number in numbers:
+            with pytest.raises(InvalidServable):
+                folder.ask(f"{number:0{length}d}.pt")
+
+    ask_for(range(100))
+    tracemalloc.start()
+    try:
+        ask_for(range(100, 20_000))
+        grown_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown_bytes < 8 << 20  # a cache of a few thousand short names
+    assert folder.models.cache.stats().size == 0
+    assert folder.loads == []

@@ -1,0 +1,224 @@
+"""What files beside a model say: settings, and requests to warm it up with."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.client import Client, tensor
+from tests.support.process import Process
+from tests.support.servables import mlp, scripted
+from torch_serving.errors import InvalidServable
+from torch_serving.models.files import MOST_BYTES
+from torch_serving.models.loader import load
+from torch_serving.models.settings import Settings, WarmUp, read_settings
+
+CPU = torch.device("cpu")
+BODY = json.dumps([tensor([1, 2], [1.0, 2.0])])
+GOOD = "return x * 2"
+
+
+def read(folder: Path, toml: str = "", warm_up: str | None = None) -> Settings:
+    (folder / "m.toml").write_text(toml)
+    if warm_up is not None:
+        (folder / "m.warmup.json").write_text(warm_up)
+    return read_settings(folder / "m.pt", Settings(max_batch=7))
+
+
+def test_without_files_the_defaults_hold(tmp_path: Path):
+    assert read_settings(tmp_path / "m.pt", Settings(max_batch=7)) == Settings(max_batch=7)
+    assert read(tmp_path) == Settings(max_batch=7)
+
+
+def test_all_settings(tmp_path: Path):
+    text = 'device = "cpu"\nbatch = true\nmax_batch = 16\nfreeze = true\noptimize = false\n'
+    assert read(tmp_path, text) == Settings("cpu", True, 16, True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "bodies"),
+    [
+        ("warmup = ['[1]', '{\"x\": 2}']", [b"[1]", b'{"x": 2}']),
+        ("warmup = [[1, 2], {x = 2, s = 'a'}]", [b"[1, 2]", b'{"x": 2, "s": "a"}']),
+        ("[[warmup]]\nx = 1\n[[warmup]]\nx = 2", [b'{"x": 1}', b'{"x": 2}']),
+        ("warmup = []", []),
+    ],
+)
+def test_requests_in_the_settings(tmp_path: Path, text: str, bodies: list[bytes]):
+    warm_ups = read(tmp_path, f"# a comment\n{text}").warmup
+    assert list(warm_ups) == [WarmUp("m.toml line 2", body) for body in bodies]
+
+
+@pytest.mark.parametrize(
+    ("text", "warm_ups"),
+    [
+        ("[1]", [("m.warmup.json", b"[1]")]),
+        ("[\n  1,\n  2\n]\n", [("m.warmup.json", b"[\n  1,\n  2\n]\n")]),
+        ("[1]\n\n[2]\n", [("m.warmup.json line 1", b"[1]"), ("m.warmup.json line 3", b"[2]")]),
+        ("", []),
+    ],
+)
+def test_requests_in_a_file(tmp_path: Path, text: str, warm_ups: list[tuple[str, bytes]]):
+    assert list(read(tmp_path, warm_up=text).warmup) == [WarmUp(*each) for each in warm_ups]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("batch = true\nbach = true", "m.toml line 2: unknown key `bach`; known are device, batch"),
+        ("[limits]\nx = 1", "m.toml line 1: unknown key `limits`"),
+        ("\n\nbatch = 1", "m.toml line 3: `batch`: expected true or false, got 1"),
+        ("max_batch = true", "m.toml line 1: `max_batch`: expected a whole number, got True"),
+        ("max_batch = '8'", "m.toml line 1: `max_batch`: expected a whole number, got '8'"),
+        ("max_batch = 1", "m.toml line 1: `max_batch`: expected 2 to 65536, got 1"),
+        ("max_batch = 100000", "m.toml line 1: `max_batch`: expected 2 to 65536"),
+        ("device = 1", "m.toml line 1: `device`: expected a string"),
+        ("warmup = 'x'", "m.toml line 1: `warmup`: expected a list of requests"),
+        ("batch = \n", "m.toml: Invalid value (at line 1"),
+        ("batch = true\nbatch = true\n", "m.toml: Cannot overwrite a value (at line 2"),
+    ],
+)
+def test_wrong_settings_are_told_with_file_and_line(tmp_path: Path, text: str, words: str):
+    with pytest.raises(InvalidServable) as caught:
+        read(tmp_path, text)
+    assert caught.value.detail.startswith(words)
+    assert str(tmp_path) not in caught.value.detail
+
+
+def test_settings_that_are_no_text(tmp_path: Path):
+    (tmp_path / "m.toml").write_bytes(b"\xff")
+    with pytest.raises(InvalidServable, match=r"m\.toml: it is not UTF-8"):
+        read_settings(tmp_path / "m.pt", Settings())
+    (tmp_path / "m.toml").unlink()
+    (tmp_path / "m.toml").mkdir()
+    with pytest.raises(InvalidServable, match=r"m\.toml: it is no regular file"):
+        read_settings(tmp_path / "m.pt", Settings())
+
+
+def loaded(folder: Path, module: torch.jit.ScriptModule, **settings: object):
+    module.save(folder / "m.pt")
+    return load(folder / "m.pt", CPU, settings=Settings(**settings))  # type: ignore[arg-type]
+
+
+def warm_ups(*bodies: str) -> tuple[WarmUp, ...]:
+    return tuple(WarmUp("m.warmup.json line 1", body.encode()) for body in bodies)
+
+
+@pytest.mark.usefixtures("every_run_is_short")
+def test_a_model_that_was_warmed_up_has_run(tmp_path: Path):
+    method = loaded(
+        tmp_path, scripted("x: Tensor", "Tensor", GOOD), batch=True, warmup=warm_ups(BODY)
+    ).method("forward")
+    assert method.batching is not None
+    assert method.batching.state == "on"
+    assert method.pace.may_be_short(len(BODY))
+
+
+@pytest.mark.parametrize(
+    ("body", "warm_up", "words"),
+    [
+        (GOOD, "[", "m.warmup.json line 1: Invalid JSON: byte 1"),
+        (GOOD, '["a"]', "m.warmup.json line 1: Invalid Input JSON: /0: expected an envelope"),
+        ("return x[:, 5]", BODY, "m.warmup.json line 1: Inference failed"),
+        ("return x.to_sparse()", BODY, "m.warmup.json line 1: Unsupported result"),
+    ],
+)
+def test_a_warm_up_request_that_fails_is_told(tmp_path: Path, body: str, warm_up: str, words: str):
+    with pytest.raises(InvalidServable) as caught:
+        loaded(tmp_path, scripted("x: Tensor", "Tensor", body), warmup=warm_ups(warm_up))
+    assert caught.value.detail.startswith(words)
+
+
+MLP_BODY = json.dumps([tensor([2, 16], list(range(32)))])
+
+
+@pytest.mark.parametrize("optimize", [False, True])
+def test_a_frozen_model_gives_the_same(tmp_path: Path, optimize: bool):
+    plain = loaded(tmp_path, mlp())
+    frozen = loaded(tmp_path, mlp(), freeze=True, optimize=optimize, warmup=warm_ups(MLP_BODY))
+    assert len(list(plain.module.parameters())) == 4
+    assert list(frozen.module.parameters()) == []
+    results = [
+        servable.method("forward").run(servable.method("forward").decode(MLP_BODY.encode()))
+        for servable in (plain, frozen)
+    ]
+    torch.testing.assert_close(*results)
+
+
+class Counting(torch.nn.Module):
+    """Freezing would fold what changes with each call into a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return x + self.count
+
+
+def test_a_model_that_freezing_changes_is_served_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    servable = loaded(
+        tmp_path, torch.jit.script(Counting().eval()), freeze=True, warmup=warm_ups(BODY)
+    )
+    assert list(servable.module.buffers()) != []
+    assert "m.pt: served as it is, not frozen: " in caplog.text
+
+
+def test_freezing_is_checked_with_a_request(tmp_path: Path):
+    with pytest.raises(InvalidServable, match=r"m\.toml: `freeze` and `optimize` are checked with"):
+        loaded(tmp_path, mlp(), freeze=True)
+
+
+def test_settings_over_http(tmp_path: Path, start: Callable[..., Process]):
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("good", "wrong", "nowhere"):
+        scripted("x: Tensor", "Tensor", GOOD).save(root / f"{name}.pt")
+    (root / "good.toml").write_text('device = "cpu"\nbatch = true\n')
+    (root / "good.warmup.json").write_text(BODY)
+    (root / "wrong.toml").write_text("batch = 3\n")
+    (root / "nowhere.toml").write_text('device = "cuda:99"\n')
+    url = start(root, "--port", "0", "--preload", "good.pt").url
+    with Client(url, secrets=[str(tmp_path)]) as client:
+        assert client.post("good.pt", BODY.encode()).result["value"] == [2.0, 4.0]
+        answer = client.post("wrong.pt", BODY.encode())
+        assert answer.status == 400
+        assert "`wrong.pt`: wrong.toml line 1: `batch`" in answer.document["detail"]
+        answer = client.post("nowhere.pt", BODY.encode())
+        assert answer.status == 400
+        assert "`nowhere.pt`: `cuda:99` is not a device" in answer.document["detail"]
+        (root / "wrong.toml").unlink()  # the error is not remembered
+        assert client.post("wrong.pt", BODY.encode()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("none*.pt", "--preload none*.pt: no such model below"), ("w*", "wrong.toml line 1")],
+)
+def test_what_can_not_be_preloaded_ends_the_start(
+    tmp_path: Path, start: Callable[..., Process], pattern: str, words: str
+):
+    mlp().save(tmp_path / "wrong.pt")
+    (tmp_path / "wrong.toml").write_text("batch = 3\n")
+    process = start(tmp_path, "--port", "0", "--preload", pattern)
+    assert process.exit_code() == 2
+    assert words in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("name", ["model.toml", "model.warmup.json"])
+def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path, name: str):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InvalidServable, match=f"{name}: it is no regular file"):
+        read_settings(tmp_path / "model.pt", Settings())
+    (tmp_path / name).unlink()
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(InvalidServable, match=f"{name}: it has more than 64 MiB"):
+        read_settings(tmp_path / "model.pt", Settings())

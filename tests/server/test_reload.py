@@ -1,0 +1,194 @@
+"""SIGHUP: what was read at the start is read again, and no request is lost."""
+
+import os
+import pty
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.server.test_workers import pids_below
+from tests.support.client import Client, in_threads, tensor
+from tests.support.process import Process, wait_until
+from tests.support.servables import SOURCES, scripted
+from torch_serving.config import Config
+from torch_serving.errors import StartupError
+from torch_serving.server.main import Parent
+from torch_serving.server.supervisor import Supervisor
+from torch_serving.server.worker import Threads
+
+X = [tensor([1], [1.0])]
+OLD, NEW = "old-key-0123456789", "new-key-0123456789"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    scripted(*SOURCES["echo.pt"]).save(folder / "echo.pt")
+    return folder
+
+
+def reload(process: Process, workers: int = 1) -> None:
+    """Send the signal, and wait for the last worker of the old ones to end."""
+    before = now(process)
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: len(now(process)) == workers and not before & now(process))
+
+
+def now(process: Process) -> set[int]:
+    return set(pids_below(process))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_is_lost(root: Path, start: Callable[..., Process], workers: str):
+    process = start(root, "--port", "0", "--workers", workers, "--preload", "echo.pt")
+    url = process.url
+    done = threading.Event()
+
+    def ask(index: int) -> int:
+        if index == 0:
+            for _ in range(3):
+                reload(process, int(workers))
+            done.set()
+            return 0
+        count = 0
+        while not done.is_set():
+            with Client(url) as client:  # which asks on, on a new connection, if one is ended
+                for _ in range(50):
+                    assert client.post("echo.pt", X).result == X[0]
+                    count += 1
+        return count
+
+    counts = in_threads(5, ask)
+    assert sum(counts) > 0
+    process.signal()
+    assert process.exit_code() == 0
+    assert "ERROR" not in process.stderr
+
+
+def status(url: str, key: str) -> int:
+    with Client(url) as client:
+        return client.post("echo.pt", X, {"X-Api-Key": key}).status
+
+
+def test_keys_are_read_again(root: Path, start: Callable[..., Process], tmp_path: Path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--api-key-file", keys)
+    url = process.url
+    assert (status(url, OLD), status(url, NEW)) == (200, 401)
+    keys.write_text(f"{NEW}\n")
+    reload(process)
+    assert (status(url, OLD), status(url, NEW)) == (401, 200)
+
+
+def test_preloaded_models_and_settings_are_read_again(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--preload", "*.pt")
+    url = process.url
+    assert status(url, "") == 200
+    scripted("x: Tensor", "Tensor", "return x + 1").save(root / "second.pt")
+    (root / "echo.toml").write_text("device = 'warp'\n")
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded: what is to be loaded can't be loaded" in process.stderr)
+    assert "`echo.pt`: `warp` is not a device" in process.stderr
+    assert status(url, "") == 200
+    (root / "echo.toml").unlink()
+    reload(process)
+    with Client(url) as client:
+        models = client._connection
+        models.request("GET", "/models")
+        with models.getresponse() as response:
+            assert response.read().count(b'"state": "loaded"') == 2
+
+
+def test_what_is_wrong_leaves_all_as_it_was(
+    root: Path, start: Callable[..., Process], tmp_path: Path
+):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--api-key-file", keys)
+    url = process.url
+    before = now(process)
+    keys.write_text("short\n")
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded" in process.stderr)
+    assert status(url, OLD) == 200
+    assert before <= now(process)
+
+
+def test_a_worker_that_dies_meanwhile(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--workers", "2")
+    url = process.url
+    os.kill(pids_below(process)[1], signal.SIGKILL)
+    reload(process, 2)
+    assert status(url, "") == 200
+    process.signal()
+    assert process.exit_code() == 0
+
+
+def test_a_terminal_that_is_closed_stops_the_server(root: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        with out.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+        os.execv(sys.executable, [sys.executable, "-m", "torch_serving", str(root), "--port", "0"])
+    wait_until(lambda: out.exists() and " on http://" in out.read_text())
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.fixture
+def while_tried(root: Path, start: Callable[..., Process], tmp_path: Path) -> Process:
+    """A server that tries a reload which never ends: it reads keys from a FIFO."""
+    keys = tmp_path / "keys"
+    keys.write_text(f"{OLD}\n")
+    process = start(root, "--port", "0", "--preload", "echo.pt", "--api-key-file", keys)
+    assert status(process.url, OLD) == 200
+    keys.unlink()
+    os.mkfifo(keys)
+    process.signal(signal.SIGHUP)
+    wait_until(lambda: len(pids_below(process)) == 2)
+    return process
+
+
+def test_a_stop_while_a_reload_is_tried(while_tried: Process):
+    while_tried.signal()
+    assert while_tried.exit_code() == 0
+    assert "Traceback" not in while_tried.stderr
+
+
+def test_a_worker_that_dies_while_a_reload_is_tried(while_tried: Process):
+    os.kill(pids_below(while_tried)[0], signal.SIGKILL)
+    wait_until(lambda: "worker 0 died" in while_tried.stderr)
+    assert status(while_tried.url, OLD) == 200
+    while_tried.signal()
+    assert while_tried.exit_code() == 0
+
+
+def test_a_reload_that_fails_after_it_was_tried(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    with socket.socket() as listener:
+        parent = Parent(Config(model_root=root), listener, Threads(0, 1, 1))
+    supervisor = Supervisor(
+        0, lambda lifeline: 0, lambda: None, shared=parent.shared, reload=parent.reload
+    )
+
+    def fail(*arguments: object) -> None:
+        raise StartupError("it is gone")
+
+    monkeypatch.setattr("torch_serving.server.main.preload", fail)
+    before = parent.models
+    supervisor._reload_after_trial(0)
+    assert "not reloaded: it is gone" in caplog.text
+    assert parent.models is before
+    assert before.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
+    before.close()

@@ -1,0 +1,275 @@
+"""The process: how it starts, what it refuses to start with, what it logs."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import torch_serving
+from tests.support.client import Client, RawConnection, raw_request, tensor
+from tests.support.process import Process, wait_until
+from tests.support.servables import SOURCES, scripted
+from torch_serving.cli import main as cli
+
+MEINHELD_COMMANDS = ['pip install "greenlet>=3"', "pip install --no-deps meinheld==1.0.2"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one model, and one below."""
+    root = tmp_path_factory.mktemp("root")
+    (root / "deep").mkdir()
+    for name in ("echo.pt", "deep/echo.pt"):
+        scripted(*SOURCES["echo.pt"]).save(root / name)
+    (root / "README.txt").write_text("not a model")
+    return root
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+def test_the_start_up_line(root: Path, start: Callable[..., Process], server: str):
+    process = start(root, "--port", "0", "--threads", "3", "--server", server)
+    url = process.url
+    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", url)
+    assert process.stdout.splitlines() == [
+        f"torch-serving {torch_serving.__version__} on {url} ({server}): 2 models in {root}, "
+        "device cpu, 3 lanes"
+    ]
+    assert process.stderr == ""
+    with Client(url) as client:
+        client.check()
+    process.signal()
+    assert process.exit_code() == 0
+    assert process.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "{taken_port}"], "can't listen on 127.0.0.1:{taken_port}: Address already in"),
+        (["--host", "256.1.1.1"], "can't listen on 256.1.1.1:"),
+        (["--host", "no such host"], "can't listen on no such host:"),
+        (["--host", "203.0.113.1"], "can't listen on 203.0.113.1:"),
+        (["--device", "warp"], "`warp` is not a device"),
+        (["--use-gpu", "--device", "cuda:99"], "`cuda:99` is not a device"),
+        (["--flag"], "unrecognized arguments: --flag"),
+    ],
+)
+def test_what_it_does_not_start_with(
+    root: Path, start: Callable[..., Process], taken_port: int, arguments: list[str], words: str
+):
+    arguments = [argument.format(taken_port=taken_port) for argument in arguments]
+    port = [] if "--port" in arguments else ["--port", "0"]
+    process = start(root, *port, *arguments)
+    assert process.exit_code() == 2
+    check_one_line(process, words.format(taken_port=taken_port))
+
+
+def check_one_line(process: Process, words: str) -> None:
+    assert process.stdout == ""
+    assert process.stderr.startswith("torch-serving: ")
+    assert words in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert process.stderr.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "65536"], "--port: expected 0 to 65535, got 65536"),
+        (["--port", "-1"], "--port"),
+        (["--port", "http"], "--port: expected a whole number, got 'http'"),
+        (["--threads", "0"], "--lanes/--threads: expected at least 1"),
+        (["--lanes", "x"], "--lanes/--threads: expected a whole number"),
+        (["--model-capacity", "0"], "--model-capacity: expected at least 1"),
+        (["--buffer-size", "-1"], "--buffer-size"),
+        (["--max-body", "0"], "--max-body: expected a size"),
+        (["--max-body", "1TiB"], "--max-body: expected a size"),
+        (["--header-timeout", "0"], "--header-timeout: expected a number of seconds"),
+        (["--body-timeout", "nan"], "--body-timeout: expected a number of seconds"),
+        (["--shutdown-timeout", "x"], "--shutdown-timeout: expected a number of seconds"),
+        (["--server", "gunicorn"], "gunicorn"),
+        (["--log-level", "loud"], "loud"),
+        (["--server", "meinheld", "--host", "0.0.0.0"], "--behind-proxy"),
+        (["--server", "meinheld", "--host", "::"], "--behind-proxy"),
+        (["and", "more"], "more"),
+    ],
+)
+def test_wrong_flags(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(root), *arguments])
+    assert caught.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("torch-serving: ")
+    assert words in output.err
+    assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_root_that_is_no_folder(tmp_path: Path, start: Callable[..., Process], kind: str):
+    (tmp_path / "file").write_bytes(b"")
+    process = start(tmp_path / kind)
+    assert process.exit_code() == 2
+    check_one_line(process, f"no such folder: {tmp_path / kind}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TORCH_SERVING_PORT", "99999", "TORCH_SERVING_PORT: expected 0 to 65535, got 99999"),
+        ("TORCH_SERVING_PORT", "", "TORCH_SERVING_PORT"),
+        ("TORCH_SERVING_SERVER", "x", "TORCH_SERVING_SERVER: expected one of uvicorn, meinheld"),
+        ("TORCH_SERVING_MAX_BODY", "many", "TORCH_SERVING_MAX_BODY: expected a size"),
+        ("TORCH_SERVING_USE_GPU", "maybe", "TORCH_SERVING_USE_GPU: expected 0 or 1"),
+        ("TORCH_SERVING_LOG_LEVEL", "loud", "TORCH_SERVING_LOG_LEVEL: expected one of debug"),
+        ("TORCH_SERVING_MODEL_ROOT", "/none", "no such folder: /none"),
+    ],
+)
+def test_wrong_variables(start: Callable[..., Process], name: str, value: str, words: str):
+    process = start(**{name: value})
+    assert process.exit_code() == 2
+    check_one_line(process, words)
+
+
+def test_variables_set_what_flags_do_not(root: Path, start: Callable[..., Process]):
+    process = start(
+        "--threads",
+        "1",
+        TORCH_SERVING_MODEL_ROOT=str(root),
+        TORCH_SERVING_PORT="0",
+        TORCH_SERVING_THREADS="5",
+        TORCH_SERVING_MAX_BODY="10",
+        TORCH_SERVING_LOG_LEVEL="warning",
+        TORCH_SERVING_BEHIND_PROXY="1",
+    )
+    with Client(process.url) as client:
+        assert client.post("echo.pt", [tensor([1], [1])]).status == 413
+    assert f"2 models in {root}" in process.stdout
+    assert ", 1 lane\n" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--version", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
+        ("--help", "MODEL_ROOT"),
+        ("-h", "TORCH_SERVING_MAX_BODY"),
+    ],
+)
+def test_flags_that_only_tell(start: Callable[..., Process], flag: str, words: str):
+    process = start(flag)
+    assert process.exit_code() == 0
+    assert words in process.stdout
+    assert process.stderr == ""
+
+
+def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):
+    process = start("--help")
+    process.exit_code()
+    flags = "port host server behind-proxy model-capacity buffer-size threads device use-gpu"
+    models = "model-memory preload batch max-batch workers lanes intra-op-threads"
+    limits = "max-body header-timeout body-timeout shutdown-timeout log-level"
+    text = " ".join(process.stdout.split())
+    assert [flag for flag in f"{flags} {models} {limits}".split() if f"--{flag} " not in text] == []
+    for default in ("8888", "127.0.0.1", "256MiB", "uvicorn"):
+        assert f"(default: {default})" in text
+
+
+def log_of(process: Process) -> list[str]:
+    return process.stdout.splitlines()[1:]
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+def test_a_line_for_each_request(root: Path, start: Callable[..., Process], server: str):
+    process = start(root, "--port", "0", "--server", server)
+    serve = "/serve?servable_identifier="
+    with RawConnection(process.url) as connection:
+        for status, request in (
+            (200, raw_request(method="GET", target="/healthcheck")),
+            (400, raw_request(b"1", "Content-Length: 1", target=f"{serve}%0a%1b[31m.pt")),
+            (404, raw_request(method="DELETE", target="/%0a%0d%1b[31m%e2%80%ae" + "a" * 1000)),
+        ):
+            connection.send(request)
+            assert connection.answer().status == status
+    # a server that is asked no more still writes what it has to say
+    wait_until(lambda: len(log_of(process)) == 3)
+    process.signal()
+    assert process.exit_code() == 0
+    time, client_, took = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", r"127\.0\.0\.1", r"\d+\.\d\dms"
+    lines = log_of(process)
+    patterns = [
+        r"GET /healthcheck 200",
+        rf"POST {re.escape(serve)}\S+ 400",
+        r"DELETE \S{300,350} 404",
+    ]
+    assert len(lines) == len(patterns)
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert re.fullmatch(rf"{time} {client_} {pattern} {took} (-|[0-9a-f]{{12}}-\d)", line)
+        assert line.isprintable()
+
+
+def test_requests_that_were_never_whole_are_logged_once(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--body-timeout", "1")
+    with RawConnection(process.url) as connection:
+        connection.send(raw_request(b"[", "Content-Length: 10"))
+        assert connection.answer().status == 408
+    with RawConnection(process.url) as connection:
+        connection.send(raw_request(b"[", "Content-Length: 10"))
+    with RawConnection(process.url) as connection:
+        connection.send(b"no http\r\n\r\n")
+        assert connection.answer().status == 400
+    process.signal()
+    assert process.exit_code() == 0
+    statuses = [line.split()[-3] for line in log_of(process)]
+    assert "200" not in statuses  # none was answered so
+    assert statuses.count("408") == 1
+    assert statuses.count("400") == 1
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+def test_no_lines_above_info(root: Path, start: Callable[..., Process], server: str):
+    process = start(
+        root, "--port", "0", "--log-level", "warning", "--server", server, "--behind-proxy"
+    )
+    with Client(process.url) as client:
+        client.check()
+        client.post("none.pt", b"1")
+    process.signal()
+    assert process.exit_code() == 0
+    assert log_of(process) == []
+    assert process.stderr == ""
+
+
+def test_meinheld_is_missing(root: Path, tmp_path: Path, start: Callable[..., Process]):
+    (tmp_path / "meinheld.py").write_text("raise ImportError('hidden by a test')")
+    process = start(root, "--port", "0", "--server", "meinheld", PYTHONPATH=str(tmp_path))
+    assert process.exit_code() == 2
+    assert process.stdout == ""
+    for command in MEINHELD_COMMANDS:
+        assert command in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_use_gpu_means_cuda(root: Path):
+    assert cli.parse([str(root), "--use-gpu"], {}).device == "cuda"
+    assert cli.parse([str(root), "--use-gpu", "--device", "cuda:1"], {}).device == "cuda:1"
+    assert cli.parse([str(root)], {"TORCH_SERVING_USE_GPU": "1"}).device == "cuda"
+
+
+def test_the_command_is_installed():
+    command = Path(sys.executable).with_name("torch-serving")
+    output = subprocess.run([command, "--version"], check=True, capture_output=True, text=True)
+    assert output.stdout.startswith(f"torch-serving {torch_serving.__version__} ")

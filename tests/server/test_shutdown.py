@@ -1,0 +1,112 @@
+"""Signals: accepted requests are answered, new ones are not taken, the second ends it."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client, RawConnection, raw_request, tensor, warm_up, with_length
+from tests.support.process import Process, wait_until
+
+SLOW = "/serve?servable_identifier=slow.pt"
+ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1000000000000}]'
+
+
+def is_refused(url: str) -> bool:
+    try:
+        with RawConnection(url) as connection:
+            connection.send(raw_request(method="GET", target="/healthcheck"))
+            return connection.answer() is None
+    except ConnectionRefusedError:
+        return True
+
+
+def see_that_it_runs(url: str) -> None:
+    """Whatever was sent before this is with the server once it has answered something else."""
+    with Client(url) as client:
+        for _ in range(3):
+            client.get("/healthcheck")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_requests_end(
+    model_root: Path, start: Callable[..., Process], slow_body: bytes, number: int
+):
+    process = start(model_root, "--port", "0")
+    url = process.url
+    warm_up(url)
+    with RawConnection(url) as connection, RawConnection(url) as idle:
+        connection.send(with_length(slow_body, SLOW))
+        see_that_it_runs(url)
+        process.signal(number)
+        wait_until(lambda: is_refused(url))
+        assert process.is_running()
+        assert connection.answer().result == tensor([1], [2.5])
+        assert connection.answer() is None
+        assert idle.answer() is None
+    assert process.exit_code() == 0
+    assert process.stdout.splitlines()[-1].split()[-3] == "200"
+    assert process.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_meinheld_ends_the_request_it_is_at(
+    model_root: Path, start: Callable[..., Process], brief_body: bytes, number: int
+):
+    process = start(model_root, "--port", "0", "--server", "meinheld")
+    warm_up(process.url)
+    with RawConnection(process.url) as connection:
+        logged = process.stdout.count("\n")
+        connection.send(with_length(brief_body, SLOW))
+        process.signal(number)
+        answer = connection.answer()
+    assert answer is None or answer.result == tensor([1], [2.5])
+    assert process.exit_code() == 0
+    assert process.stdout.count("\n") == logged + (answer is not None)
+    assert process.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(
+    model_root: Path, start: Callable[..., Process], number: int
+):
+    process = start(model_root, "--port", "0")
+    url = process.url
+    with RawConnection(url) as connection:
+        connection.send(with_length(ENDLESS, SLOW))
+        see_that_it_runs(url)
+        process.signal(number)
+        wait_until(lambda: is_refused(url))
+        assert process.is_running()
+        process.signal(number)
+        assert process.exit_code() == 128 + number
+        assert connection.answer() is None
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_requests_that_do_not_end_are_given_up(
+    model_root: Path, start: Callable[..., Process], is_loaded: bool
+):
+    process = start(model_root, "--port", "0", "--shutdown-timeout", "1")
+    url = process.url
+    if is_loaded:
+        warm_up(url)
+    with RawConnection(url) as one, RawConnection(url) as other:
+        for connection in (one, other):
+            connection.send(with_length(ENDLESS, SLOW))
+        see_that_it_runs(url)
+        process.signal()
+        assert process.exit_code() == 0
+        assert [one.answer().status, other.answer().status] == [503, 503]
+    assert "Traceback" not in process.stderr
+
+
+def test_a_signal_while_nothing_happens(model_root: Path, start: Callable[..., Process]):
+    process = start(model_root, "--port", "0")
+    with RawConnection(process.url) as silent, Client(process.url) as client:
+        client.get("/healthcheck")
+        process.signal()
+        assert process.exit_code() == 0
+        assert silent.answer() is None
+    assert process.stderr == ""

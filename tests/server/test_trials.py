@@ -1,0 +1,178 @@
+"""Files that crash whatever loads them cost a refusal, not a worker."""
+
+import os
+import shutil
+import signal
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server.test_workers import pids_below
+from tests.support.client import (
+    LIMIT_S,
+    Answer,
+    Client,
+    RawConnection,
+    in_threads,
+    tensor,
+    with_length,
+)
+from tests.support.process import Process, wait_until
+from tests.support.servables import SOURCES, scripted
+from torch_serving.server import trial_loads as trial_processes
+from torch_serving.server.process import TAKEN
+from torch_serving.server.trial_loads import Trials
+
+X = [tensor([1], [1.0])]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in ("echo.pt", "crashing.pt"):
+        scripted(*SOURCES[name]).save(folder / name)
+    save_deep(folder / "deep.pt")
+    return folder
+
+
+def save_deep(path: Path) -> None:
+    """A sound archive whose code is nested too deeply for torch's parser, which overflows the
+    stack."""
+    scripted("x: Tensor", "Tensor", "return torch.add(x, 1)").save(path.with_suffix(".plain"))
+    with zipfile.ZipFile(path.with_suffix(".plain")) as plain, zipfile.ZipFile(path, "w") as deep:
+        for entry in plain.infolist():
+            data = plain.read(entry)
+            if entry.filename.endswith(".py"):
+                sum_ = b"torch.add(x, 1)"
+                assert sum_ in data
+                data = data.replace(sum_, b"(" * 300_000 + sum_ + b")" * 300_000)
+            deep.writestr(entry, data)
+
+
+def post(url: str, identifier: str) -> Answer:
+    with Client(url) as client:
+        return client.post(identifier, X)
+
+
+def refused(answer: Answer) -> bool:
+    crashed = "a process that loaded it crashed" in answer.document.get("detail", "")
+    return (answer.status, crashed) == (400, True)
+
+
+def test_a_file_that_crashes_the_loader(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0")
+    url = process.url
+    workers = pids_below(process)
+    assert in_threads(8, lambda _: refused(post(url, "deep.pt"))) == [True] * 8
+    assert post(url, "echo.pt").result == X[0]
+    assert "loading deep.pt ended its process (signal SIGSEGV)" in process.stderr
+    tries = process.stderr.count("ended its process")
+    assert refused(post(url, "deep.pt"))
+    assert process.stderr.count("ended its process") == tries  # remembered
+    shutil.copy(root / "echo.pt", root / "new")
+    os.replace(root / "new", root / "deep.pt")
+    assert post(url, "deep.pt").result == X[0]
+    assert workers[0] in pids_below(process)
+
+
+def test_a_warm_up_request_that_crashes(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0")
+    url = process.url
+    workers = pids_below(process)
+    settings = root / "crashing.toml"
+    settings.write_text("warmup = [{ x = [1.0] }]\n")
+    assert refused(post(url, "crashing.pt"))
+    assert workers[0] in pids_below(process)
+    settings.write_text("# without it, nobody can know\n")
+    with pytest.raises(OSError):  # noqa: PT011
+        post(url, "crashing.pt")
+    wait_until(lambda: "running crashing.pt" in process.stderr)
+
+
+def test_without_trials(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--no-trial-load")
+    url = process.url
+    assert post(url, "echo.pt").result == X[0]
+    with pytest.raises(OSError):  # noqa: PT011
+        post(url, "deep.pt")
+    wait_until(lambda: "worker 0 died (signal SIGSEGV)" in process.stderr)
+
+
+def test_a_load_in_progress_ends_before_the_server_does(root: Path, start: Callable[..., Process]):
+    os.mkfifo(root / "pipe")
+    slow = root / "slow.pt"
+    shutil.copy(root / "echo.pt", slow)
+    process = start(root, "--port", "0")
+    url = process.url
+    with RawConnection(url) as connection:
+        body = b'[{"type":"tensor","shape":[1],"value":[1.0]}]'
+        connection.send(with_length(body, "/serve?servable_identifier=slow.pt"))
+        process.signal()
+        answer = connection.answer()
+    assert answer is None or answer.result == X[0]
+    assert process.exit_code() == 0
+
+
+def ask(trials: Trials, key: str) -> bytes:
+    """What a worker would hear."""
+    answer, theirs = os.pipe()
+    trials.start({"name": key, "key": [key]}, os.open(os.devnull, os.O_RDONLY), theirs)
+    assert os.read(answer, 1) == TAKEN
+    said = os.read(answer, 1)
+    os.close(answer)
+    while trials._running:
+        trials.reap()
+    return said
+
+
+@pytest.fixture
+def count(tmp_path: Path) -> Callable[[], int]:
+    return lambda: len(list(tmp_path.iterdir()))
+
+
+def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
+    def try_load(question: dict[str, str], model: int) -> None:
+        (tmp_path / str(os.getpid())).touch()
+        if question["name"].startswith("raises"):
+            raise RuntimeError("the worker meets it too")
+        if question["name"].startswith("signal"):
+            os.kill(os.getpid(), int(question["name"].split()[1]))
+
+    trials = Trials(try_load)
+    assert [ask(trials, "good") for _ in range(3)] == [b"+"] * 3
+    assert count() == 1
+    assert [ask(trials, "raises") for _ in range(3)] == [b"+"] * 3
+    assert count() == 2
+    assert [ask(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
+    assert count() == 3
+    # somebody ended it: that says nothing of the file
+    assert [ask(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
+    assert count() == 6
+
+
+def test_a_worker_that_died_after_it_asked(tmp_path: Path):
+    trials = Trials(lambda question, model: None)
+    for _ in range(2):  # what is tried, and what is known
+        answer, theirs = os.pipe()
+        os.close(answer)
+        trials.start({"name": "m", "key": []}, os.open(os.devnull, os.O_RDONLY), theirs)
+        while trials._running:
+            trials.reap()
+    assert ask(trials, "another") == b"+"
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trial_processes, "MAX_VERDICTS", 5)
+    trials = Trials(lambda question, model: None)
+    for key in range(20):
+        ask(trials, str(key))
+    assert len(trials._survived) == 5
+
+
+def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trial_processes, "LIMIT_S", 1)
+    assert ask(Trials(lambda question, model: threading.Event().wait(LIMIT_S)), "slow") == b""

@@ -1,0 +1,224 @@
+"""Several processes, and the one that watches them."""
+
+import errno
+import itertools
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import LIMIT_S, Client, in_threads, tensor
+from tests.support.process import Process, wait_until
+from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.process import READY, Lifeline, cause_of
+from torch_serving.server.supervisor import FIRST_DELAY_S, Supervisor, Worker
+
+
+def pids_below(process: Process) -> list[int]:
+    """The workers of a server."""
+    folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in folder.read_text().split()]
+
+
+def ask(url: str) -> None:
+    with Client(url) as client:
+        assert client.post("echo.pt", [tensor([1], [3])]).result == tensor([1], [3])
+
+
+@pytest.fixture
+def two_workers(model_root: Path, start: Callable[..., Process]) -> Process:
+    return start(model_root, "--port", "0", "--workers", "2", "--preload", "echo.pt")
+
+
+def test_workers_share_a_port(two_workers: Process):
+    url = two_workers.url
+    assert "2 workers with" in two_workers.stdout
+    assert len(pids_below(two_workers)) == 2
+    in_threads(8, lambda _: [ask(url) for _ in range(20)])
+    two_workers.signal()
+    assert two_workers.exit_code() == 0
+    assert two_workers.stderr == ""
+
+
+def test_a_worker_that_dies_is_started_again(two_workers: Process):
+    url = two_workers.url
+    before = pids_below(two_workers)
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(pids_below(two_workers)) == 2 and pids_below(two_workers) != before)
+    assert before[1] in pids_below(two_workers)
+    in_threads(8, lambda _: ask(url))
+    assert "worker 0 died (signal SIGKILL)" in two_workers.stderr
+    os.kill(before[1], signal.SIGSEGV)
+    wait_until(lambda: not set(before) & set(pids_below(two_workers)))
+    wait_until(lambda: len(pids_below(two_workers)) == 2)
+    assert "worker 1 died (signal SIGSEGV)" in two_workers.stderr
+    two_workers.signal()
+    assert two_workers.exit_code() == 0
+
+
+def test_workers_end_with_their_parent(two_workers: Process):
+    url = two_workers.url
+    ask(url)
+    workers = pids_below(two_workers)
+    two_workers.signal(signal.SIGKILL)
+    two_workers.exit_code()
+    wait_until(lambda: not any(is_alive(pid) for pid in workers))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--workers", "0"], "--workers: expected at least 1"),
+        (["--workers", "many"], "--workers: expected a whole number"),
+        (["--lanes", "100", "--intra-op-threads", "2"], "are more than the"),
+        (["--workers", "2", "--server", "meinheld"], "meinheld runs in one process"),
+        (["--device", "cuda:77"], "`cuda:77` is not a device of this machine"),
+    ],
+)
+def test_what_can_not_be_had(
+    model_root: Path, start: Callable[..., Process], flags: list[str], words: str
+):
+    process = start(model_root, "--port", "0", *flags)
+    assert process.exit_code() == 2
+    assert process.stderr.startswith("torch-serving: ")
+    assert words in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def in_a_child(supervise: Callable[[], int]) -> int:
+    """A supervisor takes the signals of its process."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(supervise())
+        finally:
+            os._exit(99)
+    deadline_s = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline_s:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    raise TimeoutError
+
+
+def test_a_worker_that_can_not_start_ends_the_server():
+    assert in_a_child(lambda: Supervisor(2, lambda lifeline: 2, lambda: None).run()) == 2
+
+
+def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
+    starts = tmp_path / "starts"
+
+    def serve(lifeline: Lifeline) -> int:
+        with starts.open("a") as file:
+            file.write(f"{time.monotonic()}\n")
+        if len(starts.read_text().splitlines()) == 4:
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(LIMIT_S)
+        return 1
+
+    assert in_a_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
+    times = [float(line) for line in starts.read_text().splitlines()]
+    delays = [after - before for before, after in itertools.pairwise(times)]
+    planned = [FIRST_DELAY_S * factor for factor in (1, 2, 4)]
+    assert all(delay >= least for delay, least in zip(delays, planned, strict=True))
+
+
+def test_a_worker_that_raises_is_told_and_started_again(tmp_path: Path):
+    mark = tmp_path / "mark"
+
+    def serve(lifeline: Lifeline) -> int:
+        if not mark.exists():
+            mark.write_text("")
+            raise RuntimeError("the first time")
+        lifeline.tell_ready()
+        time.sleep(LIMIT_S)
+        return 0
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert in_a_child(lambda: Supervisor(1, serve, stop).run()) == 0
+
+
+def test_causes():
+    assert [cause_of(code) for code in (0, 3, -9, -11, -99)] == [
+        "exit code 0",
+        "exit code 3",
+        "signal SIGKILL",
+        "signal SIGSEGV",
+        "signal 99",
+    ]
+
+
+def hear(message: bytes, question: bytes) -> tuple[Worker, list[object]]:
+    """What a supervisor takes from its worker: what it says, and what it asks after that."""
+    asked: list[object] = []
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor._trials.start = lambda *question: asked.append(question[0])  # type: ignore[method-assign]
+    worker = supervisor._workers[0]
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull) as model:
+        theirs.send(message)
+        socket.send_fds(theirs, [question], [model.fileno(), model.fileno()])
+        while select.select([ours], [], [], 0)[0]:
+            supervisor._hear(worker, ours)
+    return worker, asked
+
+
+def test_a_question_may_come_with_the_news_that_a_worker_is_ready():
+    """The kernel joins them for a parent that is busy."""
+    worker, asked = hear(READY, b'{"name": "a.pt"}')
+    assert worker.ready
+    assert asked == [{"name": "a.pt"}]
+
+
+def test_a_process_that_can_not_be_started_to_try_a_reload(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fork(*functions: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("torch_serving.server.supervisor.fork", fork)
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor._ask_to_reload(signal.SIGHUP, None)
+    supervisor._replace_next()
+    assert "not reloaded: no process can be started" in caplog.text
+    assert not supervisor._to_replace
+
+
+def test_a_signal_while_a_worker_is_started_reaches_it():
+    """Whichever thread takes it: others than the one that starts it don't put it off."""
+    real_fork = os.fork
+
+    def fork_and_be_told() -> int:
+        pid = real_fork()
+        if pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)  # until the other thread has taken it
+        return pid
+
+    def supervise() -> int:
+        threading.Thread(target=time.sleep, args=(LIMIT_S,), daemon=True).start()
+        os.fork = fork_and_be_told
+        return Supervisor(1, serve, lambda: None).run()
+
+    def serve(lifeline: Lifeline) -> int:
+        time.sleep(LIMIT_S)
+        return 1
+
+    assert in_a_child(supervise) == 0

@@ -1,0 +1,314 @@
+"""Descriptions of models: what they say is true, and the requests that they show work."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import torch
+
+from tests.support.client import Client, tensor
+from tests.support.process import Process
+from tests.support.servables import mlp, scripted
+from tests.support.typed_models import CASES, file_of, save_in_a_process
+from torch_serving.engine.engine import Engine
+from torch_serving.models.loader import load
+from torch_serving.models.servable import Servable
+from torch_serving.service.description import describe
+
+CPU = torch.device("cpu")
+
+
+class ConvolutionalNet(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)
+        )
+        self.out = torch.nn.Linear(8, 5)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.out(self.features(image).flatten(1))
+
+
+class FixedSize(torch.nn.Module):
+    """Takes images of 32 x 32 only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torch.nn.Conv2d(1, 2, 3, padding=1)
+        self.out = torch.nn.Linear(2 * 32 * 32, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.out(self.features(image).flatten(1))
+
+
+class Words(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(50, 6)
+        self.out = torch.nn.Linear(6, 2)
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        return self.out(self.embedding(words).mean(1))
+
+
+class Sequence(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(5, 7, batch_first=True)
+
+    def forward(
+        self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        return self.lstm(x, state)
+
+
+class Several(torch.nn.Module):
+    """A little of everything, as the example model takes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(3, 4)
+
+    def forward(
+        self, d: list[torch.Tensor], o: torch.Tensor, td: dict[str, torch.Tensor], n: int, s: str
+    ) -> tuple[dict[str, tuple[list[torch.Tensor], str, int]], str]:
+        scores = [self.hidden(tensor + o.sum() + d[0].sum()) for tensor in td.values()]
+        return {"scores": (scores, s, n + 1)}, s + "!"
+
+    @torch.jit.export
+    def scaled(self, x: torch.Tensor, by: float = 0.5, name: str = "é") -> torch.Tensor:
+        return x * by
+
+
+class Half(torch.nn.Module):
+    """Has a method that is called as one of every module."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    @torch.jit.export
+    def half(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 2
+
+
+class Impossible(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view([1234, 5])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("described")
+    save_in_a_process(folder)
+    (folder / "of several").mkdir()
+    mlp().save(folder / "mlp.pt")
+    for module in (ConvolutionalNet(), FixedSize(), Words(), Sequence(), Several(), Impossible()):
+        path = folder / f"{type(module).__name__}.pt"
+        torch.jit.script(module.eval()).save(path)
+    mlp().save(folder / "of several" / "é+.pt")
+    (folder / "broken.pt").write_bytes(b"no model")
+    return folder
+
+
+def described(path: Path) -> tuple[Servable, dict[str, Any]]:
+    servable = load(path, CPU)
+    return servable, describe(servable)
+
+
+def answers_to_examples(servable: Servable, description: dict[str, Any]) -> dict[str, Any]:
+    """What each method answers to its own example; raises if one does not work."""
+    json.dumps(description, allow_nan=False)
+    results = {}
+    for name, method in description["methods"].items():
+        assert "note" not in method
+        body = json.dumps(method["example"]).encode()
+        results[name] = json.loads(Engine(1).run(servable.method(name), body))["result"]
+    return results
+
+
+def test_an_mlp(root: Path):
+    servable, description = described(root / "mlp.pt")
+    assert answers_to_examples(servable, description)["forward"]["shape"] == [1, 4]
+    forward = description["methods"].pop("forward")
+    assert description == {
+        "device": "cpu",
+        "parameters": 16 * 64 + 64 + 64 * 4 + 4,
+        "parameter_bytes": 4 * (16 * 64 + 64 + 64 * 4 + 4),
+        "data_type": "float32",
+        "methods": {},
+    }
+    assert forward == {
+        "signature": "(x: Tensor) -> Tensor",
+        "arguments": [{"name": "x", "type": "Tensor", "required": True}],
+        "result": "Tensor",
+        "example": {"x": tensor([1, 16], [0] * 16)},
+    }
+
+
+@pytest.mark.parametrize("name", ["ConvolutionalNet", "FixedSize", "Words", "Sequence", "Several"])
+def test_examples_of_models_work(root: Path, name: str):
+    answers_to_examples(*described(root / f"{name}.pt"))
+
+
+def test_several_methods_and_defaults(root: Path):
+    _, description = described(root / "Several.pt")
+    assert list(description["methods"]) == ["forward", "scaled"]
+    scaled = description["methods"]["scaled"]
+    assert scaled["signature"] == "(x: Tensor, by: float = 0.5, name: str = 'é') -> Tensor"
+    assert scaled["arguments"] == [
+        {"name": "x", "type": "Tensor", "required": True},
+        {"name": "by", "type": "float", "required": False, "default": 0.5},
+        {"name": "name", "type": "str", "required": False, "default": "é"},
+    ]
+    assert list(scaled["example"]) == ["x"]
+
+
+TYPES = sorted({case.type for case in CASES})
+
+
+@pytest.mark.parametrize("type_", [*TYPES[::4], "Color", "Level", "Point", "Segment", "Device"])
+def test_examples_of_types_work(root: Path, type_: str):
+    servable, description = described(root / file_of(type_))
+    answers_to_examples(servable, description)
+    assert description["methods"]["forward"]["arguments"][0]["required"] is True
+    assert (description["parameters"], description["data_type"]) == (0, None)
+
+
+def test_methods_that_every_module_has(tmp_path: Path):
+    torch.jit.script(Half()).save(tmp_path / "half.pt")
+    servable, description = described(tmp_path / "half.pt")
+    assert answers_to_examples(servable, description)["half"] == tensor([1], [0])
+
+
+def test_where_no_example_is_found(root: Path):
+    _, description = described(root / "Impossible.pt")
+    method = description["methods"]["forward"]
+    assert method["example"] == {"x": "…"}
+    assert method["note"].startswith("no request was found that works")
+
+
+def test_defaults_that_are_no_json(tmp_path: Path):
+    path = tmp_path / "model.pt"
+    scripted("x: Tensor, by: float = 1e999", "Tensor", "return x").save(path)
+    _, description = described(path)
+    assert description["methods"]["forward"]["arguments"][1]["default"] == "inf"
+
+
+def command(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    words = [sys.executable, "-W", "ignore", "-m", "torch_serving", *map(str, arguments)]
+    done = subprocess.run(words, input=stdin, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_inspect(root: Path):
+    code, out, err = command("inspect", root / "Several.pt", "--json")
+    assert (code, err) == (0, b"")
+    document = json.loads(out)
+    assert document.pop("file_bytes") == (root / "Several.pt").stat().st_size
+    assert document == described(root / "Several.pt")[1]
+
+    code, out, err = command("inspect", root / "Several.pt")
+    assert (code, err) == (0, b"")
+    lines = out.decode().splitlines()
+    assert lines[0].startswith("Several.pt: ")
+    assert "16 parameters (float32), device cpu" in lines[0]
+    assert "  by    float   default 0.5" in lines
+    examples = [line.partition("example: ")[2] for line in lines if "example: " in line]
+    servable = load(root / "Several.pt", CPU)
+    for method, example in zip(("forward", "scaled"), examples, strict=True):
+        Engine(1).run(servable.method(method), example.encode())
+
+
+def test_run(root: Path, tmp_path: Path):
+    body = json.dumps(described(root / "Several.pt")[1]["methods"]["forward"]["example"]).encode()
+    expected = Engine(1).run(load(root / "Several.pt", CPU).method("forward"), body) + b"\n"
+    file = tmp_path / "body.json"
+    file.write_bytes(body)
+    model = root / "Several.pt"
+    for arguments, stdin in [
+        (["--data", f"@{file}"], b""),
+        (["--data", body.decode()], b""),
+        (["--data", "@-"], body),
+    ]:
+        assert command("run", model, *arguments, stdin=stdin) == (0, expected, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "told"),
+    [
+        (["mlp.pt", "--data", "[1]"], b"", 1, "Invalid Input JSON"),
+        (["mlp.pt"], b"", 1, "Empty body"),
+        (["mlp.pt", "--method", "none"], b"[]", 1, "Invalid parameter"),
+        (["Impossible.pt"], b'{"x": 1}', 1, "Inference failed"),
+        (["nothing.pt"], b"[]", 2, "no such file"),
+        (["mlp.pt", "--data", "@nothing.json"], b"", 2, "nothing.json"),
+        (["broken.pt"], b"[]", 2, "not a TorchScript archive"),
+        (["mlp.pt", "--device", "warp"], b"[]", 2, "warp"),
+    ],
+)
+def test_exit_codes(root: Path, arguments: list, stdin: bytes, code: int, told: str):
+    ended, out, err = command("run", root / arguments[0], *arguments[1:], stdin=stdin)
+    assert ended == code
+    assert b"Traceback (most" not in out + err
+    if code == 1:
+        document = json.loads(out)
+        assert document["description"] == told
+        assert err == b""
+    else:
+        assert out == b""
+        assert told in err.decode()
+
+
+def test_inspect_of_what_is_no_model(root: Path):
+    for name in ("nothing.pt", "broken.pt", "of several", "box.pt"):
+        code, out, err = command("inspect", root / name)
+        assert (code, out) == (2, b"")
+        assert name in err.decode()
+        assert b"Traceback" not in err
+
+
+@pytest.fixture(scope="module")
+def client(root: Path, start_for_module: Callable[..., Process]) -> Iterator[Client]:
+    with Client(start_for_module(root, "--port", "0").url, secrets=[root.name]) as client:
+        yield client
+
+
+def get(client: Client, target: str) -> Any:
+    client._connection.request("GET", target)
+    with client._connection.getresponse() as response:
+        return response.status, json.loads(response.read())
+
+
+def test_over_http(client: Client, root: Path):
+    for name in ("Several.pt", "of several/é+.pt", "Tensor.pt"):
+        expected = {"identifier": name} | described(root / name)[1]
+        status, document = get(client, f"/models/{quote(name)}")
+        assert (status, document | expected) == (200, document)
+        assert document["state"] == "loaded"
+        method = expected["methods"]["forward"]
+        assert client.post(name, method["example"]).status == 200
+    assert get(client, f"/models/{quote('of several/é+.pt', safe='')}")[0] == 200
+    assert get(client, "/models/mlp.pt?device=cpu")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["nothing.pt", "broken.pt", "of%20several", "..%2Fsecret.pt", "a/b/c.pt", "box.pt"],
+)
+def test_unknown_models_over_http(client: Client, identifier: str):
+    status, document = get(client, f"/models/{identifier}")
+    assert (status, document["description"]) == (400, "Invalid servable identifier")
+
+
+def test_other_requests_for_models(client: Client):
+    assert client.request("POST", "/models/mlp.pt", b"").status == 404
+    assert client.request("PUT", "/models/mlp.pt", b"").status == 405
+    status, document = get(client, "/models/mlp.pt?device=warp")
+    assert (status, document["description"]) == (400, "Invalid device")
+    assert client.post("mlp.pt", {"x": tensor([1, 16], [0] * 16)}).status == 200

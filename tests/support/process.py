@@ -1,0 +1,75 @@
+"""Servers as processes of their own, for tests that ask them over a socket."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.client import LIMIT_S
+
+
+class Process:
+    """`python -m torch_serving` with its output in files, as a pipe might fill."""
+
+    def __init__(
+        self,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str],
+        module: str = "torch_serving",
+    ) -> None:
+        self._out = folder / "stdout"
+        self._err = folder / "stderr"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env={**inherited, **environment},
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def url(self) -> str:
+        """Wait for the start-up line, which tells the address."""
+        wait_until(lambda: "\n" in self.stdout or self._process.poll() is not None)
+        line = self.stdout.partition("\n")[0]
+        assert " on http://" in line, self.stderr
+        return line.split(" on ")[1].split()[0]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def exit_code(self) -> int:
+        return self._process.wait(LIMIT_S)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait(LIMIT_S)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)

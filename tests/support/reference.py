@@ -1,0 +1,327 @@
+"""The contract's reader and writer once more: slow, in plain Python, and without the codec's code.
+
+Every value knows its path. Errors are the classes of
+torch_serving.errors with the JSON Pointer to the place as their detail.
+"""
+
+from typing import Any, NamedTuple
+
+from tests.support.reference_values import (
+    COMPLEX,
+    FLOATS,
+    INTEGERS,
+    Number,
+    Object,
+    Tensor,
+    array_of,
+    declared,
+    is_container,
+    is_run,
+    measure,
+    members_of,
+    parse,
+    refuse,
+    without_pairs,
+)
+from torch_serving import errors
+from torch_serving.errors import IncompatibleDtype, InvalidInput, InvalidJson
+
+WHOLE = {"int": "int64", "uint8": "uint8"} | {
+    f"int{bits}": f"int{bits}" for bits in (8, 16, 32, 64)
+}
+BROKEN = {"float": "float64"} | {f"float{bits}": f"float{bits}" for bits in (16, 32, 64)}
+PAIRED = {name: name for name in COMPLEX}
+ALL = WHOLE | BROKEN | PAIRED | {"bool": "bool"}
+# what a scalar of each form may call itself, and the name where it says nothing
+SCALARS = {
+    "bool": ({"bool": "bool"}, "bool"), "int": (WHOLE, "int"), "float": (WHOLE | BROKEN, "float"),
+    "complex": (WHOLE | BROKEN | PAIRED, "complex128"), "number": (ALL, None),
+}  # fmt: skip
+KEYS = ("str", "int", "float", "bool", "complex", "tensor")
+
+
+def read(arguments: Any, body: bytes) -> list[Any]:
+    """The values of the arguments in a body."""
+    root = parse(body)
+    if isinstance(root, Object) and "type" not in members_of(root):
+        return read_named(arguments, members_of(root))
+    if len(arguments) != 1:
+        return read_positional(arguments, root)
+    plan = arguments[0].plan
+    if type(root) is not list or (may_be_array(plan) and len(root) > 1):
+        return [value_of(plan, root, (), False)]
+    if not may_be_array(plan):
+        return read_positional(arguments, root)
+    if not root:
+        return [value_of(plan, root, (), False)] if arguments[0].required else []
+    return first_that_fits(
+        lambda: read_positional(arguments, root), lambda: [value_of(plan, root, (), False)]
+    )
+
+
+def may_be_array(plan: Any) -> bool:
+    if plan.form in ("optional", "union"):
+        return any(may_be_array(part) for part in plan.parts)
+    return plan.form in ("list", "tuple", "any")
+
+
+def first_that_fits(*readings: Any) -> Any:
+    furthest = None
+    for reading in readings:
+        try:
+            return reading()
+        except InvalidJson:  # noqa: PERF203
+            raise
+        except errors.ServingError as error:
+            if furthest is None or error.depth > furthest.depth:
+                furthest = error
+    raise furthest
+
+
+def read_positional(arguments: Any, root: Any) -> list[Any]:
+    required = sum(argument.required for argument in arguments)
+    if type(root) is not list or not required <= len(root) <= len(arguments):
+        raise refuse(InvalidInput, ())
+    return [
+        value_of(argument.plan, value, (index,), False)
+        for index, (argument, value) in enumerate(zip(arguments, root, strict=False))
+    ]
+
+
+def read_named(arguments: Any, members: dict[str, Any]) -> list[Any]:
+    for name in members:
+        if name not in [argument.name for argument in arguments]:
+            raise refuse(InvalidInput, (name,))
+    values = []
+    for argument in arguments:
+        if argument.name in members:
+            values.append(value_of(argument.plan, members[argument.name], (argument.name,), True))
+        elif argument.required:
+            raise refuse(InvalidInput, ())
+        else:
+            values.append(argument.default)
+    return values
+
+
+def value_of(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    """The value that a plan asks for; `plain`: it may stand without an envelope."""
+    if plan.form in SCALARS:
+        return read_scalar(plan.form, value, path, plain)
+    return globals()[f"read_{plan.form}"](plan, value, path, plain)
+
+
+def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
+    """The members of an envelope of one of these types."""
+    if not isinstance(value, Object):
+        raise refuse(InvalidInput, path)
+    members = members_of(value)
+    if "type" not in members:
+        raise refuse(InvalidInput, path)
+    if members["type"] not in types:
+        raise refuse(InvalidInput, (*path, "type"), members["type"])
+    if "value" not in members:
+        raise refuse(InvalidInput, path)
+    return members
+
+
+def read_tensor(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
+    if plain and not isinstance(value, Object):
+        return Tensor(array_of(value, measure(value, path), "float32", path), "float32")
+    members = opened(value, path, "tensor", "image")
+    data_type = members.get("data_type", "float32")
+    if not isinstance(data_type, str) or data_type not in ALL | INTEGERS | FLOATS:
+        raise refuse(IncompatibleDtype, (*path, "data_type"))
+    if data_type in ("int", "float"):  # names of scalars only
+        raise refuse(IncompatibleDtype, (*path, "data_type"))
+    if members["type"] == "image":
+        raise refuse(InvalidInput, path)  # nobody reads them here
+    value, inside = members["value"], (*path, "value")
+    shape = measure(value, inside)
+    if data_type in COMPLEX:
+        shape = without_pairs(shape, inside)
+    if "shape" in members:
+        shape = declared(members["shape"], shape, is_run(value), (*path, "shape"))
+    return Tensor(array_of(value, shape, data_type, inside), data_type)
+
+
+def read_scalar(form: str, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    names, widest = SCALARS[form]
+    place = path
+    if plain and not isinstance(value, Object):
+        data_type = names[plain_name(form, value)]
+    else:
+        members = opened(value, path, "scalar")
+        data_type = names[scalar_name(members, names, widest, path)]
+        value, place = members["value"], (*path, "value")
+    if data_type in COMPLEX:
+        if type(value) is not list or len(value) != 2:
+            raise refuse(InvalidInput, place, value)
+        for index, part in enumerate(value):
+            if is_container(part):
+                raise refuse(InvalidInput, (*place, index), part)
+    elif is_container(value):
+        raise refuse(InvalidInput, place, value)
+    number = array_of(value, (), data_type, place).item()
+    if form in ("float", "complex"):
+        if isinstance(number, int) and int(float(number)) != number:
+            raise refuse(IncompatibleDtype, path)
+        return float(number) if form == "float" else complex(number)
+    return number
+
+
+def plain_name(form: str, value: Any) -> str:
+    if form == "complex" and isinstance(value, Number):
+        return "float"
+    if form != "number":
+        return SCALARS[form][1]
+    if isinstance(value, bool):
+        return "bool"
+    whole = isinstance(value, Number) and not set(value.text) & set(".eE")
+    return "int" if whole else "float"
+
+
+def scalar_name(
+    members: dict[str, Any], names: dict[str, str], widest: str | None, path: tuple[Any, ...]
+) -> str:
+    if "data_type" not in members:
+        if widest is None:
+            raise refuse(InvalidInput, path)
+        return widest
+    name = members["data_type"]
+    if isinstance(name, str) and name in names:
+        return name
+    known = isinstance(name, str) and name in ALL
+    raise refuse(InvalidInput if known else IncompatibleDtype, (*path, "data_type"))
+
+
+def read_str(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
+    if plain and isinstance(value, str):
+        return value
+    value = opened(value, path, "string")["value"]
+    if not isinstance(value, str):
+        raise refuse(InvalidInput, (*path, "value"), value)
+    return value
+
+
+def read_enum(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[str, str]:
+    if not (plain and isinstance(value, str)):
+        value, path = opened(value, path, "enum")["value"], (*path, "value")
+    if not isinstance(value, str) or value not in plan.names:
+        raise refuse(InvalidInput, path, value)
+    return plan.type, value
+
+
+def is_none(value: Any) -> bool:
+    return value is None or (isinstance(value, Object) and members_of(value).get("type") == "none")
+
+
+def read_none(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> None:
+    if not is_none(value):
+        raise refuse(InvalidInput, path)
+
+
+def read_optional(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    return None if is_none(value) else value_of(plan.parts[0], value, path, plain)
+
+
+def read_union(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    return first_that_fits(
+        *[lambda part=part: value_of(part, value, path, plain) for part in plan.parts]
+    )
+
+
+def read_list(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> list[Any]:
+    if isinstance(value, Object) and plan.parts[0].form == "tensor":
+        value, path = opened(value, path, "tensor_list")["value"], (*path, "value")
+    if type(value) is not list:
+        raise refuse(InvalidInput, path, value)
+    return elements_of(plan.parts[0], value, path, plain)
+
+
+def elements_of(part: Any, value: list[Any], path: tuple[Any, ...], plain: bool) -> list[Any]:
+    return [value_of(part, each, (*path, i), plain) for i, each in enumerate(value)]
+
+
+def read_tuple(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[Any, ...]:
+    if plan.names and isinstance(value, Object):
+        if not plain or "type" in members_of(value):
+            value, path = opened(value, path, "named_tuple")["value"], (*path, "value")
+        if not isinstance(value, Object) or members_of(value).keys() != set(plan.names):
+            raise refuse(InvalidInput, path)
+        fields = members_of(value)
+        parts = zip(plan.names, plan.parts, strict=True)
+        return tuple(value_of(part, fields[name], (*path, name), plain) for name, part in parts)
+    if type(value) is not list or len(value) != len(plan.parts):
+        raise refuse(InvalidInput, path, value)
+    return tuple(value_of(plan.parts[i], v, (*path, i), plain) for i, v in enumerate(value))
+
+
+def read_dict(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> dict[Any, Any]:
+    keys, values = plan.parts
+    if not plain or (isinstance(value, Object) and "type" in members_of(value)):
+        types = ["generic_dict", *(["tensor_dict"] if values.form == "tensor" else [])]
+        members = opened(value, path, *types)
+        check_key_type(members, keys.form, path)
+        value, path = members["value"], (*path, "value")
+    return dict_of(keys, values, value, path, plain)
+
+
+def check_key_type(members: dict[str, Any], form: str, path: tuple[Any, ...]) -> None:
+    if "key_type" not in members:
+        if form != "str":
+            raise refuse(InvalidInput, path)
+    elif members["key_type"] != form:
+        raise refuse(InvalidInput, (*path, "key_type"), members["key_type"])
+
+
+def dict_of(
+    keys: Any, values: Any, value: Any, path: tuple[Any, ...], plain: bool
+) -> dict[Any, Any]:
+    if keys.form == "str":
+        if not isinstance(value, Object):
+            raise refuse(InvalidInput, path)
+        members = members_of(value).items()
+        return {key: value_of(values, member, (*path, key), plain) for key, member in members}
+    if type(value) is not list:
+        raise refuse(InvalidInput, path, value)
+    result: dict[Any, Any] = {}
+    for index, pair in enumerate(value):
+        if type(pair) is not list or len(pair) != 2:
+            raise refuse(InvalidInput, (*path, index), pair)
+        key = value_of(keys, pair[0], (*path, index, 0), True)
+        if key in result:
+            raise refuse(InvalidInput, (*path, index, 0))
+        result[key] = value_of(values, pair[1], (*path, index, 1), plain)
+    return result
+
+
+class Form(NamedTuple):
+    form: str
+    parts: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+TENSORS = Form("tensor")
+SELF_SAYING = {
+    "tensor": TENSORS, "image": TENSORS, "tensor_list": Form("list", (TENSORS,)),
+    "tensor_dict": Form("dict", (Form("str"), TENSORS)), "scalar": Form("number"),
+    "string": Form("str"),
+}  # fmt: skip
+
+
+def read_any(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    if is_none(value):
+        return None
+    if type(value) is list:
+        return elements_of(plan, value, path, plain)
+    if not isinstance(value, Object) or "type" not in members_of(value):
+        raise refuse(InvalidInput, path)
+    members = members_of(value)
+    if members["type"] == "generic_dict":
+        keys = members.get("key_type", "str")
+        if keys not in KEYS:
+            raise refuse(InvalidInput, (*path, "key_type"), keys)
+        return read_dict(Form("dict", (Form(keys), plan)), value, path, plain)
+    if not isinstance(members["type"], str) or members["type"] not in SELF_SAYING:
+        raise refuse(InvalidInput, (*path, "type"), members["type"])
+    return value_of(SELF_SAYING[members["type"]], value, path, plain)

@@ -1,0 +1,217 @@
+"""No file descriptors, no memory, no disk: told to the one request, blamed on no model.
+
+`python -m tests.chaos --only "no "` does the same to running servers.
+"""
+
+import errno
+import gc
+import io
+import json
+import logging
+import os
+import signal
+import socket
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn
+
+import falcon
+import pytest
+import torch
+
+from tests.server.test_workers import in_a_child
+from tests.support.client import LIMIT_S
+from tests.support.servables import mlp
+from torch_serving.engine.devices import Devices
+from torch_serving.engine.engine import Engine
+from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
+from torch_serving.http.error_responses import translate
+from torch_serving.models._cache import Cache
+from torch_serving.models.integrity import listed_digest
+from torch_serving.models.loader import load
+from torch_serving.models.repository import Models
+from torch_serving.models.settings import Settings, read_settings
+from torch_serving.server.process import Lifeline
+from torch_serving.server.supervisor import Supervisor
+from torch_serving.server.trial_loads import Trials
+from torch_serving.telemetry.access_log import AccessLog
+
+CPU = torch.device("cpu")
+BODY = b'[{"type":"tensor","shape":[1,16],"value":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}]'
+CASES = [
+    (errno.EMFILE, Overloaded),
+    (errno.ENFILE, Overloaded),
+    (errno.EAGAIN, Overloaded),
+    (errno.ENOMEM, OutOfMemory),
+    (errno.EIO, InvalidServable),
+]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    mlp().save(tmp_path / "m.pt")
+    return tmp_path / "m.pt"
+
+
+def failing(number: int) -> Any:
+    def fail(*arguments: object, **others: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(("number", "expected"), CASES)
+def test_files_that_can_not_be_opened(
+    model: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[ServingError]
+):
+    monkeypatch.setattr(os, "open", failing(number))
+    with pytest.raises(expected) as caught:
+        load(model, CPU)
+    assert str(model.parent) not in caught.value.detail
+
+
+@pytest.mark.parametrize(("number", "expected"), CASES)
+def test_files_beside_a_model_that_can_not_be_read(
+    model: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: type[ServingError]
+):
+    monkeypatch.setattr(os, "open", failing(number))
+    with pytest.raises(expected):
+        read_settings(model, Settings())
+    with pytest.raises(expected):
+        listed_digest(model.parent, "m.pt")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), OutOfMemory),
+        (MemoryError(), OutOfMemory),
+        (RuntimeError("open file failed because of errno 24: Too many open files"), Overloaded),
+        (RuntimeError("version 99"), InvalidServable),
+    ],
+)
+def test_a_model_that_can_not_be_loaded_now(
+    model: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: type[ServingError]
+):
+    def fail(*arguments: object, **others: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(torch.jit, "load", fail)
+    with pytest.raises(expected):
+        load(model, CPU)
+
+
+def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The parent has no process left to load it in."""
+    ours, theirs = socket.socketpair()
+    lifeline, trials = Lifeline(ours), Trials(lambda question, model: None)
+
+    def answer() -> None:
+        message, descriptors, _, _ = socket.recv_fds(theirs, 4096, 2)
+        trials.start(json.loads(message), *descriptors)
+
+    monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
+    with ours, theirs, ThreadPoolExecutor(1) as parent:
+        answering = parent.submit(answer)
+        question = {"name": "m.pt", "key": []}
+        with pytest.raises(Overloaded, match="can't start a process"):
+            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+        answering.result(LIMIT_S)
+
+
+def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
+    """The parent has no descriptors left for those that were sent to it."""
+    ours, theirs = socket.socketpair()
+    lifeline = Lifeline(ours)
+    with ours, theirs, ThreadPoolExecutor(1) as parent:
+        taking = parent.submit(theirs.recv, 4096)
+        question = {"name": "m.pt", "key": []}
+        with pytest.raises(Overloaded, match="can't start a process"):
+            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+        assert json.loads(taking.result(LIMIT_S)) == question
+
+
+def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):
+    models = Models(model.parent, Cache(1))
+    devices = Devices("cpu")
+    loaded = models.load("m.pt", CPU).result(LIMIT_S)
+    monkeypatch.setattr(Path, "read_bytes", failing(errno.EMFILE))
+    assert models.get("m.pt", models.device_for("m.pt", devices)) is loaded
+    models.close()
+
+
+def test_an_evicted_model_is_freed_at_once(model: Path):
+    """Not at the next run of the garbage collector, which may be far away."""
+    gc.disable()
+    try:
+        servable = load(model, CPU)
+        method = servable.method("forward")
+        Engine(1).run(method, BODY)
+        module = weakref.ref(servable.module)
+        del servable, method
+        assert module() is None
+    finally:
+        gc.enable()
+
+
+def test_memory_errors_are_told_as_such():
+    assert isinstance(translate(MemoryError(), b""), OutOfMemory)
+    assert translate(falcon.HTTPNotFound(), b"").status == 404
+
+
+class FullDisk(io.StringIO):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+def test_a_log_that_can_not_be_written_stops_nothing(caplog: pytest.LogCaptureFixture):
+    disk = FullDisk()
+    log = AccessLog(disk)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            log.write("client", "GET", "/lost", 200, 0.1)
+        disk.is_full = False
+        log.write("client", "GET", "/kept", 200, 0.1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the access log is not written: No space left on device"
+    ]
+    assert disk.getvalue().count("\n") == 1
+    assert "/kept" in disk.getvalue()
+
+
+def test_a_worker_that_can_not_be_forked_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    starts = tmp_path / "starts"
+    fork, failures = os.fork, [errno.EAGAIN, errno.EMFILE]
+
+    def fork_later() -> int:
+        if starts.exists() and failures:
+            raise OSError(failures[0], os.strerror(failures.pop()))
+        return fork()
+
+    def serve(lifeline: Lifeline) -> int:
+        with starts.open("a") as file:
+            file.write("!")
+        if len(starts.read_text()) == 2:
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(LIMIT_S)
+        return 1
+
+    def supervise() -> int:
+        monkeypatch.setattr(os, "fork", fork_later)
+        code = Supervisor(1, serve, lambda: None).run()
+        return code if not failures else 99
+
+    assert in_a_child(supervise) == 0
+    assert starts.read_text() == "!!"

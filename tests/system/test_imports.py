@@ -1,0 +1,68 @@
+"""What loads without torch, and that no modules import each other in a circle.
+
+Which package may import which one is checked by import-linter (pyproject.toml)."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import torch_serving
+
+PACKAGE = Path(torch_serving.__file__).parent
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported_by(path: Path) -> set[str]:
+    """The modules of the package that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are absolute"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if is_module(name) else node.module for name in submodules}
+    ours = {name for name in found if name.partition(".")[0] == "torch_serving"}
+    return {name.partition(".")[2] for name in ours}
+
+
+def is_module(name: str) -> bool:
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    return bool(list(place.parent.glob(f"{place.name}.*py*"))) or place.is_dir()
+
+
+FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+IMPORTS = {name: imported_by(path) for name, path in FILES.items()}
+
+
+def test_there_are_no_cycles():
+    assert "errors" in IMPORTS["service.management"]  # the walk sees something
+    TopologicalSorter(IMPORTS).prepare()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "torch_serving",
+        "torch_serving.errors",
+        "torch_serving.config",
+        "torch_serving.cli.main",
+        "torch_serving.cli.commands",
+        "torch_serving.server.listener",
+        "torch_serving.codecs.json.images",
+        "torch_serving.models._cache",
+        "torch_serving.codecs.json._decoder",
+        "torch_serving.codecs.json._encoder",
+    ],
+)
+def test_what_is_imported_without_torch(module: str):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -1,0 +1,60 @@
+"""The dashboard asks for metrics and labels that the server has, and for all that it has."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.http.openapi.test_openapi import ask
+from tests.support.client import Client, tensor
+from tests.support.process import Process
+
+DASHBOARD = Path(__file__).parents[2] / "example" / "grafana-dashboard.json"
+ADDED = {"job", "le"}  # by Prometheus, and by the quantiles
+
+
+def queries(document: dict[str, Any]) -> list[str]:
+    panels = [target["expr"] for panel in document["panels"] for target in panel.get("targets", [])]
+    return [*panels, *(v["query"]["query"] for v in document["templating"]["list"][1:])]
+
+
+def samples(url: str) -> dict[str, set[str]]:
+    """The names of all samples, and the labels that each has."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(ask(url, "/metrics")[2]):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def test_it_uses_what_there_is(uvicorn_server: Process):
+    with Client(uvicorn_server.url) as client:
+        assert client.post("mlp.pt", [tensor([1, 16], [0] * 16)]).status == 200
+    known = samples(uvicorn_server.url)
+    used = set()
+    for query in queries(json.loads(DASHBOARD.read_text())):
+        names = set(re.findall(r"torch_serving_\w+", query))
+        assert names, query
+        assert names <= set(known), query
+        labels = {each for name in names for each in known[name]} | ADDED
+        grouped = re.findall(r"by \(([^)]*)\)", query)
+        matched = re.findall(r"(\w+)=~", query)
+        asked = {each.strip() for group in grouped for each in group.split(",")} | set(matched)
+        assert asked <= labels, query
+        used |= names
+    families = {re.sub("_(total|bucket|sum|count)$", "", name) for name in known}
+    assert {re.sub("_(total|bucket|sum|count)$", "", name) for name in used} == families
+
+
+def test_panels_lie_beside_each_other():
+    taken = set()
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(at["x"] + i, at["y"] + j) for i in range(at["w"]) for j in range(at["h"])}
+        assert at["x"] + at["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)

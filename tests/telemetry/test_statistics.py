@@ -1,0 +1,122 @@
+"""Counters in memory that processes share."""
+
+import os
+
+import pytest
+
+from torch_serving.server.ipc.loaded_models import Inventory
+from torch_serving.server.ipc.shared_document import SharedDocument
+from torch_serving.telemetry._counters import CODES, ROWS, SECONDS, SIZES, STEPS, Counts, Statistics
+
+
+def test_a_method_s_counters():
+    statistics = Statistics()
+    counts = statistics.counts(b"a.pt", b"forward")
+    for code in (200, 200, 400, 418, -1, 10**6):
+        counts.answered(code, 0.0002)
+    counts.took(STEPS.index("forward"), 0.003)
+    counts.took(STEPS.index("forward"), 1000.0)
+    for size in (1, 2, 3, 5000):
+        counts.ran(size)
+    counts.waited()
+    counts.loaded()
+    numbers = statistics.methods()["a.pt", "forward"]
+    assert numbers == counts.numbers()
+    assert numbers.codes == {200: 2, 400: 1, 500: 3}
+    assert (numbers.loads, numbers.waits) == (1, 1)
+    assert numbers.last_s > 0
+    buckets, total = numbers.steps["forward"]
+    assert buckets[SECONDS.index(0.005)] == 1
+    assert buckets[-1] == 1
+    assert total == 1000.003
+    assert sum(numbers.steps["request"][0]) == 6
+    runs, requests = numbers.batches
+    assert [runs[SIZES.index(size)] for size in (1, 2, 4)] == [1, 1, 1]
+    assert runs[-1] == 1
+    assert requests == 5006
+
+
+@pytest.mark.parametrize("bound", SECONDS)
+def test_a_bound_belongs_to_its_bucket(bound: float):
+    counts = Counts()
+    counts.took(0, bound)
+    buckets, _ = counts.numbers().steps["request"]
+    assert buckets.index(1) == SECONDS.index(bound)
+
+
+def test_every_code_has_a_place_of_its_own():
+    counts = Counts()
+    for code in CODES:
+        counts.answered(code, 0.0)
+    assert counts.numbers().codes == dict.fromkeys(CODES, 1)
+
+
+def test_steps_that_there_are_not():
+    for step in (-1, len(STEPS)):
+        with pytest.raises(IndexError):
+            Counts().took(step, 0.0)
+    with pytest.raises(IndexError):
+        Statistics(2).enter(2)
+
+
+def test_workers_are_added_up_and_their_successors_go_on():
+    statistics = Statistics(2)
+    for worker in (0, 1, 1):
+        pid = os.fork()
+        if pid == 0:
+            statistics.enter(worker)
+            statistics.counts(b"b.pt", b"forward")  # another order in each
+            statistics.counts(b"a.pt", b"forward").answered(200, 1.0)
+            statistics.lanes(2, 1)
+            statistics.loaded(evicted=3)
+            os._exit(0)
+        os.waitpid(pid, 0)
+    numbers = statistics.methods()["a.pt", "forward"]
+    assert numbers.codes == {200: 3}
+    assert numbers.steps["request"][1] == 3.0
+    assert [worker.loads for worker in statistics.by_worker()] == [1, 2]
+    assert [worker.evictions for worker in statistics.by_worker()] == [3, 6]
+    statistics.enter(1)
+    assert [worker.in_lanes for worker in statistics.by_worker()] == [1, 0]
+    assert statistics.by_worker()[1].pid == os.getpid()
+
+
+def test_memory_is_bounded_however_many_models_there_are():
+    statistics = Statistics()
+    for index in range(ROWS + 100):
+        statistics.counts(f"{index}.pt".encode(), b"forward").answered(200, 0.0)
+    statistics.counts(b"x" * 10_000, b"y" * 10_000).answered(400, 0.0)
+    methods = statistics.methods()
+    assert len(methods) == ROWS
+    assert methods["0.pt", "forward"].codes == {200: 1}
+    assert sum(sum(numbers.codes.values()) for numbers in methods.values()) == ROWS + 101
+    assert methods["other", ""].codes == {200: 102, 400: 1}
+
+
+def test_a_document_that_another_process_writes():
+    document = SharedDocument(100)
+    assert document.read() is None
+    assert not document.has_changed()
+    for value in ({"a": 1}, [], {"ü": None}):
+        pid = os.fork()
+        if pid == 0:
+            document.write(value)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert document.has_changed()
+        assert document.read() == value
+        assert not document.has_changed()
+    document.write("x" * 200)
+    assert document.read() is None
+
+
+def test_each_worker_has_a_list_of_its_own():
+    inventory = Inventory(2)
+    inventory.publish([{"identifier": "the parent's"}])  # which serves nothing
+    inventory.enter(0)
+    inventory.publish([{"identifier": "a.pt"}])
+    inventory.enter(1)
+    inventory.publish([{"identifier": "b.pt"}])
+    assert inventory.read() == [[{"identifier": "a.pt"}], [{"identifier": "b.pt"}]]
+    inventory.leave(0)
+    assert inventory.read() == [[], [{"identifier": "b.pt"}]]

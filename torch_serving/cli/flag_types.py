@@ -1,0 +1,72 @@
+"""Text of a flag -> its value. Each raises ArgumentTypeError, which says what was expected."""
+
+import argparse
+import re
+
+from torch_serving.models.settings import MAX_MAX_BATCH
+
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def natural(text: str) -> int:
+    if not re.fullmatch("[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if natural(text) < 1:
+        raise argparse.ArgumentTypeError("expected at least 1")
+    return int(text)
+
+
+def batch_size(text: str) -> int:
+    if not 2 <= natural(text) <= MAX_MAX_BATCH:
+        raise argparse.ArgumentTypeError(f"expected 2 to {MAX_MAX_BATCH}, got {text}")
+    return int(text)
+
+
+def workers(text: str) -> int | None:
+    return None if text == "auto" else positive(text)
+
+
+def pattern(text: str) -> str:
+    """The names of models, as a shell writes it; `./` before it means nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a pattern as in *.pt")
+    return text.removeprefix("./")
+
+
+def origin(text: str) -> str:
+    """As browsers send it: scheme, host and port, no path."""
+    if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", text):
+        raise argparse.ArgumentTypeError(f"expected * or as in https://example.org, got {text!r}")
+    return text
+
+
+def port(text: str) -> int:
+    if natural(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {text}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return float(text)
+
+
+def seconds_or_none(text: str) -> float:
+    return 0.0 if text in ("0", "0.0") else seconds(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes: 1000, 64KiB, 256M; units are powers of 1024."""
+    match = re.fullmatch(r"([0-9]+)([kmg]?)(i?b)?", text.lower())
+    if not match or match[0] == "0":
+        raise argparse.ArgumentTypeError(f"expected a size as in 1000, 64KiB or 256M, got {text!r}")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def size_or_none(text: str) -> int:
+    return 0 if text == "0" else size(text)

@@ -1,0 +1,83 @@
+"""Bodies of numpy's `.npy`: one tensor in, one tensor out. Nothing is unpickled."""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from torch_serving.codecs.arrays import BFLOAT16, array_of, own
+from torch_serving.codecs.invocation import Form
+from torch_serving.codecs.json._decoder import Argument
+from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, inputs_of
+from torch_serving.errors import InvalidInput, NotAcceptable
+
+MAX_HEADER_BYTES = 4096  # of one shape and data type; numpy writes 118
+MAX_RANK = 32  # as in JSON
+KINDS = "?bBhHiIlLqQefdFD"  # what torch has too
+READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
+    """Raises InvalidInput for a method of more than one argument, and for a body that is none."""
+    slots = [slot for argument in arguments for slot in inputs_of(argument)]
+    needed = [slot for slot in slots if slot.required] or slots[:1]
+    if len(needed) != 1 or not needed[0].is_fixed:
+        names = ", ".join(slot.name for slot in needed) or "nothing"
+        raise InvalidInput(f"a .npy body holds one tensor; the model takes {names}")
+    return {needed[0].name: torch.from_numpy(array_in(body))}
+
+
+def array_in(body: bytes | bytearray) -> NDArray[Any]:
+    """The array of a body, in its memory where that can be written to."""
+    shape, fortran, dtype, start = head_of(body)
+    bad = [each for each in shape if not 0 <= each < 1 << 59]
+    if len(shape) > MAX_RANK or bad:
+        raise InvalidInput(f"the shape of the .npy body is not one: {str(shape)[:100]}")
+    # in Python's integers, which do not overflow
+    needed, given = math.prod(shape) * dtype.itemsize, len(body) - start
+    if needed != given:
+        raise InvalidInput(f"shape {list(shape)} of {dtype} takes {needed} bytes, got {given}")
+    if not needed:
+        return np.empty(shape, dtype.newbyteorder("="))
+    array: NDArray[Any] = np.frombuffer(body, dtype, offset=start)
+    if dtype.char == "?" and array.view(np.uint8).max() > 1:
+        raise InvalidInput("a bool of the .npy body is neither 0 nor 1")
+    return own(array.reshape(shape, order="F" if fortran else "C"))
+
+
+def head_of(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns come first, data type, and where the numbers start."""
+    head = io.BytesIO(body[: MAX_HEADER_BYTES + 12])
+    try:
+        version = npy.read_magic(head)
+        shape, fortran, dtype = READERS[version](head, max_header_size=MAX_HEADER_BYTES)
+    except KeyError:
+        raise InvalidInput("the .npy body is of another version than 1.0 and 2.0") from None
+    except Exception as error:  # numpy's parser raises whatever Python's does
+        reason = str(error).partition("\n")[0][:200]
+        raise InvalidInput(f"the body is not .npy: {reason}") from None
+    if dtype.char not in KINDS:
+        raise InvalidInput(f"the .npy body has the data type {str(dtype)[:40]}; send numbers")
+    return shape, fortran, dtype, head.tell()
+
+
+def write(tensors: dict[str, Leaf]) -> bytes:
+    """Raises NotAcceptable for a result that is not one tensor of a type that numpy has."""
+    leaf = next(iter(tensors.values())) if len(tensors) == 1 else None
+    if leaf is None or isinstance(leaf, Texts):
+        names = ", ".join(tensors)[:200] or "nothing"
+        raise NotAcceptable(f".npy holds one tensor; the model gave {names}")
+    array = array_of(leaf)
+    if array.dtype == BFLOAT16:
+        raise NotAcceptable(".npy has no bfloat16; ask for application/vnd.safetensors")
+    head = io.BytesIO()
+    npy.write_array_header_1_0(head, npy.header_data_from_array_1_0(array))
+    return b"".join((head.getvalue(), array.data))
+
+
+NPY = Form("application/x-npy", read, write)

@@ -1,0 +1,54 @@
+"""BYTES: strings, each behind its length, and the nested or flat strings of JSON."""
+
+import struct
+
+from torch_serving.codecs.json._decoder import Value
+from torch_serving.errors import IncompatibleDtype, IncompatibleShape
+
+LENGTH = struct.Struct("<I")
+
+
+def read_texts(data: memoryview, count: int, name: str) -> list[str]:
+    """Strings from a buffer of exactly `count`."""
+    if count * LENGTH.size > len(data):
+        raise wrong_length(name, count)
+    texts, at = [], 0
+    for _ in range(count):
+        start = at + LENGTH.size
+        if start > len(data):
+            raise wrong_length(name, count)
+        at = start + LENGTH.unpack_from(data, at)[0]
+        if at > len(data):
+            raise wrong_length(name, count)
+        texts.append(text_of(data[start:at], name))
+    if at != len(data):
+        raise wrong_length(name, count)
+    return texts
+
+
+def text_of(data: memoryview, name: str) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise IncompatibleDtype(f"input `{name}`: a string is not UTF-8") from None
+
+
+def wrong_length(name: str, count: int) -> IncompatibleShape:
+    return IncompatibleShape(
+        f"input `{name}`: its lengths don't divide the buffer into {count} strings"
+    )
+
+
+def write_texts(texts: list[str]) -> bytes:
+    parts = []
+    for text in texts:
+        data = text.encode("utf-8", "replace")
+        parts += [LENGTH.pack(len(data)), data]
+    return b"".join(parts)
+
+
+def strings_in(value: Value) -> list[str]:
+    """All strings of nested arrays, in order."""
+    if value.kind != "array":
+        return [value.string()]
+    return [text for element in value.elements() for text in strings_in(element)]

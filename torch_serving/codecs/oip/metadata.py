@@ -1,0 +1,159 @@
+"""What the protocol tells of the server and its models."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch_serving import __version__
+from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.oip.datatypes import BYTES, OF_FORM, usual_datatype
+from torch_serving.codecs.tensor_tree.specs import (
+    Slot,
+    can_be_named,
+    inputs_of,
+    is_vector,
+    slots_of,
+)
+from torch_serving.http.oip.model_states import ModelNumbers
+from torch_serving.http.oip.routes import VERSION
+from torch_serving.models.servable import Method
+
+SERVER = {
+    "name": "torch-serving",
+    "version": __version__,
+    "extensions": [
+        "binary_tensor_data",
+        "model_repository",
+        "model_configuration",
+        "statistics",
+        "parameters",
+    ],
+}
+PLATFORM = "pytorch_libtorch"  # as Triton calls TorchScript
+
+ANY_TENSOR = (
+    "a Tensor takes any datatype and shape: TorchScript does not tell them, so the usual datatype "
+    "and one dimension stand here for all"
+)
+EACH_INPUT = "`*` stands for 0, 1, … of a list, or for a key: "
+EACH_OUTPUT = "`*` stands for 0, 1, … of a list, or for a key, and is known from an answer: "
+
+
+def input_slots(method: Method) -> list[Slot]:
+    return [slot for argument in method.signature.arguments for slot in inputs_of(argument)]
+
+
+def output_slots(method: Method) -> list[Slot]:
+    return list(slots_of(method.signature.result, ""))
+
+
+def model_metadata(model: str, method: Method) -> dict[str, Any]:
+    usual = usual_datatype(method.weights_dtype)
+    return {
+        "name": model,
+        "versions": [VERSION],
+        "platform": PLATFORM,
+        "inputs": [described(slot, usual) for slot in input_slots(method) if slot.is_fixed],
+        "outputs": [described(slot, usual) for slot in output_slots(method) if slot.is_fixed],
+        "parameters": parameters_of(method),
+    }
+
+
+def described(slot: Slot, usual: str) -> dict[str, Any]:
+    datatype, shape = form_of(slot.plan, usual)
+    return {"name": slot.name, "datatype": datatype, "shape": shape}
+
+
+def form_of(plan: Plan, usual: str) -> tuple[str, list[int]]:
+    """Datatype and shape of one tensor."""
+    if plan.form == "tensor":
+        return usual, [-1]
+    part = plan.parts[0] if is_vector(plan) else plan
+    return OF_FORM[part.form], [-1] if is_vector(plan) else []
+
+
+def parameters_of(method: Method) -> dict[str, str]:
+    """What inputs and outputs can't say of themselves."""
+    inputs, outputs = input_slots(method), output_slots(method)
+    refused = [
+        f"{argument.name}: {argument.plan.type}"
+        for argument in method.signature.arguments
+        if not can_be_named(argument.plan)
+    ]
+    tensors = any(slot.plan.form == "tensor" for slot in [*inputs, *outputs])
+    told = {
+        "signature": str(method.signature),
+        "tensors": ANY_TENSOR if tensors else "",
+        "optional_inputs": ", ".join(slot.name for slot in inputs if not slot.required),
+        "variable_inputs": variable(EACH_INPUT, inputs),
+        "variable_outputs": variable(EACH_OUTPUT, outputs),
+        "refused_arguments": ", ".join(refused),
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def variable(explanation: str, slots: Iterable[Slot]) -> str:
+    names = ", ".join(slot.name for slot in slots if not slot.is_fixed)
+    return explanation + names if names else ""
+
+
+def model_config(model: str, method: Method) -> dict[str, Any]:
+    """The same in the words of Triton's model configuration."""
+    metadata = model_metadata(model, method)
+    batching = method.batching
+    batches = batching is not None and batching.state != "off"
+    return {
+        "name": model,
+        "platform": PLATFORM,
+        "backend": "pytorch",
+        "version_policy": {"latest": {"num_versions": 1}},
+        "max_batch_size": batching.max_rows if batching is not None and batches else 0,
+        "input": [configured(each) for each in metadata["inputs"]],
+        "output": [configured(each) for each in metadata["outputs"]],
+        "parameters": {
+            name: {"string_value": text} for name, text in metadata["parameters"].items()
+        },
+    }
+
+
+def configured(described: dict[str, Any]) -> dict[str, Any]:
+    datatype = described["datatype"]
+    data_type = "TYPE_STRING" if datatype == BYTES else f"TYPE_{datatype}"
+    return {"name": described["name"], "data_type": data_type, "dims": described["shape"]}
+
+
+# Our names of steps in Triton's words.
+STEPS = {
+    "queue": "queue",
+    "compute_input": "decode",
+    "compute_infer": "forward",
+    "compute_output": "encode",
+}
+
+
+def model_statistics(models: Iterable[ModelNumbers]) -> dict[str, Any]:
+    return {"model_stats": [statistics_of(each) for each in models]}
+
+
+def statistics_of(model: ModelNumbers) -> dict[str, Any]:
+    """Times are told of steps only: those of whole requests are not kept apart by their outcome."""
+    codes = model.numbers.codes if model.numbers else {}
+    successes = codes.get(200, 0)
+    failures = sum(codes.values()) - successes
+    steps = model.numbers.steps if model.numbers else {}
+    return {
+        "name": model.name,
+        "version": VERSION,
+        "last_inference": model.last_ms,
+        "inference_count": successes,
+        "execution_count": sum(model.numbers.batches[0]) if model.numbers else 0,
+        "inference_stats": {
+            "success": {"count": successes},
+            "fail": {"count": failures},
+            **{name: duration_of(steps.get(step, ([], 0.0))) for name, step in STEPS.items()},
+        },
+    }
+
+
+def duration_of(histogram: tuple[list[int], float]) -> dict[str, int]:
+    counts, total_s = histogram
+    return {"count": sum(counts), "ns": round(total_s * 1e9)}

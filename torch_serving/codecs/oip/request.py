@@ -1,0 +1,250 @@
+"""The body of an inference request -> tensors with names, and which outputs are wanted how.
+
+A body is JSON, and behind it the buffers of the inputs that have a `binary_data_size`, in order.
+Nothing is allocated before all sizes were found to agree. Numbers in JSON are read straight into
+the memory of their tensors; a buffer is a tensor where it lies, if it lies at a multiple of its
+element's size, and copied once else.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from torch_serving.codecs.arrays import own
+from torch_serving.codecs.json._decoder import Argument, Value, read_json
+from torch_serving.codecs.oip.byte_strings import read_texts, strings_in, text_of
+from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES, Datatype
+from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, inputs_of
+from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS
+from torch_serving.errors import (
+    IncompatibleDtype,
+    IncompatibleShape,
+    InvalidInput,
+    InvalidParameter,
+    ServingError,
+)
+
+Body = bytes | bytearray
+
+# Parameters whose extensions this server does not have: to ignore them would give other results.
+REFUSED = ("shared_memory_region", "classification")
+
+
+class Wanted(NamedTuple):
+    """An output that is asked for, and whether as binary data; None: as the request says."""
+
+    name: str
+    binary: bool | None
+
+
+class InferRequest(NamedTuple):
+    id: str | None
+    inputs: dict[str, Leaf]
+    outputs: list[Wanted]  # none: all
+    binary: bool  # unless an output says otherwise
+
+
+class Entry(NamedTuple):
+    """An input as the JSON describes it; with `size`, its numbers are in the body behind."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    size: int | None
+    data: Value | None
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+def json_length(header: str | None) -> int | None:
+    """`Inference-Header-Content-Length`: how long the JSON is; None: the body is nothing else."""
+    if header is None:
+        return None
+    if not (header.isascii() and header.isdigit() and len(header) <= 12):
+        raise InvalidParameter(
+            "header `Inference-Header-Content-Length`: expected a whole number, "
+            f"got `{header[:40]}`"
+        )
+    return int(header)
+
+
+def read_request(body: Body, json_bytes: int | None, takes_texts: bool = True) -> InferRequest:
+    """Read a body. Where no string can be wanted, none is read: they take long.
+
+    Raises InvalidJson, InvalidInput, IncompatibleShape or IncompatibleDtype.
+    """
+    end = len(body) if json_bytes is None else json_bytes
+    if end > len(body):
+        raise InvalidInput(f"the JSON shall have {end} bytes, the body has {len(body)}")
+    root = read_json(body if end == len(body) else memoryview(body)[:end])
+    try:
+        request = read_root(root, body, end, DATATYPES if not takes_texts else NAMES)
+    except ServingError:
+        root.validate()  # that it is not even JSON matters more
+        raise
+    root.validate()
+    return request
+
+
+def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> InferRequest:
+    members = root.members()
+    inputs, outputs = members.get("inputs"), members.get("outputs")
+    if inputs is None:
+        raise root.refuse("the key `inputs` is missing")
+    entries = [read_entry(each, datatypes) for each in limited(inputs)]
+    sizes = [entry.size for entry in entries if entry.size is not None]
+    if sum(sizes) != len(body) - end:
+        raise InvalidInput(
+            f"the inputs announce {sum(sizes)} bytes of binary data, "
+            f"the body has {len(body) - end} behind its JSON"
+        )
+    tensors = read_tensors(entries, body, end)
+    wanted = [] if outputs is None else [read_wanted(each) for each in limited(outputs)]
+    if len({each.name for each in wanted}) < len(wanted):
+        raise InvalidInput("/outputs: an output is asked for twice")
+    parameters = parameters_of(members)
+    binary = parameters.get("binary_data_output")
+    name = members.get("id")
+    return InferRequest(
+        None if name is None else name.string(),
+        tensors,
+        wanted,
+        False if binary is None else binary.boolean(),
+    )
+
+
+def limited(values: Value) -> list[Value]:
+    if values.kind == "array" and values.count > MAX_TENSORS:
+        raise values.refuse(f"{values.count} tensors; the limit is {MAX_TENSORS}")
+    return values.elements()
+
+
+def parameters_of(members: dict[str, Value]) -> dict[str, Value]:
+    """Those that are not known are ignored."""
+    value = members.get("parameters")
+    parameters = {} if value is None or value.kind == "null" else value.members()
+    for name in REFUSED:
+        if name in parameters:
+            raise parameters[name].refuse(f"this server has no extension for `{name}`")
+    return parameters
+
+
+def required(value: Value, members: dict[str, Value], key: str) -> Value:
+    if key not in members:
+        raise value.refuse(f"the key `{key}` is missing")
+    return members[key]
+
+
+def read_entry(value: Value, datatypes: Collection[str]) -> Entry:
+    members = value.members()
+    name = required(value, members, "name").string()
+    datatype = required(value, members, "datatype").string()
+    if datatype not in datatypes:
+        raise IncompatibleDtype(
+            f"input `{name[:100]}`: expected one of {', '.join(datatypes)}, got `{datatype[:40]}`"
+        )
+    size_value = parameters_of(members).get("binary_data_size")
+    size = None if size_value is None else size_value.integer()
+    data = members.get("data")
+    if size_value is not None and size is not None and size < 0:
+        raise size_value.refuse(f"expected a size, got {size}")
+    if (size is None) == (data is None):
+        raise value.refuse(
+            "expected either `data` or the parameter `binary_data_size`, "
+            f"got {'neither' if data is None else 'both'}"
+        )
+    return Entry(name, datatype, required(value, members, "shape").shape(), size, data)
+
+
+def read_wanted(value: Value) -> Wanted:
+    members = value.members()
+    binary = parameters_of(members).get("binary_data")
+    name = required(value, members, "name").string()
+    return Wanted(name, None if binary is None else binary.boolean())
+
+
+def read_tensors(entries: list[Entry], body: Body, at: int) -> dict[str, Leaf]:
+    tensors: dict[str, Leaf] = {}
+    for entry in entries:
+        if entry.name in tensors:
+            raise InvalidInput(f"input `{entry.name[:100]}` stands twice")
+        if entry.data is not None:
+            tensors[entry.name] = read_data(entry, entry.data)
+        else:
+            size = entry.size or 0
+            tensors[entry.name] = read_buffer(entry, body, at, size)
+            at += size
+    return tensors
+
+
+def read_data(entry: Entry, data: Value) -> Leaf:
+    """Numbers or strings in JSON: flat, or nested as the shape says."""
+    if entry.datatype == BYTES:
+        texts = strings_in(data)
+        check_count(entry, len(texts))
+        return Texts(entry.shape, texts)
+    datatype = DATATYPES[entry.datatype]
+    array = data.numbers(datatype.json)
+    check_count(entry, array.size)
+    if array.ndim > 1 and array.shape != entry.shape:
+        raise data.refuse(f"nested as {list(array.shape)}, the shape is {list(entry.shape)}")
+    return tensor_of(array, entry, datatype)
+
+
+def tensor_of(array: NDArray[Any], entry: Entry, datatype: Datatype) -> torch.Tensor:
+    tensor = torch.from_numpy(array.reshape(entry.shape))
+    return tensor.view(torch.bfloat16) if datatype.tensor is torch.bfloat16 else tensor
+
+
+def check_count(entry: Entry, count: int) -> None:
+    if count != entry.elements:
+        raise IncompatibleShape(
+            f"input `{entry.name[:100]}`: shape {list(entry.shape)} holds {entry.elements} "
+            f"elements, `data` has {count}"
+        )
+
+
+def read_buffer(entry: Entry, body: Body, at: int, size: int) -> Leaf:
+    if entry.datatype == BYTES:
+        data = memoryview(body)[at : at + size]
+        return Texts(entry.shape, read_texts(data, entry.elements, entry.name[:100]))
+    datatype = DATATYPES[entry.datatype]
+    if entry.elements * datatype.array.itemsize != size:
+        raise IncompatibleShape(
+            f"input `{entry.name[:100]}`: shape {list(entry.shape)} of {datatype.name} takes "
+            f"{entry.elements * datatype.array.itemsize} bytes, `binary_data_size` is {size}"
+        )
+    if size == 0:
+        return torch.empty(entry.shape, dtype=datatype.tensor)
+    array = np.frombuffer(body, datatype.array, entry.elements, at)
+    if datatype.name == "BOOL" and array.view(np.uint8).max() > 1:
+        raise IncompatibleDtype(f"input `{entry.name[:100]}`: a BOOL is neither 0 nor 1")
+    return tensor_of(own(array), entry, datatype)
+
+
+def read_raw(body: Body, arguments: Sequence[Argument], datatype: str) -> InferRequest:
+    """A body without JSON: one input of one dimension, or one string; all outputs are binary."""
+    slots = [slot for argument in arguments for slot in inputs_of(argument)]
+    needed = [slot for slot in slots if slot.required] or slots[:1]
+    if len(needed) != 1 or not needed[0].is_fixed:
+        names = ", ".join(slot.name for slot in needed) or "nothing"
+        raise InvalidInput(f"a body without JSON is one input; the model takes {names}")
+    name, plan, _ = needed[0]
+    leaf: Leaf
+    if plan.form == "str":
+        leaf = Texts((1,), [text_of(memoryview(body), name)])
+    elif plan.form == "tensor":
+        item_bytes = DATATYPES[datatype].array.itemsize
+        count, rest = divmod(len(body), item_bytes)
+        if rest:
+            raise InvalidInput(f"{len(body)} bytes are no {datatype} of {item_bytes} bytes each")
+        leaf = read_buffer(Entry(name, datatype, (count,), None, None), body, 0, len(body))
+    else:
+        raise InvalidInput(f"a body without JSON is a tensor or a string; `{name}`: {plan.type}")
+    return InferRequest(None, {name: leaf}, [], True)

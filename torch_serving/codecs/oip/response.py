@@ -1,0 +1,93 @@
+"""Tensors with names -> the body of an answer: JSON, and behind it the buffers of its outputs."""
+
+import json
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, NamedTuple
+
+from torch_serving.codecs.arrays import array_of
+from torch_serving.codecs.json._encoder import encode_numbers
+from torch_serving.codecs.oip.byte_strings import write_texts
+from torch_serving.codecs.oip.datatypes import BYTES, OF_TENSOR
+from torch_serving.codecs.oip.request import InferRequest, Wanted
+from torch_serving.codecs.tensor_tree.specs import Leaf, Texts
+from torch_serving.errors import InvalidInput, UnsupportedResult
+
+
+class InferResponse(NamedTuple):
+    """`json_bytes` is how long the JSON is; None: there is nothing else."""
+
+    body: bytes
+    json_bytes: int | None
+
+
+def write_response(
+    model: str, version: str, request: InferRequest, tensors: dict[str, Leaf]
+) -> InferResponse:
+    """Raises InvalidInput for an output that is wanted and not there, UnsupportedResult for a type
+    that the protocol has not."""
+    id_ = "" if request.id is None else f', "id": {quoted(request.id)}'
+    head = f'{{"model_name": {quoted(model)}, "model_version": "{version}"{id_}, "outputs": ['
+    texts = [head.encode()]
+    buffers: list[memoryview] = []
+    separator = b""
+    for name, leaf, binary in chosen(request, tensors):
+        datatype = datatype_of(name, leaf)
+        texts.append(separator)
+        separator = b", "
+        if binary:
+            buffers.append(buffer_of(leaf))
+            texts.append(described(name, datatype, leaf, buffers[-1].nbytes))
+        else:
+            texts += [described(name, datatype, leaf)[:-1], b', "data": ', data_of(leaf), b"}"]
+    texts.append(b"]}")
+    if not buffers:
+        return InferResponse(b"".join(texts), None)
+    return InferResponse(b"".join([*texts, *buffers]), sum(map(len, texts)))
+
+
+def chosen(request: InferRequest, tensors: dict[str, Leaf]) -> list[tuple[str, Leaf, bool]]:
+    """The outputs that go into the answer, in order, and which of them as binary data."""
+    wanted = request.outputs or [Wanted(name, None) for name in tensors]
+    for name, _ in wanted:
+        if name not in tensors:
+            raise unknown_output(name, tensors)
+    return [
+        (name, tensors[name], request.binary if binary is None else binary)
+        for name, binary in wanted
+    ]
+
+
+def unknown_output(name: str, names: Any) -> InvalidInput:
+    known = ", ".join(names)[:500] or "no outputs"
+    return InvalidInput(f"output `{name[:100]}` is unknown; the model gives {known}")
+
+
+def described(name: str, datatype: str, leaf: Leaf, size: int | None = None) -> bytes:
+    """An output's JSON without its numbers; with `size`, those are in the body behind."""
+    shape = ", ".join(map(str, leaf.shape))
+    size_ = "" if size is None else f', "parameters": {{"binary_data_size": {size}}}'
+    return (
+        f'{{"name": {quoted(name)}, "datatype": "{datatype}", "shape": [{shape}]{size_}}}'
+    ).encode()
+
+
+def datatype_of(name: str, leaf: Leaf) -> str:
+    if isinstance(leaf, Texts):
+        return BYTES
+    datatype = OF_TENSOR.get(leaf.dtype)
+    if datatype is None:
+        kind = str(leaf.dtype).removeprefix("torch.")
+        raise UnsupportedResult(f"output `{name[:100]}`: the protocol has no {kind}")
+    return datatype
+
+
+def data_of(leaf: Leaf) -> bytes:
+    """The elements as a flat array of JSON; NaN and infinities are strings, as JSON lacks them."""
+    if isinstance(leaf, Texts):
+        return json.dumps(leaf.values).encode()
+    return encode_numbers(array_of(leaf))
+
+
+def buffer_of(leaf: Leaf) -> memoryview:
+    """The elements as bytes, row by row; a tensor is only copied if it lies otherwise."""
+    return memoryview(write_texts(leaf.values)) if isinstance(leaf, Texts) else array_of(leaf).data

@@ -1,0 +1,60 @@
+"""Bodies of safetensors: a tensor for each argument, and one for each part of the result."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.invocation import Form
+from torch_serving.codecs.json._decoder import Argument
+from torch_serving.codecs.tensor_tree.specs import Leaf, Texts
+from torch_serving.errors import InvalidInput, UnsupportedResult
+
+MAX_REASON = 300  # characters of what the library says
+
+
+def library() -> Any:
+    """The library of the extra `safetensors`, if it is installed."""
+    try:
+        import safetensors.torch
+    except ImportError:
+        return None
+    return safetensors.torch
+
+
+def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
+    """Raises InvalidInput for a body that is none. The library checks sizes before it allocates."""
+    try:
+        tensors: dict[str, torch.Tensor] = library().load(bytes(body))
+    except KeyError as error:
+        raise InvalidInput(f"torch has no data type {error}") from None
+    except Exception as error:  # of the library's Rust, and of torch for shapes that it refuses
+        reason = str(error).partition("\n")[0][:MAX_REASON]
+        raise InvalidInput(f"the body is not safetensors: {reason}") from None
+    for name, tensor in tensors.items():
+        if tensor.dtype == torch.bool and tensor.numel() and tensor.view(torch.uint8).max() > 1:
+            raise InvalidInput(f"input `{name[:100]}`: a bool is neither 0 nor 1")
+    return dict(tensors)
+
+
+def write(tensors: dict[str, Leaf]) -> bytes:
+    """Raises UnsupportedResult for tensors that the format does not have."""
+    dense: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()  # the library refuses tensors that share memory
+    for name, leaf in tensors.items():
+        if isinstance(leaf, Texts):
+            raise UnsupportedResult(f"result `{name}`: safetensors holds no strings")
+        if leaf.is_quantized or leaf.layout != torch.strided:
+            raise UnsupportedResult(f"result `{name}`: safetensors holds dense tensors only")
+        tensor = leaf.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        dense[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    try:
+        result: bytes = library().save(dense)
+    except KeyError as error:
+        raise UnsupportedResult(f"safetensors has no data type {error}") from None
+    return result
+
+
+SAFETENSORS = Form("application/vnd.safetensors", read, write)

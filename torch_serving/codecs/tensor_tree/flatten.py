@@ -1,0 +1,93 @@
+"""The result of a method -> tensors with names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, joined
+from torch_serving.errors import UnsupportedResult
+
+ELEMENTS = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
+
+
+def flatten(result: Any, plan: Plan | None) -> dict[str, Leaf]:
+    """Name the tensors of a result; None has none. `plan` tells the type of an empty list.
+
+    Raises UnsupportedResult for a value that has no form as tensors.
+    """
+    leaves: dict[str, Leaf] = {}
+    put(leaves, "", result, plan)
+    return leaves
+
+
+def put(leaves: dict[str, Leaf], name: str, value: Any, plan: Plan | None) -> None:
+    if value is None:
+        return
+    if plan is not None and plan.form == "optional":
+        plan = plan.parts[0]
+    leaf = leaf_of(value, plan, name)
+    if leaf is None:
+        for part, element, inner in parts_of(value, plan, name):
+            put(leaves, joined(name, part), element, inner)
+        return
+    name = name or "output_0"
+    if name in leaves:
+        raise UnsupportedResult(f"two parts of the result are called `{name[:100]}`")
+    leaves[name] = leaf
+
+
+def leaf_of(value: Any, plan: Plan | None, name: str) -> Leaf | None:
+    """A value as one tensor, or None if it has parts."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, str):
+        return Texts((), [value])
+    if isinstance(value, list):
+        return vector_of(value, plan, name)
+    for kind, dtype in ((bool, torch.bool), (int, torch.int64), (float, torch.float64)):
+        if isinstance(value, kind):
+            return numbers_of(value, dtype, name)
+    return None
+
+
+def vector_of(values: list[Any], plan: Plan | None, name: str) -> Leaf | None:
+    kinds = {type(value) for value in values}
+    form = kinds.pop().__name__ if len(kinds) == 1 else ""
+    if not values and plan is not None and plan.form == "list":
+        form = plan.parts[0].form
+    if form == "str":
+        return Texts((len(values),), values)
+    return numbers_of(values, ELEMENTS[form], name) if form in ELEMENTS else None
+
+
+def numbers_of(values: Any, dtype: torch.dtype, name: str) -> torch.Tensor:
+    try:
+        return torch.tensor(values, dtype=dtype)
+    except (RuntimeError, ValueError):
+        raise UnsupportedResult(f"result `{name}`: an integer does not fit 64 bits") from None
+
+
+def parts_of(
+    value: Any, plan: Plan | None, name: str
+) -> Iterator[tuple[str | int, Any, Plan | None]]:
+    """The parts of a value: their places, themselves, and their plans where those are known."""
+    known = plan.parts if plan is not None and plan.form in ("list", "tuple", "dict") else ()
+    if isinstance(value, dict):
+        for key, element in value.items():
+            if not isinstance(key, str | int | float):
+                raise unsupported(f"a key of type {type(key).__name__}", name)
+            yield str(key), element, known[1] if known else None
+    elif isinstance(value, list | tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        for index, element in enumerate(value):
+            inner = known[index if isinstance(value, tuple) else 0] if known else None
+            yield names[index], element, inner
+    else:
+        raise unsupported(f"a value of type {type(value).__name__}", name)
+
+
+def unsupported(what: str, name: str) -> UnsupportedResult:
+    where = f" `{name[:100]}`" if name else ""
+    return UnsupportedResult(f"result{where}: {what} has no form as tensors; use JSON at /serve")

@@ -1,0 +1,152 @@
+"""Tensors with names -> the arguments of a method."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.arrays import copied
+from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.codecs.tensor_tree.specs import (
+    Leaf,
+    Texts,
+    can_be_named,
+    fields_of,
+    inputs_of,
+    is_leaf,
+    is_vector,
+    slots_of,
+)
+from torch_serving.errors import IncompatibleDtype, IncompatibleShape, InvalidInput
+
+MAX_TENSORS = 1024  # of a request: names are looked for once for each part of each argument
+MAX_INT64 = (1 << 63) - 1
+MISSING: Any = object()
+
+
+def bind(
+    arguments: Iterable[Argument], tensors: Mapping[str, Leaf], device: torch.device
+) -> list[Any]:
+    """Make the arguments of a method. Those that are left out take their defaults, or None.
+
+    Raises InvalidInput for names that are missing or unknown, IncompatibleShape, IncompatibleDtype.
+    """
+    if len(tensors) > MAX_TENSORS:
+        raise InvalidInput(f"{len(tensors)} inputs; the limit is {MAX_TENSORS}")
+    left = dict(tensors)
+    values = [argument_of(argument, left, device) for argument in arguments]
+    if left:
+        expected = ", ".join(slot.name for each in arguments for slot in inputs_of(each))
+        raise InvalidInput(f"input `{next(iter(left))[:100]}` is unknown; expected {expected}")
+    return values
+
+
+def argument_of(argument: Argument, left: dict[str, Leaf], device: torch.device) -> Any:
+    plan = argument.plan
+    if not can_be_named(plan):
+        if not argument.required:
+            return argument.default
+        raise InvalidInput(
+            f"argument `{argument.name}`: {plan.type} has no form as tensors; use JSON at /serve"
+        )
+    value = value_of(plan, argument.name, left, device)
+    if value is not MISSING:
+        return value
+    if argument.required and plan.form != "optional":
+        raise missing(plan, argument.name)
+    return None if argument.required else argument.default
+
+
+def missing(plan: Plan, name: str) -> InvalidInput:
+    names = ", ".join(slot.name for slot in slots_of(plan, name))
+    return InvalidInput(f"input `{names}`: {plan.type} is missing")
+
+
+def value_of(plan: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+    """Take what a plan needs out of `left`; MISSING if nothing of it is there."""
+    if plan.form == "tensor":
+        return tensor_of(name, left.pop(name, MISSING), device)
+    if is_leaf(plan):
+        leaf = left.pop(name, MISSING)
+        return leaf if leaf is MISSING else plain_value(plan, name, leaf)
+    if plan.form == "optional":
+        return value_of(plan.parts[0], name, left, device)
+    if plan.form == "list":
+        return list_of(plan.parts[0], name, left, device)
+    if plan.form == "dict":
+        keys = keys_of(plan.parts[1], name, left)
+        values = {key: value_of(plan.parts[1], f"{name}.{key}", left, device) for key in keys}
+        return values or MISSING
+    return tuple_of(plan, name, left, device)
+
+
+def tensor_of(name: str, leaf: Any, device: torch.device) -> Any:
+    if isinstance(leaf, Texts):
+        raise IncompatibleDtype(f"input `{name}`: expected a tensor of numbers, got strings")
+    return leaf if leaf is MISSING else copied(leaf, device)
+
+
+def list_of(part: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+    values: list[Any] = []
+    while (value := value_of(part, f"{name}.{len(values)}", left, device)) is not MISSING:
+        values.append(value)
+    return values or MISSING
+
+
+def tuple_of(plan: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+    names = [f"{name}.{field}" for field in fields_of(plan)]
+    values = [value_of(p, each, left, device) for p, each in zip(plan.parts, names, strict=True)]
+    if all(value is MISSING for value in values):
+        return MISSING
+    for index, part in enumerate(plan.parts):
+        if values[index] is MISSING:
+            if part.form != "optional":
+                raise missing(part, names[index])
+            values[index] = None
+    return tuple(values)
+
+
+def keys_of(part: Plan, name: str, left: dict[str, Leaf]) -> list[str]:
+    """The keys of a dictionary; one may hold points only where the value is one tensor."""
+    start = len(name) + 1
+    rests = [each[start:] for each in left if each.startswith(f"{name}.")]
+    return rests if is_leaf(part) else list({rest.partition(".")[0]: None for rest in rests})
+
+
+def plain_value(plan: Plan, name: str, leaf: Leaf) -> Any:
+    """A number, a string, or a list of them."""
+    vector = is_vector(plan)
+    part = plan.parts[0] if vector else plan
+    form = check_kind(part.form, plan, name, leaf)
+    rank, count = len(leaf.shape), len(leaf.values) if isinstance(leaf, Texts) else leaf.numel()
+    if rank != 1 if vector else (rank > 1 or count != 1):
+        expected = "one dimension" if vector else "shape [] or [1]"
+        raise IncompatibleShape(
+            f"input `{name}`: expected {expected} for {plan.type}, got {list(leaf.shape)}"
+        )
+    values: list[Any] = leaf.values if isinstance(leaf, Texts) else leaf.reshape(-1).tolist()
+    if form == "int" and any(value > MAX_INT64 for value in values):
+        raise IncompatibleDtype(f"input `{name}`: a number does not fit int64")
+    values = [float(value) for value in values] if form == "float" else values
+    return values if vector else values[0]
+
+
+def check_kind(form: str, plan: Plan, name: str, leaf: Leaf) -> str:
+    """Raise IncompatibleDtype for a tensor that holds something else than a form wants."""
+    came = kind_of(leaf)
+    if form == "number" and came != "str":
+        return came
+    if form != came and not (form == "float" and came == "int"):
+        got = "strings" if isinstance(leaf, Texts) else str(leaf.dtype).removeprefix("torch.")
+        raise IncompatibleDtype(f"input `{name}`: expected {plan.type}, got {got}")
+    return form
+
+
+def kind_of(leaf: Leaf) -> str:
+    if isinstance(leaf, Texts):
+        return "str"
+    if leaf.dtype == torch.bool:
+        return "bool"
+    if leaf.dtype.is_complex:
+        return "complex"
+    return "float" if leaf.dtype.is_floating_point else "int"

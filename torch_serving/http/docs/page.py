@@ -1,0 +1,38 @@
+"""A page of the OpenAPI document, from local files."""
+
+import asyncio
+from pathlib import Path
+
+import falcon
+import falcon.asgi
+
+from torch_serving.errors import NotFound
+from torch_serving.http.docs.swagger_ui import MISSING, PAGE, POLICY, SCRIPT, START, TYPES
+
+
+class DocsPage:
+    """`folder` has the files; None: they are not installed, which the page then says."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._page = PAGE if folder else MISSING
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        resp.content_type = falcon.MEDIA_HTML
+        resp.set_header("content-security-policy", POLICY)
+        resp.set_header("x-content-type-options", "nosniff")
+        resp.text = self._page
+
+
+class DocsFile:
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        if self._folder is None or name not in (*TYPES, START):
+            raise NotFound("the page is at /docs")
+        resp.set_header("x-content-type-options", "nosniff")
+        if name == START:
+            resp.content_type, resp.data = falcon.MEDIA_JS, SCRIPT
+        else:
+            resp.content_type = TYPES[name]
+            resp.data = await asyncio.to_thread((self._folder / name).read_bytes)

@@ -1,0 +1,65 @@
+"""The model repository of the Open Inference Protocol."""
+
+import asyncio
+import json
+
+import falcon
+import falcon.asgi
+
+from torch_serving.codecs.json._decoder import read_json
+from torch_serving.errors import NotFound
+from torch_serving.http.oip.model_states import Repository
+from torch_serving.http.oip.routes import VERSION
+from torch_serving.http.request import Request
+
+MAX_BODY_BYTES = 1 << 20  # parameters, none of which is a model
+
+
+class Index:
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
+        body = await req.read_body(MAX_BODY_BYTES, may_be_empty=True)
+        only_ready = only_ready_of(body)
+        states = await asyncio.to_thread(self._repository.index)
+        resp.text = json.dumps(
+            [
+                {"name": name, "version": VERSION, "state": state, "reason": reason}
+                for name, state, reason in states
+                if state == "READY" or not only_ready
+            ]
+        )
+
+
+class Load:
+    """Load and unload: models of any name, so the path is read from its end."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
+        model, _, action = path.rpartition("/")
+        if action not in ("load", "unload") or not model:
+            raise NotFound("models are at /v2/repository/models/<name>/load and …/unload")
+        check_parameters(await req.read_body(MAX_BODY_BYTES, may_be_empty=True))
+        if action == "load":
+            await self._repository.load(model)
+        else:
+            await self._repository.unload(model)
+        resp.text = "{}"
+
+
+def only_ready_of(body: bytes | bytearray) -> bool:
+    """Whether only models that are ready are asked for."""
+    members = read_json(body).members() if body else {}
+    return "ready" in members and members["ready"].boolean()
+
+
+def check_parameters(body: bytes | bytearray) -> None:
+    """Refuse a configuration or files of a model: those are on the server's disk only."""
+    members = read_json(body).members() if body else {}
+    parameters = members["parameters"].members() if "parameters" in members else {}
+    for name, value in parameters.items():
+        if name == "config" or name.startswith("file:"):
+            raise value.refuse("models and their settings are files of the server")

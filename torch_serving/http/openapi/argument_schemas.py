@@ -1,0 +1,248 @@
+"""JSON Schema of what stands in requests to `/serve`: a plan's values, as the decoder reads them.
+
+Values stand in envelopes; in the form by name (`bare`), plain JSON may stand for them. What JSON
+Schema can't say is left to descriptions: how many numbers a shape holds, even nesting.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json.images import DATA_TYPES, LAYOUTS, MODES
+from torch_serving.http.openapi.number_schemas import (
+    COMPLEX,
+    DIMENSIONS,
+    ELEMENTS,
+    EXACT_IN_FLOAT64,
+    NOT_FINITE,
+    SHAPE,
+    Schema,
+    element,
+    nested,
+    one_of,
+)
+from torch_serving.models.backends.torchscript.schema import Signature
+
+PREFIX = "#/components/schemas/"
+INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}
+FLOATS = {"float": "float64"} | {name: name for name in ("float16", "float32", "float64")}
+# What a scalar of a form may call its number; the first may be left out.
+SCALARS = {
+    "bool": {"bool": "bool"},
+    "int": INTEGERS,
+    "float": FLOATS | INTEGERS,
+    "complex": {"complex128": "complex128", "complex64": "complex64"} | FLOATS | INTEGERS,
+    "number": INTEGERS | FLOATS | {"bool": "bool"} | {name: name for name in COMPLEX},
+}
+KEY_TYPES = ("int", "float", "bool", "complex", "tensor")
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": PREFIX + name}
+
+
+def envelope(kind: str, value: Schema, required: bool = True, **others: Schema) -> Schema:
+    """An object that tells its type; keys that mean nothing are ignored."""
+    needed = ["type", *(["value"] if required else [])]
+    properties = {"type": {"const": kind}, "value": value, **others}
+    return {"type": "object", "properties": properties, "required": needed}
+
+
+def value(plan: Plan, bare: bool = False) -> Schema:
+    """What a request may hold for a plan."""
+    return one_of(FORMS[plan.form](plan, bare))
+
+
+def tensor(plan: Plan, bare: bool) -> list[Schema]:
+    known = [reference("Tensor"), reference("Image")]
+    return [*known, reference("float32")] if bare else known
+
+
+def scalar(plan: Plan, bare: bool) -> list[Schema]:
+    names = SCALARS[plan.form]
+    limits = plan.form in ("float", "complex")
+    first = next(iter(names))
+    found = []
+    for data_type in dict.fromkeys(names.values()):
+        called = [name for name in names if names[name] == data_type]
+        schema = envelope("scalar", number(data_type, limits), data_type={"enum": called})
+        if first not in called or plan.form == "number":
+            schema["required"] = [*schema["required"], "data_type"]
+        found.append(schema)
+    return [*found, *bare_scalar(plan.form)] if bare else found
+
+
+def number(data_type: str, becomes_float: bool = False) -> Schema:
+    """The number of a scalar. Integers for floats must have an exact float64."""
+    if data_type in COMPLEX:
+        return {"type": "array", "items": element(data_type), "minItems": 2, "maxItems": 2}
+    if data_type == "int64" and becomes_float:
+        return {"type": "integer", "minimum": -EXACT_IN_FLOAT64, "maximum": EXACT_IN_FLOAT64}
+    return element(data_type)
+
+
+def bare_scalar(form: str) -> list[Schema]:
+    if form == "number":
+        return [element("int64"), {"type": "number"}, {"type": "boolean"}, words()]
+    if form == "complex":
+        return [number("complex128"), {"type": "number"}]
+    return [element({"int": "int64", "float": "float64"}.get(form, form))]
+
+
+def words() -> Schema:
+    return {"enum": list(NOT_FINITE)}
+
+
+def string(plan: Plan, bare: bool) -> list[Schema]:
+    text: Schema = {"type": "string"}
+    return [envelope("string", text), *([text] if bare else [])]
+
+
+def enum(plan: Plan, bare: bool) -> list[Schema]:
+    names: Schema = {"enum": list(plan.names)}
+    return [envelope("enum", names), *([names] if bare else [])]
+
+
+def none(plan: Plan, bare: bool) -> list[Schema]:
+    return [{"type": "null"}, envelope("none", {}, required=False)]
+
+
+def optional(plan: Plan, bare: bool) -> list[Schema]:
+    return [*none(plan, bare), value(plan.parts[0], bare)]
+
+
+def union(plan: Plan, bare: bool) -> list[Schema]:
+    return [value(part, bare) for part in plan.parts]
+
+
+def anything(plan: Plan, bare: bool) -> list[Schema]:
+    return [reference("Any")]
+
+
+def sequence(plan: Plan, bare: bool) -> list[Schema]:
+    array: Schema = {"type": "array", "items": value(plan.parts[0], bare)}
+    listed = [envelope("tensor_list", array)] if plan.parts[0].form == "tensor" else []
+    return [array, *listed]
+
+
+def tuple_of(plan: Plan, bare: bool) -> list[Schema]:
+    parts = [value(part, bare) for part in plan.parts]
+    found = [fixed_array(parts, len(parts))]
+    if plan.names:
+        fields: Schema = {
+            "type": "object",
+            "properties": dict(zip(plan.names, parts, strict=True)),
+            "required": list(plan.names),
+            "additionalProperties": False,
+        }
+        found += [envelope("named_tuple", fields), *([fields] if bare else [])]
+    return found
+
+
+def fixed_array(parts: list[Schema], least: int) -> Schema:
+    sizes = {"minItems": least, "maxItems": len(parts)}
+    return {"type": "array", **({"prefixItems": parts} if parts else {}), **sizes}
+
+
+def dictionary(plan: Plan, bare: bool) -> list[Schema]:
+    keys, values = plan.parts
+    item = value(values, bare)
+    if keys.form != "str":
+        pair = fixed_array([value(keys, True), item], 2)
+        pairs: Schema = {"type": "array", "items": pair, "description": "No key stands twice."}
+        schema = envelope("generic_dict", pairs, key_type={"const": keys.form})
+        schema["required"] = [*schema["required"], "key_type"]
+        return [schema, *([pairs] if bare else [])]
+    members: Schema = {"type": "object", "additionalProperties": item}
+    kinds = ["generic_dict", *(["tensor_dict"] if values.form == "tensor" else [])]
+    found = [envelope(kind, members, key_type={"const": "str"}) for kind in kinds]
+    # an object with a key `type` is an envelope
+    return [*found, *([members | {"not": {"required": ["type"]}}] if bare else [])]
+
+
+FORMS: dict[str, Callable[[Plan, bool], list[Schema]]] = {
+    "tensor": tensor,
+    **dict.fromkeys(SCALARS, scalar),
+    "str": string,
+    "device": string,
+    "enum": enum,
+    "none": none,
+    "optional": optional,
+    "union": union,
+    "any": anything,
+    "list": sequence,
+    "tuple": tuple_of,
+    "dict": dictionary,
+}
+
+
+def arguments(signature: Signature) -> Schema:
+    """A body: by name, positional or, for one argument, bare."""
+    required = [each.name for each in signature.arguments if each.required]
+    named: Schema = {
+        "title": "by name",
+        "type": "object",
+        "properties": {each.name: value(each.plan, True) for each in signature.arguments},
+        "required": required,
+        "additionalProperties": False,
+    }
+    strict = [value(each.plan) for each in signature.arguments]
+    forms = [named, {"title": "positional"} | fixed_array(strict, len(required))]
+    if len(strict) == 1:
+        forms.append({"title": "bare"} | strict[0])
+    return {"description": str(signature), "anyOf": forms}
+
+
+def tensor_of(data_type: str) -> Schema:
+    schema = envelope("tensor", reference(data_type), shape=SHAPE, data_type={"const": data_type})
+    needed = [] if data_type == "float32" else ["data_type"]
+    return {"title": data_type, **schema, "required": [*schema["required"], *needed]}
+
+
+def image() -> Schema:
+    others: dict[str, Any] = {
+        "mode": {"enum": list(MODES), "default": "RGB"},
+        "layout": {"enum": list(LAYOUTS), "default": "CHW"},
+        "batch": {"type": "boolean", "default": False, "description": "Adds a leading 1."},
+        "data_type": {"enum": list(DATA_TYPES), "default": "uint8"},
+    }
+    encoded = {
+        "type": "string",
+        "contentEncoding": "base64",
+        "description": "PNG, JPEG, WebP, GIF or BMP in base64.",
+    }
+    return envelope("image", encoded, **others)
+
+
+def any_value() -> Schema:
+    again = reference("Any")
+    tensors: Schema = {"type": "array", "items": {"anyOf": tensor(Plan("tensor", ""), False)}}
+    keys = [Plan(form, form) for form in ("str", *KEY_TYPES)]
+    branches = [
+        *none(Plan("none", ""), False),
+        {"type": "array", "items": again},
+        *tensor(Plan("tensor", ""), False),
+        *scalar(Plan("number", ""), False),
+        *string(Plan("str", ""), False),
+        envelope("tensor_list", tensors),
+        envelope("tensor_dict", {"type": "object", "additionalProperties": tensors["items"]}),
+        *(value(Plan("dict", "", key, Plan("any", ""))) for key in keys),
+    ]
+    text = (
+        "A value that tells itself what it is. torch wants its lists and dictionaries to be of "
+        "one type, and not empty."
+    )
+    return {"description": text, "anyOf": branches}
+
+
+def components() -> dict[str, Schema]:
+    """What the schemas of values refer to."""
+    numbers: dict[str, Schema] = {}
+    for data_type in ELEMENTS:
+        numbers |= nested(element(data_type), data_type)
+    text = (
+        "`value` is flat, row by row, or nested as the shape says; then `shape` may be left out. "
+        "Complex numbers are pairs of real and imaginary part."
+    )
+    tensors = {"description": text, "anyOf": [tensor_of(data_type) for data_type in ELEMENTS]}
+    return {**numbers, "Shape": DIMENSIONS, "Tensor": tensors, "Image": image(), "Any": any_value()}

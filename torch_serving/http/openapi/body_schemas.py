@@ -1,0 +1,93 @@
+"""Bodies of requests and answers, but for what models take and give."""
+
+from typing import Any
+
+from torch_serving.http.openapi.argument_schemas import reference
+from torch_serving.http.openapi.number_schemas import Schema
+from torch_serving.http.openapi.oip_schemas import BOOLEAN, COUNT, TEXT, fixed, record
+
+Content = dict[str, Any]
+JSON = "application/json"
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+
+
+def json_of(schema: Schema) -> Content:
+    return {JSON: {"schema": schema}}
+
+
+def binary() -> Content:
+    return {"schema": {}}  # OpenAPI 3.1: no type for raw bytes
+
+
+def other(media_type: str) -> Content:
+    return {media_type: {"schema": {"type": "string"} if "image" not in media_type else {}}}
+
+
+def body(
+    schema: Schema,
+    others: Content | None = None,
+    examples: Content | None = None,
+    required: bool = True,
+) -> Content:
+    shown = {"schema": schema} | ({"examples": examples} if examples else {})
+    return {"required": required, "content": {JSON: shown} | (others or {})}
+
+
+def ok(content: Content, headers: dict[str, Any]) -> Content:
+    return {"description": "OK", "headers": headers, "content": content}
+
+
+def answered(description: str, **others: Schema) -> Schema:
+    return fixed(
+        code={"const": 200}, message={"const": "OK"}, description={"const": description}, **others
+    )
+
+
+HEALTH = answered("OK")
+ANSWER = answered("Success", result=reference("Result"))
+
+PLACE = fixed(
+    device=TEXT, version=TEXT, weights_bytes=COUNT, since=MOMENT, workers=COUNT | {"minimum": 1}
+)
+STATUS: dict[str, Schema] = {
+    "identifier": TEXT,
+    "state": {"enum": ["available", "loaded", "quarantined"]},
+    "bytes": MAYBE_COUNT,
+    "version": MAYBE_TEXT | {"description": "By what the file holds."},
+    "loaded": {"type": "array", "items": PLACE},
+    "loads": COUNT,
+    "requests": COUNT,
+    "hits": {"type": "integer", "description": "Requests that found it in memory."},
+    "last_used": {"type": ["string", "null"], "format": "date-time"},
+}
+SOMETIMES: dict[str, Schema] = {
+    "quarantine_left_s": {"type": "number"},
+    "warning": TEXT | {"description": "Why it is not what its file would have it be."},
+}
+ENTRY: Schema = fixed(**STATUS, **SOMETIMES) | {"required": list(STATUS)}
+MODELS = fixed(models={"type": "array", "items": ENTRY})
+
+ARGUMENT = record(name=TEXT, type=TEXT, required=BOOLEAN)
+BATCHING = record(
+    state=TEXT,
+    max_batch=COUNT,
+    requests=COUNT,
+    runs_of_up_to={"type": "object", "additionalProperties": COUNT},
+)
+METHOD: Schema = record(
+    signature=TEXT,
+    arguments={"type": "array", "items": ARGUMENT},
+    result=TEXT,
+    example={"type": "object", "description": "A request by name that works, if one was found."},
+)
+METHOD["properties"] |= {"note": TEXT, "batching": BATCHING}
+DESCRIPTION: dict[str, Schema] = {
+    "device": TEXT,
+    "parameters": COUNT,
+    "parameter_bytes": COUNT,
+    "data_type": MAYBE_TEXT,
+    "methods": {"type": "object", "additionalProperties": METHOD},
+}
+MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **SOMETIMES) | {"required": [*STATUS, *DESCRIPTION]}

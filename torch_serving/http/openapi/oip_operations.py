@@ -1,0 +1,189 @@
+"""The routes of the Open Inference Protocol, and what may be asked of each."""
+
+from torch_serving.http.openapi import error_responses
+from torch_serving.http.openapi.argument_schemas import reference
+from torch_serving.http.openapi.body_schemas import binary, body, json_of
+from torch_serving.http.openapi.error_responses import Errors
+from torch_serving.http.openapi.number_schemas import Schema
+from torch_serving.http.openapi.oip_schemas import BOOLEAN, TEXT, fixed
+from torch_serving.http.openapi.operation import PROTOCOL, Operation, always, get, post
+from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, model
+
+
+def of_model(
+    action: str, name: str, summary: str, schema: Schema, errors: Errors
+) -> list[Operation]:
+    """An action on a model, and the same on its version."""
+    return [
+        get(
+            f"/v2/models/{{model}}{version}{action}",
+            name if not version else f"{name}OfVersion",
+            PROTOCOL,
+            summary,
+            always(schema),
+            errors=errors if not version else (*errors, *error_responses.UNKNOWN),
+            parameters=lambda facts, version=version: [
+                model(facts),
+                *([VERSIONED] if version else []),
+            ],
+        )
+        for version in ("", "/versions/{version}")
+    ]
+
+
+def infer(version: str, name: str) -> Operation:
+    return post(
+        f"/v2/models/{{model}}{version}/infer",
+        name,
+        PROTOCOL,
+        "Run a model",
+        lambda facts: json_of(reference("InferAnswer")) | {"application/octet-stream": binary()},
+        errors=(
+            *error_responses.BODY,
+            *error_responses.LOADS,
+            *error_responses.INPUT,
+            *error_responses.RUN,
+            *(error_responses.UNKNOWN if version else ()),
+        ),
+        parameters=lambda facts: [
+            model(facts),
+            *([VERSIONED] if version else []),
+            JSON_LENGTH,
+            TIMEOUT,
+        ],
+        body=lambda facts: body(reference("InferRequest"), {"application/octet-stream": binary()}),
+        description=(
+            "JSON, and behind it the buffers of those inputs that have a `binary_data_size`, in "
+            "order; then `Inference-Header-Content-Length` tells how long the JSON is."
+        ),
+    )
+
+
+MODEL_OF_V2 = (
+    *of_model(
+        "",
+        "modelMetadata",
+        "What a model takes and gives",
+        reference("ModelMetadata"),
+        error_responses.LOADS,
+    ),
+    *of_model(
+        "/ready",
+        "modelReady",
+        "Whether a model is in memory",
+        fixed(name=TEXT, ready={"const": True}),
+        (*error_responses.KNOWS_MODEL, *error_responses.NOT_LOADED),
+    ),
+    *of_model(
+        "/config",
+        "modelConfig",
+        "The same as a configuration",
+        reference("ModelConfig"),
+        error_responses.LOADS,
+    ),
+    *of_model(
+        "/stats",
+        "modelStatistics",
+        "What was counted of a model",
+        reference("ModelStatistics"),
+        error_responses.KNOWS_MODEL,
+    ),
+    infer("", "infer"),
+    infer("/versions/{version}", "inferOfVersion"),
+)
+INDEX = {
+    "type": "array",
+    "items": fixed(name=TEXT, version=TEXT, state={"enum": ["READY", "UNAVAILABLE"]}, reason=TEXT),
+}
+
+
+def change(action: str, summary: str, errors: Errors) -> Operation:
+    refused = {"not": {"required": ["config"]}, "propertyNames": {"not": {"pattern": "^file:"}}}
+    asked = {"type": "object", "properties": {"parameters": {"type": "object"} | refused}}
+    return post(
+        f"/v2/repository/models/{{model}}/{action}",
+        f"{action}InRepository",
+        PROTOCOL,
+        summary,
+        always(fixed()),
+        errors=(
+            *error_responses.BODY,
+            *error_responses.INVALID,
+            *errors,
+            *error_responses.ALL_WORKERS,
+        ),
+        parameters=lambda facts: [model(facts)],
+        body=lambda facts: body(asked, required=False),
+    )
+
+
+# By the templates that the application registers.
+OPERATIONS: dict[str, tuple[Operation, ...]] = {
+    "/v2": (
+        get(
+            "/v2",
+            "serverMetadata",
+            PROTOCOL,
+            "What the server is, and its extensions",
+            always(fixed(name=TEXT, version=TEXT, extensions={"type": "array", "items": TEXT})),
+        ),
+    ),
+    "/v2/health/live": (
+        get(
+            "/v2/health/live",
+            "live",
+            PROTOCOL,
+            "Whether the server answers",
+            always(fixed(live=BOOLEAN)),
+        ),
+    ),
+    "/v2/health/ready": (
+        get(
+            "/v2/health/ready",
+            "serverReady",
+            PROTOCOL,
+            "Whether the server wants requests",
+            always(fixed(ready=BOOLEAN)),
+            errors=error_responses.STOPS,
+        ),
+    ),
+    "/v2/models": (
+        get(
+            "/v2/models",
+            "modelNames",
+            PROTOCOL,
+            "The names of all models",
+            always(fixed(models={"type": "array", "items": TEXT})),
+            errors=error_responses.READS_FILES,
+        ),
+    ),
+    "/v2/models/stats": (
+        get(
+            "/v2/models/stats",
+            "allStatistics",
+            PROTOCOL,
+            "What was counted of all models",
+            always(reference("ModelStatistics")),
+        ),
+    ),
+    "/v2/models/{path:path}": MODEL_OF_V2,
+    "/v2/repository/index": (
+        post(
+            "/v2/repository/index",
+            "repositoryIndex",
+            PROTOCOL,
+            "All models, and which are in memory",
+            always(INDEX),
+            errors=(*error_responses.BODY, *error_responses.INVALID, *error_responses.READS_FILES),
+            body=lambda facts: body(
+                {"type": "object", "properties": {"ready": BOOLEAN}}, required=False
+            ),
+        ),
+    ),
+    "/v2/repository/models/{path:path}": (
+        change("load", "Load a model in all workers", error_responses.LOADS),
+        change(
+            "unload", "Drop a model from the memory of all workers", error_responses.KNOWS_MODEL
+        ),
+    ),
+}

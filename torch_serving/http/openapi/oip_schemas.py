@@ -1,0 +1,255 @@
+"""JSON Schema of the Open Inference Protocol's bodies."""
+
+import re
+from typing import Any
+
+from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES
+from torch_serving.codecs.oip.metadata import STEPS
+from torch_serving.codecs.oip.request import REFUSED
+from torch_serving.codecs.tensor_tree.specs import (
+    EACH,
+    Slot,
+    can_be_named,
+    inputs_of,
+    is_vector,
+    slots_of,
+)
+from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
+from torch_serving.http.openapi.argument_schemas import reference
+from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema, nested, one_of
+from torch_serving.models.backends.torchscript.schema import Signature
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+BOOLEAN: Schema = {"type": "boolean"}
+EXTENSIONS_REFUSED: Schema = {"not": {"anyOf": [{"required": [name]} for name in REFUSED]}}
+
+
+def record(**members: Schema) -> Schema:
+    """An object that has these keys."""
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
+def fixed(**members: Schema) -> Schema:
+    """An object that has these keys and no other."""
+    return record(**members) | {"additionalProperties": False}
+
+
+def parameters(**known: Schema) -> Schema:
+    """Those that are not known are ignored, but for extensions that this server does not have."""
+    return {"type": ["object", "null"], "properties": known} | EXTENSIONS_REFUSED
+
+
+# A size is of data behind the JSON, and JSON alone has none.
+JSON_PARAMETERS = parameters() | {
+    "not": {"anyOf": [{"required": [name]} for name in (*REFUSED, "binary_data_size")]}
+}
+DATA = {datatype: each.json for datatype, each in DATATYPES.items()} | {BYTES: "Texts"}
+
+
+def entry(name: Schema, datatype: str, shape: Schema = SHAPE, data: Schema | None = None) -> Schema:
+    """A tensor of a request."""
+    return {
+        "type": "object",
+        "title": datatype,
+        "properties": {
+            "name": name,
+            "shape": shape,
+            "datatype": {"const": datatype},
+            "data": data or reference(DATA[datatype]),
+            "parameters": reference("InputParameters"),
+        },
+        "required": ["name", "shape", "datatype", "data"],
+    }
+
+
+def wanted(names: list[str] | None) -> Schema:
+    """Which outputs a request may ask for; None: any."""
+    name = {"enum": names} if names else TEXT
+    output = record(name=name, parameters=parameters(binary_data=BOOLEAN)) | {"required": ["name"]}
+    return {
+        "type": "array",
+        "items": output,
+        "description": "The outputs that are wanted, each once; none: all.",
+        **({} if names is None else {"maxItems": len(names)}),
+    }
+
+
+def request(inputs: Schema, outputs: list[str] | None) -> Schema:
+    return {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "inputs": inputs,
+            "outputs": wanted(outputs),
+            "parameters": parameters(binary_data_output=BOOLEAN),
+        },
+        "required": ["inputs"],
+    }
+
+
+def slot_entries(slot: Slot) -> list[Schema]:
+    """What may be sent for one input: a branch for each data type."""
+    name: Schema = {"const": slot.name}
+    if not slot.is_fixed:
+        parts = [".+" if part == "*" else re.escape(part) for part in slot.name.split(".")]
+        name = {"type": "string", "pattern": "^" + r"\.".join(parts) + "$"}
+    form = slot.plan.parts[0].form if is_vector(slot.plan) else slot.plan.form
+    shape = shape_of(slot)
+    return [
+        entry(
+            name, datatype, shape, int64_data() if (form, datatype) == ("int", "UINT64") else None
+        )
+        for datatype in datatypes_of(form)
+    ]
+
+
+def int64_data() -> Schema:
+    """Of UINT64 for an int, which has 64 bits with a sign."""
+    item: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
+    return one_of([item, {"type": "array", "items": item}])
+
+
+def shape_of(slot: Slot) -> Schema:
+    if slot.plan.form == "tensor":
+        return SHAPE
+    if is_vector(slot.plan):
+        return DIMENSIONS | {"minItems": 1, "maxItems": 1}
+    return {"enum": [[], [1]]}
+
+
+def datatypes_of(form: str) -> list[str]:
+    """Which data types an input takes: floats take integers, too."""
+    integers = [name for name, each in DATATYPES.items() if "int" in each.json]
+    floats = [name for name, each in DATATYPES.items() if "float" in each.json]
+    known = {"bool": ["BOOL"], "str": [BYTES], "int": integers, "float": [*floats, *integers]}
+    return known.get(form, list(DATATYPES))
+
+
+def inputs_schema(signature: Signature) -> Schema:
+    slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
+    needed = [slot.name for slot in slots if slot.required and slot.is_fixed]
+    schema: Schema = {
+        "type": "array",
+        "minItems": len(needed),
+        "description": f"Each once, in any order. Required: {', '.join(needed) or 'none'}.",
+    }
+    if all(slot.is_fixed for slot in slots):
+        schema["maxItems"] = len(slots)
+    branches = [branch for slot in slots for branch in slot_entries(slot)]
+    return schema | ({"items": one_of(branches)} if branches else {})
+
+
+def takes_tensors(signature: Signature) -> bool:
+    """Whether all arguments that a request must have can be sent as named tensors."""
+    return all(can_be_named(each.plan) for each in signature.arguments if each.required)
+
+
+def model_request(signature: Signature) -> Schema:
+    """A request to one model."""
+    outputs = list(slots_of(signature.result, "")) if can_be_named(signature.result) else None
+    known = outputs is not None and all(slot.is_fixed for slot in outputs)
+    names = [slot.name for slot in outputs or []] if known else None
+    return {"description": str(signature)} | request(inputs_schema(signature), names)
+
+
+def example(signature: Signature) -> dict[str, Any]:
+    """A request to one model; the shapes of its tensors are anybody's guess."""
+    slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
+    return {"inputs": [example_input(slot) for slot in slots if slot.required]}
+
+
+def example_input(slot: Slot) -> dict[str, Any]:
+    form = slot.plan.parts[0].form if is_vector(slot.plan) else slot.plan.form
+    datatype = "FP32" if form == "tensor" else datatypes_of(form)[0]
+    data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
+    name = slot.name.replace(EACH, "0")
+    return {"name": name, "shape": [1], "datatype": datatype, "data": data}
+
+
+def any_request() -> Schema:
+    branches = [entry(TEXT, datatype) for datatype in NAMES]
+    return request({"type": "array", "items": {"anyOf": branches}}, None)
+
+
+def answer() -> Schema:
+    flat = {"type": "array", "items": {"type": ["number", "string", "boolean"]}}
+    output = {
+        "type": "object",
+        "properties": {
+            "name": TEXT,
+            "datatype": {"enum": list(NAMES)},
+            "shape": SHAPE,
+            "data": flat,
+            "parameters": record(binary_data_size=COUNT),
+        },
+        "required": ["name", "datatype", "shape"],
+    }
+    members: dict[str, Any] = {
+        "model_name": TEXT,
+        "model_version": TEXT,
+        "id": TEXT,
+        "outputs": {"type": "array", "items": output},
+    }
+    return fixed(**members) | {"required": ["model_name", "model_version", "outputs"]}
+
+
+def described(shape: str, kind: str) -> Schema:
+    sizes = {"type": "array", "items": {"type": "integer", "minimum": -1}}
+    members = {"name": TEXT, kind: TEXT, shape: sizes}
+    return {"type": "array", "items": fixed(**members)}
+
+
+def texts(value: Schema = TEXT) -> Schema:
+    return {"type": "object", "additionalProperties": value}
+
+
+def metadata() -> Schema:
+    return fixed(
+        name=TEXT,
+        versions={"type": "array", "items": TEXT},
+        platform=TEXT,
+        inputs=described("shape", "datatype"),
+        outputs=described("shape", "datatype"),
+        parameters=texts(),
+    )
+
+
+def config() -> Schema:
+    return fixed(
+        name=TEXT,
+        platform=TEXT,
+        backend=TEXT,
+        version_policy={"type": "object"},
+        max_batch_size=COUNT,
+        input=described("dims", "data_type"),
+        output=described("dims", "data_type"),
+        parameters=texts(fixed(string_value=TEXT)),
+    )
+
+
+def statistics() -> Schema:
+    duration = fixed(count=COUNT, ns=COUNT)
+    model = fixed(
+        name=TEXT,
+        version=TEXT,
+        last_inference=COUNT | {"description": "In milliseconds since 1970; 0 for never."},
+        inference_count=COUNT,
+        execution_count=COUNT,
+        inference_stats=fixed(
+            success=fixed(count=COUNT), fail=fixed(count=COUNT), **dict.fromkeys(STEPS, duration)
+        ),
+    )
+    return fixed(model_stats={"type": "array", "items": model})
+
+
+def components() -> dict[str, Schema]:
+    return {
+        **nested(TEXT, "Texts"),
+        "InputParameters": JSON_PARAMETERS,
+        "InferRequest": any_request(),
+        "InferAnswer": answer(),
+        "ModelMetadata": metadata(),
+        "ModelConfig": config(),
+        "ModelStatistics": statistics(),
+    }

@@ -1,0 +1,117 @@
+"""JSON Schema of what `/serve` answers: everything in its envelope, tensors flat."""
+
+from collections.abc import Callable
+
+from torch_serving.codecs.json._decoder import Plan
+from torch_serving.http.openapi.argument_schemas import KEY_TYPES, fixed_array, reference
+from torch_serving.http.openapi.number_schemas import (
+    COMPLEX,
+    ELEMENTS,
+    SHAPE,
+    Schema,
+    element,
+    one_of,
+)
+
+WRITTEN = {"int": "int64", "float": "float64", "bool": "bool", "complex": "complex128"}
+
+
+def told(kind: str, **others: Schema) -> Schema:
+    """An envelope of an answer: all keys are there, and no other."""
+    properties: dict[str, Schema] = {"type": {"const": kind}, **others}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def result(plan: Plan) -> Schema:
+    """What an answer holds for a plan."""
+    if plan.form in WRITTEN:
+        return scalar(WRITTEN[plan.form])
+    return FORMS[plan.form](plan)
+
+
+def scalar(data_type: str) -> Schema:
+    number = element(data_type)
+    if data_type in COMPLEX:
+        number = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    return told("scalar", data_type={"const": data_type}, value=number)
+
+
+def named(values: Schema) -> Schema:
+    return told("named_tuple", name={"type": "string"}, value=values)
+
+
+def tuple_of(plan: Plan) -> Schema:
+    parts = [result(part) for part in plan.parts]
+    if not plan.names:
+        return fixed_array(parts, len(parts))
+    fields = dict(zip(plan.names, parts, strict=True))
+    return named({"type": "object", "properties": fields, "required": list(plan.names)})
+
+
+def dictionary(plan: Plan) -> Schema:
+    keys, values = plan.parts
+    if keys.form == "str":
+        return with_texts(result(values))
+    return with_pairs(result(values), [keys.form])
+
+
+def with_texts(item: Schema) -> Schema:
+    return told("generic_dict", value={"type": "object", "additionalProperties": item})
+
+
+def with_pairs(item: Schema, key_types: list[str]) -> Schema:
+    pairs: Schema = {"type": "array", "items": fixed_array([{}, item], 2)}
+    return told("generic_dict", key_type={"enum": key_types}, value=pairs)
+
+
+TEXT = told("string", value={"type": "string"})
+NONE = told("none")
+ENUM = told("enum", value={"type": "string"})
+ANY = reference("Result")
+
+FORMS: dict[str, Callable[[Plan], Schema]] = {
+    "tensor": lambda _: reference("TensorResult"),
+    "number": lambda _: one_of([scalar(each) for each in WRITTEN.values()]),
+    "str": lambda _: TEXT,
+    "device": lambda _: TEXT,
+    "enum": lambda plan: told("enum", value={"enum": list(plan.names)}),
+    "none": lambda _: NONE,
+    "any": lambda _: ANY,
+    "optional": lambda plan: one_of([NONE, result(plan.parts[0])]),
+    "union": lambda plan: one_of([result(part) for part in plan.parts]),
+    "list": lambda plan: {"type": "array", "items": result(plan.parts[0])},
+    "tuple": tuple_of,
+    "dict": dictionary,
+}
+
+
+def components() -> dict[str, Schema]:
+    tensors = [
+        told(
+            "tensor",
+            shape=SHAPE,
+            value={"type": "array", "items": element(data_type)},
+            data_type={"const": data_type},
+        )
+        for data_type in ELEMENTS
+    ]
+    anything: list[Schema] = [
+        reference("TensorResult"),
+        {"type": "array", "items": ANY},
+        *(scalar(data_type) for data_type in WRITTEN.values()),
+        TEXT,
+        NONE,
+        ENUM,
+        named({"type": "object", "additionalProperties": ANY}),
+        with_texts(ANY),
+        with_pairs(ANY, list(KEY_TYPES)),
+    ]
+    return {
+        "TensorResult": {"description": "Flat, row by row.", "anyOf": tensors},
+        "Result": {"description": "What the method returned.", "anyOf": anything},
+    }

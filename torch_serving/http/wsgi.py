@@ -1,0 +1,112 @@
+"""The small synchronous face, for WSGI servers: `/serve` and `/healthcheck`.
+
+Requests run in the thread that the server calls from, by the same engine function as elsewhere.
+"""
+
+import time
+from typing import Any
+
+import falcon
+
+from torch_serving.codecs.invocation import task_in
+from torch_serving.config import Config
+from torch_serving.engine.devices import Devices, asked_device
+from torch_serving.engine.engine import Engine
+from torch_serving.http.auth import ApiKeys
+from torch_serving.http.error_responses import error_answer, fill
+from torch_serving.http.negotiation import form_of_answer, form_of_body
+from torch_serving.http.probes.health import HEALTHY
+from torch_serving.http.request_body import check_length, check_whole, coding_of, decoded
+from torch_serving.http.serve.parameters import parameters_of
+from torch_serving.models.repository import Models
+from torch_serving.telemetry.access_log import AccessLog
+
+
+def create_app(
+    config: Config,
+    models: Models,
+    engine: Engine,
+    access_log: AccessLog | None = None,
+    api_keys: ApiKeys | None = None,
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """Build the WSGI application from its parts. The engine's lanes are not used."""
+    middleware: list[Any] = [LogAccess(access_log)] if access_log else []
+    if api_keys:
+        middleware.append(RequireKey(api_keys))
+    app = falcon.App(middleware=middleware)
+    app.add_route("/serve", Serve(models, engine, config))
+    app.add_route("/healthcheck", Healthcheck())
+    app.add_error_handler(Exception, answer_error)
+    app.add_error_handler(falcon.HTTPError, answer_error)
+    return app
+
+
+class RequireKey:
+    def __init__(self, api_keys: ApiKeys) -> None:
+        self._api_keys = api_keys
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
+        self._api_keys.check(req.path, authorization, api_key)
+
+
+class Healthcheck:
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = HEALTHY
+
+
+class Serve:
+    def __init__(self, models: Models, engine: Engine, config: Config) -> None:
+        self._models = models
+        self._engine = engine
+        self._devices = Devices(config.device)
+        self._max_body_bytes = config.max_body_bytes
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identifier, device_name, name, invalidation = parameters_of(req.params)
+        asked = asked_device(device_name)
+        read = form_of_body(req.content_type)
+        write = form_of_answer(req.get_header("accept"))
+        body = read_body(req, self._max_body_bytes)
+        device = self._models.device_for(identifier, self._devices, asked)
+        servable = self._models.get(identifier, device, invalidation)
+        if servable is None:
+            servable = self._models.load(identifier, device).result()
+        method = servable.method(name)
+        task = task_in(method, read, write)
+        resp.data = self._engine.run(task, body)
+        resp.set_headers(task.answer_headers)
+
+
+def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
+    """Return the whole body; raises BodyTooLarge before much more than the limit is read."""
+    coding = coding_of(req.get_header("content-encoding"))
+    check_length(req.content_length, limit_bytes)
+    # only a server that says so gives chunked bodies an end that can be read to
+    terminated = req.env.get("wsgi.input_terminated", False)
+    stream = req.stream if terminated else req.bounded_stream
+    body: bytes = stream.read(limit_bytes + 1)
+    check_length(len(body), limit_bytes)
+    check_whole(body, req.content_length)
+    return decoded(body, coding, limit_bytes) if coding else body
+
+
+class LogAccess:
+    def __init__(self, log: AccessLog) -> None:
+        self._log = log
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        req.context.started_s = time.perf_counter()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        url = f"{req.path}?{req.query_string}" if req.query_string else req.path
+        elapsed_s = time.perf_counter() - req.context.started_s
+        self._log.write(req.remote_addr, req.method, url, resp.status_code, elapsed_s)
+
+
+def answer_error(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    fill(resp, error_answer(req.path, error))

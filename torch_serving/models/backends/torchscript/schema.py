@@ -1,0 +1,126 @@
+"""TorchScript's schema of a method -> the plan that its requests are decoded by.
+
+A new type is a new row in `FORMS`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.errors import InvalidServable
+
+Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
+# the members of the enumerations of a model, by qualified name
+Enums = Callable[[], dict[str, dict[str, Any]]]
+
+# torch's kind of type -> the plan's form, and how to get the types of its parts
+FORMS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
+    "TensorType": ("tensor", lambda _: []),
+    "BoolType": ("bool", lambda _: []),
+    "IntType": ("int", lambda _: []),
+    "FloatType": ("float", lambda _: []),
+    "ComplexType": ("complex", lambda _: []),
+    "NumberType": ("number", lambda _: []),
+    "StringType": ("str", lambda _: []),
+    "DeviceObjType": ("device", lambda _: []),
+    "NoneType": ("none", lambda _: []),
+    "AnyType": ("any", lambda _: []),
+    "EnumType": ("enum", lambda _: []),
+    "ListType": ("list", lambda list_type: [list_type.getElementType()]),
+    "TupleType": ("tuple", lambda tuple_type: tuple_type.elements()),
+    "DictType": ("dict", lambda dict_type: [dict_type.getKeyType(), dict_type.getValueType()]),
+    "OptionalType": ("optional", lambda optional_type: [optional_type.getElementType()]),
+    "UnionType": ("union", lambda union_type: union_type.containedTypes()),
+}
+# In which order the members of a union are tried: 3 is an int before it is a float.
+NARROWEST_FIRST = ("none", "bool", "int", "float", "complex", "number")
+
+
+class Signature(NamedTuple):
+    """What a method takes and gives."""
+
+    arguments: tuple[Argument, ...]
+    result: Plan
+
+    def __str__(self) -> str:
+        arguments = ", ".join(
+            f"{argument.name}: {argument.plan.type}"
+            + ("" if argument.required else f" = {argument.default!r}")
+            for argument in self.arguments
+        )
+        return f"({arguments}) -> {self.result.type}"
+
+
+def signature_of(schema: Any, enums: Enums = dict) -> Signature:
+    """Compile a method's schema, `self` aside.
+
+    Raises InvalidServable, naming the argument, for a type that no request can hold. An argument
+    of such a type that has a default ends the list: it keeps its default.
+    """
+    arguments = []
+    for argument in schema.arguments[1:]:
+        has_default = argument.has_default_value()
+        try:
+            plan = plan_of(argument.type, enums)
+        except InvalidServable as error:
+            if has_default:
+                break
+            raise InvalidServable(f"argument `{argument.name}`: {error.detail}") from None
+        default = argument.default_value if has_default else None
+        arguments.append(Argument(argument.name, plan, not has_default, default))
+    try:
+        result = plan_of(schema.returns[0].type, enums)
+    except InvalidServable as error:
+        raise InvalidServable(f"result: {error.detail}") from None
+    return Signature(tuple(arguments), result)
+
+
+def plan_of(type_: Type, enums: Enums = dict) -> Plan:
+    """Compile one type. Raises InvalidServable for a type that no request can hold."""
+    form, parts_of = FORMS.get(type_.kind(), ("", lambda _: []))
+    spelling = type_.annotation_str
+    names: tuple[str, ...] = ()
+    if form == "enum":
+        names = tuple(enums().get(spelling, ()))
+    if not form or (form == "enum" and not names):
+        raise InvalidServable(
+            f"values of type {spelling} can't be made or told without the model's source"
+        )
+    parts = [plan_of(part, enums) for part in parts_of(type_)]
+    if form == "union":
+        if any(has_names(part) for part in parts):
+            raise InvalidServable(f"torch finds no named type in {spelling} when it is called")
+        parts.sort(key=rank)
+    if form == "tuple":
+        names = field_names(type_)
+        spelling = spelling.rpartition(".")[2] if names else spelling
+    return Plan(form, spelling, *parts, names=names)
+
+
+def has_names(plan: Plan) -> bool:
+    """Whether an enumeration or a named tuple stands anywhere in a plan."""
+    return bool(plan.names) or any(has_names(part) for part in plan.parts)
+
+
+def rank(plan: Plan) -> int:
+    ranks = [rank(part) for part in plan.parts if plan.form in ("list", "optional")]
+    if plan.form in NARROWEST_FIRST:
+        ranks.append(NARROWEST_FIRST.index(plan.form))
+    return max(ranks, default=len(NARROWEST_FIRST))
+
+
+def field_names(tuple_type: Type) -> tuple[str, ...]:
+    """The fields of a named tuple: torch tells them only as `NamedTuple(a : Tensor, b : int)`."""
+    text = tuple_type.str()
+    if not text.startswith("NamedTuple("):
+        return ()
+    names = []
+    depth = 0
+    start = len("NamedTuple(")
+    for index, character in enumerate(text):
+        if character == ":" and depth == 1:
+            names.append(text[start:index].strip())
+        elif character == "," and depth == 1:
+            start = index + 1
+        depth += (character in "([") - (character in ")]")
+    return tuple(names)

@@ -1,0 +1,302 @@
+"""Identifier -> file below the model root -> loaded model.
+
+Loaded models are kept in the cache. A model that is not there is loaded once, however many requests
+wait for it; different models load side by side. A failed load is told to all that waited for it and
+then forgotten. A file that changed is another model.
+"""
+
+import asyncio
+import fnmatch
+import functools
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torch_serving.engine.devices import Devices, asked_device
+from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
+from torch_serving.models._cache import Cache
+from torch_serving.models.identifiers import (
+    Place,
+    identity_of,
+    key_of,
+    name_of,
+    place_of,
+    real_path_of,
+)
+from torch_serving.models.integrity import OpenFile, listed_digest, open_file, version_of
+from torch_serving.models.loader import load, load_open
+from torch_serving.models.servable import Identity, Servable
+from torch_serving.models.settings import Settings, read_settings, stamps_beside
+from torch_serving.server.ipc.shared_state import Shared
+
+logger = logging.getLogger(__name__)
+
+Survives = Callable[[dict[str, Any], int], bool]  # a question to the parent, a descriptor
+Load = Callable[
+    [Path, torch.device, Identity, Settings, str | None, Callable[[OpenFile], bool]], Servable
+]
+
+MAX_OWN_DEVICES = 1024
+MAX_VERSIONS = 4096  # that are remembered
+CPU = torch.device("cpu")
+LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
+
+
+class Models:
+    """The models below one folder. Safe to use from any thread.
+
+    `defaults` gives the settings of the model of a name, where the file beside it says nothing.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        cache: Cache[Servable],
+        load: Load = load,
+        defaults: Callable[[str], Settings] = lambda _: Settings(),
+        shared: Shared | None = None,
+    ) -> None:
+        self.cache = cache
+        self._root = os.path.realpath(root)
+        self._load = load
+        self._defaults = defaults
+        shared = shared or Shared()
+        self._board = shared.board
+        self._statistics = shared.statistics
+        self._inventory = shared.inventory
+        self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
+        self._version_of = functools.lru_cache(MAX_VERSIONS)(
+            lambda path, identity: version_of(Path(path))
+        )
+        self._is_watched = False
+        self._survives: Survives = lambda question, descriptor: True
+        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
+        self._lock = threading.Lock()  # guards _loading
+        self._loading: dict[str, Future[Servable]] = {}
+
+    def get(
+        self, identifier: str, device: torch.device, invalidation_probability: float = 0.0
+    ) -> Servable | None:
+        """Return a loaded model, or None if it has to be loaded first.
+
+        With the probability that is given, it is dropped before. Raises InvalidServable if there is
+        no file with this name.
+        """
+        place = place_of(self._root, identifier, device)
+        self._board.check(place.name)
+        identity = None if self._is_watched else identity_of(place)
+        if invalidation_probability and random.random() < invalidation_probability:
+            self.cache.remove(place.key)
+        servable = self.cache.get(place.key)
+        if servable is not None and identity in (None, servable.identity):
+            return servable
+        return None
+
+    def load(self, identifier: str, device: torch.device) -> Future[Servable]:
+        """Start to load a model, or join those who wait for it.
+
+        Raises InvalidServable, now or from the future, if it can't be loaded.
+        """
+        place = place_of(self._root, identifier, device)
+        self._board.check(place.name)
+        with self._lock:
+            future = self._loading.get(place.key)
+            if future is None:
+                future = self._loaders.submit(self._load_into_cache, place, device)
+                self._loading[place.key] = future
+        return future
+
+    def device_for(
+        self, identifier: str, devices: Devices, asked: torch.device | None = None
+    ) -> torch.device:
+        """Where a request runs: where it asks to, else where the model's settings say, else on one
+        of `devices`."""
+        try:
+            return asked or self._own_device(identifier) or devices.choose()
+        except Overloaded:  # no descriptor is left to read the settings; a loaded model needs none
+            return devices.choose()
+
+    def unload(self, identifier: str) -> bool:
+        """Drop a model from all devices; return whether it was loaded. Requests that run go on.
+
+        Raises InvalidServable if there is no such model.
+        """
+        name = name_of(identifier)
+        held = [each for each in self.cache.values() if each.identifier == name]
+        for servable in held:
+            self.cache.remove(key_of(name, servable.device))
+        if not held:
+            self.check_exists(identifier)
+        self.publish()
+        return bool(held)
+
+    def watch(self) -> None:
+        """From now on, `get` gives what is loaded without a look at the file; `refresh` looks."""
+        self._is_watched = True
+
+    def refresh(self) -> None:
+        """Load what has changed on the disk, and unload what is gone; others serve meanwhile."""
+        for servable in self.cache.values():
+            place = place_of(self._root, servable.identifier, servable.device)
+            try:
+                path = real_path_of(self._root, place)
+                stamps = stamps_beside(path)
+                if (identity_of(place), stamps) != (servable.identity, servable.stamps):
+                    servable.stamps = stamps  # if it is bad, it is not tried again and again
+                    logger.info("%s has changed: loading it", place.name)
+                    self._load_into_cache(place, servable.device, anew=True)
+            except InvalidServable:
+                self.cache.remove(place.key)
+                self.publish()
+                logger.info("%s is gone", place.name)
+
+    def enter_worker(self, survives: Survives | None) -> None:
+        """Go on in a process that was forked: count and publish what was loaded before, and ask
+        `survives`, if there is one, of each file that is loaded from now on."""
+        self._survives = survives or self._survives
+        for servable in self.cache.values():
+            servable.count_in(self._statistics)
+        self.publish()
+
+    def publish(self) -> None:
+        """Tell all workers what is loaded here."""
+        held = self.cache.values()
+        self._statistics.holds(len(held), sum(each.bytes() for each in held))
+        self._inventory.publish([each.entry() for each in held])
+
+    def file_facts(self, name: str) -> dict[str, Any]:
+        """The size of a model file, and its version by what it holds; None where it has none."""
+        place = place_of(self._root, name, CPU)
+        try:
+            identity = identity_of(place)
+            return {"bytes": identity[2], "version": self._version_of(place.path, identity)}
+        except InvalidServable:
+            return {"bytes": None, "version": None}
+
+    def check_exists(self, identifier: str) -> str:
+        """Return the normalised name of a model file. Raises InvalidServable if there is none."""
+        place = place_of(self._root, identifier, CPU)
+        real_path_of(self._root, place)
+        return place.name
+
+    def free_memory(self, device: torch.device) -> bool:
+        """Drop what is not in use on a device; return whether there was anything."""
+        dropped = len(self.cache.shrink(group_of(device)))
+        self.publish()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return dropped > 0
+
+    def preload(self, identifier: str, device: torch.device) -> Servable:
+        """Load a model in this thread."""
+        return self._load_into_cache(place_of(self._root, identifier, device), device)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """The names of the model files below the root that match a pattern, in order."""
+        paths = sorted(Path(self._root).rglob("*.pt"))
+        names = [path.relative_to(self._root).as_posix() for path in paths]
+        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+
+    def close(self) -> None:
+        self._loaders.shutdown(wait=False, cancel_futures=True)
+
+    def _load_into_cache(self, place: Place, device: torch.device, anew: bool = False) -> Servable:
+        """Load a file, unless that has been done or, if `anew`, even so.
+
+        If a bad one took the place of a good one, the good one goes on serving.
+        """
+        try:
+            identity = identity_of(place)
+            held = self.cache.get(place.key)  # somebody else's load may just have ended
+            if held is not None and held.identity == identity and not anew:
+                return held
+            try:
+                servable = self._load_file(place, device, identity)
+            except BaseException as error:
+                self._statistics.load_failed()
+                if held is None or not isinstance(error, InvalidServable):
+                    raise
+                self._keep(held, identity, error.detail)
+                return held
+            self._put(place.key, servable)
+            return servable
+        finally:
+            with self._lock:
+                self._loading.pop(place.key, None)
+
+    def _put(self, key: str, servable: Servable) -> None:
+        # what it evicts is freed here, off any request
+        evicted = self.cache.put(key, servable, servable.bytes(), group_of(servable.device))
+        self._own_device.cache_clear()  # its settings may have changed, too
+        self._statistics.loaded(len(evicted))
+        servable.method("forward").counts.loaded()
+        self.publish()
+
+    def _keep(self, servable: Servable, identity: Identity, problem: str) -> None:
+        logger.warning("the new file is not served, the old one is: %s", problem)
+        servable.identity = identity  # until the file changes again
+        servable.warning = f"a newer file is not served: {problem}"
+        self.publish()
+
+    def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
+        path = real_path_of(self._root, place)
+        self._board.mark(place.board_name)
+        try:
+            settings = read_settings(path, self._defaults(place.name))
+            digest = listed_digest(Path(self._root), place.name)
+            question: dict[str, Any] = {"name": place.name, "device": str(device)}
+            stamps = stamps_beside(path)
+            question["key"] = [*identity, *stamps]
+            servable = self._load(
+                path,
+                device,
+                identity,
+                settings,
+                digest,
+                lambda file: self._survives(question, file.descriptor),
+            )
+        except InvalidServable as error:
+            raise InvalidServable(f"`{place.name}`: {error.detail}") from error
+        finally:
+            self._board.mark(b"")
+        servable.label.identifier = place.name
+        servable.label.board_name = place.board_name
+        servable.stamps = stamps
+        servable.count_in(self._statistics)
+        return servable
+
+    def try_load(self, question: dict[str, Any], descriptor: int) -> None:
+        """Load what is open, as a question that `survives` was asked has it."""
+        device = torch.device(question["device"])
+        path = real_path_of(self._root, place_of(self._root, question["name"], device))
+        settings = read_settings(path, self._defaults(question["name"]))
+        load_open(open_file(descriptor, path), path.name, device, (), settings)
+
+    def _read_own_device(self, identifier: str) -> torch.device | None:
+        name = name_of(identifier)
+        place = Place(name, f"{self._root}/{name}", "", b"")
+        try:
+            device = read_settings(real_path_of(self._root, place), self._defaults(name)).device
+            return asked_device(device)
+        except (InvalidServable, InvalidDevice) as error:
+            raise InvalidServable(f"`{name}`: {error.detail}") from error
+
+
+async def loaded(loading: Future[Servable]) -> Servable:
+    """Wait for a load on an event loop, as others may for the same one."""
+    try:
+        return await asyncio.shield(asyncio.wrap_future(loading))
+    except asyncio.CancelledError:
+        raise ShuttingDown("the server stops before the model is loaded") from None
+
+
+def group_of(device: torch.device) -> int:
+    """The number by which the cache knows a device."""
+    return -1 if device.type == "cpu" else device.index or 0

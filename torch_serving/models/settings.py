@@ -1,0 +1,142 @@
+"""What is said about one model in files beside it.
+
+For `resnet.pt` these are `resnet.toml`, its settings, and `resnet.warmup.json`, requests that are
+run when it is loaded: one JSON document, or one in each line.
+"""
+
+import json
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch_serving.errors import InvalidServable, file_error
+from torch_serving.models.files import read_regular
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_MAX_BATCH = 65536
+
+
+class WarmUp(NamedTuple):
+    """A request's body, and where it was read."""
+
+    place: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one model is served; the keys of its TOML file.
+
+    - `device`: where it runs unless a request says otherwise
+    - `batch`: its first dimension is a batch, so waiting requests may run as one, of up to
+      `max_batch` rows
+    - `freeze`, `optimize`: torch.jit.freeze, and torch.jit.optimize_for_inference after it
+    - `warmup`: requests that are run when the model is loaded
+    """
+
+    device: str | None = None
+    batch: bool = False
+    max_batch: int = 32
+    freeze: bool = False
+    optimize: bool = False
+    warmup: tuple[WarmUp, ...] = ()
+
+
+TYPES: dict[str, tuple[type, str]] = {
+    "device": (str, "a string"),
+    "batch": (bool, "true or false"),
+    "max_batch": (int, "a whole number"),
+    "freeze": (bool, "true or false"),
+    "optimize": (bool, "true or false"),
+    "warmup": (list, "a list of requests"),
+}
+
+
+def read_settings(model: Path, defaults: Settings) -> Settings:
+    """Read the files beside a model. Raises InvalidServable with file and line."""
+    toml, warm_up = files_beside(model)
+    settings = read_toml(toml, defaults)
+    warm_ups = read_warm_ups(warm_up)
+    return replace(settings, warmup=settings.warmup + warm_ups)
+
+
+def files_beside(model: Path) -> tuple[Path, Path]:
+    """Where the settings and the warm-up requests of a model are, if it has any."""
+    return model.with_suffix(".toml"), model.with_suffix(".warmup.json")
+
+
+def stamps_beside(model: Path) -> list[int]:
+    """When each of them changed last; 0 for one that is not there."""
+    return [stamp_of(path) for path in files_beside(model)]
+
+
+def stamp_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def read_toml(path: Path, defaults: Settings) -> Settings:
+    try:
+        text = read_regular(path).decode()
+        values = tomllib.loads(text)
+    except FileNotFoundError:
+        return defaults
+    except OSError as error:
+        raise file_error(error, path.name) from None
+    except UnicodeDecodeError:
+        raise InvalidServable(f"{path.name}: it is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidServable(f"{path.name}: {error}") from None
+    for key, value in values.items():
+        problem = problem_with(key, value)
+        if problem:
+            raise InvalidServable(f"{path.name}{line_of(key, text)}: {problem}")
+    place = f"{path.name}{line_of('warmup', text)}"
+    requests = values.pop("warmup", [])
+    warm_ups = tuple(WarmUp(place, body_of(request)) for request in requests)
+    return replace(defaults, **values, warmup=warm_ups)
+
+
+def problem_with(key: str, value: Any) -> str:
+    """What is wrong with a setting, or nothing."""
+    if key not in TYPES:
+        return f"unknown key `{key}`; known are {', '.join(TYPES)}"
+    kind, expected = TYPES[key]
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+        return f"`{key}`: expected {expected}, got {value!r}"
+    if isinstance(value, int) and key == "max_batch" and not 2 <= value <= MAX_MAX_BATCH:
+        return f"`max_batch`: expected 2 to {MAX_MAX_BATCH}, got {value}"
+    return ""
+
+
+def line_of(key: str, text: str) -> str:
+    match = re.search(rf"^\s*[\[\"']*{re.escape(key)}\b", text, re.MULTILINE)
+    return f" line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
+
+
+def body_of(request: Any) -> bytes:
+    """A request in TOML: its body as a string, or as TOML's own tables and arrays."""
+    return request.encode() if isinstance(request, str) else json.dumps(request).encode()
+
+
+def read_warm_ups(path: Path) -> tuple[WarmUp, ...]:
+    try:
+        data = read_regular(path)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise file_error(error, path.name) from None
+    try:
+        json.loads(data)
+    except ValueError:
+        lines = enumerate(data.splitlines(), 1)
+        return tuple(WarmUp(f"{path.name} line {n}", line) for n, line in lines if line.strip())
+    return (WarmUp(path.name, data),)

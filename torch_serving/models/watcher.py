@@ -1,0 +1,31 @@
+"""Models that change on the disk are loaded before the first request meets them."""
+
+import logging
+import threading
+import time
+
+from torch_serving.models.repository import Models
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 1.0  # a look takes some microseconds for each model, on a disk of any kind
+
+
+class Watcher:
+    """Looks at the files of loaded models in a thread of its own."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._thread = threading.Thread(target=self._look, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        self._models.watch()
+        self._thread.start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(INTERVAL_S)
+            try:
+                self._models.refresh()
+            except Exception:
+                logger.exception("looking for changed models failed")

@@ -1,1 +1,0 @@
-"""What the server answers to, one resource a file."""

@@ -1,0 +1,143 @@
+"""What a model takes and gives, for people: signatures, sizes, and a request that works."""
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.signature import plain
+from torch_serving.engine.batcher import Batching
+from torch_serving.engine.steps import Job, work
+from torch_serving.models.servable import Method, Servable
+
+# Requests are tried until one works; this bounds how many, and for how long.
+MAX_TRIES = 60
+MAX_TRIAL_S = 2.0
+IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
+UNKNOWN = "…"
+UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shapes in place of …"
+
+
+def describe(servable: Servable) -> dict[str, Any]:
+    """Describe a servable and its methods as JSON."""
+    parameters = list(servable.module.parameters())
+    dtypes = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in parameters)
+    return {
+        "device": str(servable.device),
+        "parameters": sum(tensor.numel() for tensor in parameters),
+        "parameter_bytes": sum(tensor.numel() * tensor.element_size() for tensor in parameters),
+        "data_type": dtypes.most_common(1)[0][0] if dtypes else None,
+        "methods": {name: describe_method(servable, name) for name in servable.method_names()},
+    }
+
+
+def describe_method(servable: Servable, name: str) -> dict[str, Any]:
+    method = servable.method(name)
+    arguments = [
+        {"name": argument.name, "type": argument.plan.type, "required": argument.required}
+        | ({} if argument.required else {"default": plain(argument.default)})
+        for argument in method.signature.arguments
+    ]
+    return {
+        "signature": str(method.signature),
+        "arguments": arguments,
+        "result": method.signature.result.type,
+        **example_of(servable, servable.apart(name)),
+        **({"batching": describe_batching(method.batching)} if method.batching else {}),
+    }
+
+
+def describe_batching(batching: Batching) -> dict[str, Any]:
+    return {"state": batching.state, "max_batch": batching.max_rows}
+
+
+def example_of(servable: Servable, method: Method) -> dict[str, Any]:
+    """A request by name that works, found by trying; else one with … for its tensors."""
+    plans = {
+        argument.name: argument.plan for argument in method.signature.arguments if argument.required
+    }
+    tensors = sum(count_tensors(plan) for plan in plans.values())
+    stop_s = time.monotonic() + MAX_TRIAL_S
+    for tries in itertools.islice(choices(servable.module, tensors), MAX_TRIES):
+        remaining = iter(tries)
+        body = {name: example_value(plan, remaining) for name, plan in plans.items()}
+        job = Job(method, json.dumps(body).encode())
+        work((job,))
+        if job.error is None:
+            return {"example": body}
+        if time.monotonic() > stop_s:
+            break
+    unknown = iter([UNKNOWN] * tensors)
+    body = {name: example_value(plan, unknown) for name, plan in plans.items()}
+    return {"example": body, "note": UNKNOWN_SHAPES}
+
+
+def count_tensors(plan: Plan) -> int:
+    """How many tensors the example of a plan holds."""
+    if plan.form in ("tensor", "any"):
+        return 1
+    if plan.form == "optional":
+        return 0
+    parts = plan.parts[:1] if plan.form == "union" else plan.parts
+    return sum(count_tensors(part) for part in parts)
+
+
+def choices(module: torch.nn.Module, tensors: int) -> Iterator[tuple[Any, ...]]:
+    """Tensors to try, for all places at once: first the same everywhere, then any mixture."""
+    known = [tensor(shape, data_type) for shape, data_type in likely_shapes(module)]
+    yield from ((candidate,) * tensors for candidate in known)
+    if tensors > 1:
+        yield from itertools.product(known, repeat=tensors)
+
+
+def tensor(shape: tuple[int, ...], data_type: str) -> dict[str, Any]:
+    count = torch.Size(shape).numel()
+    return {"type": "tensor", "shape": list(shape), "value": [0] * count, "data_type": data_type}
+
+
+def likely_shapes(module: torch.nn.Module) -> list[tuple[tuple[int, ...], str]]:
+    """What the first weights suggest that inputs look like, the likeliest first."""
+    shapes: dict[tuple[tuple[int, ...], str], None] = {}
+    weights = [weight for weight in module.parameters() if weight.dim() > 1][:6]
+    for weight in weights:
+        data_type = str(weight.dtype).removeprefix("torch.")
+        features = weight.shape[1]
+        if weight.dim() == 2:
+            shapes[(1, features), data_type] = None
+            shapes[(1, 1, features), data_type] = None
+            shapes[(1, 4), "int64"] = None  # indices into an embedding
+        for side in IMAGE_SIDES[: 6 - weight.dim()]:
+            if weight.dim() > 2:
+                shapes[(1, features, *[side] * (weight.dim() - 2)), data_type] = None
+    for shape in ((1,), (1, 1), (2, 2), (1, 4), (1, 3, 8, 8), ()):
+        shapes[shape, "float32"] = None
+        shapes[shape, "int64"] = None
+    return list(shapes)
+
+
+EXAMPLES = {
+    "bool": True, "int": 1, "float": 1.0, "number": 1, "complex": [1.0, 0.0], "str": "text",
+    "device": "cpu", "none": None, "optional": None,
+}  # fmt: skip
+
+
+def example_value(plan: Plan, tensors: Iterator[Any]) -> Any:
+    """A value for a plan in plain JSON, its tensors taken from `tensors`."""
+    if plan.form in ("tensor", "any"):
+        return next(tensors)
+    if plan.form == "enum":
+        return plan.names[0]
+    if plan.form in EXAMPLES:
+        return EXAMPLES[plan.form]
+    parts = plan.parts[:1] if plan.form == "union" else plan.parts
+    values = [example_value(part, tensors) for part in parts]
+    if plan.form == "union":
+        return values[0]
+    if plan.form == "dict":
+        return {"key": values[1]} if plan.parts[0].form == "str" else [values]
+    return dict(zip(plan.names, values, strict=True)) if plan.names else values

@@ -1,0 +1,75 @@
+"""From the name of a model to an answer: what all ways to ask for inference have in common."""
+
+from collections.abc import Awaitable
+
+import torch
+
+from torch_serving.engine.devices import Devices
+from torch_serving.engine.engine import Engine
+from torch_serving.engine.steps import StepTime, Task
+from torch_serving.models.repository import Models, loaded
+from torch_serving.models.servable import Method
+from torch_serving.telemetry.tracing import Tracing
+
+
+class Inference:
+    """Finds methods, loading their models where need be, and has the engine run requests."""
+
+    def __init__(
+        self, models: Models, engine: Engine, devices: Devices, tracing: Tracing | None = None
+    ) -> None:
+        self._models = models
+        self._engine = engine
+        self._devices = devices
+        self._tracing = tracing
+
+    def loaded_method(
+        self,
+        identifier: str,
+        name: str = "forward",
+        device: torch.device | None = None,
+        invalidation: float = 0.0,
+    ) -> Method | None:
+        """Return a method if its model is loaded: no coroutine for what most requests find.
+
+        Raises InvalidServable, Quarantined or InvalidParameter if there is no such method.
+        """
+        device = self._models.device_for(identifier, self._devices, device)
+        servable = self._models.get(identifier, device, invalidation)
+        return None if servable is None else servable.method(name)
+
+    async def method(
+        self, identifier: str, name: str = "forward", device: torch.device | None = None
+    ) -> Method:
+        """Return a method, loading its model if need be. Raises the same."""
+        method = self.loaded_method(identifier, name, device)
+        return await self.load_method(identifier, name, device) if method is None else method
+
+    async def load_method(
+        self, identifier: str, name: str, device: torch.device | None = None
+    ) -> Method:
+        """Return a method of a model that is not loaded. Raises the same."""
+        device = self._models.device_for(identifier, self._devices, device)
+        servable = await loaded(self._models.load(identifier, device))
+        servable.method("forward").counts.waited()
+        return servable.method(name)
+
+    def submit(
+        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+    ) -> Awaitable[bytes]:
+        """Answer a request; raises what the engine raises."""
+        if self._tracing or self._devices.are_several:
+            return self._observed(task, body, timeout_s)
+        return self._engine.submit(task, body, timeout_s)
+
+    async def _observed(
+        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+    ) -> bytes:
+        steps: list[StepTime] | None = [] if self._tracing else None
+        self._devices.begin(task.device)
+        try:
+            return await self._engine.submit(task, body, timeout_s, steps)
+        finally:
+            self._devices.end(task.device)
+            if self._tracing and steps:
+                self._tracing.record(task.label.identifier, steps)

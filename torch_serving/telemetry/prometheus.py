@@ -1,0 +1,168 @@
+"""The statistics of all workers in the form of Prometheus."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from torch_serving import __version__
+from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.telemetry._counters import (
+    SECONDS,
+    SIZES,
+    STEPS,
+    MethodNumbers,
+    WorkerNumbers,
+)
+
+PREFIX = "torch_serving_"
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Metrics(Collector):
+    """Reads the statistics when it is asked to; counting costs nothing of this."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._statistics = shared.statistics
+        self._parent_slot = shared.parent_slot
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Return all metrics in the text format. With many models, that is no work for a loop."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        info = InfoMetricFamily(PREFIX + "build", "What serves here.")
+        info.add_metric([], {"version": __version__})
+        yield info
+        methods = self._statistics.methods()
+        yield from by_method(methods)
+        yield from histograms(methods)
+        workers = enumerate(self._statistics.by_worker())
+        names = ((self._name_of(slot), numbers) for slot, numbers in workers)
+        # a slot that is kept for a successor has no numbers
+        yield from by_worker({name: each for name, each in names if each.pid or each.loads})
+
+    def _name_of(self, slot: int) -> str:
+        return "parent" if slot == self._parent_slot else str(slot)
+
+
+def families() -> list[tuple[str, str]]:
+    """The names of the metrics, and what each tells."""
+    found = [*by_method({}), *histograms({}), *by_worker({})]
+    return [(each.name, each.documentation) for each in found]
+
+
+def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
+    labels = ["model", "method"]
+    requests = CounterMetricFamily(
+        PREFIX + "requests",
+        "Answers to inference requests; model is empty where none was found for them.",
+        labels=[*labels, "code"],
+    )
+    waits = CounterMetricFamily(
+        PREFIX + "load_waits", "Requests that waited for their model to be loaded.", labels=labels
+    )
+    loads = CounterMetricFamily(PREFIX + "model_loads", "Loads of a model.", labels=labels[:1])
+    for (model, method), numbers in methods.items():
+        for code, count in numbers.codes.items():
+            requests.add_metric([model, method, str(code)], count)
+        if method:
+            waits.add_metric([model, method], numbers.waits)
+        if numbers.loads:
+            loads.add_metric([model], numbers.loads)
+    yield from (requests, waits, loads)
+
+
+def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
+    labels = ["model", "method"]
+    whole = HistogramMetricFamily(
+        PREFIX + "request_seconds", "From a request's head to its answer.", labels=labels
+    )
+    steps = HistogramMetricFamily(
+        PREFIX + "step_seconds",
+        "The steps of a request; queue has those only that were given to a lane.",
+        labels=[*labels, "step"],
+    )
+    batches = HistogramMetricFamily(
+        PREFIX + "batch_size", "Requests that ran together, in each run.", labels=labels
+    )
+    for (model, method), numbers in methods.items():
+        if not method:
+            continue
+        for step in STEPS:
+            buckets, total = numbers.steps[step]
+            if step == "request":
+                whole.add_metric([model, method], cumulated(SECONDS, buckets), total)
+            else:
+                steps.add_metric([model, method, step], cumulated(SECONDS, buckets), total)
+        buckets, requests = numbers.batches
+        batches.add_metric([model, method], cumulated(SIZES, buckets), requests)
+    yield from (whole, steps, batches)
+
+
+def cumulated(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
+    """Buckets as Prometheus has them: each has what is in those before it, too."""
+    buckets, total = [], 0
+    for bound, count in zip([*bounds, float("inf")], counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+    return buckets
+
+
+def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
+    gauges = {
+        "lanes": "Threads that run models.",
+        "lanes_busy": "Lanes that have a request.",
+        "queue_length": "Requests that wait for a lane.",
+        "cache_models": "Models in memory.",
+        "cache_bytes": "Their weights.",
+        "resident_memory_bytes": "Memory of the process, what it shares with others included.",
+    }
+    counters = {
+        "cache_loads": "Models that were loaded.",
+        "cache_evictions": "Models that made room for others.",
+        "cache_failed_loads": "Models that could not be loaded.",
+        "rejected": "Requests that found the queue full.",
+    }
+    families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
+    for name, text in gauges.items():
+        families[name] = GaugeMetricFamily(PREFIX + name, text, labels=["worker"])
+    for name, text in counters.items():
+        families[name] = CounterMetricFamily(PREFIX + name, text, labels=["worker"])
+    for worker, numbers in workers.items():
+        for name, value in values_of(numbers).items():
+            families[name].add_metric([worker], value)
+    yield from families.values()
+
+
+def values_of(numbers: WorkerNumbers) -> dict[str, float]:
+    return {
+        "lanes": numbers.lanes,
+        "lanes_busy": min(numbers.lanes, numbers.in_lanes),
+        "queue_length": max(0, numbers.in_lanes - numbers.lanes),
+        "cache_models": numbers.models,
+        "cache_bytes": numbers.bytes,
+        "resident_memory_bytes": resident_bytes(numbers.pid),
+        "cache_loads": numbers.loads,
+        "cache_evictions": numbers.evictions,
+        "cache_failed_loads": numbers.failed_loads,
+        "rejected": numbers.rejected,
+    }
+
+
+def resident_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError):  # it is gone, or there is no /proc
+        return 0

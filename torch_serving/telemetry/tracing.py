@@ -1,0 +1,69 @@
+"""Spans of requests for OpenTelemetry; the extra `otel`.
+
+The library's own middleware makes the span of a request, and reads `traceparent`. What is added are
+the steps inside. Where spans go, what is sampled and what the service is called is told by the
+environment variables of OpenTelemetry, as everywhere.
+"""
+
+import importlib.util
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from torch_serving.engine.steps import StepTime
+from torch_serving.errors import StartupError
+from torch_serving.telemetry._counters import STEPS
+
+NEEDED = (
+    "opentelemetry.sdk",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.asgi",
+)
+
+
+def check_installed() -> None:
+    """Raise StartupError if a library is missing."""
+    try:
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    except ModuleNotFoundError:
+        missing = ["opentelemetry"]
+    if missing:
+        raise StartupError("--tracing needs the extra `otel`: pip install 'torch-serving[otel]'")
+
+
+class Tracing:
+    """Sends spans from a thread of its own, so it is made in the process that serves."""
+
+    def __init__(self) -> None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        service = Resource.create({"service.name": "torch-serving"})
+        self._provider = TracerProvider(resource=service.merge(OTELResourceDetector().detect()))
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("torch_serving")
+
+    def wrapped(self, app: Any) -> Any:
+        """An ASGI application that makes a span of each request."""
+        from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+        return OpenTelemetryMiddleware(
+            app, tracer_provider=self._provider, exclude_spans=["receive", "send"]
+        )
+
+    def record(self, model: str, steps: Sequence[StepTime]) -> None:
+        """Add steps that are over to the span of the request that this task answers."""
+        offset_ns = time.time_ns() - time.perf_counter_ns()
+        for step, start_s, end_s in steps:
+            span = self._tracer.start_span(
+                STEPS[step],
+                start_time=offset_ns + int(start_s * 1e9),
+                attributes={"torch_serving.model": model},
+            )
+            span.end(end_time=offset_ns + int(end_s * 1e9))
+
+    def close(self) -> None:
+        """Send what was not sent yet."""
+        self._provider.shutdown()

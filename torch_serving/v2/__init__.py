@@ -1,1 +1,0 @@
-"""The Open Inference Protocol 2 over HTTP: what KServe, Triton and their clients speak."""
