@@ -10,23 +10,28 @@ NATIVE := setup.py $(CYTHON) $(wildcard ext/*.h) $(filter-out ext/_%.cpp,$(wildc
 CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
 EXAMPLE := example/model-example.pt
 
-.PHONY: help build check format test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench bench-peers demo serve asan debug clean
+.PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
+	check-workflows docs format quick test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
+	@echo "make quick         unit tests of codecs, engine, models, service and http: a minute"
 	@echo "make test          all tests"
-	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
-	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
+	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
+	@echo "make docs          the site of the documentation, in .build/site; a dead link fails"
+	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
+	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
+	@echo "make debug         tests of codec and cache against extensions with sanitizers: a minute"
+	@echo "make asan          all tests against extensions with bounds checks, AddressSanitizer and UBSan"
 	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
 	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
 	@echo "make schemathesis  the OpenAPI document against a live server, in all phases (10 minutes)"
+	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
+	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
-	@echo "make check         formatting, lint and types; make format repairs what can be repaired"
-	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
-	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
-	@echo "make asan          all tests against extensions with bounds checks, AddressSanitizer and UBSan"
-	@echo "make debug         the same for the tests of codec and cache only: a minute"
+	@echo "make clean         remove all that was built, .venv too"
 
 build: $(VENV)/.installed
 	@$(MAKE) --no-print-directory $(VENV)/.built
@@ -57,6 +62,9 @@ demo: $(EXAMPLE)
 serve: $(EXAMPLE)
 	@$(BIN)/torch-serving example
 
+quick: build
+	@$(BIN)/pytest tests/codecs tests/engine tests/models tests/service tests/http -m "not server"
+
 test: build
 	@$(BIN)/pytest
 
@@ -80,14 +88,37 @@ schemathesis: build
 test-pythons:
 	@sh tests/pythons.sh
 
-check: build
+check: check-format check-lint check-types check-imports check-cython check-cpp check-workflows docs
+
+check-format: $(VENV)/.installed
 	@$(BIN)/ruff format --check .
+
+check-lint: $(VENV)/.installed
 	@$(BIN)/ruff check .
+
+check-types: $(VENV)/.installed
 	@$(BIN)/mypy
+
+check-imports: $(VENV)/.installed
+	@$(BIN)/lint-imports --no-cache
+
+check-cython: $(VENV)/.installed
 	@PATH="$(BIN):$$PATH" cython-lint $(CYTHON)
+
+check-cpp: $(VENV)/.installed
 	@$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 
-format: build
+# The schema of workflows always; actionlint, which PyPI does not have, where it is installed.
+check-workflows: $(VENV)/.installed
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	@! command -v actionlint >/dev/null || actionlint
+	@$(BIN)/pre-commit validate-config
+
+docs: $(VENV)/.installed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+format: $(VENV)/.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/clang-format -i $(CXX_FILES)
