@@ -88,7 +88,7 @@ schemathesis: build
 test-pythons:
 	@sh tests/pythons.sh
 
-check: check-format check-lint check-types check-imports check-cython check-cpp check-workflows docs
+check: check-format check-lint check-types check-cython check-cpp check-workflows docs check-imports
 
 check-format: $(VENV)/.installed
 	@$(BIN)/ruff format --check .
