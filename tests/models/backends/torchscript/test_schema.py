@@ -195,7 +195,7 @@ def test_results_that_no_answer_can_hold():
     for module, name in ((BoxGiver(), "Box"), (ColorsGiver(), "Color")):
         with pytest.raises(InvalidServable) as caught:
             signature_of(torch.jit.script(module).forward.schema)
-        expected = f"result: values of type __torch__.test_schema.{name} can't be made or told"
+        expected = f"result: values of type __torch__.{__name__}.{name} can't be made or told"
         assert caught.value.detail.startswith(expected)
 
 
