@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-CYTHON := $(wildcard ext/*.pyx ext/*.pxd ext/*/*.pxi)
-NATIVE := setup.py $(CYTHON) $(wildcard ext/*.h) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
-CXX_FILES := $(wildcard ext/*.h benchmarks/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp) $(filter-out ext/_%.cpp,$(wildcard ext/*.cpp))
+CYTHON := $(shell find ext -name '*.p[xy][xdi]')
+NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
+CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp)
 EXAMPLE := example/model-example.pt
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
@@ -142,5 +142,5 @@ debug: build
 		tests/codecs/json/test_encoder*.py tests/codecs/json/test_json*.py) tests/models/test_cache.py
 
 clean:
-	rm -rf $(VENV) .venv-* .build build dist *.egg-info ext/_*.cpp $(EXAMPLE)
+	rm -rf $(VENV) .venv-* .build build dist *.egg-info $(EXAMPLE)
 	find torch_serving -name '*.so' -delete

@@ -30,28 +30,18 @@ COMMON = {
 }
 
 
-DECODER = [
-    "decimal",
-    "document",
-    "envelope",
-    "error",
-    "locate",
-    "nodes",
-    "numbers",
-    "scalars",
-    "simdjson_library",
-    "tensor",
-    "tokens",
-]
-ENCODER = ["encoder", "float64_text", "float_text", "integer_text"]
+EXT = Path("ext")
+HEADERS = [str(path) for path in sorted(EXT.glob("*/*.h"))]
 
 
-def extension(package: str, name: str, *sources: str) -> Extension:
-    depends = [str(path) for path in sorted(Path("ext").glob("*.h"))]
+def extension(module: str, *patterns: str) -> Extension:
+    """A module of `torch_serving` from ext/cython/, linked with the C++ that the patterns name."""
+    pyx = EXT / "cython" / module.replace(".", "/")
+    cpp = [path for pattern in patterns for path in sorted(EXT.glob(f"{pattern}.cpp"))]
     return Extension(
-        f"torch_serving.{package}.{name}",
-        [f"ext/{name}.pyx", *(f"ext/{source}.cpp" for source in sources)],
-        depends=depends,
+        f"torch_serving.{module}",
+        [f"{pyx}.pyx", *map(str, cpp)],
+        depends=HEADERS,
         **COMMON,
     )
 
@@ -59,13 +49,14 @@ def extension(package: str, name: str, *sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
-            extension("codecs.json", "_decoder", *DECODER),
-            extension("codecs.json", "_encoder", *ENCODER),
-            extension("models", "_cache"),
-            extension("http", "_connection"),
-            extension("telemetry", "_counters"),
+            extension("codecs.json._decoder", "document/*", "numerals/decimal", "numerals/scalars", "tensors/*"),
+            extension("codecs.json._encoder", "numerals/*_text", "writer/*"),
+            extension("models._cache"),
+            extension("telemetry._counters"),
+            extension("http._connection"),
         ],
         include_path=["ext"],
+        build_dir=".build/cython",
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

@@ -7,7 +7,7 @@ bin=$(cd "${BIN:-.venv/bin}" && pwd)
 copy=$PWD/.build/sanitizers
 mkdir -p "$copy"
 rm -rf "$copy/tests" "$copy/torch_serving" "$copy"/report.*
-tar -c --exclude='./.*' --exclude='*.so' --exclude='./ext/_*.cpp' . | tar -x -C "$copy"
+tar -c --exclude='./.*' --exclude='*.so' . | tar -x -C "$copy"
 cd "$copy"
 
 export TORCH_SERVING_DEBUG=1

@@ -7,10 +7,10 @@
 #include <unordered_set>
 
 #include "check.h"
-#include "envelope.h"
 #include "expected.h"
 #include "failing_memory.h"
 #include "reading.h"
+#include "tensors/envelope.h"
 #include "windows.h"
 
 using namespace torch_serving;

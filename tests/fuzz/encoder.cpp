@@ -1,7 +1,5 @@
 // Any bits as numbers of any element type, any shape and any string -> text, which must be the one
 // that is expected, and which the decoder must read as the same bits.
-#include "encoder.h"
-
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -12,7 +10,8 @@
 #include "check.h"
 #include "expected.h"
 #include "failing_memory.h"
-#include "tensor.h"
+#include "tensors/shape.h"
+#include "writer/json_writer.h"
 
 using namespace torch_serving;
 

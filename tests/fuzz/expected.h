@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "numbers.h"
+#include "tensors/elements.h"
 
 namespace fuzz {
 

@@ -26,15 +26,15 @@ fi
 build() {
     folder=$out/$1
     shift
-    [ -z "$(find ext tests/fuzz -name '*.[chs]*' ! -path 'ext/_*' -newer "$folder/built" 2>&1)" ] && return
+    [ -z "$(find ext tests/fuzz -name '*.[chs]*' -newer "$folder/built" 2>&1)" ] && return
     echo "== Building $folder"
     mkdir -p "$folder"
     simdjson=$("$python" -c 'import os, simdjson; print(os.path.dirname(simdjson.__file__))')
     set -- -std=c++17 -g -DNDEBUG -D_GLIBCXX_ASSERTIONS -Iext -Itests/fuzz -isystem "$simdjson" "$@"
-    for source in ext/[!_]*.cpp tests/fuzz/expected.cpp tests/fuzz/failing_memory.cpp \
+    for source in ext/*/*.cpp tests/fuzz/expected.cpp tests/fuzz/failing_memory.cpp \
         tests/fuzz/reading.cpp tests/fuzz/windows.cpp; do
         case $source in
-            ext/simdjson* | tests/*) guide= ;;  # libFuzzer is led by our code only
+            ext/document/simdjson* | tests/*) guide= ;;  # libFuzzer is led by our code only
             *) guide=-fsanitize=fuzzer-no-link ;;
         esac
         "$clang" "$@" $guide -c "$source" -o "$folder/part-$(basename "$source" .cpp).o"
@@ -77,7 +77,7 @@ coverage() {
     "$("$clang" -print-prog-name=llvm-profdata)" merge $out/*.profraw -o $out/all.profdata
     "$("$clang" -print-prog-name=llvm-cov)" "${COVERAGE:-report}" "$out/coverage/decoder" $objects \
         -instr-profile=$out/all.profdata -show-branch-summary=false -show-region-summary=false \
-        $(ls ext/*.h ext/*.cpp | grep -v -e /_ -e simdjson)
+        $(ls ext/*/*.h ext/*/*.cpp | grep -v simdjson)
 }
 
 $command

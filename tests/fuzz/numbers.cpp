@@ -1,12 +1,11 @@
 // The text of an array's elements -> numbers of every element type, wherever the array stands: near
 // the ends of a body numbers are read in another way than elsewhere.
-#include "numbers.h"
-
 #include <memory>
 #include <string>
 
 #include "expected.h"
 #include "reading.h"
+#include "tensors/elements.h"
 
 using namespace torch_serving;
 

@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "expected.h"
-#include "scalars.h"
+#include "numerals/scalars.h"
 
 namespace fuzz {
 

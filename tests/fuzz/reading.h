@@ -1,7 +1,7 @@
 // Reading a document's numbers as _decoder.pyx does, each compared with what it must be.
 #pragma once
 
-#include "tensor.h"
+#include "tensors/shape.h"
 
 namespace fuzz {
 

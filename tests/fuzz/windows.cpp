@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "expected.h"
-#include "tensor.h"
+#include "tensors/shape.h"
 
 namespace fuzz {
 

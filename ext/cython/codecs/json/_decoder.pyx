@@ -1,0 +1,92 @@
+# distutils: language = c++
+"""JSON body -> the arguments of a model's method, led by the method's schema.
+
+A `Plan` says what one value must be. The reader walks plan and document together, so every error
+can name the argument, where it stands in the body, what was expected and what came. Numbers go from
+the text straight into numpy memory of their final type and shape; for large bodies without the GIL
+(tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport int64_t, uint32_t
+from libcpp.string_view cimport string_view
+
+from document.document cimport Document, Error, Kind, Node, NodeId, Nodes, message
+from tensors.envelope cimport (
+    ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
+)
+from tensors.elements cimport Element, Reading, read_numbers
+from tensors.shape cimport Place, Shape, measure, read_shape, read_values
+
+from torch_serving.errors import (
+    EmptyBody,
+    IncompatibleDtype,
+    IncompatibleShape,
+    InvalidInput,
+    InvalidJson,
+    ServingError,
+)
+
+cnp.import_array()
+
+# Below these sizes, giving the GIL away and fetching it back costs more than others gain from it.
+cdef size_t PARSE_WITHOUT_GIL = 32 * 1024  # bytes
+cdef int64_t READ_WITHOUT_GIL = 4096  # numbers
+
+include "decoder/places.pxi"
+include "decoder/data_types.pxi"
+include "decoder/plans.pxi"
+include "decoder/reader.pxi"
+include "decoder/arguments.pxi"
+include "decoder/tensors.pxi"
+include "decoder/scalars.pxi"
+include "decoder/containers.pxi"
+include "decoder/json_values.pxi"
+
+
+# Readers that nobody uses now: as many as bodies were ever decoded at the same time.
+cdef list IDLE = []
+
+
+@cython.final
+cdef class Decoder:
+    """Decode bodies for one method. Safe to use from any thread."""
+
+    cdef tuple arguments
+    cdef Makers make
+    cdef Py_ssize_t required
+    cdef size_t window_bytes
+
+    def __cinit__(self, arguments, make, size_t window_bytes=0):
+        """`window_bytes`: how much of a body is indexed at a time, for tests; 0 is what is best."""
+        self.window_bytes = window_bytes
+        self.arguments = tuple(arguments)
+        self.make = make if isinstance(make, Makers) else Makers(make)
+        self.required = sum([(<Argument?>argument).required for argument in self.arguments])
+
+    def decode(self, body not None):
+        """Return the list of arguments in `body`, a bytes-like object of UTF-8 JSON.
+
+        Raises EmptyBody, InvalidJson, InvalidInput, IncompatibleShape or IncompatibleDtype
+        (torch_serving.errors), each with a detail that says where.
+        """
+        cdef Reader reader = IDLE.pop() if IDLE else Reader()
+        cdef Py_buffer view
+        PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
+        try:
+            reader.decoder = self
+            reader.parse(<const char*>view.buf, <size_t>view.len, False, self.window_bytes)
+            try:
+                arguments = read_arguments(reader)
+            except ServingError:
+                reader.validate()  # that it is not even JSON matters more
+                raise
+            reader.validate()
+            return arguments
+        finally:
+            reader.release()
+            IDLE.append(reader)
+            PyBuffer_Release(&view)
