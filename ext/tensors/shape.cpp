@@ -7,12 +7,12 @@ namespace torch_serving {
 namespace {
 
 constexpr int64_t MAX_ITEM_BYTES = 16;  // complex128
-constexpr Place FINE{Error::none, 0, -1};
+constexpr LocatedError FINE{Error::none, 0, -1};
 
 bool is_nested(Kind kind) noexcept { return kind == Kind::array || kind == Kind::run; }
 
-Place measure_level(const Document& document, NodeId id, const Node& node, int depth,
-                    Shape* shape) noexcept {
+LocatedError measure_level(const Document& document, NodeId id, const Node& node, int depth,
+                           Shape* shape) noexcept {
     if (!is_nested(node.kind)) {
         if (depth != shape->rank) return {Error::ragged, id, -1};
         if (node.kind == Kind::object) return {Error::not_number, id, -1};
@@ -30,8 +30,8 @@ Place measure_level(const Document& document, NodeId id, const Node& node, int d
     NodeId at = node.child;
     for (uint32_t i = 0; i < node.count; ++i) {
         const Node child = document.node(at);
-        Place place = measure_level(document, at, child, depth + 1, shape);
-        if (place.error != Error::none) return place;
+        LocatedError result = measure_level(document, at, child, depth + 1, shape);
+        if (result.error != Error::none) return result;
         at = child.next;
     }
     return FINE;
@@ -44,7 +44,7 @@ struct Target {
     char* at;
 };
 
-Place read_run(Document* document, NodeId id, const Node& node, Target* target) noexcept {
+LocatedError read_run(Document* document, NodeId id, const Node& node, Target* target) noexcept {
     const bool run = node.kind == Kind::run;
     const uint32_t count = run ? node.count : 1;
     Reading reading = read_numbers(document, node.token + run, count, target->element, target->at);
@@ -56,15 +56,15 @@ Place read_run(Document* document, NodeId id, const Node& node, Target* target) 
     return FINE;
 }
 
-Place read_level(Document* document, NodeId id, const Node& node, Target* target) noexcept {
+LocatedError read_level(Document* document, NodeId id, const Node& node, Target* target) noexcept {
     if (node.kind != Kind::array) return read_run(document, id, node, target);
     NodeId at = node.child;
     for (uint32_t i = 0; i < node.count; ++i) {
         const Node child = document->node(at);
         const bool leaf = child.kind != Kind::array;
-        const Place place =
+        const LocatedError result =
             leaf ? read_run(document, at, child, target) : read_level(document, at, child, target);
-        if (place.error != Error::none) return place;
+        if (result.error != Error::none) return result;
         at = child.next;
     }
     return FINE;
@@ -72,7 +72,7 @@ Place read_level(Document* document, NodeId id, const Node& node, Target* target
 
 }  // namespace
 
-Place read_shape(Document* document, NodeId id, Shape* shape) noexcept {
+LocatedError read_shape(Document* document, NodeId id, Shape* shape) noexcept {
     const Node node = document->node(id);
     if (node.kind != Kind::run) return {Error::not_shape, id, -1};
     if (node.count > MAX_RANK) return {Error::too_many_dimensions, id, -1};
@@ -100,7 +100,7 @@ Place read_shape(Document* document, NodeId id, Shape* shape) noexcept {
     return FINE;
 }
 
-Place measure(const Document& document, NodeId id, Shape* shape) noexcept {
+LocatedError measure(const Document& document, NodeId id, Shape* shape) noexcept {
     shape->rank = 0;
     shape->count = 0;
     NodeId first = id;
@@ -113,8 +113,8 @@ Place measure(const Document& document, NodeId id, Shape* shape) noexcept {
     return measure_level(document, id, document.node(id), 0, shape);
 }
 
-Place read_values(Document* document, NodeId id, Element element, size_t item_bytes,
-                  void* out) noexcept {
+LocatedError read_values(Document* document, NodeId id, Element element, size_t item_bytes,
+                         void* out) noexcept {
     Target target{element, item_bytes, static_cast<char*>(out)};
     return read_level(document, id, document->node(id), &target);
 }

@@ -22,8 +22,8 @@ struct Shape {
     int64_t count;  // the product
 };
 
-// What went wrong, and where: a node, and the element where that node is a run.
-struct Place {
+// An error and its location: a node, and the element where that node is a run.
+struct LocatedError {
     Error error;
     NodeId node;
     int64_t element;  // -1: the node itself
@@ -31,13 +31,13 @@ struct Place {
 
 // Read a declared shape: an array of non-negative integers whose size in bytes has less than 64
 // bits, zeros aside (a zero must not hide an overflow: consumers multiply prefixes).
-Place read_shape(Document* document, NodeId node, Shape* shape) noexcept;
+LocatedError read_shape(Document* document, NodeId node, Shape* shape) noexcept;
 
 // The shape of nested arrays; `count` scalars are there. A lone scalar has rank 0.
-Place measure(const Document& document, NodeId node, Shape* shape) noexcept;
+LocatedError measure(const Document& document, NodeId node, Shape* shape) noexcept;
 
 // Read all scalars below `node`, in order, into `out`, which has room for what `measure` counted.
-Place read_values(Document* document, NodeId node, Element element, size_t item_bytes,
-                  void* out) noexcept;
+LocatedError read_values(Document* document, NodeId node, Element element, size_t item_bytes,
+                         void* out) noexcept;
 
 }  // namespace torch_serving

@@ -13,13 +13,13 @@ cdef extern from "tensors/shape.h" namespace "torch_serving" nogil:
         int rank
         int64_t count
 
-    cppclass Place:
+    cppclass LocatedError:
         Error error
         NodeId node
         int64_t element
 
-    Place read_shape(Document* document, NodeId node, Shape* shape) noexcept
-    Place measure(const Document& document, NodeId node, Shape* shape) noexcept
-    Place read_values(
+    LocatedError read_shape(Document* document, NodeId node, Shape* shape) noexcept
+    LocatedError measure(const Document& document, NodeId node, Shape* shape) noexcept
+    LocatedError read_values(
         Document* document, NodeId node, Element element, size_t item_bytes, void* out
     ) noexcept

@@ -67,9 +67,9 @@ char* write_escape(char* out, char c) noexcept {
 
 }  // namespace
 
-Writer::~Writer() { std::free(data_); }
+JsonWriter::~JsonWriter() { std::free(data_); }
 
-char* Writer::reserve(size_t bytes) noexcept {
+char* JsonWriter::reserve(size_t bytes) noexcept {
     if (failed_) return nullptr;
     size_t needed = size_ + bytes + MOST_OVERHANG;
     if (needed > capacity_) {
@@ -85,14 +85,14 @@ char* Writer::reserve(size_t bytes) noexcept {
     return data_ + size_;
 }
 
-void Writer::write(std::string_view text) noexcept {
+void JsonWriter::write(std::string_view text) noexcept {
     char* out = reserve(text.size());
     if (out == nullptr) return;
     std::memcpy(out, text.data(), text.size());
     size_ += text.size();
 }
 
-void Writer::write_string(std::string_view utf8) noexcept {
+void JsonWriter::write_string(std::string_view utf8) noexcept {
     const auto escapes = std::count_if(utf8.begin(), utf8.end(), needs_escape);
     char* out = reserve(utf8.size() + 2 + 5 * static_cast<size_t>(escapes));
     if (out == nullptr) return;
@@ -113,12 +113,12 @@ void Writer::write_string(std::string_view utf8) noexcept {
     size_ += static_cast<size_t>(out - start);
 }
 
-void Writer::write_integer(int64_t value) noexcept {
+void JsonWriter::write_integer(int64_t value) noexcept {
     char* out = reserve(20);
     if (out != nullptr) size_ += static_cast<size_t>(std::to_chars(out, out + 20, value).ptr - out);
 }
 
-void Writer::write_numbers(Element element, const void* data, size_t count) noexcept {
+void JsonWriter::write_numbers(Element element, const void* data, size_t count) noexcept {
     if (count == 0) return;
     const Format& format = FORMATS[static_cast<size_t>(element)];
     const char* values = static_cast<const char*>(data);
@@ -132,7 +132,7 @@ void Writer::write_numbers(Element element, const void* data, size_t count) noex
     --size_;  // the last comma
 }
 
-void Writer::clear() noexcept {
+void JsonWriter::clear() noexcept {
     size_ = 0;
     failed_ = false;
     if (capacity_ > KEPT_BYTES) {

@@ -16,12 +16,12 @@
 
 namespace torch_serving {
 
-class Writer {
+class JsonWriter {
   public:
-    Writer() noexcept = default;
-    ~Writer();
-    Writer(const Writer&) = delete;
-    Writer& operator=(const Writer&) = delete;
+    JsonWriter() noexcept = default;
+    ~JsonWriter();
+    JsonWriter(const JsonWriter&) = delete;
+    JsonWriter& operator=(const JsonWriter&) = delete;
 
     void write(std::string_view text) noexcept;
     // A JSON string, from valid UTF-8.

@@ -7,8 +7,8 @@ from tensors.elements cimport Element
 
 
 cdef extern from "writer/json_writer.h" namespace "torch_serving" nogil:
-    cppclass Writer:
-        Writer() noexcept
+    cppclass JsonWriter:
+        JsonWriter() noexcept
         void write(string_view text) noexcept
         void write_string(string_view utf8) noexcept
         void write_integer(int64_t value) noexcept

@@ -133,16 +133,16 @@ void check_pointer(NodeId target) {
     }
 }
 
-void check_place(const Place& place) {
-    check_pointer(place.node);
-    const Node node = document.node(place.node);
-    MUST(place.element < 0 || (node.kind == Kind::run && place.element < node.count));
-    if (place.error == Error::bad_number) check_failure(document.validate());
+void check_location(const LocatedError& result) {
+    check_pointer(result.node);
+    const Node node = document.node(result.node);
+    MUST(result.element < 0 || (node.kind == Kind::run && result.element < node.count));
+    if (result.error == Error::bad_number) check_failure(document.validate());
 }
 
 void read_all_types(NodeId id, size_t count) {
     for (int element = 0; element < fuzz::ELEMENTS; ++element) {
-        check_place(fuzz::read_scalars(&document, id, static_cast<Element>(element), count));
+        check_location(fuzz::read_scalars(&document, id, static_cast<Element>(element), count));
     }
 }
 
@@ -159,9 +159,9 @@ int64_t product(const Shape& shape) {
 void read_tensor(NodeId id) {
     Shape shape;
     std::fill_n(shape.dims, MAX_RANK, 1);  // what stood there must not matter
-    const Place place = measure(document, id, &shape);
-    check_place(place);
-    if (place.error != Error::none) return;
+    const LocatedError result = measure(document, id, &shape);
+    check_location(result);
+    if (result.error != Error::none) return;
     MUST(shape.rank <= MAX_RANK && product(shape) == shape.count);
     read_all_types(id, shape.count);
 }
@@ -198,9 +198,9 @@ void read_object(NodeId id) {
     if (error != Error::none) return check_failure(error);
     read_words(envelope);
     if (envelope.shape == ABSENT) return;
-    const Place place = read_shape(&document, envelope.shape, &shape);
-    check_place(place);
-    if (place.error == Error::none) MUST(product(shape) == shape.count);
+    const LocatedError result = read_shape(&document, envelope.shape, &shape);
+    check_location(result);
+    if (result.error == Error::none) MUST(product(shape) == shape.count);
 }
 
 // The root, its elements, and all members of objects: those can be arguments, and parts of them.

@@ -21,7 +21,7 @@ constexpr size_t MANY = 4200;  // more than are written between two looks at the
 
 Document document;
 
-std::string_view written(const Writer& writer) { return {writer.data(), writer.size()}; }
+std::string_view written(const JsonWriter& writer) { return {writer.data(), writer.size()}; }
 
 // What a value must be written as, and what that must be read as: a boolean is 0 or 1, and there is
 // one NaN.
@@ -58,7 +58,7 @@ void check_decoded(Element element, std::string_view text, const std::vector<Ite
 }
 
 // Where memory runs out, that is told, nothing more is written, and the writer can be used again.
-void write_without_memory(Writer* writer, Element element, const char* memory, size_t count) {
+void write_without_memory(JsonWriter* writer, Element element, const char* memory, size_t count) {
     fuzz::allocations_left = 0;
     writer->write_numbers(element, memory, count);
     fuzz::allocations_left = -1;
@@ -81,7 +81,7 @@ void write_numbers(Element element, const std::string& bytes, bool many) {
     for (size_t i = 0; i < count; ++i) {
         bytes.copy(memory.get() + i * item_bytes, item_bytes, i % items.size() * item_bytes);
     }
-    Writer writer;  // a new one, so that its memory is no larger than it asks for
+    JsonWriter writer;  // a new one, so that its memory is no larger than it asks for
     write_without_memory(&writer, element, memory.get(), count);
     writer.write_numbers(element, memory.get(), count);
     MUST(!writer.failed());
@@ -90,7 +90,7 @@ void write_numbers(Element element, const std::string& bytes, bool many) {
 }
 
 void write_shape(FuzzedDataProvider* input) {
-    Writer writer;
+    JsonWriter writer;
     std::string expected;
     const int rank = input->ConsumeIntegralInRange(0, MAX_RANK);
     for (int i = 0; i < rank; ++i) {
@@ -104,7 +104,7 @@ void write_shape(FuzzedDataProvider* input) {
 
 // Whatever the bytes are, they are written; valid UTF-8 reads back.
 void write_string(const std::string& bytes) {
-    Writer writer;
+    JsonWriter writer;
     writer.write_string(bytes);
     const std::string body(written(writer));
     const Error error = document.parse(body.data(), body.size());

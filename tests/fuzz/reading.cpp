@@ -74,10 +74,11 @@ void read_one(Document* document, uint32_t token, const char* start, Element ele
 
 }  // namespace
 
-Place read_scalars(Document* document, NodeId id, Element element, size_t count) {
+LocatedError read_scalars(Document* document, NodeId id, Element element, size_t count) {
     const size_t item_bytes = bytes_of(element);
     const auto memory = std::make_unique<char[]>(count * item_bytes);
-    const Place place = torch_serving::read_values(document, id, element, item_bytes, memory.get());
+    const LocatedError result =
+        torch_serving::read_values(document, id, element, item_bytes, memory.get());
     const char* at = memory.get();
     bool all = true;
     for_each_scalar(*document, id, [&](uint32_t token, NodeId node, int64_t i) {
@@ -90,13 +91,13 @@ Place read_scalars(Document* document, NodeId id, Element element, size_t count)
             MUST(bits_at(element, at) == expected.bits);
             at += item_bytes;
         } else {
-            MUST(place.node == node && place.element == i);
-            check_error(document, start, place.error);
+            MUST(result.node == node && result.element == i);
+            check_error(document, start, result.error);
         }
     });
-    MUST(all == (place.error == Error::none));
+    MUST(all == (result.error == Error::none));
     MUST(!all || at == memory.get() + count * item_bytes);
-    return place;
+    return result;
 }
 
 }  // namespace fuzz

@@ -7,10 +7,11 @@ namespace fuzz {
 
 using torch_serving::Document;
 using torch_serving::Element;
-using torch_serving::Place;
+using torch_serving::LocatedError;
 
 // Read all scalars below a node into memory of just their size, and each once more by itself, as
 // the elements of a run can be values of their own.
-Place read_scalars(Document* document, torch_serving::NodeId id, Element element, size_t count);
+LocatedError read_scalars(Document* document, torch_serving::NodeId id, Element element,
+                          size_t count);
 
 }  // namespace fuzz

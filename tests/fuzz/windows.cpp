@@ -30,11 +30,11 @@ void compare_numbers(Document* windows, NodeId id) {
     std::vector<char> numbers(8 * one.count, 0), same(8 * one.count, 0);
     for (Element element : {Element::boolean, Element::int64, Element::float32}) {
         const size_t bytes = fuzz::bytes_of(element);
-        const Place place = read_values(&document, id, element, bytes, numbers.data());
-        const Place there = read_values(windows, id, element, bytes, same.data());
-        MUST(there.error == place.error);
-        MUST(place.error == Error::none ||
-             (there.node == place.node && there.element == place.element));
+        const LocatedError result = read_values(&document, id, element, bytes, numbers.data());
+        const LocatedError there = read_values(windows, id, element, bytes, same.data());
+        MUST(there.error == result.error);
+        MUST(result.error == Error::none ||
+             (there.node == result.node && there.element == result.element));
         MUST(same == numbers);
     }
 }

@@ -19,7 +19,7 @@ from tensors.envelope cimport (
     ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
 )
 from tensors.elements cimport Element, Reading, read_numbers
-from tensors.shape cimport Place, Shape, measure, read_shape, read_values
+from tensors.shape cimport LocatedError, Shape, measure, read_shape, read_values
 
 from torch_serving.errors import (
     EmptyBody,
@@ -36,9 +36,9 @@ cnp.import_array()
 cdef size_t PARSE_WITHOUT_GIL = 32 * 1024  # bytes
 cdef int64_t READ_WITHOUT_GIL = 4096  # numbers
 
-include "decoder/places.pxi"
+include "decoder/locations.pxi"
 include "decoder/data_types.pxi"
-include "decoder/plans.pxi"
+include "decoder/type_specs.pxi"
 include "decoder/reader.pxi"
 include "decoder/arguments.pxi"
 include "decoder/tensors.pxi"

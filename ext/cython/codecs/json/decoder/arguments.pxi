@@ -27,21 +27,21 @@ cdef list read_arguments(Reader reader):
         raise
     except ServingError as error:
         outer = error
-        depth = depth_below(&reader.document, at(0), reader.failed)
+        depth = depth_below(&reader.document, at(0), reader.rejected_at)
     try:
         return [read_argument(reader, only, at(0))]
     except InvalidJson:
         raise
     except ServingError:
         # the reading that went wrong deeper down is the one that was meant
-        if depth_below(&reader.document, at(0), reader.failed) > depth:
+        if depth_below(&reader.document, at(0), reader.rejected_at) > depth:
             raise
         raise outer
 
 
 cdef list read_positional(Reader reader):
     cdef tuple arguments = reader.decoder.arguments
-    cdef Spot element = first_element(reader, at(0))
+    cdef ValueRef element = first_element(reader, at(0))
     cdef Py_ssize_t i
     cdef list values = []
     if not is_sequence(reader.kind(at(0))):
@@ -91,8 +91,8 @@ cdef str expected_count(Decoder decoder):
     return f"{count} argument{'' if count == '1' else 's'} ({signature})"
 
 
-cdef object read_argument(Reader reader, Argument argument, Spot spot):
+cdef object read_argument(Reader reader, Argument argument, ValueRef ref):
     reader.argument = argument
-    value = read(reader, argument.plan, spot)
+    value = read(reader, argument.plan, ref)
     reader.argument = None
     return value

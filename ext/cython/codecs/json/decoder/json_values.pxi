@@ -1,7 +1,7 @@
 # JSON without a schema, for the reader of another protocol.
 
 @cython.final
-cdef class Text:
+cdef class IndexedBody:
     """A body and its index, for as long as anybody holds a value of it."""
 
     cdef Reader reader
@@ -31,52 +31,52 @@ cdef class Value:
     What is not what was asked for raises InvalidInput, IncompatibleShape or IncompatibleDtype.
     """
 
-    cdef Text text
-    cdef Spot spot
+    cdef IndexedBody body
+    cdef ValueRef ref
 
     @property
     def kind(self):
         """One of null, boolean, number, string, object, array."""
-        return KINDS[<int>self.text.reader.kind(self.spot)]
+        return KINDS[<int>self.body.reader.kind(self.ref)]
 
     def refuse(self, str problem not None):
         """Return an error about this value."""
-        return self.text.reader.refuse(InvalidInput, self.spot, problem)
+        return self.body.reader.refuse(InvalidInput, self.ref, problem)
 
     def expect(self, str kind not None, str what not None):
         if self.kind != kind:
-            raise self.text.reader.unexpected(self.spot, what)
+            raise self.body.reader.unexpected(self.ref, what)
 
     @property
     def count(self):
         """How many elements or members it has."""
-        return self.text.reader.count(self.spot)
+        return self.body.reader.count(self.ref)
 
     def members(self):
         """The members of an object, by key."""
         self.expect("object", "an object")
         if self.count > MAX_NAMES:
             raise self.refuse(f"{self.count} members; the limit is {MAX_NAMES}")
-        nodes = members_of(self.text.reader, self.spot)
-        return {key: value_at(self.text, at(nodes[key])) for key in nodes}
+        nodes = members_of(self.body.reader, self.ref)
+        return {key: value_at(self.body, at(nodes[key])) for key in nodes}
 
     def elements(self):
         """The elements of an array."""
         self.expect("array", "an array")
-        cdef Spot element = first_element(self.text.reader, self.spot)
+        cdef ValueRef element = first_element(self.body.reader, self.ref)
         cdef list values = []
-        for _ in range(self.text.reader.count(self.spot)):
-            values.append(value_at(self.text, element))
-            element = next_element(self.text.reader, element)
+        for _ in range(self.body.reader.count(self.ref)):
+            values.append(value_at(self.body, element))
+            element = next_element(self.body.reader, element)
         return values
 
     def string(self):
         self.expect("string", "a string")
-        return self.text.reader.string(self.spot)
+        return self.body.reader.string(self.ref)
 
     def boolean(self):
         self.expect("boolean", "true or false")
-        return quote(&self.text.reader.document, self.spot) == "true"
+        return quote(&self.body.reader.document, self.ref) == "true"
 
     def integer(self):
         """A number of 64 bits."""
@@ -84,14 +84,14 @@ cdef class Value:
         self.expect("number", "an integer")
         scalar.rank = 0
         scalar.count = 1
-        return read_array(self.text.reader, self.spot, scalar, INTEGERS["int64"]).item()
+        return read_array(self.body.reader, self.ref, scalar, INTEGERS["int64"]).item()
 
     def shape(self):
         """The dimensions of a tensor: at most 32, none negative, their product below 2^59."""
         cdef Shape shape
         self.expect("array", "an array of non-negative integers")
-        place = read_shape(&self.text.reader.document, self.spot.node, &shape)
-        raise_place(self.text.reader, place, INTEGERS["int64"])
+        located = read_shape(&self.body.reader.document, self.ref.node, &shape)
+        raise_located(self.body.reader, located, INTEGERS["int64"])
         return tuple([shape.dims[i] for i in range(shape.rank)])
 
     def numbers(self, str data_type not None):
@@ -101,18 +101,18 @@ cdef class Value:
         """
         cdef Shape shape
         cdef int index = NAMES.index(data_type)
-        raise_place(self.text.reader, measure_at(self.text.reader, self.spot, &shape), index)
-        return read_array(self.text.reader, self.spot, shape, index)
+        raise_located(self.body.reader, measure_at(self.body.reader, self.ref, &shape), index)
+        return read_array(self.body.reader, self.ref, shape, index)
 
     def validate(self):
         """Raise InvalidJson for numbers that nobody has read and that are none."""
-        self.text.reader.validate()
+        self.body.reader.validate()
 
 
-cdef Value value_at(Text text, Spot spot):
+cdef Value value_at(IndexedBody body, ValueRef ref):
     cdef Value value = Value.__new__(Value)
-    value.text = text
-    value.spot = spot
+    value.body = body
+    value.ref = ref
     return value
 
 
@@ -122,6 +122,6 @@ def read_json(body not None, size_t window_bytes=0):
     Raises EmptyBody or InvalidJson. The body is held as long as any value of it.
     `window_bytes` is that of Decoder.
     """
-    cdef Text text = Text(body)
-    text.reader.parse(<const char*>text.view.buf, <size_t>text.view.len, True, window_bytes)
-    return value_at(text, at(0))
+    cdef IndexedBody body = IndexedBody(body)
+    body.reader.parse(<const char*>body.view.buf, <size_t>body.view.len, True, window_bytes)
+    return value_at(body, at(0))

@@ -9,8 +9,8 @@ cdef class Reader:
     cdef Argument argument
     cdef size_t length
     cdef bint plain  # values may stand without envelopes
-    cdef uint32_t trials  # readings of a value in which another one may be meant
-    cdef Spot failed  # what was refused last
+    cdef uint32_t attempts  # readings of a value in which another one may be meant
+    cdef ValueRef rejected_at  # what was refused last
 
     cdef int parse(
         self, const char* text, size_t length, bint non_finite, size_t window_bytes
@@ -50,42 +50,42 @@ cdef class Reader:
             raise MemoryError
         raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
 
-    cdef object refuse(self, type error, Spot spot, str problem):
+    cdef object refuse(self, type error, ValueRef ref, str problem):
         """Return an error about a value; of a trial only where it is, since to tell takes long."""
-        self.failed = spot
-        if self.trials:
+        self.rejected_at = ref
+        if self.attempts:
             return error("")
-        where = pointer(&self.document, spot) or "the body"
+        where = pointer(&self.document, ref) or "the body"
         if self.argument is None:
             return error(f"{where}: {problem}")
         return error(
             f"{where}: {problem} (argument `{self.argument.name}`: {self.argument.plan.type})"
         )
 
-    cdef object unexpected(self, Spot spot, str expected):
+    cdef object unexpected(self, ValueRef ref, str expected):
         cdef Envelope envelope
-        if self.kind(spot) == Kind.object:
-            self.members(spot, &envelope)  # a key that stands twice matters more
-        came = "" if self.trials else describe(&self.document, spot)
-        return self.refuse(InvalidInput, spot, f"expected {expected}, got {came}")
+        if self.kind(ref) == Kind.object:
+            self.members(ref, &envelope)  # a key that stands twice matters more
+        came = "" if self.attempts else describe(&self.document, ref)
+        return self.refuse(InvalidInput, ref, f"expected {expected}, got {came}")
 
-    cdef Kind kind(self, Spot spot) noexcept:
-        return kind_of(&self.document, spot)
+    cdef Kind kind(self, ValueRef ref) noexcept:
+        return kind_of(&self.document, ref)
 
-    cdef uint32_t count(self, Spot spot) noexcept:
+    cdef uint32_t count(self, ValueRef ref) noexcept:
         """How many elements or members a container has."""
-        return self.document.node(spot.node).count
+        return self.document.node(ref.node).count
 
-    cdef str string(self, Spot spot):
-        return text_of(self.document.string(start_of(&self.document, spot)))
+    cdef str string(self, ValueRef ref):
+        return text_of(self.document.string(start_of(&self.document, ref)))
 
-    cdef int members(self, Spot spot, Envelope* envelope) except -1:
-        return self.check(read_envelope(&self.document, spot.node, envelope))
+    cdef int members(self, ValueRef ref, Envelope* envelope) except -1:
+        return self.check(read_envelope(&self.document, ref.node, envelope))
 
-    cdef bint has_type(self, Spot spot) except -1:
+    cdef bint has_type(self, ValueRef ref) except -1:
         """Whether an object says what it is; in the plain form, one that does not is the value."""
         cdef Envelope envelope
-        self.members(spot, &envelope)
+        self.members(ref, &envelope)
         return envelope.type != ABSENT
 
     cdef Type type_of(self, const Envelope& envelope) noexcept:
@@ -93,21 +93,21 @@ cdef class Reader:
             return Type.unknown
         return find_type(self.document.string(self.document.start(envelope.type, -1)))
 
-    cdef Type open(self, Spot spot, Envelope* envelope, Plan plan, str names) except *:
+    cdef Type open(self, ValueRef ref, Envelope* envelope, Plan plan, str names) except *:
         """Read an envelope whose type is one of `names`, and which has a value."""
         cdef Type found
-        if self.kind(spot) != Kind.object:
-            raise self.unexpected(spot, f'an envelope {{"type": {names}, ...}} for {plan.type}')
-        self.members(spot, envelope)
+        if self.kind(ref) != Kind.object:
+            raise self.unexpected(ref, f'an envelope {{"type": {names}, ...}} for {plan.type}')
+        self.members(ref, envelope)
         if envelope.type == ABSENT:
             raise self.refuse(
-                InvalidInput, spot, f"the key `type` is missing; expected {names} for {plan.type}"
+                InvalidInput, ref, f"the key `type` is missing; expected {names} for {plan.type}"
             )
         found = self.type_of(envelope[0])
         if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
             raise self.unexpected(at(envelope.type), f"{names} for {plan.type}")
         if envelope.value == ABSENT:
-            raise self.refuse(InvalidInput, spot, "the key `value` is missing")
+            raise self.refuse(InvalidInput, ref, "the key `value` is missing")
         return found
 
 
@@ -118,21 +118,21 @@ cdef tuple TYPE_NAMES = (
 )
 
 
-cdef Spot first_element(Reader reader, Spot array) noexcept:
+cdef ValueRef first_element(Reader reader, ValueRef array) noexcept:
     if reader.kind(array) == Kind.run:
         return at(array.node, 0)
     return at(reader.document.node(array.node).child)
 
 
-cdef Spot next_element(Reader reader, Spot element) noexcept:
+cdef ValueRef next_element(Reader reader, ValueRef element) noexcept:
     if element.element >= 0:
         return at(element.node, element.element + 1)
     return at(reader.document.node(element.node).next)
 
 
-cdef dict members_of(Reader reader, Spot spot):
+cdef dict members_of(Reader reader, ValueRef ref):
     """The nodes of the members of an object, by key."""
-    cdef Node node = reader.document.node(spot.node)
+    cdef Node node = reader.document.node(ref.node)
     cdef NodeId child = node.child
     cdef Node member
     cdef dict nodes = {}

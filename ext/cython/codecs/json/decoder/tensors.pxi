@@ -1,17 +1,17 @@
 # Tensors: their shapes and data types, their numbers into the memory of an array, and images.
 
-cdef object read_tensor(Reader reader, Plan plan, Spot spot):
+cdef object read_tensor(Reader reader, Plan plan, ValueRef ref):
     cdef Envelope envelope
     cdef Shape shape
     cdef int data_type = FLOAT32
-    if reader.plain and reader.kind(spot) != Kind.object:
-        raise_place(reader, measure_at(reader, spot, &shape), data_type)
-        return make_tensor(reader, spot, shape, data_type)
-    if reader.open(spot, &envelope, plan, '"tensor" or "image"') == Type.image:
-        return read_image(reader, spot, envelope)
+    if reader.plain and reader.kind(ref) != Kind.object:
+        raise_located(reader, measure_at(reader, ref, &shape), data_type)
+        return make_tensor(reader, ref, shape, data_type)
+    if reader.open(ref, &envelope, plan, '"tensor" or "image"') == Type.image:
+        return read_image(reader, ref, envelope)
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
-    raise_place(reader, measure(reader.document, envelope.value, &shape), data_type)
+    raise_located(reader, measure(reader.document, envelope.value, &shape), data_type)
     if DATA_TYPES[data_type].components == 2:
         apply_pairs(reader, envelope, &shape)
     if envelope.shape != ABSENT:
@@ -19,14 +19,14 @@ cdef object read_tensor(Reader reader, Plan plan, Spot spot):
     return make_tensor(reader, at(envelope.value), shape, data_type)
 
 
-cdef Place measure_at(Reader reader, Spot spot, Shape* shape) noexcept:
-    cdef Place place
-    if spot.element < 0:
-        return measure(reader.document, spot.node, shape)
+cdef LocatedError measure_at(Reader reader, ValueRef ref, Shape* shape) noexcept:
+    cdef LocatedError located
+    if ref.element < 0:
+        return measure(reader.document, ref.node, shape)
     shape.rank = 0
     shape.count = 1
-    place.error = Error.none
-    return place
+    located.error = Error.none
+    return located
 
 
 cdef int read_data_type(Reader reader, NodeId node) except -1:
@@ -65,7 +65,7 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
     cdef Shape declared
     cdef int i
     cdef bint flat = reader.document.node(envelope.value).kind == Kind.run
-    raise_place(reader, read_shape(&reader.document, envelope.shape, &declared), FLOAT32)
+    raise_located(reader, read_shape(&reader.document, envelope.shape, &declared), FLOAT32)
     if declared.count != measured.count:
         raise reader.refuse(
             IncompatibleShape, at(envelope.shape),
@@ -86,18 +86,18 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
     return 0
 
 
-cdef object make_tensor(Reader reader, Spot spot, const Shape& shape, int data_type):
-    array = read_array(reader, spot, shape, data_type)
+cdef object make_tensor(Reader reader, ValueRef ref, const Shape& shape, int data_type):
+    array = read_array(reader, ref, shape, data_type)
     if data_type == BFLOAT16:
         return reader.decoder.make.bfloat16(array)
     return reader.decoder.make.tensor(array)
 
 
-cdef cnp.ndarray read_array(Reader reader, Spot spot, const Shape& shape, int data_type):
+cdef cnp.ndarray read_array(Reader reader, ValueRef ref, const Shape& shape, int data_type):
     """Decode numbers into a new array of their final type and shape."""
     cdef cnp.npy_intp[32] dims
     cdef int i
-    cdef Place place
+    cdef LocatedError located
     cdef Reading reading
     cdef Element element = DATA_TYPES[data_type].element
     for i in range(shape.rank):
@@ -105,41 +105,41 @@ cdef cnp.ndarray read_array(Reader reader, Spot spot, const Shape& shape, int da
     cdef cnp.ndarray array = cnp.PyArray_SimpleNew(shape.rank, dims, TYPENUMS[data_type])
     cdef void* data = cnp.PyArray_DATA(array)
     cdef size_t item_bytes = cnp.PyArray_ITEMSIZE(array) // DATA_TYPES[data_type].components
-    if spot.element >= 0:
+    if ref.element >= 0:
         reading = read_numbers(
-            &reader.document, reader.document.node(spot.node).token + 1 + 2 * spot.element, 1,
+            &reader.document, reader.document.node(ref.node).token + 1 + 2 * ref.element, 1,
             element, data,
         )
-        place.error = reading.error
-        place.node = spot.node
-        place.element = spot.element
+        located.error = reading.error
+        located.node = ref.node
+        located.element = ref.element
     elif shape.count < READ_WITHOUT_GIL:
-        place = read_values(&reader.document, spot.node, element, item_bytes, data)
+        located = read_values(&reader.document, ref.node, element, item_bytes, data)
     else:
         with nogil:
-            place = read_values(&reader.document, spot.node, element, item_bytes, data)
-    raise_place(reader, place, data_type)
+            located = read_values(&reader.document, ref.node, element, item_bytes, data)
+    raise_located(reader, located, data_type)
     return array
 
 
-cdef int raise_place(Reader reader, const Place& place, int data_type) except -1:
+cdef int raise_located(Reader reader, const LocatedError& located, int data_type) except -1:
     """Raise what is wrong with a shape or with numbers, if anything is."""
-    cdef Spot spot
-    if place.error == Error.none:
+    cdef ValueRef ref
+    if located.error == Error.none:
         return 0
-    if place.error == Error.bad_number:
+    if located.error == Error.bad_number:
         reader.validate()  # finds the same number, and its byte
-    spot = at(place.node, place.element)
-    came = describe(&reader.document, spot)
-    kind = SHAPE_ERRORS.get(<int>place.error)
+    ref = at(located.node, located.element)
+    came = describe(&reader.document, ref)
+    kind = SHAPE_ERRORS.get(<int>located.error)
     if kind is not None:
-        raise reader.refuse(kind, spot, f"{text_of(message(place.error))}, got {came}")
+        raise reader.refuse(kind, ref, f"{text_of(message(located.error))}, got {came}")
     name = NAMES[data_type]
-    if reader.kind(spot) == Kind.number:
-        problem = f"{quote(&reader.document, spot)} does not fit {name} ({RANGES[name]})"
+    if reader.kind(ref) == Kind.number:
+        problem = f"{quote(&reader.document, ref)} does not fit {name} ({RANGES[name]})"
     else:
         problem = f"expected a number that fits {name} ({RANGES[name]}), got {came}"
-    raise reader.refuse(IncompatibleDtype, spot, problem)
+    raise reader.refuse(IncompatibleDtype, ref, problem)
 
 
 cdef dict SHAPE_ERRORS = {
@@ -151,14 +151,14 @@ cdef dict SHAPE_ERRORS = {
 }
 
 
-cdef object read_image(Reader reader, Spot spot, const Envelope& envelope):
+cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
     """Pixels in an encoded image."""
     cdef int data_type = NAMES.index("uint8")
     make = reader.decoder.make
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
     if make.image is None:
-        raise reader.refuse(InvalidInput, spot, "this server takes no images")
+        raise reader.refuse(InvalidInput, ref, "this server takes no images")
     encoded = choice(reader, envelope.value, None)
     mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
     layout = choice(reader, envelope.layout, "CHW") if envelope.layout != ABSENT else "CHW"

@@ -1,6 +1,6 @@
 # What a schema asks for.
 
-ctypedef object (*Read)(Reader, Plan, Spot)
+ctypedef object (*Read)(Reader, Plan, ValueRef)
 
 
 cdef dict FORMS = {
@@ -100,5 +100,5 @@ cdef class Makers:
         self.image = image
 
 
-cdef inline object read(Reader reader, Plan plan, Spot spot):
-    return READS[plan.index](reader, plan, spot)
+cdef inline object read(Reader reader, Plan plan, ValueRef ref):
+    return READS[plan.index](reader, plan, ref)

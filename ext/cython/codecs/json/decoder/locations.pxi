@@ -6,16 +6,16 @@ cdef Py_ssize_t MAX_POINTER = 300
 
 
 # Where a value stands: a node, or an element of the run that the node is.
-cdef struct Spot:
+cdef struct ValueRef:
     NodeId node
     int64_t element  # -1: the node itself
 
 
-cdef inline Spot at(NodeId node, int64_t element=-1) noexcept:
-    cdef Spot spot
-    spot.node = node
-    spot.element = element
-    return spot
+cdef inline ValueRef at(NodeId node, int64_t element=-1) noexcept:
+    cdef ValueRef ref
+    ref.node = node
+    ref.element = element
+    return ref
 
 
 cdef inline bint is_sequence(Kind kind) noexcept:
@@ -34,36 +34,36 @@ cdef str list_of(const Shape& shape):
     return str([shape.dims[i] for i in range(shape.rank)])
 
 
-cdef inline const char* start_of(Document* document, Spot spot) noexcept:
-    return document.start(spot.node, spot.element)
+cdef inline const char* start_of(Document* document, ValueRef ref) noexcept:
+    return document.start(ref.node, ref.element)
 
 
-cdef Kind kind_of(Document* document, Spot spot) noexcept:
-    if spot.element < 0:
-        return document.node(spot.node).kind
-    return document.scalar_kind(start_of(document, spot))
+cdef Kind kind_of(Document* document, ValueRef ref) noexcept:
+    if ref.element < 0:
+        return document.node(ref.node).kind
+    return document.scalar_kind(start_of(document, ref))
 
 
-cdef str quote(Document* document, Spot spot):
+cdef str quote(Document* document, ValueRef ref):
     """A scalar as it stands in the body, cut."""
-    raw = document.raw(start_of(document, spot))
+    raw = document.raw(start_of(document, ref))
     text = PyUnicode_DecodeUTF8(raw.data(), min(raw.size(), <size_t>(4 * MAX_QUOTE)), "replace")
     return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
 
-cdef str describe(Document* document, Spot spot):
+cdef str describe(Document* document, ValueRef ref):
     """What stands there, in a few words."""
-    cdef Kind kind = kind_of(document, spot)
+    cdef Kind kind = kind_of(document, ref)
     if kind == Kind.object:
         return "an object"
     if is_sequence(kind):
-        count = document.node(spot.node).count
+        count = document.node(ref.node).count
         return f"an array of {count} element{'' if count == 1 else 's'}"
     if kind == Kind.string:
-        return f"the string {quote(document, spot)}"
+        return f"the string {quote(document, ref)}"
     if kind == Kind.number:
-        return f"the number {quote(document, spot)}"
-    return quote(document, spot)
+        return f"the number {quote(document, ref)}"
+    return quote(document, ref)
 
 
 cdef NodeId child_towards(Document* document, NodeId node, NodeId below, int64_t* index) noexcept:
@@ -76,31 +76,31 @@ cdef NodeId child_towards(Document* document, NodeId node, NodeId below, int64_t
     return child
 
 
-cdef int depth_below(Document* document, Spot top, Spot spot) noexcept:
+cdef int depth_below(Document* document, ValueRef top, ValueRef ref) noexcept:
     """How many levels a value is below one that is or holds it."""
     cdef NodeId node = top.node
     cdef int64_t index
-    cdef int depth = 1 if top.element < 0 <= spot.element else 0
-    while node != spot.node:
-        node = child_towards(document, node, spot.node, &index)
+    cdef int depth = 1 if top.element < 0 <= ref.element else 0
+    while node != ref.node:
+        node = child_towards(document, node, ref.node, &index)
         depth += 1
     return depth
 
 
-cdef str pointer(Document* document, Spot spot):
+cdef str pointer(Document* document, ValueRef ref):
     """The JSON Pointer (RFC 6901) to a node, or to an element of a run."""
     cdef NodeId node = 0
     cdef NodeId child
     cdef int64_t index
     cdef str path = ""
-    while node != spot.node:
-        child = child_towards(document, node, spot.node, &index)
+    while node != ref.node:
+        child = child_towards(document, node, ref.node, &index)
         if document.node(node).kind == Kind.object:
             key = text_of(document.key(document.node(child)))
             path += "/" + key.replace("~", "~0").replace("/", "~1")
         else:
             path += f"/{index}"
         node = child
-    if spot.element >= 0:
-        path += f"/{spot.element}"
+    if ref.element >= 0:
+        path += f"/{ref.element}"
     return path if len(path) <= MAX_POINTER else f"{path[:MAX_POINTER]}…"
