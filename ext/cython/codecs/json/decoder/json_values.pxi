@@ -122,6 +122,8 @@ def read_json(body not None, size_t window_bytes=0):
     Raises EmptyBody or InvalidJson. The body is held as long as any value of it.
     `window_bytes` is that of Decoder.
     """
-    cdef IndexedBody body = IndexedBody(body)
-    body.reader.parse(<const char*>body.view.buf, <size_t>body.view.len, True, window_bytes)
-    return value_at(body, at(0))
+    cdef IndexedBody indexed = IndexedBody(body)
+    indexed.reader.parse(
+        <const char*>indexed.view.buf, <size_t>indexed.view.len, True, window_bytes
+    )
+    return value_at(indexed, at(0))
