@@ -37,7 +37,8 @@ def test_the_index_has_its_title_and_status(record: Path):
     title = record.read_text().partition("\n")[0].partition(". ")[2]
     _, other, name = status_of(record).groups()
     status = f"superseded by [{other}]({name})" if other else "accepted"
-    assert f"| [{number}]({record.name}) | {title} | {status} |" in (FOLDER / "README.md").read_text()
+    index = (FOLDER / "README.md").read_text()
+    assert f"| [{number}]({record.name}) | {title} | {status} |" in index
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name[:4])
@@ -46,4 +47,3 @@ def test_a_superseded_record_is_named_by_its_successor(record: Path):
     if name:
         successor = (FOLDER / name).read_text().partition("## Context")[0]
         assert f"Supersedes [{record.name[:4]}]({record.name})" in successor
-

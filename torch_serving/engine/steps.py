@@ -79,7 +79,8 @@ def work(jobs: Sequence[Job]) -> None:
     """Take each step for all jobs before the next one; what goes wrong with a job stays with it.
 
     torch is far larger than any cache: a request that goes alone finds the code of each step cold.
-    Those that go together share the misses (docs/decisions.md has the figures).
+    Those that go together share the misses
+    (docs/decisions/0014-run-ready-requests-step-by-step.md has the figures).
     """
     decode(jobs)
     finish(jobs)

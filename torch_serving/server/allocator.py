@@ -1,8 +1,8 @@
 """Memory that was freed stays with the process for a while.
 
 By default, glibc gives what a large body took back to the kernel at once, and each page of the next
-body costs a fault: more than all else that is done for a body of binary data (docs/decisions.md has
-the figures).
+body costs a fault: more than all else that is done for a body of binary data
+(docs/decisions/0027-tune-the-allocator-and-openmp.md has the figures).
 """
 
 import ctypes

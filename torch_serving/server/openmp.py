@@ -2,7 +2,8 @@
 
 By default, GNU's OpenMP spins for milliseconds. Where another process has one of the cores, all
 threads of an operator then burn theirs until the last one gets its turn, at every operator: a
-transformer that takes 4 ms takes up to 460 (docs/decisions.md has the figures).
+transformer that takes 4 ms takes up to 460
+(docs/decisions/0027-tune-the-allocator-and-openmp.md has the figures).
 """
 
 import os

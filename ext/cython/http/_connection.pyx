@@ -4,7 +4,7 @@
 httptools parses. This adds limits and deadlines, answers in order, and refuses in JSON what never
 reaches the application. uvicorn's own protocol does not, and takes twice the time: it writes head
 and body of an answer apart, and wakes the application for each piece of a body
-(docs/decisions.md has the figures).
+(docs/decisions/0009-own-http-connection.md has the figures).
 """
 
 cimport cython
