@@ -7,8 +7,8 @@ import time
 from tests.chaos.deaths import connections_of
 from tests.chaos.stage import Server, Stage
 from tests.chaos.table import Row, Rows
-from tests.http.test_mutations import BODY, send_all_mutations
 from tests.support.client import LIMIT_S, RawConnection, chunked, in_threads, with_length
+from tests.support.mutations import BODY, send_all_mutations
 from tests.support.process import wait_until
 
 MUTATIONS = 100_000

@@ -1,23 +1,18 @@
 """One connection of the protocol, with an application that is nothing but quick, slow or large."""
 
 import asyncio
-import functools
 import gc
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
-from uvicorn.server import ServerState
 
+from tests.support.bare_server import LARGE, BareServer, Connection
 from tests.support.client import LIMIT_S
-from torch_serving.http._connection import Protocol, Settings
+from torch_serving.http._connection import Protocol
 
-LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
-RECEIVE_BUFFER = 4096
 FIELD = b"X-Name: value\r\n"
 
 
@@ -29,83 +24,12 @@ def get(path: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 
 
-class Bare:
-    """A server of the protocol; `asked` are the paths and headers that its application saw."""
-
-    keep_alive_s = 0.2  # also for a client to read on
-    max_body_bytes = 1 << 20
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.headers: list[list[tuple[bytes, bytes]]] = []
-        self.refused: list[int] = []
-        self.state = ServerState()
-
-    async def application(self, scope: Any, receive: Any, send: Any) -> None:
-        self.asked.append(scope["path"])
-        while (await receive()).get("more_body"):
-            pass
-        self.headers.append(scope["headers"])
-        if scope["path"] == "/slow":
-            await asyncio.sleep(2 * self.keep_alive_s)
-        body = LARGE if scope["path"] == "/large" else scope["path"].encode()
-        length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": body})
-
-    def answered(self, status: int, elapsed_s: float) -> None:
-        self.refused.append(status)
-
-    def protocol(self) -> Callable[[], Protocol]:
-        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
-        settings = Settings(self.application, None, self, *limits)
-        return functools.partial(Protocol, settings, server_state=self.state)
-
-    async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
-        """Let a client of an own server do something."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(self.protocol(), "127.0.0.1", 0)
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            client.setblocking(False)
-            await loop.sock_connect(client, server.sockets[0].getsockname())
-            try:
-                await asyncio.wait_for(use(Connection(client)), LIMIT_S)
-            finally:
-                server.close()
-
-
-class Connection:
-    def __init__(self, client: socket.socket) -> None:
-        self._socket = client
-        self._loop = asyncio.get_running_loop()
-
-    async def send(self, data: bytes) -> None:
-        await self._loop.sock_sendall(self._socket, data)
-
-    async def flood(self, data: bytes) -> bool:
-        """Send until the server wants no more; return whether it came to that."""
-        try:
-            for _ in range(1000):
-                await self.send(data)
-        except (BrokenPipeError, ConnectionResetError):
-            return True
-        return False
-
-    async def answers(self) -> bytes:
-        """All that comes until the server closes the connection."""
-        received = bytearray()
-        while data := await self._loop.sock_recv(self._socket, 1 << 16):
-            received += data
-        return bytes(received)
-
-
 @pytest.fixture
-def bare() -> Bare:
-    return Bare()
+def bare() -> BareServer:
+    return BareServer()
 
 
-def run(bare: Bare, use: Callable[[Connection], Awaitable[None]]) -> None:
+def run(bare: BareServer, use: Callable[[Connection], Awaitable[None]]) -> None:
     uvloop.run(bare.serve(use))
 
 
@@ -126,7 +50,7 @@ async def until(condition: Callable[[], bool]) -> None:
         get(b"/large") + get(b"/a") + CHUNKED + b"z\r\n",
     ],
 )
-def test_a_client_that_does_not_read_is_let_go(bare: Bare, requests: bytes):
+def test_a_client_that_does_not_read_is_let_go(bare: BareServer, requests: bytes):
     async def use(connection: Connection) -> None:
         await connection.send(requests)
         await until(lambda: "/large" in bare.asked)
@@ -135,7 +59,7 @@ def test_a_client_that_does_not_read_is_let_go(bare: Bare, requests: bytes):
     run(bare, use)
 
 
-def test_a_request_behind_a_large_answer_has_its_time(bare: Bare):
+def test_a_request_behind_a_large_answer_has_its_time(bare: BareServer):
     bare.keep_alive_s = 1
 
     async def use(connection: Connection) -> None:
@@ -149,7 +73,7 @@ def test_a_request_behind_a_large_answer_has_its_time(bare: Bare):
 
 @pytest.mark.parametrize("header", [b"Connection: close", b"Accept: */*"])
 def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
-    bare: Bare, header: bytes
+    bare: BareServer, header: bytes
 ):
     bare.keep_alive_s = LIMIT_S
 
@@ -167,7 +91,9 @@ def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
 
 
 @pytest.mark.parametrize("sent", [0, 5, 20])
-def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(bare: Bare, sent: int):
+def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(
+    bare: BareServer, sent: int
+):
     request = get(b"/a")
 
     async def use(connection: Connection) -> None:
@@ -188,7 +114,7 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(bare: B
 @pytest.mark.parametrize(
     "bad", [b"no http\r\n\r\n", get(b"http://x:99999/"), get(b"/a").replace(b"1.1", b"2.0")]
 )
-def test_all_requests_before_a_broken_one_are_answered(bare: Bare, count: int, bad: bytes):
+def test_all_requests_before_a_broken_one_are_answered(bare: BareServer, count: int, bad: bytes):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/slow") + get(b"/a") * (count - 1) + bad)
         answers = await connection.answers()
@@ -201,7 +127,7 @@ def test_all_requests_before_a_broken_one_are_answered(bare: Bare, count: int, b
     assert bare.refused == [400]
 
 
-def test_a_broken_request_after_an_answer_is_told(bare: Bare):
+def test_a_broken_request_after_an_answer_is_told(bare: BareServer):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/a"))
         await until(lambda: bool(bare.headers))
@@ -213,7 +139,7 @@ def test_a_broken_request_after_an_answer_is_told(bare: Bare):
     assert bare.refused == [400]
 
 
-def test_a_target_without_a_path_means_the_root(bare: Bare):
+def test_a_target_without_a_path_means_the_root(bare: BareServer):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"http://x", b"Connection: close"))
         assert (await connection.answers()).endswith(b"\r\n\r\n/")
@@ -221,7 +147,7 @@ def test_a_target_without_a_path_means_the_root(bare: Bare):
     run(bare, use)
 
 
-def test_trailers_are_no_headers(bare: Bare):
+def test_trailers_are_no_headers(bare: BareServer):
     trailers = b"0\r\nAuthorization: Bearer x\r\nX-Request-Id: mine\r\n\r\n"
 
     async def use(connection: Connection) -> None:
@@ -238,7 +164,7 @@ def test_trailers_are_no_headers(bare: Bare):
     ("first", "more"),
     [(b"0\r\n", FIELD * 1000), (b"0\r\nX-Name: ", b"a" * 10_000), (b"3;a=", b"b" * 10_000)],
 )
-def test_what_is_no_body_has_a_limit_too(bare: Bare, first: bytes, more: bytes):
+def test_what_is_no_body_has_a_limit_too(bare: BareServer, first: bytes, more: bytes):
     """Trailers, one of them, and an extension of a chunk that never end."""
 
     async def use(connection: Connection) -> None:
@@ -263,7 +189,7 @@ UPGRADE = get(b"/a", LENGTH, b"Connection: Upgrade", b"UpGrade: h2c").replace(b"
         [get(b"/first") + UPGRADE, BODY],
     ],
 )
-def test_a_body_is_never_taken_for_a_request(bare: Bare, pieces: list[bytes]):
+def test_a_body_is_never_taken_for_a_request(bare: BareServer, pieces: list[bytes]):
     """Where a wish for another protocol could not be hidden from the parser."""
 
     async def use(connection: Connection) -> None:
@@ -278,7 +204,7 @@ def test_a_body_is_never_taken_for_a_request(bare: Bare, pieces: list[bytes]):
 
 
 @pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
-def test_a_wish_for_another_protocol_is_ignored(bare: Bare, name: bytes):
+def test_a_wish_for_another_protocol_is_ignored(bare: BareServer, name: bytes):
     async def use(connection: Connection) -> None:
         wish = get(b"/a", b"Connection: Upgrade, HTTP2-Settings", name + b": h2c")
         await connection.send(wish + get(b"/b", b"Connection: close"))
@@ -294,7 +220,7 @@ def alive() -> int:
 
 @pytest.mark.parametrize("is_secure", [False, True])
 def test_a_closed_connection_is_gone_at_once(
-    bare: Bare, certificate: tuple[Path, Path], is_secure: bool
+    bare: BareServer, certificate: tuple[Path, Path], is_secure: bool
 ):
     """It is not left to the garbage collector, which can't see how large its buffers are."""
     here = ssl.create_default_context(cafile=certificate[0]) if is_secure else None

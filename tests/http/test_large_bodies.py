@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from tests.http.test_connection import Bare
-from tests.server.test_workers import pids_below
+from tests.support.bare_server import BareServer
 from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, with_length
-from tests.support.process import Process
+from tests.support.process import Process, child_pids
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT_BYTES = 16 * MIB
@@ -24,7 +23,7 @@ RANDOM = random.Random(5).randbytes(LIMIT_BYTES + 1)
 HEALTHCHECK = raw_request(method="GET", target="/healthcheck")
 
 
-class Digests(Bare):
+class Digests(BareServer):
     """What it answers is the hash of the body."""
 
     keep_alive_s = LIMIT_S
@@ -161,7 +160,7 @@ def test_a_body_that_stops(model_root: Path, start: Callable[..., Process]):
 def test_what_is_announced_is_not_reserved(model_root: Path, start: Callable[..., Process]):
     process = start(model_root, "--port", "0")
     url = process.url
-    [pid] = pids_below(process)
+    [pid] = child_pids(process)
     count, length = 64, 60 * MIB
     target = "/serve?servable_identifier=echo.pt"
     head = raw_request(b"", f"Content-Length: {length}", "Expect: 100-continue", target=target)

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.test_workers import pids_below
 from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, tensor
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, wait_until
 from torch_serving.errors import StartupError, Unauthorized
 from torch_serving.http.auth import ApiKeys
 
@@ -165,7 +164,7 @@ def test_a_new_worker_needs_no_certificate(
     Path(cert).write_text("no certificate\n")
     process.signal(signal.SIGHUP)
     wait_until(lambda: "not reloaded" in process.stderr)
-    os.kill(pids_below(process)[0], signal.SIGKILL)
+    os.kill(child_pids(process)[0], signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in process.stderr)
     context = ssl.create_default_context(cafile=certificate[0])
     healthcheck = f"{url}/healthcheck"

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.models.test_models import Folder
+from tests.support.model_folder import CPU, ModelFolder
 from torch_serving.engine.devices import Devices
 from torch_serving.errors import InvalidServable
 from torch_serving.models.identifiers import MAX_IDENTIFIER, name_of
 
-CPU = torch.device("cpu")
 FILES = ["a.pt", "sub/b.pt", "sub/deep/c.pt"]
 PARTS = [
     *("..", ".", "", "a.pt", "b.pt", "c.pt", "sub", "deep", "in.pt", "up.pt", "subs", "out.pt"),
@@ -31,7 +29,7 @@ IDENTIFIERS = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelFolder]:
     """A root with links of all kinds, and files beside it that nobody may read."""
     outside = tmp_path_factory.mktemp("outside")
     root = outside / "root"
@@ -50,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
     for name, target in links.items():
         (root / name).symlink_to(target)
     os.mkfifo(root / "pipe.pt")
-    folder = Folder(root)
+    folder = ModelFolder(root)
     yield folder
     folder.models.close()
 
@@ -79,7 +77,7 @@ def spelled(root: Path, identifier: str) -> Path | None:
 @example("out\0/../a.pt")
 @example("\ud800.pt")
 @example("sub/" * 300 + "../" * 300 + "a.pt")
-def test_an_identifier_is_the_file_that_it_spells(folder: Folder, identifier: str):
+def test_an_identifier_is_the_file_that_it_spells(folder: ModelFolder, identifier: str):
     expected = spelled(folder.root, identifier)
     if expected is None:
         with pytest.raises(InvalidServable) as caught:

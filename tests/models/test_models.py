@@ -4,88 +4,21 @@ import os
 import threading
 import tracemalloc
 import weakref
-from collections.abc import Callable
 from concurrent.futures import wait
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 
 from tests.support.client import LIMIT_S, in_threads
+from tests.support.model_folder import CPU, FakeServable, ModelFolder
 from torch_serving.errors import InvalidServable
-from torch_serving.models._cache import Cache
-from torch_serving.models.integrity import OpenFile
-from torch_serving.models.repository import Models
-from torch_serving.models.servable import Label
-from torch_serving.models.settings import Settings
-from torch_serving.telemetry._counters import Counts, Statistics
-
-CPU = torch.device("cpu")
-
-
-class Fake:
-    """Stands for a servable."""
-
-    def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
-        self.label = Label(path.name)
-        self.identifier = path.name
-        self.warning = ""
-        self.bytes = lambda: 1
-        self.path = path
-        self.device = device
-        self.identity = identity
-        self.content = path.read_bytes()
-
-    def count_in(self, statistics: Statistics) -> None:
-        pass
-
-    def method(self, name: str) -> Any:
-        return SimpleNamespace(counts=Counts())
-
-    def entry(self) -> dict[str, Any]:
-        return {"identifier": self.identifier, "device": str(self.device)}
-
-
-class Folder:
-    """A model root, its models, and the paths that were loaded."""
-
-    def __init__(self, root: Path, capacity: int = 100, buffer: int = 0) -> None:
-        self.root = root
-        self.loads: list[Path] = []
-        self.before_load: Callable[[Path], object] = lambda path: None
-        self.models = Models(root, Cache(capacity, buffer), self.load)
-
-    def load(
-        self,
-        path: Path,
-        device: torch.device,
-        identity: tuple[int, ...],
-        settings: Settings,
-        digest: str | None,
-        survives: Callable[[OpenFile], bool],
-    ) -> Fake:
-        self.loads.append(path)
-        self.before_load(path)
-        return Fake(path, device, identity)
-
-    def ask(self, identifier: str, device: torch.device = CPU, probability: float = 0.0) -> Fake:
-        """What a request does."""
-        found = self.models.get(identifier, device, probability)
-        if found is None:
-            found = self.models.load(identifier, device).result(LIMIT_S)
-        return found
-
-    def write(self, *names: str) -> None:
-        for name in names:
-            (self.root / name).write_bytes(name.encode())
 
 
 @pytest.fixture
 def folder(tmp_path: Path):
     (tmp_path / "root").mkdir()
-    folder = Folder(tmp_path / "root")
+    folder = ModelFolder(tmp_path / "root")
     yield folder
     folder.models.close()
 
@@ -128,7 +61,7 @@ def refuse(path: Path) -> None:
         "\udcff.pt",
     ],
 )
-def test_nothing_but_files_below_the_root_is_opened(folder: Folder, identifier: str):
+def test_nothing_but_files_below_the_root_is_opened(folder: ModelFolder, identifier: str):
     root, outside = folder.root, folder.root.parent
     folder.write("a.pt")
     (root / "sub").mkdir()
@@ -149,7 +82,7 @@ def test_nothing_but_files_below_the_root_is_opened(folder: Folder, identifier: 
 
 
 @pytest.mark.parametrize("identifier", ["in.pt", "sub/link.pt", "./a.pt", "sub/../a.pt", "a.pt/"])
-def test_links_that_stay_below_the_root(folder: Folder, identifier: str):
+def test_links_that_stay_below_the_root(folder: ModelFolder, identifier: str):
     folder.write("a.pt")
     (folder.root / "sub").mkdir()
     (folder.root / "in.pt").symlink_to("a.pt")
@@ -161,29 +94,29 @@ def test_links_that_stay_below_the_root(folder: Folder, identifier: str):
 def test_a_root_that_is_a_link(tmp_path: Path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    folder = Folder(tmp_path / "link")
+    folder = ModelFolder(tmp_path / "link")
     folder.write("a.pt")
     assert folder.ask("a.pt").path == tmp_path / "real" / "a.pt"
 
 
-def test_spellings_of_one_name_are_one_model(folder: Folder):
+def test_spellings_of_one_name_are_one_model(folder: ModelFolder):
     folder.write("a.pt")
     assert folder.ask("a.pt") is folder.ask("./a.pt") is folder.ask("b/../a.pt")
     assert len(folder.loads) == 1
 
 
-def test_devices_are_kept_apart(folder: Folder):
+def test_devices_are_kept_apart(folder: ModelFolder):
     folder.write("a.pt")
     meta = torch.device("meta")
     assert folder.ask("a.pt", meta) is not folder.ask("a.pt")
     assert folder.ask("a.pt", meta).device == meta
 
 
-def test_64_threads_load_a_cold_model_once(folder: Folder):
+def test_64_threads_load_a_cold_model_once(folder: ModelFolder):
     folder.write("a.pt")
     together = threading.Barrier(64)
 
-    def ask(_: int) -> Fake:
+    def ask(_: int) -> FakeServable:
         together.wait(LIMIT_S)
         return folder.ask("a.pt")
 
@@ -191,7 +124,7 @@ def test_64_threads_load_a_cold_model_once(folder: Folder):
     assert len(folder.loads) == 1
 
 
-def test_64_threads_get_the_same_error(folder: Folder):
+def test_64_threads_get_the_same_error(folder: ModelFolder):
     folder.write("a.pt")
     together = threading.Barrier(64)
     all_wait = threading.Event()
@@ -213,7 +146,7 @@ def test_64_threads_get_the_same_error(folder: Folder):
     assert len(folder.loads) == 1
 
 
-def test_failed_loads_are_not_remembered(folder: Folder):
+def test_failed_loads_are_not_remembered(folder: ModelFolder):
     folder.write("a.pt")
     folder.before_load = refuse
     for _ in range(2):
@@ -224,7 +157,7 @@ def test_failed_loads_are_not_remembered(folder: Folder):
     assert len(folder.loads) == 3
 
 
-def test_errors_that_nobody_expected_reach_who_waits(folder: Folder):
+def test_errors_that_nobody_expected_reach_who_waits(folder: ModelFolder):
     folder.write("a.pt")
     folder.before_load = lambda path: 1 / 0
     with pytest.raises(ZeroDivisionError):
@@ -233,7 +166,7 @@ def test_errors_that_nobody_expected_reach_who_waits(folder: Folder):
     assert folder.ask("a.pt").content == b"a.pt"
 
 
-def test_a_file_that_was_replaced_is_loaded_anew(folder: Folder):
+def test_a_file_that_was_replaced_is_loaded_anew(folder: ModelFolder):
     folder.write("a.pt")
     old = folder.ask("a.pt")
     for index in range(20):
@@ -247,7 +180,7 @@ def test_a_file_that_was_replaced_is_loaded_anew(folder: Folder):
     assert folder.models.cache.stats().size == 1
 
 
-def test_a_link_that_points_elsewhere_now_is_another_model(folder: Folder):
+def test_a_link_that_points_elsewhere_now_is_another_model(folder: ModelFolder):
     folder.write("a.pt", "b.pt")
     (folder.root / "link.pt").symlink_to("a.pt")
     assert folder.ask("link.pt").content == b"a.pt"
@@ -256,7 +189,7 @@ def test_a_link_that_points_elsewhere_now_is_another_model(folder: Folder):
     assert folder.ask("link.pt").content == b"b.pt"
 
 
-def test_a_file_that_is_gone_is_not_served(folder: Folder):
+def test_a_file_that_is_gone_is_not_served(folder: ModelFolder):
     folder.write("a.pt")
     folder.ask("a.pt")
     (folder.root / "a.pt").unlink()
@@ -264,7 +197,7 @@ def test_a_file_that_is_gone_is_not_served(folder: Folder):
         folder.ask("a.pt")
 
 
-def test_invalidation(folder: Folder):
+def test_invalidation(folder: ModelFolder):
     folder.write("a.pt")
     first = folder.ask("a.pt")
     assert folder.ask("a.pt", probability=0.0) is first
@@ -275,7 +208,7 @@ def test_invalidation(folder: Folder):
     assert 40 < len(folder.loads) < 160
 
 
-def test_different_models_load_side_by_side(folder: Folder):
+def test_different_models_load_side_by_side(folder: ModelFolder):
     folder.write("a.pt", "b.pt")
     both = threading.Barrier(2)
     folder.before_load = lambda path: both.wait(LIMIT_S)
@@ -284,7 +217,7 @@ def test_different_models_load_side_by_side(folder: Folder):
     assert [future.result().content for future in futures] == [b"a.pt", b"b.pt"]
 
 
-def test_a_loaded_model_is_found_while_another_loads(folder: Folder):
+def test_a_loaded_model_is_found_while_another_loads(folder: ModelFolder):
     folder.write("a.pt", "b.pt")
     found = folder.ask("a.pt")
     gate = threading.Event()
@@ -297,7 +230,7 @@ def test_a_loaded_model_is_found_while_another_loads(folder: Folder):
 
 
 def test_models_beyond_capacity_and_buffer_are_freed(tmp_path: Path):
-    folder = Folder(tmp_path, capacity=2, buffer=1)
+    folder = ModelFolder(tmp_path, capacity=2, buffer=1)
     folder.write("a.pt", "b.pt", "c.pt", "d.pt")
     held = [weakref.ref(folder.ask(name)) for name in ("a.pt", "b.pt", "c.pt")]
     assert all(reference() for reference in held)
@@ -310,7 +243,7 @@ def test_models_beyond_capacity_and_buffer_are_freed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("length", [20, 20_000])
-def test_unknown_identifiers_take_no_memory(folder: Folder, length: int):
+def test_unknown_identifiers_take_no_memory(folder: ModelFolder, length: int):
     def ask_for(numbers: range) -> None:
         for number in numbers:
             with pytest.raises(InvalidServable):

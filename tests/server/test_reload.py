@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.server.test_workers import pids_below
 from tests.support.client import Client, in_threads, tensor
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
@@ -42,7 +41,7 @@ def reload(process: Process, workers: int = 1) -> None:
 
 
 def now(process: Process) -> set[int]:
-    return set(pids_below(process))
+    return set(child_pids(process))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -125,7 +124,7 @@ def test_what_is_wrong_leaves_all_as_it_was(
 def test_a_worker_that_dies_meanwhile(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0", "--workers", "2")
     url = process.url
-    os.kill(pids_below(process)[1], signal.SIGKILL)
+    os.kill(child_pids(process)[1], signal.SIGKILL)
     reload(process, 2)
     assert status(url, "") == 200
     process.signal()
@@ -155,7 +154,7 @@ def while_tried(root: Path, start: Callable[..., Process], tmp_path: Path) -> Pr
     keys.unlink()
     os.mkfifo(keys)
     process.signal(signal.SIGHUP)
-    wait_until(lambda: len(pids_below(process)) == 2)
+    wait_until(lambda: len(child_pids(process)) == 2)
     return process
 
 
@@ -166,7 +165,7 @@ def test_a_stop_while_a_reload_is_tried(while_tried: Process):
 
 
 def test_a_worker_that_dies_while_a_reload_is_tried(while_tried: Process):
-    os.kill(pids_below(while_tried)[0], signal.SIGKILL)
+    os.kill(child_pids(while_tried)[0], signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in while_tried.stderr)
     assert status(while_tried.url, OLD) == 200
     while_tried.signal()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.test_workers import pids_below
 from tests.support.client import (
     LIMIT_S,
     Answer,
@@ -20,7 +19,7 @@ from tests.support.client import (
     tensor,
     with_length,
 )
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.server import trial_loads as trial_processes
 from torch_serving.server.process import TAKEN
@@ -66,7 +65,7 @@ def refused(answer: Answer) -> bool:
 def test_a_file_that_crashes_the_loader(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0")
     url = process.url
-    workers = pids_below(process)
+    workers = child_pids(process)
     assert in_threads(8, lambda _: refused(post(url, "deep.pt"))) == [True] * 8
     assert post(url, "echo.pt").result == X[0]
     assert "loading deep.pt ended its process (signal SIGSEGV)" in process.stderr
@@ -76,17 +75,17 @@ def test_a_file_that_crashes_the_loader(root: Path, start: Callable[..., Process
     shutil.copy(root / "echo.pt", root / "new")
     os.replace(root / "new", root / "deep.pt")
     assert post(url, "deep.pt").result == X[0]
-    assert workers[0] in pids_below(process)
+    assert workers[0] in child_pids(process)
 
 
 def test_a_warm_up_request_that_crashes(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0")
     url = process.url
-    workers = pids_below(process)
+    workers = child_pids(process)
     settings = root / "crashing.toml"
     settings.write_text("warmup = [{ x = [1.0] }]\n")
     assert refused(post(url, "crashing.pt"))
-    assert workers[0] in pids_below(process)
+    assert workers[0] in child_pids(process)
     settings.write_text("# without it, nobody can know\n")
     with pytest.raises(OSError):  # noqa: PT011
         post(url, "crashing.pt")

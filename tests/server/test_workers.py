@@ -14,16 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, exit_code_of_child, wait_until
 from torch_serving.server.ipc.shared_state import Shared
 from torch_serving.server.process import READY, Lifeline, cause_of
 from torch_serving.server.supervisor import FIRST_DELAY_S, Supervisor, Worker
-
-
-def pids_below(process: Process) -> list[int]:
-    """The workers of a server."""
-    folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return [int(pid) for pid in folder.read_text().split()]
 
 
 def ask(url: str) -> None:
@@ -39,7 +33,7 @@ def two_workers(model_root: Path, start: Callable[..., Process]) -> Process:
 def test_workers_share_a_port(two_workers: Process):
     url = two_workers.url
     assert "2 workers with" in two_workers.stdout
-    assert len(pids_below(two_workers)) == 2
+    assert len(child_pids(two_workers)) == 2
     in_threads(8, lambda _: [ask(url) for _ in range(20)])
     two_workers.signal()
     assert two_workers.exit_code() == 0
@@ -48,15 +42,15 @@ def test_workers_share_a_port(two_workers: Process):
 
 def test_a_worker_that_dies_is_started_again(two_workers: Process):
     url = two_workers.url
-    before = pids_below(two_workers)
+    before = child_pids(two_workers)
     os.kill(before[0], signal.SIGKILL)
-    wait_until(lambda: len(pids_below(two_workers)) == 2 and pids_below(two_workers) != before)
-    assert before[1] in pids_below(two_workers)
+    wait_until(lambda: len(child_pids(two_workers)) == 2 and child_pids(two_workers) != before)
+    assert before[1] in child_pids(two_workers)
     in_threads(8, lambda _: ask(url))
     assert "worker 0 died (signal SIGKILL)" in two_workers.stderr
     os.kill(before[1], signal.SIGSEGV)
-    wait_until(lambda: not set(before) & set(pids_below(two_workers)))
-    wait_until(lambda: len(pids_below(two_workers)) == 2)
+    wait_until(lambda: not set(before) & set(child_pids(two_workers)))
+    wait_until(lambda: len(child_pids(two_workers)) == 2)
     assert "worker 1 died (signal SIGSEGV)" in two_workers.stderr
     two_workers.signal()
     assert two_workers.exit_code() == 0
@@ -65,7 +59,7 @@ def test_a_worker_that_dies_is_started_again(two_workers: Process):
 def test_workers_end_with_their_parent(two_workers: Process):
     url = two_workers.url
     ask(url)
-    workers = pids_below(two_workers)
+    workers = child_pids(two_workers)
     two_workers.signal(signal.SIGKILL)
     two_workers.exit_code()
     wait_until(lambda: not any(is_alive(pid) for pid in workers))
@@ -98,26 +92,8 @@ def test_what_can_not_be_had(
     assert process.stderr.count("\n") == 1
 
 
-def in_a_child(supervise: Callable[[], int]) -> int:
-    """A supervisor takes the signals of its process."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os._exit(supervise())
-        finally:
-            os._exit(99)
-    deadline_s = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline_s:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    raise TimeoutError
-
-
 def test_a_worker_that_can_not_start_ends_the_server():
-    assert in_a_child(lambda: Supervisor(2, lambda lifeline: 2, lambda: None).run()) == 2
+    assert exit_code_of_child(lambda: Supervisor(2, lambda lifeline: 2, lambda: None).run()) == 2
 
 
 def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
@@ -131,7 +107,7 @@ def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
             time.sleep(LIMIT_S)
         return 1
 
-    assert in_a_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
+    assert exit_code_of_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
     times = [float(line) for line in starts.read_text().splitlines()]
     delays = [after - before for before, after in itertools.pairwise(times)]
     planned = [FIRST_DELAY_S * factor for factor in (1, 2, 4)]
@@ -152,7 +128,7 @@ def test_a_worker_that_raises_is_told_and_started_again(tmp_path: Path):
     def stop() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    assert in_a_child(lambda: Supervisor(1, serve, stop).run()) == 0
+    assert exit_code_of_child(lambda: Supervisor(1, serve, stop).run()) == 0
 
 
 def test_causes():
@@ -221,4 +197,4 @@ def test_a_signal_while_a_worker_is_started_reaches_it():
         time.sleep(LIMIT_S)
         return 1
 
-    assert in_a_child(supervise) == 0
+    assert exit_code_of_child(supervise) == 0

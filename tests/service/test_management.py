@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.test_workers import pids_below
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
 
 X = tensor([1], [3])
@@ -139,7 +138,7 @@ def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callabl
     process = start(root, "--port", "0", "--workers", "2")
     url = process.url
     ask(url, "/models/a.pt/load", "POST")
-    os.kill(pids_below(process)[0], signal.SIGKILL)
+    os.kill(child_pids(process)[0], signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in process.stderr)
     wait_until(lambda: metrics(url).get(("lanes", labels(worker="0")), 0) > 0)
     wait_until(lambda: workers_with(url, "a.pt") == 1)
@@ -183,7 +182,7 @@ def test_metrics_of_all_workers(url: str):
 def test_counters_outlive_a_worker(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0")
     url = process.url
-    (worker,) = pids_below(process)  # a process that tries a model is one, too
+    (worker,) = child_pids(process)  # a process that tries a model is one, too
     serve(url, count=10)
     os.kill(worker, signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in process.stderr)

@@ -73,3 +73,27 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.01)
+
+
+def child_pids(process: Process) -> list[int]:
+    """The workers of a server, and the processes that try a model."""
+    folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in folder.read_text().split()]
+
+
+def exit_code_of_child(run: Callable[[], int]) -> int:
+    """Run in a forked process: a supervisor replaces the signal handlers of its process."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(run())
+        finally:
+            os._exit(99)
+    deadline_s = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline_s:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    raise TimeoutError

@@ -21,8 +21,8 @@ import falcon
 import pytest
 import torch
 
-from tests.server.test_workers import in_a_child
 from tests.support.client import LIMIT_S
+from tests.support.process import exit_code_of_child
 from tests.support.servables import mlp
 from torch_serving.engine.devices import Devices
 from torch_serving.engine.engine import Engine
@@ -213,5 +213,5 @@ def test_a_worker_that_can_not_be_forked_is_tried_again(
         code = Supervisor(1, serve, lambda: None).run()
         return code if not failures else 99
 
-    assert in_a_child(supervise) == 0
+    assert exit_code_of_child(supervise) == 0
     assert starts.read_text() == "!!"

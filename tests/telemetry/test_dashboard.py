@@ -7,8 +7,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.http.openapi.test_openapi import ask
 from tests.support.client import Client, tensor
+from tests.support.fetch import fetch
 from tests.support.process import Process
 
 DASHBOARD = Path(__file__).parents[2] / "example" / "grafana-dashboard.json"
@@ -23,7 +23,7 @@ def queries(document: dict[str, Any]) -> list[str]:
 def samples(url: str) -> dict[str, set[str]]:
     """The names of all samples, and the labels that each has."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(ask(url, "/metrics")[2]):
+    for family in text_string_to_metric_families(fetch(url, "/metrics")[2]):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

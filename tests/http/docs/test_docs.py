@@ -8,7 +8,7 @@ import falcon.asgi
 import pytest
 from falcon.testing import TestClient
 
-from tests.http.openapi.test_openapi import ask
+from tests.support.fetch import fetch
 from tests.support.process import Process
 from torch_serving.http.docs import swagger_ui
 from torch_serving.http.docs.page import DocsPage
@@ -19,7 +19,7 @@ KEY = "key-0123456789abcdef"
 
 def test_the_page_loads_what_is_there(uvicorn_server: Process):
     pytest.importorskip("flask_swagger_ui")
-    status, headers, page = ask(uvicorn_server.url, "/docs")
+    status, headers, page = fetch(uvicorn_server.url, "/docs")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "unsafe" not in headers["content-security-policy"]
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
@@ -28,12 +28,12 @@ def test_the_page_loads_what_is_there(uvicorn_server: Process):
     assert "style=" not in page
     for name in loaded:
         assert "//" not in name  # nothing of another origin
-        assert ask(uvicorn_server.url, f"/{name}", {"Accept": "*/*"})[0] == 200
+        assert fetch(uvicorn_server.url, f"/{name}", {"Accept": "*/*"})[0] == 200
 
 
 def test_no_other_file_is_given(uvicorn_server: Process):
     for name in ("index.template.html", "VERSION", "..%2f__init__.py", "%2e%2e"):
-        assert ask(uvicorn_server.url, f"/docs/{name}")[0] == 404
+        assert fetch(uvicorn_server.url, f"/docs/{name}")[0] == 404
 
 
 def client_of(folder: Path | None) -> TestClient:
@@ -64,8 +64,8 @@ def test_the_page_needs_a_key_like_everything(
     keys.write_text(f"{KEY}\n")
     process = start(model_root, "--port", "0", "--api-key-file", keys, "--open-health")
     for target in ("/docs", f"/docs/{START}", "/openapi.json"):
-        assert ask(process.url, target)[0] == 401
-        assert ask(process.url, target, {"X-Api-Key": KEY})[0] == 200
-    found = ask(process.url, "/openapi.json", {"Authorization": f"Bearer {KEY}"})[2]
+        assert fetch(process.url, target)[0] == 401
+        assert fetch(process.url, target, {"X-Api-Key": KEY})[0] == 200
+    found = fetch(process.url, "/openapi.json", {"Authorization": f"Bearer {KEY}"})[2]
     assert found["security"] == [{"bearer": []}, {"apiKey": []}]
     assert found["paths"]["/healthcheck"]["get"]["security"] == []

@@ -1,19 +1,18 @@
 """The document says what the application has: its routes, its errors, and what models take."""
 
-import http.client
 import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import falcon.inspect
 import pytest
 import torch
 
-from tests.codecs.json.test_types import enveloped, plain
-from tests.support.client import LIMIT_S, Client, tensor
+from tests.support.client import Client, tensor
+from tests.support.fetch import fetch
+from tests.support.json_values import enveloped, plain
 from tests.support.process import Process
 from tests.support.typed_models import CASES, Case, file_of, save_in_a_process
 from torch_serving import errors
@@ -82,10 +81,10 @@ def test_paths_tell_their_methods(uvicorn_server: Process):
     known = {"identifier": "echo.pt", "model": "echo.pt", "version": "1", "name": "start.js"}
     for path, methods in by_path.items():
         target = path.format(**known)
-        status, headers, _ = ask(uvicorn_server.url, target, method="OPTIONS")
+        status, headers, _ = fetch(uvicorn_server.url, target, method="OPTIONS")
         assert (status, set(headers["allow"].split(", "))) == (200, methods), path
         other = "GET" if "GET" not in methods else "POST"
-        status, headers, _ = ask(uvicorn_server.url, target, method=other)
+        status, headers, _ = fetch(uvicorn_server.url, target, method=other)
         if path == "/models/{identifier}":  # a POST there is one to an unknown action
             assert status == 404
         else:
@@ -260,8 +259,8 @@ def test_a_live_document(uvicorn_server: Process, model_root: Path):
     with Client(uvicorn_server.url, secrets=[model_root.name]) as client:
         assert client.post("deep/er/a b,é&+.pt", [tensor([1], [1.0])]).status == 200
         assert client.post("raising.pt", [tensor([1], [1.0])]).status == 400
-    assert ask(uvicorn_server.url, "/models/mlp.pt", method="DELETE")[0] == 200
-    found = ask(uvicorn_server.url, "/openapi.json")[2]
+    assert fetch(uvicorn_server.url, "/models/mlp.pt", method="DELETE")[0] == 200
+    found = fetch(uvicorn_server.url, "/openapi.json")[2]
     titles = {each.get("title") for each in found["components"]["schemas"].values()}
     assert "deep/er/a b,é&+.pt: forward" in titles
     assert "mlp.pt: forward" not in titles
@@ -276,22 +275,8 @@ def test_all_workers_tell_of_a_model_that_one_has(model_root: Path, start: Calla
     with Client(process.url) as client:
         assert client.post("echo.pt", [tensor([1], [1.0])]).status == 200
     for _ in range(6):  # each on a connection of its own, taken in turn
-        found = ask(process.url, "/openapi.json")[2]
+        found = fetch(process.url, "/openapi.json")[2]
         assert "echo.pt.forward.arguments" in found["components"]["schemas"]
-
-
-def ask(
-    url: str, target: str, headers: dict[str, str] | None = None, method: str = "GET"
-) -> tuple[int, Any, Any]:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=LIMIT_S)
-    connection.request(method, target, None, headers or {})
-    with connection.getresponse() as response:
-        body = response.read()
-    connection.close()
-    is_json = response.headers["content-type"] == "application/json"
-    text = body.decode("utf-8", "replace")
-    return response.status, response.headers, json.loads(text) if is_json and text else text
 
 
 def test_models_are_told_of_where_their_signatures_have_no_room():

@@ -1,0 +1,86 @@
+"""A server of the HTTP connection alone, with an application that is quick, slow or large."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from uvicorn.server import ServerState
+
+from tests.support.client import LIMIT_S
+from torch_serving.http._connection import Protocol, Settings
+
+LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
+RECEIVE_BUFFER = 4096
+
+
+class BareServer:
+    """A server of the protocol; `asked` are the paths and headers that its application saw."""
+
+    keep_alive_s = 0.2  # also for a client to read on
+    max_body_bytes = 1 << 20
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+        self.refused: list[int] = []
+        self.state = ServerState()
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked.append(scope["path"])
+        while (await receive()).get("more_body"):
+            pass
+        self.headers.append(scope["headers"])
+        if scope["path"] == "/slow":
+            await asyncio.sleep(2 * self.keep_alive_s)
+        body = LARGE if scope["path"] == "/large" else scope["path"].encode()
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def answered(self, status: int, elapsed_s: float) -> None:
+        self.refused.append(status)
+
+    def protocol(self) -> Callable[[], Protocol]:
+        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
+        settings = Settings(self.application, None, self, *limits)
+        return functools.partial(Protocol, settings, server_state=self.state)
+
+    async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
+        """Let a client of an own server do something."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self.protocol(), "127.0.0.1", 0)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            client.setblocking(False)
+            await loop.sock_connect(client, server.sockets[0].getsockname())
+            try:
+                await asyncio.wait_for(use(Connection(client)), LIMIT_S)
+            finally:
+                server.close()
+
+
+class Connection:
+    def __init__(self, client: socket.socket) -> None:
+        self._socket = client
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self._socket, data)
+
+    async def flood(self, data: bytes) -> bool:
+        """Send until the server wants no more; return whether it came to that."""
+        try:
+            for _ in range(1000):
+                await self.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        return False
+
+    async def answers(self) -> bytes:
+        """All that comes until the server closes the connection."""
+        received = bytearray()
+        while data := await self._loop.sock_recv(self._socket, 1 << 16):
+            received += data
+        return bytes(received)

@@ -1,0 +1,77 @@
+"""A model root whose models are only pretended to be loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from tests.support.client import LIMIT_S
+from torch_serving.models._cache import Cache
+from torch_serving.models.integrity import OpenFile
+from torch_serving.models.repository import Models
+from torch_serving.models.servable import Label
+from torch_serving.models.settings import Settings
+from torch_serving.telemetry._counters import Counts, Statistics
+
+CPU = torch.device("cpu")
+
+
+class FakeServable:
+    """Stands for a servable."""
+
+    def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+        self.label = Label(path.name)
+        self.identifier = path.name
+        self.warning = ""
+        self.bytes = lambda: 1
+        self.path = path
+        self.device = device
+        self.identity = identity
+        self.content = path.read_bytes()
+
+    def count_in(self, statistics: Statistics) -> None:
+        pass
+
+    def method(self, name: str) -> Any:
+        return SimpleNamespace(counts=Counts())
+
+    def entry(self) -> dict[str, Any]:
+        return {"identifier": self.identifier, "device": str(self.device)}
+
+
+class ModelFolder:
+    """A model root, its models, and the paths that were loaded."""
+
+    def __init__(self, root: Path, capacity: int = 100, buffer: int = 0) -> None:
+        self.root = root
+        self.loads: list[Path] = []
+        self.before_load: Callable[[Path], object] = lambda path: None
+        self.models = Models(root, Cache(capacity, buffer), self.load)
+
+    def load(
+        self,
+        path: Path,
+        device: torch.device,
+        identity: tuple[int, ...],
+        settings: Settings,
+        digest: str | None,
+        survives: Callable[[OpenFile], bool],
+    ) -> FakeServable:
+        self.loads.append(path)
+        self.before_load(path)
+        return FakeServable(path, device, identity)
+
+    def ask(
+        self, identifier: str, device: torch.device = CPU, probability: float = 0.0
+    ) -> FakeServable:
+        """What a request does."""
+        found = self.models.get(identifier, device, probability)
+        if found is None:
+            found = self.models.load(identifier, device).result(LIMIT_S)
+        return found
+
+    def write(self, *names: str) -> None:
+        for name in names:
+            (self.root / name).write_bytes(name.encode())
