@@ -49,7 +49,13 @@ def extension(module: str, *patterns: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
-            extension("codecs.json._decoder", "document/*", "numerals/decimal", "numerals/scalars", "tensors/*"),
+            extension(
+                "codecs.json._decoder",
+                "document/*",
+                "numerals/decimal",
+                "numerals/scalars",
+                "tensors/*",
+            ),
             extension("codecs.json._encoder", "numerals/*_text", "writer/*"),
             extension("models._cache"),
             extension("telemetry._counters"),

@@ -50,7 +50,7 @@ def page_of(path: str) -> str | None:
     """Return the site's name of a file or folder of the repository, if it is on the site."""
     if path in PAGES:
         return PAGES[path]
-    if (ROOT / path / "index.md").is_file():
-        path = posixpath.join(path, "index.md")
+    if (ROOT / path / "README.md").is_file():
+        path = posixpath.join(path, "README.md")
     is_published = path.startswith("docs/") and (ROOT / path).is_file()
     return path.removeprefix("docs/") if is_published else None

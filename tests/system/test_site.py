@@ -23,6 +23,7 @@ def hooks() -> ModuleType:
     [
         ("README.md", "index.md", "[a](docs/performance.md)", "[a](performance.md)"),
         ("README.md", "index.md", "![a](docs/openapi.png)", "![a](openapi.png)"),
+        ("README.md", "index.md", "[a](docs/decisions/)", "[a](decisions/README.md)"),
         ("README.md", "index.md", "[a](SECURITY.md)", "[a](security.md)"),
         ("docs/x.md", "x.md", "[a](../README.md#limits)", "[a](index.md#limits)"),
         ("docs/x/y.md", "x/y.md", "[a](../../benchmarks/README.md)", "[a](../benchmarks.md)"),
