@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 MEBIBYTE = 1 << 20
+MAX_MAX_BATCH = 65536
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,29 @@ class Config:
     log_level: str = "info"
     tracing: bool = False
     log_format: str = "text"  # or "json"
+
+
+class WarmUp(NamedTuple):
+    """A request that is run when its model is loaded; `source` is its file, and line."""
+
+    source: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """How one model is served; the keys of its TOML file.
+
+    - `device`: where it runs unless a request says otherwise
+    - `batch`: its first dimension is a batch, so waiting requests may run as one, of up to
+      `max_batch` rows
+    - `freeze`, `optimize`: torch.jit.freeze, and torch.jit.optimize_for_inference after it
+    - `warmup`: requests that are run when the model is loaded
+    """
+
+    device: str | None = None
+    batch: bool = False
+    max_batch: int = 32
+    freeze: bool = False
+    optimize: bool = False
+    warmup: tuple[WarmUp, ...] = ()

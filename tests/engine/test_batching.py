@@ -17,6 +17,7 @@ import torch
 from tests.support.client import LIMIT_S, Client, in_threads, scalar, tensor
 from tests.support.process import Process
 from tests.support.servables import scripted
+from torch_serving.config import ModelConfig
 from torch_serving.engine.batcher import (
     NotRowWise,
     groups_of,
@@ -29,7 +30,6 @@ from torch_serving.engine.engine import Engine
 from torch_serving.engine.steps import Job, work
 from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
 from torch_serving.models.servable import Method, Servable
-from torch_serving.models.settings import Settings
 from torch_serving.telemetry._counters import SIZES
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def method(
     body: str = "return x * 2",
     max_batch: int = 32,
 ) -> Method:
-    settings = Settings(batch=True, max_batch=max_batch)
+    settings = ModelConfig(batch=True, max_batch=max_batch)
     return Servable(scripted(arguments, result, body), CPU, settings=settings).method("forward")
 
 

@@ -22,11 +22,11 @@ from torch_serving.codecs.invocation import FormCall
 from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, InferCall
 from torch_serving.codecs.safetensors import SAFETENSORS
+from torch_serving.config import ModelConfig
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.engine.steps import Job, work
 from torch_serving.models.servable import Method, Servable
-from torch_serving.models.settings import Settings
 
 KEY = "0123456789abcdef"
 ROW = np.array([[1.0, 2.0]], "float32")
@@ -34,7 +34,9 @@ ROW = np.array([[1.0, 2.0]], "float32")
 
 def method(batch: bool = True) -> Method:
     module = scripted("x: Tensor", "Tensor", "return x * 2")
-    servable = Servable(module, torch.device("cpu"), settings=Settings(batch=batch, max_batch=32))
+    servable = Servable(
+        module, torch.device("cpu"), settings=ModelConfig(batch=batch, max_batch=32)
+    )
     return servable.method("forward")
 
 

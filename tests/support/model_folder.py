@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from tests.support.client import LIMIT_S
+from torch_serving.config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import OpenFile
 from torch_serving.models.repository import Models
 from torch_serving.models.servable import Label
-from torch_serving.models.settings import Settings
 from torch_serving.telemetry._counters import Counts, Statistics
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ class ModelFolder:
         path: Path,
         device: torch.device,
         identity: tuple[int, ...],
-        settings: Settings,
+        settings: ModelConfig,
         digest: str | None,
         survives: Callable[[OpenFile], bool],
     ) -> FakeServable:

@@ -24,6 +24,7 @@ import torch
 from tests.support.client import LIMIT_S
 from tests.support.process import exit_code_of_child
 from tests.support.servables import mlp
+from torch_serving.config import ModelConfig
 from torch_serving.engine.devices import Devices
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
@@ -32,7 +33,7 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import listed_digest
 from torch_serving.models.loader import load
 from torch_serving.models.repository import Models
-from torch_serving.models.settings import Settings, read_settings
+from torch_serving.models.settings import read_settings
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import Supervisor
 from torch_serving.server.trial_loads import Trials
@@ -78,7 +79,7 @@ def test_files_beside_a_model_that_can_not_be_read(
 ):
     monkeypatch.setattr(os, "open", failing(number))
     with pytest.raises(expected):
-        read_settings(model, Settings())
+        read_settings(model, ModelConfig())
     with pytest.raises(expected):
         listed_digest(model.parent, "m.pt")
 

@@ -48,6 +48,11 @@ def test_there_are_no_cycles():
     TopologicalSorter(IMPORTS).prepare()
 
 
+def test_the_command_line_knows_no_models():
+    code = "import sys, torch_serving.cli.flags; sys.exit('torch_serving.models' in sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 @pytest.mark.parametrize(
     "module",
     [

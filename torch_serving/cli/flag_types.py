@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from torch_serving.models.settings import MAX_MAX_BATCH
+from torch_serving.config import MAX_MAX_BATCH
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from torch_serving.config import ModelConfig, WarmUp
 from torch_serving.engine.batcher import is_close, merge, rows_of
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import (
@@ -23,7 +24,6 @@ from torch_serving.errors import (
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
 from torch_serving.models.integrity import EXPECTED, OpenFile, opened, version_of
 from torch_serving.models.servable import Identity, Method, Servable, explain, is_out_of_memory
-from torch_serving.models.settings import Settings, WarmUp
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def load(
     path: Path,
     device: torch.device,
     identity: Identity = (),
-    settings: Settings | None = None,
+    settings: ModelConfig | None = None,
     digest: str | None = None,
     survives: Callable[[OpenFile], bool] = lambda _: True,
 ) -> Servable:
@@ -49,11 +49,11 @@ def load(
             raise file_error(error, "it can't be tried") from None
         if not survived:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
-        return load_open(file, path.name, device, identity, settings or Settings())
+        return load_open(file, path.name, device, identity, settings or ModelConfig())
 
 
 def load_open(
-    file: OpenFile, name: str, device: torch.device, identity: Identity, settings: Settings
+    file: OpenFile, name: str, device: torch.device, identity: Identity, settings: ModelConfig
 ) -> Servable:
     """The same for a file that is open and checked."""
     module = read_module(file.path, device)
@@ -146,7 +146,7 @@ def warm_up_with(method: Method, request: WarmUp) -> None:
         warm_up_batches(method, request.body)
     except ServingError as error:
         problem = f"{error.description}: {error.detail}"
-        raise InvalidServable(f"{request.place}: {problem}") from error
+        raise InvalidServable(f"{request.source}: {problem}") from error
 
 
 def answer(method: Method, body: bytes) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.config import ModelConfig
 from torch_serving.engine.devices import Devices, asked_device
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
 from torch_serving.models._cache import Cache
@@ -33,14 +34,14 @@ from torch_serving.models.identifiers import (
 from torch_serving.models.integrity import OpenFile, listed_digest, open_file, version_of
 from torch_serving.models.loader import load, load_open
 from torch_serving.models.servable import Identity, Servable
-from torch_serving.models.settings import Settings, read_settings, stamps_beside
+from torch_serving.models.settings import read_settings, stamps_beside
 from torch_serving.server.ipc.shared_state import Shared
 
 logger = logging.getLogger(__name__)
 
 Survives = Callable[[dict[str, Any], int], bool]  # a question to the parent, a descriptor
 Load = Callable[
-    [Path, torch.device, Identity, Settings, str | None, Callable[[OpenFile], bool]], Servable
+    [Path, torch.device, Identity, ModelConfig, str | None, Callable[[OpenFile], bool]], Servable
 ]
 
 MAX_OWN_DEVICES = 1024
@@ -60,7 +61,7 @@ class Models:
         root: Path,
         cache: Cache[Servable],
         load: Load = load,
-        defaults: Callable[[str], Settings] = lambda _: Settings(),
+        defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
         shared: Shared | None = None,
     ) -> None:
         self.cache = cache

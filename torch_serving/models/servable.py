@@ -12,6 +12,7 @@ from torch_serving.codecs.json._decoder import Decoder, Makers
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import tell_methods
+from torch_serving.config import ModelConfig
 from torch_serving.engine.batcher import Batching
 from torch_serving.engine.devices import device_of
 from torch_serving.engine.inline_policy import Pace, is_bounded
@@ -26,7 +27,6 @@ from torch_serving.errors import (
 )
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.schema import Enums, signature_of
-from torch_serving.models.settings import Settings
 from torch_serving.telemetry._counters import Counts, Statistics
 
 Identity = tuple[int, ...]  # of a file: models.identity_of
@@ -68,7 +68,7 @@ class Servable:
         device: torch.device,
         identity: Identity = (),
         enums: Enums = dict,
-        settings: Settings | None = None,
+        settings: ModelConfig | None = None,
         name: str = "model",
         version: str = "",
     ) -> None:
@@ -81,7 +81,7 @@ class Servable:
         self.identity = identity
         self.device = device
         self.module = module
-        self.settings = settings or Settings()
+        self.settings = settings or ModelConfig()
         self._enums = enums
         self._methods: dict[str, Method] = {}
         self._statistics: Statistics | None = None

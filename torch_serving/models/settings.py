@@ -7,10 +7,11 @@ run when it is loaded: one JSON document, or one in each line.
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.files import read_regular
 
@@ -18,35 +19,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-MAX_MAX_BATCH = 65536
-
-
-class WarmUp(NamedTuple):
-    """A request's body, and where it was read."""
-
-    place: str
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How one model is served; the keys of its TOML file.
-
-    - `device`: where it runs unless a request says otherwise
-    - `batch`: its first dimension is a batch, so waiting requests may run as one, of up to
-      `max_batch` rows
-    - `freeze`, `optimize`: torch.jit.freeze, and torch.jit.optimize_for_inference after it
-    - `warmup`: requests that are run when the model is loaded
-    """
-
-    device: str | None = None
-    batch: bool = False
-    max_batch: int = 32
-    freeze: bool = False
-    optimize: bool = False
-    warmup: tuple[WarmUp, ...] = ()
-
 
 TYPES: dict[str, tuple[type, str]] = {
     "device": (str, "a string"),
@@ -58,7 +30,7 @@ TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-def read_settings(model: Path, defaults: Settings) -> Settings:
+def read_settings(model: Path, defaults: ModelConfig) -> ModelConfig:
     """Read the files beside a model. Raises InvalidServable with file and line."""
     toml, warm_up = files_beside(model)
     settings = read_toml(toml, defaults)
@@ -83,7 +55,7 @@ def stamp_of(path: Path) -> int:
         return 0
 
 
-def read_toml(path: Path, defaults: Settings) -> Settings:
+def read_toml(path: Path, defaults: ModelConfig) -> ModelConfig:
     try:
         text = read_regular(path).decode()
         values = tomllib.loads(text)
@@ -99,9 +71,9 @@ def read_toml(path: Path, defaults: Settings) -> Settings:
         problem = problem_with(key, value)
         if problem:
             raise InvalidServable(f"{path.name}{line_of(key, text)}: {problem}")
-    place = f"{path.name}{line_of('warmup', text)}"
+    source = f"{path.name}{line_of('warmup', text)}"
     requests = values.pop("warmup", [])
-    warm_ups = tuple(WarmUp(place, body_of(request)) for request in requests)
+    warm_ups = tuple(WarmUp(source, body_of(request)) for request in requests)
     return replace(defaults, **values, warmup=warm_ups)
 
 

@@ -10,7 +10,7 @@ import sys
 import torch
 
 from torch_serving import __version__
-from torch_serving.config import Config
+from torch_serving.config import Config, ModelConfig
 from torch_serving.engine.devices import Devices
 from torch_serving.engine.engine import MAX_LANES, cores
 from torch_serving.errors import ServingError, StartupError
@@ -18,7 +18,6 @@ from torch_serving.http.auth import ApiKeys
 from torch_serving.models._cache import Cache
 from torch_serving.models.repository import Models
 from torch_serving.models.servable import Servable
-from torch_serving.models.settings import Settings
 from torch_serving.models.watcher import Watcher
 from torch_serving.server.allocator import keep_freed_memory
 from torch_serving.server.ipc.shared_state import Shared
@@ -166,9 +165,9 @@ def models_of(config: Config, shared: Shared | None = None) -> Models:
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )
 
-    def defaults(name: str) -> Settings:
+    def defaults(name: str) -> ModelConfig:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
-        return Settings(batch=batch, max_batch=config.max_batch)
+        return ModelConfig(batch=batch, max_batch=config.max_batch)
 
     return Models(config.model_root, cache, defaults=defaults, shared=shared)
 
