@@ -1,4 +1,4 @@
-"""The records in docs/decisions: their sections, and their index."""
+"""The records in docs/decisions: their sections, their index, and the code that they name."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,27 @@ FOLDER = ROOT / "docs" / "decisions"
 RECORDS = sorted(FOLDER.glob("[0-9]*.md"))
 SECTIONS = ["Status", "Context", "Decision", "Consequences", "Evidence"]
 STATUS = re.compile(r"(Accepted|Superseded by \[(\d{4})\]\(([^)]+)\)), 2\d{3}-\d{2}\.")
+PATH = re.compile(r"`((?:torch_serving|ext|tests|benchmarks)/[\w./*-]+)`")
+PAGES = [*RECORDS, ROOT / "docs" / "internals" / "numbers.md"]
+# Where the modules that are still to be split will be; remove this once they are.
+PLANNED = {
+    "torch_serving/engine/batch_tensors.py",
+    "torch_serving/engine/inline_executor.py",
+    "torch_serving/engine/thread_executor.py",
+    "torch_serving/http/oip/endpoint.py",
+    "torch_serving/http/serve/endpoint.py",
+    "torch_serving/models/backends/torchscript/archive.py",
+    "torch_serving/models/backends/torchscript/cost.py",
+    "torch_serving/models/lifecycle.py",
+    "torch_serving/server/ipc/quarantine.py",
+    "torch_serving/server/meinheld.py",
+    "torch_serving/server/parent_channel.py",
+    "torch_serving/server/rolling_restart.py",
+    "torch_serving/server/signals.py",
+    "torch_serving/server/tuning.py",
+    "torch_serving/service/interfaces.py",
+    "torch_serving/service/runtime.py",
+}
 
 
 def status_of(record: Path) -> re.Match[str]:
@@ -47,3 +68,9 @@ def test_a_superseded_record_is_named_by_its_successor(record: Path):
     if name:
         successor = (FOLDER / name).read_text().partition("## Context")[0]
         assert f"Supersedes [{record.name[:4]}]({record.name})" in successor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_that_a_page_names_is_there(page: Path):
+    named = set(PATH.findall(page.read_text()))
+    assert {path for path in named - PLANNED if not list(ROOT.glob(path))} == set()
