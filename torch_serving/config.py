@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 MEBIBYTE = 1 << 20
 MAX_MAX_BATCH = 65536
+MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.model_folder import CPU, ModelFolder
+from torch_serving.config import MAX_IDENTIFIER_BYTES
 from torch_serving.engine.devices import Devices
 from torch_serving.errors import InvalidServable
-from torch_serving.models.identifiers import MAX_IDENTIFIER, name_of
+from torch_serving.models.identifiers import normalize, utf8
 
 FILES = ["a.pt", "sub/b.pt", "sub/deep/c.pt"]
 PARTS = [
@@ -56,7 +57,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelFolder]:
 def spelled(root: Path, identifier: str) -> Path | None:
     """The file that an identifier spells, or None if it must be refused."""
     parts: list[str] = []
-    if identifier.startswith("/") or "\0" in identifier or len(identifier) > MAX_IDENTIFIER:
+    if (
+        identifier.startswith("/")
+        or "\0" in identifier
+        or len(utf8(identifier)) > MAX_IDENTIFIER_BYTES
+    ):
         return None
     for part in identifier.split("/"):
         if part == ".." and not parts:
@@ -95,8 +100,8 @@ def test_an_identifier_is_the_file_that_it_spells(folder: ModelFolder, identifie
 @given(IDENTIFIERS)
 def test_a_name_stays_below_the_root_and_is_its_own_name(identifier: str):
     try:
-        name = name_of(identifier)
+        name = normalize(identifier)
     except InvalidServable:
         return
-    assert name_of(name) == name
+    assert normalize(name) == name
     assert posixpath.normpath(f"/root/{name}") == f"/root/{name}"

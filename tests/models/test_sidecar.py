@@ -15,7 +15,7 @@ from torch_serving.config import ModelConfig, WarmUp
 from torch_serving.errors import InvalidServable
 from torch_serving.models.files import MOST_BYTES
 from torch_serving.models.loader import load
-from torch_serving.models.settings import read_settings
+from torch_serving.models.settings import read_model_config
 
 CPU = torch.device("cpu")
 BODY = json.dumps([tensor([1, 2], [1.0, 2.0])])
@@ -26,11 +26,13 @@ def read(folder: Path, toml: str = "", warm_up: str | None = None) -> ModelConfi
     (folder / "m.toml").write_text(toml)
     if warm_up is not None:
         (folder / "m.warmup.json").write_text(warm_up)
-    return read_settings(folder / "m.pt", ModelConfig(max_batch=7))
+    return read_model_config(folder / "m.pt", ModelConfig(max_batch=7))
 
 
 def test_without_files_the_defaults_hold(tmp_path: Path):
-    assert read_settings(tmp_path / "m.pt", ModelConfig(max_batch=7)) == ModelConfig(max_batch=7)
+    assert read_model_config(tmp_path / "m.pt", ModelConfig(max_batch=7)) == ModelConfig(
+        max_batch=7
+    )
     assert read(tmp_path) == ModelConfig(max_batch=7)
 
 
@@ -92,11 +94,11 @@ def test_wrong_settings_are_told_with_file_and_line(tmp_path: Path, text: str, w
 def test_settings_that_are_no_text(tmp_path: Path):
     (tmp_path / "m.toml").write_bytes(b"\xff")
     with pytest.raises(InvalidServable, match=r"m\.toml: it is not UTF-8"):
-        read_settings(tmp_path / "m.pt", ModelConfig())
+        read_model_config(tmp_path / "m.pt", ModelConfig())
     (tmp_path / "m.toml").unlink()
     (tmp_path / "m.toml").mkdir()
     with pytest.raises(InvalidServable, match=r"m\.toml: it is no regular file"):
-        read_settings(tmp_path / "m.pt", ModelConfig())
+        read_model_config(tmp_path / "m.pt", ModelConfig())
 
 
 def loaded(folder: Path, module: torch.jit.ScriptModule, **settings: object):
@@ -217,9 +219,9 @@ def test_what_can_not_be_preloaded_ends_the_start(
 def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path, name: str):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InvalidServable, match=f"{name}: it is no regular file"):
-        read_settings(tmp_path / "model.pt", ModelConfig())
+        read_model_config(tmp_path / "model.pt", ModelConfig())
     (tmp_path / name).unlink()
     with (tmp_path / name).open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(InvalidServable, match=f"{name}: it has more than 64 MiB"):
-        read_settings(tmp_path / "model.pt", ModelConfig())
+        read_model_config(tmp_path / "model.pt", ModelConfig())

@@ -33,7 +33,7 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import listed_digest
 from torch_serving.models.loader import load
 from torch_serving.models.repository import Models
-from torch_serving.models.settings import read_settings
+from torch_serving.models.settings import read_model_config
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import Supervisor
 from torch_serving.server.trial_loads import Trials
@@ -79,7 +79,7 @@ def test_files_beside_a_model_that_can_not_be_read(
 ):
     monkeypatch.setattr(os, "open", failing(number))
     with pytest.raises(expected):
-        read_settings(model, ModelConfig())
+        read_model_config(model, ModelConfig())
     with pytest.raises(expected):
         listed_digest(model.parent, "m.pt")
 

@@ -1,11 +1,15 @@
-"""Opening files that somebody put beside the models: only regular ones, whose reading ends."""
+"""Opening regular files below the model root: reading a pipe or a device might never end."""
 
 import errno
 import os
 import stat
 from pathlib import Path
 
-MOST_BYTES = 64 << 20  # of what is read as a whole
+MOST_BYTES = 64 << 20  # of a file that is read as a whole
+
+# What tells a file from its successor: st_mtime_ns, st_ino, st_size, st_dev. A plain tuple, for one
+# is made for each request.
+FileStat = tuple[int, int, int, int]
 
 
 def open_regular(path: Path) -> int:

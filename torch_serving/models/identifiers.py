@@ -1,4 +1,4 @@
-"""Identifiers -> names and paths below the model root, and what tells a file from its successor."""
+"""Identifiers of models -> normalised identifiers, paths below the model root, and cache keys."""
 
 import functools
 import os
@@ -8,67 +8,77 @@ from typing import NamedTuple
 
 import torch
 
+from torch_serving.config import MAX_IDENTIFIER_BYTES
 from torch_serving.errors import InvalidServable
-from torch_serving.models.servable import Identity
-from torch_serving.server.ipc.scoreboard import board_name
+from torch_serving.models.files import FileStat
 
-MAX_IDENTIFIER = 1024  # characters; a path can't be longer than 4096 bytes
+MAX_SHOWN = 100  # characters of an identifier in a message
 
 
-class Place(NamedTuple):
-    """A model's normalised name, its path (links not followed yet), its key in the cache, and its
-    name for the board."""
+class ModelPath(NamedTuple):
+    """A model on a device: its normalised identifier, its path, and its key in the cache.
 
-    name: str
+    Links in `path` are not followed yet.
+    """
+
+    identifier: str
     path: str
     key: str
-    board_name: bytes
 
 
 @functools.lru_cache(maxsize=1024)
-def place_of(root: str, identifier: str, device: torch.device) -> Place:
-    """Where a model is looked for."""
-    name = name_of(identifier)
-    return Place(name, f"{root}/{name}", key_of(name, device), board_name(name))
+def resolve(root: str, identifier: str, device: torch.device) -> ModelPath:
+    """Say where a model is looked for. Raises InvalidServable, as `normalize` does."""
+    identifier = normalize(identifier)
+    return ModelPath(identifier, f"{root}/{identifier}", cache_key(identifier, device))
 
 
-def key_of(name: str, device: torch.device) -> str:
-    return f"{name}\0{device}"
+def cache_key(identifier: str, device: torch.device) -> str:
+    return f"{identifier}\0{device}"
 
 
-def name_of(identifier: str) -> str:
-    """Normalise an identifier. Refuses one that points outside the root."""
-    name = posixpath.normpath(identifier)
+def normalize(identifier: str) -> str:
+    """Normalise an identifier.
+
+    Raises InvalidServable for one that is empty or too long, and for one that points outside the
+    root.
+    """
+    normalized = posixpath.normpath(identifier)
     if (
-        not 0 < len(identifier) <= MAX_IDENTIFIER
-        or name.startswith(("/", "../"))
-        or name in (".", "..")
+        not 0 < len(utf8(identifier)) <= MAX_IDENTIFIER_BYTES
+        or normalized.startswith(("/", "../"))
+        or normalized in (".", "..")
         or "\0" in identifier
     ):
         raise no_such_model(identifier)
-    return name
+    return normalized
 
 
-def identity_of(place: Place) -> Identity:
-    """What tells a file from the one that replaces it. Raises InvalidServable if there is none."""
+def utf8(identifier: str) -> bytes:
+    """An identifier as it stands in shared memory; what UTF-8 can't hold becomes `?`."""
+    return identifier.encode("utf-8", "replace")
+
+
+def stat_file(model: ModelPath) -> FileStat:
+    """Return what tells a file from its successor. Raises InvalidServable if there is no file."""
     try:
-        status = os.stat(place.path)
+        status = os.stat(model.path)
     except (OSError, ValueError):
-        raise no_such_model(place.name) from None
+        raise no_such_model(model.identifier) from None
     return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
 
 
-def real_path_of(root: str, place: Place) -> Path:
-    """The file itself, links followed. Raises InvalidServable for one outside the root, or none."""
+def real_path(root: str, model: ModelPath) -> Path:
+    """Follow the links of a path. Raises InvalidServable for a file outside the root, or none."""
     try:
-        path = Path(os.path.realpath(place.path))
+        path = Path(os.path.realpath(model.path))
     except ValueError:  # half of a surrogate pair is in no file's name
-        raise no_such_model(place.name) from None
-    if not path.is_relative_to(root) or not os.path.isfile(path):  # of any length
-        raise no_such_model(place.name)
+        raise no_such_model(model.identifier) from None
+    if not path.is_relative_to(root) or not os.path.isfile(path):  # takes paths of any length
+        raise no_such_model(model.identifier)
     return path
 
 
-def no_such_model(name: str) -> InvalidServable:
-    shown = name if len(name) <= 100 else f"{name[:100]}…"
+def no_such_model(identifier: str) -> InvalidServable:
+    shown = identifier if len(identifier) <= MAX_SHOWN else f"{identifier[:MAX_SHOWN]}…"
     return InvalidServable(f"`{shown}`: there is no such file below the model root")

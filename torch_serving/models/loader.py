@@ -22,8 +22,9 @@ from torch_serving.errors import (
     file_error,
 )
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
+from torch_serving.models.files import FileStat
 from torch_serving.models.integrity import EXPECTED, OpenFile, opened, version_of
-from torch_serving.models.servable import Identity, Method, Servable, explain, is_out_of_memory
+from torch_serving.models.servable import Method, Servable, explain, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 def load(
     path: Path,
     device: torch.device,
-    identity: Identity = (),
+    identity: FileStat | None = None,
     settings: ModelConfig | None = None,
     digest: str | None = None,
     survives: Callable[[OpenFile], bool] = lambda _: True,
@@ -53,7 +54,11 @@ def load(
 
 
 def load_open(
-    file: OpenFile, name: str, device: torch.device, identity: Identity, settings: ModelConfig
+    file: OpenFile,
+    name: str,
+    device: torch.device,
+    identity: FileStat | None,
+    settings: ModelConfig,
 ) -> Servable:
     """The same for a file that is open and checked."""
     module = read_module(file.path, device)

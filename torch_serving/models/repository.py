@@ -19,29 +19,31 @@ from typing import Any
 
 import torch
 
-from torch_serving.config import ModelConfig
+from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.engine.devices import Devices, asked_device
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
 from torch_serving.models._cache import Cache
+from torch_serving.models.files import FileStat
 from torch_serving.models.identifiers import (
-    Place,
-    identity_of,
-    key_of,
-    name_of,
-    place_of,
-    real_path_of,
+    ModelPath,
+    cache_key,
+    normalize,
+    real_path,
+    resolve,
+    stat_file,
+    utf8,
 )
 from torch_serving.models.integrity import OpenFile, listed_digest, open_file, version_of
 from torch_serving.models.loader import load, load_open
-from torch_serving.models.servable import Identity, Servable
-from torch_serving.models.settings import read_settings, stamps_beside
+from torch_serving.models.servable import Servable
+from torch_serving.models.settings import read_model_config, stamps_beside
 from torch_serving.server.ipc.shared_state import Shared
 
 logger = logging.getLogger(__name__)
 
 Survives = Callable[[dict[str, Any], int], bool]  # a question to the parent, a descriptor
 Load = Callable[
-    [Path, torch.device, Identity, ModelConfig, str | None, Callable[[OpenFile], bool]], Servable
+    [Path, torch.device, FileStat, ModelConfig, str | None, Callable[[OpenFile], bool]], Servable
 ]
 
 MAX_OWN_DEVICES = 1024
@@ -90,12 +92,12 @@ class Models:
         With the probability that is given, it is dropped before. Raises InvalidServable if there is
         no file with this name.
         """
-        place = place_of(self._root, identifier, device)
-        self._board.check(place.name)
-        identity = None if self._is_watched else identity_of(place)
+        model = resolve(self._root, identifier, device)
+        self._board.check(model.identifier)
+        identity = None if self._is_watched else stat_file(model)
         if invalidation_probability and random.random() < invalidation_probability:
-            self.cache.remove(place.key)
-        servable = self.cache.get(place.key)
+            self.cache.remove(model.key)
+        servable = self.cache.get(model.key)
         if servable is not None and identity in (None, servable.identity):
             return servable
         return None
@@ -105,13 +107,13 @@ class Models:
 
         Raises InvalidServable, now or from the future, if it can't be loaded.
         """
-        place = place_of(self._root, identifier, device)
-        self._board.check(place.name)
+        model = resolve(self._root, identifier, device)
+        self._board.check(model.identifier)
         with self._lock:
-            future = self._loading.get(place.key)
+            future = self._loading.get(model.key)
             if future is None:
-                future = self._loaders.submit(self._load_into_cache, place, device)
-                self._loading[place.key] = future
+                future = self._loaders.submit(self._load_into_cache, model, device)
+                self._loading[model.key] = future
         return future
 
     def device_for(
@@ -129,10 +131,10 @@ class Models:
 
         Raises InvalidServable if there is no such model.
         """
-        name = name_of(identifier)
+        name = normalize(identifier)
         held = [each for each in self.cache.values() if each.identifier == name]
         for servable in held:
-            self.cache.remove(key_of(name, servable.device))
+            self.cache.remove(cache_key(name, servable.device))
         if not held:
             self.check_exists(identifier)
         self.publish()
@@ -145,18 +147,18 @@ class Models:
     def refresh(self) -> None:
         """Load what has changed on the disk, and unload what is gone; others serve meanwhile."""
         for servable in self.cache.values():
-            place = place_of(self._root, servable.identifier, servable.device)
+            model = resolve(self._root, servable.identifier, servable.device)
             try:
-                path = real_path_of(self._root, place)
+                path = real_path(self._root, model)
                 stamps = stamps_beside(path)
-                if (identity_of(place), stamps) != (servable.identity, servable.stamps):
+                if (stat_file(model), stamps) != (servable.identity, servable.stamps):
                     servable.stamps = stamps  # if it is bad, it is not tried again and again
-                    logger.info("%s has changed: loading it", place.name)
-                    self._load_into_cache(place, servable.device, anew=True)
+                    logger.info("%s has changed: loading it", model.identifier)
+                    self._load_into_cache(model, servable.device, anew=True)
             except InvalidServable:
-                self.cache.remove(place.key)
+                self.cache.remove(model.key)
                 self.publish()
-                logger.info("%s is gone", place.name)
+                logger.info("%s is gone", model.identifier)
 
     def enter_worker(self, survives: Survives | None) -> None:
         """Go on in a process that was forked: count and publish what was loaded before, and ask
@@ -174,18 +176,18 @@ class Models:
 
     def file_facts(self, name: str) -> dict[str, Any]:
         """The size of a model file, and its version by what it holds; None where it has none."""
-        place = place_of(self._root, name, CPU)
+        model = resolve(self._root, name, CPU)
         try:
-            identity = identity_of(place)
-            return {"bytes": identity[2], "version": self._version_of(place.path, identity)}
+            identity = stat_file(model)
+            return {"bytes": identity[2], "version": self._version_of(model.path, identity)}
         except InvalidServable:
             return {"bytes": None, "version": None}
 
     def check_exists(self, identifier: str) -> str:
         """Return the normalised name of a model file. Raises InvalidServable if there is none."""
-        place = place_of(self._root, identifier, CPU)
-        real_path_of(self._root, place)
-        return place.name
+        model = resolve(self._root, identifier, CPU)
+        real_path(self._root, model)
+        return model.identifier
 
     def free_memory(self, device: torch.device) -> bool:
         """Drop what is not in use on a device; return whether there was anything."""
@@ -197,40 +199,43 @@ class Models:
 
     def preload(self, identifier: str, device: torch.device) -> Servable:
         """Load a model in this thread."""
-        return self._load_into_cache(place_of(self._root, identifier, device), device)
+        return self._load_into_cache(resolve(self._root, identifier, device), device)
 
     def names(self, pattern: str = "*") -> list[str]:
         """The names of the model files below the root that match a pattern, in order."""
         paths = sorted(Path(self._root).rglob("*.pt"))
         names = [path.relative_to(self._root).as_posix() for path in paths]
+        names = [name for name in names if len(utf8(name)) <= MAX_IDENTIFIER_BYTES]
         return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
     def close(self) -> None:
         self._loaders.shutdown(wait=False, cancel_futures=True)
 
-    def _load_into_cache(self, place: Place, device: torch.device, anew: bool = False) -> Servable:
+    def _load_into_cache(
+        self, model: ModelPath, device: torch.device, anew: bool = False
+    ) -> Servable:
         """Load a file, unless that has been done or, if `anew`, even so.
 
         If a bad one took the place of a good one, the good one goes on serving.
         """
         try:
-            identity = identity_of(place)
-            held = self.cache.get(place.key)  # somebody else's load may just have ended
+            identity = stat_file(model)
+            held = self.cache.get(model.key)  # somebody else's load may just have ended
             if held is not None and held.identity == identity and not anew:
                 return held
             try:
-                servable = self._load_file(place, device, identity)
+                servable = self._load_file(model, device, identity)
             except BaseException as error:
                 self._statistics.load_failed()
                 if held is None or not isinstance(error, InvalidServable):
                     raise
                 self._keep(held, identity, error.detail)
                 return held
-            self._put(place.key, servable)
+            self._put(model.key, servable)
             return servable
         finally:
             with self._lock:
-                self._loading.pop(place.key, None)
+                self._loading.pop(model.key, None)
 
     def _put(self, key: str, servable: Servable) -> None:
         # what it evicts is freed here, off any request
@@ -240,19 +245,19 @@ class Models:
         servable.method("forward").counts.loaded()
         self.publish()
 
-    def _keep(self, servable: Servable, identity: Identity, problem: str) -> None:
+    def _keep(self, servable: Servable, identity: FileStat, problem: str) -> None:
         logger.warning("the new file is not served, the old one is: %s", problem)
         servable.identity = identity  # until the file changes again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
-    def _load_file(self, place: Place, device: torch.device, identity: Identity) -> Servable:
-        path = real_path_of(self._root, place)
-        self._board.mark(place.board_name)
+    def _load_file(self, model: ModelPath, device: torch.device, identity: FileStat) -> Servable:
+        path = real_path(self._root, model)
+        self._board.mark(utf8(model.identifier))
         try:
-            settings = read_settings(path, self._defaults(place.name))
-            digest = listed_digest(Path(self._root), place.name)
-            question: dict[str, Any] = {"name": place.name, "device": str(device)}
+            settings = read_model_config(path, self._defaults(model.identifier))
+            digest = listed_digest(Path(self._root), model.identifier)
+            question: dict[str, Any] = {"name": model.identifier, "device": str(device)}
             stamps = stamps_beside(path)
             question["key"] = [*identity, *stamps]
             servable = self._load(
@@ -264,11 +269,11 @@ class Models:
                 lambda file: self._survives(question, file.descriptor),
             )
         except InvalidServable as error:
-            raise InvalidServable(f"`{place.name}`: {error.detail}") from error
+            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
             self._board.mark(b"")
-        servable.label.identifier = place.name
-        servable.label.board_name = place.board_name
+        servable.label.identifier = model.identifier
+        servable.label.board_name = utf8(model.identifier)
         servable.stamps = stamps
         servable.count_in(self._statistics)
         return servable
@@ -276,18 +281,17 @@ class Models:
     def try_load(self, question: dict[str, Any], descriptor: int) -> None:
         """Load what is open, as a question that `survives` was asked has it."""
         device = torch.device(question["device"])
-        path = real_path_of(self._root, place_of(self._root, question["name"], device))
-        settings = read_settings(path, self._defaults(question["name"]))
-        load_open(open_file(descriptor, path), path.name, device, (), settings)
+        path = real_path(self._root, resolve(self._root, question["name"], device))
+        settings = read_model_config(path, self._defaults(question["name"]))
+        load_open(open_file(descriptor, path), path.name, device, None, settings)
 
     def _read_own_device(self, identifier: str) -> torch.device | None:
-        name = name_of(identifier)
-        place = Place(name, f"{self._root}/{name}", "", b"")
+        model = resolve(self._root, identifier, CPU)
         try:
-            device = read_settings(real_path_of(self._root, place), self._defaults(name)).device
-            return asked_device(device)
+            path = real_path(self._root, model)
+            return asked_device(read_model_config(path, self._defaults(model.identifier)).device)
         except (InvalidServable, InvalidDevice) as error:
-            raise InvalidServable(f"`{name}`: {error.detail}") from error
+            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 
 
 async def loaded(loading: Future[Servable]) -> Servable:

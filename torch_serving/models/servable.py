@@ -27,9 +27,8 @@ from torch_serving.errors import (
 )
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.schema import Enums, signature_of
+from torch_serving.models.files import FileStat
 from torch_serving.telemetry._counters import Counts, Statistics
-
-Identity = tuple[int, ...]  # of a file: models.identity_of
 
 Headers = tuple[tuple[str, str], ...]
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
@@ -57,7 +56,7 @@ class Label:
 class Servable:
     """A TorchScript module on one device, and its methods. Safe to use from any thread.
 
-    `identity` tells the file that it was loaded from apart from any other (models.identity_of),
+    `identity` tells the file that it was loaded from apart from any other (files.FileStat),
     `version` its contents from those of any other (archive.version_of).
     Raises InvalidServable if its `forward` takes what no request can hold.
     """
@@ -66,7 +65,7 @@ class Servable:
         self,
         module: torch.jit.ScriptModule,
         device: torch.device,
-        identity: Identity = (),
+        identity: FileStat | None = None,
         enums: Enums = dict,
         settings: ModelConfig | None = None,
         name: str = "model",

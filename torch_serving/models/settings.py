@@ -30,7 +30,7 @@ TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-def read_settings(model: Path, defaults: ModelConfig) -> ModelConfig:
+def read_model_config(model: Path, defaults: ModelConfig) -> ModelConfig:
     """Read the files beside a model. Raises InvalidServable with file and line."""
     toml, warm_up = files_beside(model)
     settings = read_toml(toml, defaults)
