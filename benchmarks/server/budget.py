@@ -29,7 +29,7 @@ from torch_serving.http._connection import Protocol, Settings
 from torch_serving.http.fast_path import FastPath
 from torch_serving.models.servable import Method, Servable
 from torch_serving.server import main as start
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.inference import Inference
 from torch_serving.service.management import Management
 from torch_serving.telemetry._counters import Counts, Statistics
@@ -144,7 +144,7 @@ async def budget() -> None:
         start.configure_torch(config)
         engine = Engine(1, state.tasks, 1)
         engine.start()
-        shared = Shared()
+        shared = SharedState()
         models = start.models_of(config, shared)
         parts = Management(models, shared), Metrics(shared)
         application = app.create_app(config, models, engine, *parts)

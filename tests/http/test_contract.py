@@ -8,6 +8,7 @@ from tests.support.client import Client, scalar, string, tensor
 
 GOOD = [tensor([1], [1])]
 MIXED = [[GOOD[0]], GOOD[0], {"type": "tensor_dict", "value": {"t": GOOD[0]}}]
+BOX = "__torch__.tests.support.servables.Box"
 
 
 @pytest.mark.parametrize(
@@ -124,9 +125,9 @@ def test_identifiers_of_nothing_have_one_answer(client: Client, identifier: str)
         ("plain.pt", "`plain.pt`: not a TorchScript archive"),
         ("text.txt", "`text.txt`: not a TorchScript archive"),
         ("no_forward.pt", "`no_forward.pt`: the module has no method `forward`"),
-        ("box.pt", "`box.pt`: argument `box`: values of type __torch__.servables.Box can't be"),
-        ("boxes.pt", "`boxes.pt`: argument `boxes`: values of type __torch__.servables.Box can't"),
-        ("box_result.pt", "`box_result.pt`: result: values of type __torch__.servables.Box can't"),
+        ("box.pt", f"`box.pt`: argument `box`: values of type {BOX} can't be"),
+        ("boxes.pt", f"`boxes.pt`: argument `boxes`: values of type {BOX} can't"),
+        ("box_result.pt", f"`box_result.pt`: result: values of type {BOX} can't"),
         ("generator.pt", "`generator.pt`: argument `g`: values of type Generator can't be made"),
     ],
 )

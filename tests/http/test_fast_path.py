@@ -18,7 +18,7 @@ from torch_serving.engine.engine import Engine
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
 from torch_serving.server import main as start
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.inference import Inference
 
 
@@ -131,7 +131,7 @@ def test_answers_are_the_applications(
 @pytest.fixture
 def models(model_root: Path) -> Iterator[tuple[Inference, Engine]]:
     config = Config(model_root=model_root)
-    models = start.models_of(config, Shared())
+    models = start.models_of(config, SharedState())
     engine = Engine(1)
     engine.start()
     for name in ("echo.pt", "slow.pt"):

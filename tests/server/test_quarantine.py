@@ -9,95 +9,108 @@ import pytest
 from tests.support.client import Client, in_threads, tensor
 from tests.support.process import Process, wait_until
 from torch_serving.errors import Quarantined
-from torch_serving.server.ipc import scoreboard as boards
-from torch_serving.server.ipc.scoreboard import MAX_SUSPECTS, SLOTS, Board, board_name
+from torch_serving.server.ipc import quarantine
+from torch_serving.server.ipc.quarantine import MAX_TRACKED, Quarantine
+from torch_serving.server.ipc.scoreboard import SLOTS, Scoreboard
 
 BODY = [tensor([1], [1.0])]
 
 
-def deaths(board: Board, *names: str) -> list[tuple[str, float]]:
-    """A worker dies that ran these."""
-    for name in names:
-        in_threads(1, lambda _, name=name: board.mark(board_name(name)))
-    return board.blame(board.suspects(0))
+class Parent:
+    """The scoreboard and the quarantine of a server with one worker."""
+
+    def __init__(self, duration_s: float) -> None:
+        self.scoreboard = Scoreboard(1)
+        self.quarantine = Quarantine(duration_s)
+        self.check = self.quarantine.check
+
+    def crash(self, *names: str) -> list[tuple[str, float]]:
+        """A worker crashes that runs these models."""
+        for name in names:
+            in_threads(1, lambda _, name=name: self.scoreboard.set_running(name))
+        running = self.scoreboard.running_in(0)
+        self.scoreboard.clear(0)
+        return self.quarantine.record_crash(running)
 
 
-def test_two_deaths_within_a_minute():
-    board = Board(1, 300)
-    assert deaths(board, "a.pt", "b.pt") == []
-    board.check("a.pt")
-    assert deaths(board, "a.pt", "c.pt") == [("a.pt", 300)]
+def test_two_crashes_within_a_minute():
+    parent = Parent(300)
+    assert parent.crash("a.pt", "b.pt") == []
+    parent.check("a.pt")
+    assert parent.crash("a.pt", "c.pt") == [("a.pt", 300)]
     for name in ("b.pt", "c.pt"):
-        board.check(name)
+        parent.check(name)
     with pytest.raises(Quarantined, match=r"`a\.pt`: .* again in 300 s") as caught:
-        board.check("a.pt")
+        parent.check("a.pt")
     assert caught.value.headers == {"Retry-After": "300"}
 
 
-def test_a_sentence_doubles_and_ends(monkeypatch: pytest.MonkeyPatch):
+def test_a_quarantine_doubles_and_ends(monkeypatch: pytest.MonkeyPatch):
     now_s = time.monotonic()
-    monkeypatch.setattr(boards.time, "monotonic", lambda: now_s)
-    board = Board(1, 10)
-    for sentence_s in (10, 20, 40):
-        assert deaths(board, "a.pt") == []
-        assert deaths(board, "a.pt") == [("a.pt", sentence_s)]
+    monkeypatch.setattr(quarantine.time, "monotonic", lambda: now_s)
+    parent = Parent(10)
+    for duration_s in (10, 20, 40):
+        assert parent.crash("a.pt") == []
+        assert parent.crash("a.pt") == [("a.pt", duration_s)]
         with pytest.raises(Quarantined):
-            board.check("a.pt")
-        now_s += sentence_s
-        board.check("a.pt")
+            parent.check("a.pt")
+        now_s += duration_s
+        parent.check("a.pt")
 
 
-def test_deaths_that_are_long_ago_do_not_count(monkeypatch: pytest.MonkeyPatch):
+def test_crashes_that_are_long_ago_do_not_count(monkeypatch: pytest.MonkeyPatch):
     now_s = time.monotonic()
-    monkeypatch.setattr(boards.time, "monotonic", lambda: now_s)
-    board = Board(1, 300)
+    monkeypatch.setattr(quarantine.time, "monotonic", lambda: now_s)
+    parent = Parent(300)
     for _ in range(5):
-        assert deaths(board, "a.pt") == []
+        assert parent.crash("a.pt") == []
         now_s += 61
 
 
 def test_quarantine_can_be_turned_off():
-    board = Board(1, 0)
-    assert [deaths(board, "a.pt") for _ in range(5)] == [[]] * 5
-    board.check("a.pt")
+    parent = Parent(0)
+    assert [parent.crash("a.pt") for _ in range(5)] == [[]] * 5
+    parent.check("a.pt")
 
 
-def test_what_no_longer_runs_is_no_suspect():
-    board = Board(2, 300)
-    board.mark(board_name("a.pt"))
-    board.mark(board_name("b.pt"))
-    assert board.suspects(1) == []
-    assert board.suspects(0) == ["b.pt"]
-    board.mark(board_name("b.pt"))
-    board.mark(b"")
-    assert board.suspects(0) == []
+def test_the_scoreboard_shows_what_still_runs():
+    scoreboard = Scoreboard(2)
+    scoreboard.set_running("a.pt")
+    scoreboard.set_running("b.pt")
+    assert scoreboard.running_in(1) == []
+    assert scoreboard.running_in(0) == ["b.pt"]
+    scoreboard.clear(0)
+    assert scoreboard.running_in(0) == []
+    scoreboard.set_running("b.pt")
+    scoreboard.set_running("")
+    assert scoreboard.running_in(0) == []
 
 
 def test_a_worker_does_not_use_the_slot_that_its_parent_had():
-    board = Board(2, 300)
-    board.mark(board_name("preloaded.pt"))
-    board.mark(b"")
-    board.enter(1)
-    board.mark(board_name("a.pt"))
-    assert board.suspects(0) == []
-    assert board.suspects(1) == ["a.pt"]
+    scoreboard = Scoreboard(2)
+    scoreboard.set_running("preloaded.pt")
+    scoreboard.set_running("")
+    scoreboard.attach(1)
+    scoreboard.set_running("a.pt")
+    assert scoreboard.running_in(0) == []
+    assert scoreboard.running_in(1) == ["a.pt"]
 
 
 @pytest.mark.parametrize("name", ["é" * 1000, "a" * 511, "a" * 512, "\U0001f600" * 200])
 def test_names_of_any_length(name: str):
-    board = Board(1, 300)
-    board.mark(board_name(name))
-    [suspect] = board.suspects(0)
-    assert name.startswith(suspect)
+    scoreboard = Scoreboard(1)
+    scoreboard.set_running(name)
+    [running] = scoreboard.running_in(0)
+    assert name.startswith(running)
 
 
 def test_nothing_grows():
-    board = Board(1, 300)
-    for number in range(3 * MAX_SUSPECTS):
-        deaths(board, f"{number}.pt")
-        deaths(board, f"{number}.pt")
-    assert len(board._deaths) <= MAX_SUSPECTS + 1
-    in_threads(2 * SLOTS, lambda index: board.mark(b"%d" % index))
+    parent = Parent(300)
+    for number in range(3 * MAX_TRACKED):
+        parent.crash(f"{number}.pt")
+        parent.crash(f"{number}.pt")
+    assert len(parent.quarantine._crashes) <= MAX_TRACKED + 1
+    in_threads(2 * SLOTS, lambda index: parent.scoreboard.set_running(str(index)))
 
 
 def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
@@ -131,5 +144,5 @@ def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
     died = process.stderr.count("died")
     good()
     assert process.stderr.count("died") == died
-    wait_until(lambda: crash() == 0)  # the sentence is over: it gets another chance
+    wait_until(lambda: crash() == 0)  # the quarantine has ended: it gets another chance
     good()

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
 from tests.support.process import Process, child_pids, exit_code_of_child, wait_until
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.process import READY, Lifeline, cause_of
 from torch_serving.server.supervisor import FIRST_DELAY_S, Supervisor, Worker
 
@@ -144,7 +144,7 @@ def test_causes():
 def hear(message: bytes, question: bytes) -> tuple[Worker, list[object]]:
     """What a supervisor takes from its worker: what it says, and what it asks after that."""
     asked: list[object] = []
-    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=SharedState())
     supervisor._trials.start = lambda *question: asked.append(question[0])  # type: ignore[method-assign]
     worker = supervisor._workers[0]
     ours, theirs = socket.socketpair()
@@ -170,7 +170,7 @@ def test_a_process_that_can_not_be_started_to_try_a_reload(
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr("torch_serving.server.supervisor.fork", fork)
-    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=Shared())
+    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=SharedState())
     supervisor._ask_to_reload(signal.SIGHUP, None)
     supervisor._replace_next()
     assert "not reloaded: no process can be started" in caplog.text

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from torch_serving.server.ipc.loaded_models import Inventory
+from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.server.ipc.shared_document import SharedDocument
 from torch_serving.telemetry._counters import CODES, ROWS, SECONDS, SIZES, STEPS, Counts, Statistics
 
@@ -111,12 +111,12 @@ def test_a_document_that_another_process_writes():
 
 
 def test_each_worker_has_a_list_of_its_own():
-    inventory = Inventory(2)
-    inventory.publish([{"identifier": "the parent's"}])  # which serves nothing
-    inventory.enter(0)
-    inventory.publish([{"identifier": "a.pt"}])
-    inventory.enter(1)
-    inventory.publish([{"identifier": "b.pt"}])
-    assert inventory.read() == [[{"identifier": "a.pt"}], [{"identifier": "b.pt"}]]
-    inventory.leave(0)
-    assert inventory.read() == [[], [{"identifier": "b.pt"}]]
+    loaded_models = LoadedModels(2)
+    loaded_models.publish([{"identifier": "the parent's"}])  # which serves nothing
+    loaded_models.attach(0)
+    loaded_models.publish([{"identifier": "a.pt"}])
+    loaded_models.attach(1)
+    loaded_models.publish([{"identifier": "b.pt"}])
+    assert loaded_models.read() == [[{"identifier": "a.pt"}], [{"identifier": "b.pt"}]]
+    loaded_models.detach(0)
+    assert loaded_models.read() == [[], [{"identifier": "b.pt"}]]

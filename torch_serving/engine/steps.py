@@ -58,7 +58,7 @@ class Job:
         self.is_shared = False  # its run was one of several jobs
 
 
-Mark = Callable[[bytes], None]  # what this thread runs from now on
+Mark = Callable[[str], None]  # what this thread runs from now on
 
 
 class Step(NamedTuple):
@@ -109,9 +109,9 @@ def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
     INFERENCE.enter()
     left = run_groups(jobs, mark) if len(jobs) > 1 else jobs
     for label, group in groupby(left, LABEL):
-        mark(label.board_name)
+        mark(label.identifier)
         take(RUN, group)
-    mark(b"")
+    mark("")
     take(ENCODE, jobs)
     for job in jobs:
         if job.inputs is not None:
@@ -148,7 +148,7 @@ def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
     for batching, members in groups.items():
         for indices in groups_of([job.value for job in members], batching.max_rows):
             group = [members[index] for index in indices]
-            mark(group[0].method.label.board_name)
+            mark(group[0].method.label.identifier)
             if len(group) == 1 or not run_together(batching, group):
                 left += group
     return left

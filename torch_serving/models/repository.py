@@ -37,7 +37,7 @@ from torch_serving.models.integrity import OpenFile, listed_digest, open_file, v
 from torch_serving.models.loader import load, load_open
 from torch_serving.models.servable import Servable
 from torch_serving.models.settings import read_model_config, stamps_beside
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +64,17 @@ class Models:
         cache: Cache[Servable],
         load: Load = load,
         defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
-        shared: Shared | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         self.cache = cache
         self._root = os.path.realpath(root)
         self._load = load
         self._defaults = defaults
-        shared = shared or Shared()
-        self._board = shared.board
+        shared = shared or SharedState()
+        self._scoreboard = shared.scoreboard
+        self._quarantine = shared.quarantine
         self._statistics = shared.statistics
-        self._inventory = shared.inventory
+        self._loaded_models = shared.loaded_models
         self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
         self._version_of = functools.lru_cache(MAX_VERSIONS)(
             lambda path, identity: version_of(Path(path))
@@ -93,7 +94,7 @@ class Models:
         no file with this name.
         """
         model = resolve(self._root, identifier, device)
-        self._board.check(model.identifier)
+        self._quarantine.check(model.identifier)
         identity = None if self._is_watched else stat_file(model)
         if invalidation_probability and random.random() < invalidation_probability:
             self.cache.remove(model.key)
@@ -108,7 +109,7 @@ class Models:
         Raises InvalidServable, now or from the future, if it can't be loaded.
         """
         model = resolve(self._root, identifier, device)
-        self._board.check(model.identifier)
+        self._quarantine.check(model.identifier)
         with self._lock:
             future = self._loading.get(model.key)
             if future is None:
@@ -172,7 +173,7 @@ class Models:
         """Tell all workers what is loaded here."""
         held = self.cache.values()
         self._statistics.holds(len(held), sum(each.bytes() for each in held))
-        self._inventory.publish([each.entry() for each in held])
+        self._loaded_models.publish([each.entry() for each in held])
 
     def file_facts(self, name: str) -> dict[str, Any]:
         """The size of a model file, and its version by what it holds; None where it has none."""
@@ -253,7 +254,7 @@ class Models:
 
     def _load_file(self, model: ModelPath, device: torch.device, identity: FileStat) -> Servable:
         path = real_path(self._root, model)
-        self._board.mark(utf8(model.identifier))
+        self._scoreboard.set_running(model.identifier)
         try:
             settings = read_model_config(path, self._defaults(model.identifier))
             digest = listed_digest(Path(self._root), model.identifier)
@@ -271,7 +272,7 @@ class Models:
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
-            self._board.mark(b"")
+            self._scoreboard.set_running("")
         servable.label.identifier = model.identifier
         servable.label.board_name = utf8(model.identifier)
         servable.stamps = stamps

@@ -20,7 +20,7 @@ from torch_serving.models.repository import Models
 from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
 from torch_serving.server.allocator import keep_freed_memory
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import WRONG_START, Supervisor
@@ -67,7 +67,7 @@ class Parent:
         self._listener = listener
         self._threads = threads
         self._cuda = "cuda" in config.device  # it does not survive a fork
-        self.shared = Shared(threads.workers, config.quarantine_s)
+        self.shared = SharedState(threads.workers, config.quarantine_s)
         self.models, self.api_keys, self._tls = self._load()
 
     def _load(self) -> tuple[Models, ApiKeys | None, ssl.SSLContext | None]:
@@ -160,7 +160,7 @@ def configure_torch(config: Config) -> None:
     torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
 
 
-def models_of(config: Config, shared: Shared | None = None) -> Models:
+def models_of(config: Config, shared: SharedState | None = None) -> Models:
     cache: Cache[Servable] = Cache(
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.process import (
     READY,
     STOP_SIGNALS,
@@ -72,14 +72,14 @@ class Supervisor:
         serve: Serve,
         on_ready: Callable[[], None],
         on_stop: Callable[[], None] = lambda: None,
-        shared: Shared | None = None,
+        shared: SharedState | None = None,
         trials: Trials | None = None,
         reload: Callable[[], None] = lambda: None,
     ) -> None:
         self._serve = serve
         self._on_ready: Callable[[], None] | None = on_ready
         self._on_stop = on_stop
-        self._shared = shared or Shared(count)
+        self._shared = shared or SharedState(count)
         self._trials = trials or Trials(lambda question, model: None)
         self._trials.let_go = self._let_go
         self._reload = reload
@@ -178,7 +178,7 @@ class Supervisor:
         """What a worker does with what it was forked with."""
         self._close_connections()
         parents_end.close()
-        self._shared.enter(worker.slot)
+        self._shared.attach(worker.slot)
         return self._serve(lifeline)
 
     def _reap(self) -> None:
@@ -193,8 +193,8 @@ class Supervisor:
                 continue
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid:
-                self._shared.leave(worker.slot)
                 self._take_note(worker, os.waitstatus_to_exitcode(status))
+                self._shared.detach(worker.slot)
 
     def _take_note(self, worker: Worker, code: int) -> None:
         """A worker has ended."""
@@ -219,14 +219,14 @@ class Supervisor:
         lived_s = time.monotonic() - worker.started_s
         worker.delay_s = FIRST_DELAY_S if lived_s > YOUNG_S else worker.delay_s
         worker.restart_s = time.monotonic() + worker.delay_s
-        running = self._shared.board.suspects(worker.slot)
+        running = self._shared.scoreboard.running_in(worker.slot)
         logger.error(
             "worker %d died (%s) after %.0f s, running %s; it starts again in %.1f s",
             worker.slot, cause_of(code), lived_s, ", ".join(running) or "nothing", worker.delay_s,
         )  # fmt: skip
         if code < 0:
-            for name, sentence_s in self._shared.board.blame(running):
-                logger.error("%s is in quarantine for %.0f s", name, sentence_s)
+            for name, duration_s in self._shared.quarantine.record_crash(running):
+                logger.error("%s is in quarantine for %.0f s", name, duration_s)
         worker.delay_s = min(2 * worker.delay_s, MAX_DELAY_S)
 
     def _restart(self) -> None:

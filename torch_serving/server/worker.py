@@ -27,7 +27,7 @@ from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
 from torch_serving.models.repository import Models
 from torch_serving.server.acceptor import Acceptor, Tls
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.process import Lifeline
 from torch_serving.service.inference import Inference
 from torch_serving.service.management import Management
@@ -61,7 +61,7 @@ class WorkerParts(NamedTuple):
     models: Models
     threads: Threads
     lifeline: Lifeline
-    shared: Shared
+    shared: SharedState
     api_keys: ApiKeys | None
     tls: ssl.SSLContext | None = None
 
@@ -76,7 +76,7 @@ def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerPa
         worker.models.free_memory,
         end_worker,
         Limits(config.queue, config.queue_timeout_s, config.request_timeout_s),
-        worker.shared.board.mark,
+        worker.shared.scoreboard.set_running,
         worker.shared.statistics,
     )
     access_log = access_log_of(config)

@@ -9,7 +9,7 @@ import torch
 
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.repository import Models, loaded
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 Entry = dict[str, Any]
@@ -18,13 +18,13 @@ Entry = dict[str, Any]
 class Management:
     """For the thread of one event loop, but for `models`, which reads files."""
 
-    def __init__(self, models: Models, shared: Shared) -> None:
+    def __init__(self, models: Models, shared: SharedState) -> None:
         self._models = models
         self._shared = shared
 
     def listen(self) -> None:
         """Do what other workers ask, from now on."""
-        self._shared.colleagues.listen(self._handle)
+        self._shared.peers.listen(self._handle)
 
     async def load(self, identifier: str, device: torch.device) -> None:
         """Load a model in all workers.
@@ -40,7 +40,7 @@ class Management:
         await self._ask({"do": "unload", "identifier": identifier})
 
     async def _ask(self, question: Entry) -> None:
-        for worker, answer in (await self._shared.colleagues.ask(question)).items():
+        for worker, answer in (await self._shared.peers.broadcast(question)).items():
             problem = answer.get("problem", "it gave no answer")
             if problem:
                 raise WorkerFailed(f"worker {worker}: {problem}")
@@ -69,7 +69,7 @@ class Management:
 
     def held(self) -> list[Entry]:
         """What each worker tells of each model that it has in memory."""
-        return [entry for worker in self._shared.inventory.read() for entry in worker]
+        return [entry for worker in self._shared.loaded_models.read() for entry in worker]
 
     def _entries(self, names: list[str]) -> list[Entry]:
         numbers: dict[str, list[MethodNumbers]] = {}
@@ -91,7 +91,7 @@ class Management:
         return numbers.batches if numbers else ([0] * (len(SIZES) + 1), 0)
 
     def _entry(self, name: str, held: list[Entry], numbers: list[MethodNumbers]) -> Entry:
-        left_s = self._shared.board.left_s(name)
+        left_s = self._shared.quarantine.remaining_s(name)
         state = "loaded" if held else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
         waits = sum(each.waits for each in numbers)

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from torch_serving import __version__
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.telemetry._counters import (
     SECONDS,
     SIZES,
@@ -31,7 +31,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Metrics(Collector):
     """Reads the statistics when it is asked to; counting costs nothing of this."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: SharedState) -> None:
         self._statistics = shared.statistics
         self._parent_slot = shared.parent_slot
         self._registry = CollectorRegistry(auto_describe=False)

@@ -29,8 +29,8 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.backends.torchscript.schema import Signature
 from torch_serving.models.loader import load
 from torch_serving.models.repository import Models
-from torch_serving.server.ipc.loaded_models import Inventory
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.loaded_models import LoadedModels
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.management import Management
 from torch_serving.telemetry.prometheus import Metrics
 
@@ -41,7 +41,7 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    shared = Shared()
+    shared = SharedState()
     models = Models(tmp_path_factory.mktemp("root"), Cache(1, 0))
     management = Management(models, shared)
     return app.create_app(Config(), models, Engine(1, set()), management, Metrics(shared))
@@ -280,10 +280,10 @@ def test_all_workers_tell_of_a_model_that_one_has(model_root: Path, start: Calla
 
 
 def test_models_are_told_of_where_their_signatures_have_no_room():
-    inventory = Inventory()
-    inventory.enter(0)
+    loaded_models = LoadedModels()
+    loaded_models.attach(0)
     models = [{"identifier": str(each), "methods": {"forward": "x" * 8000}} for each in range(200)]
-    inventory.publish(models[:100])
-    assert inventory.read() == [models[:100]]
-    inventory.publish(models)
-    assert inventory.read() == [[{**each, "methods": {}} for each in models]]
+    loaded_models.publish(models[:100])
+    assert loaded_models.read() == [models[:100]]
+    loaded_models.publish(models)
+    assert loaded_models.read() == [[{**each, "methods": {}} for each in models]]

@@ -1,4 +1,4 @@
-"""Which models the workers hold, for all of them to read."""
+"""Which models each worker has loaded, for all workers to read."""
 
 import threading
 from typing import Any
@@ -8,28 +8,29 @@ from torch_serving.server.ipc.shared_document import SharedDocument
 LIMIT_BYTES = 1 << 20  # of one worker's list: thousands of models
 
 
-class Inventory:
-    """Made before the workers are forked; each says which one it is."""
+class LoadedModels:
+    """One list for each worker. Made before the workers are forked."""
 
     def __init__(self, workers: int = 1) -> None:
         self._lists = [SharedDocument(LIMIT_BYTES) for _ in range(workers)]
-        self._own = SharedDocument(LIMIT_BYTES)  # the parent's, that nobody reads
-        self._lock = threading.Lock()
+        self._own = SharedDocument(LIMIT_BYTES)  # of the parent, which serves nothing: unread
+        self._lock = threading.Lock()  # guards _own
 
-    def enter(self, worker: int) -> None:
+    def attach(self, worker: int) -> None:
+        """Publish as this worker from now on."""
         self._own = self._lists[worker]
-        self._lock = threading.Lock()  # whatever state the parent's was in
+        self._lock = threading.Lock()  # the inherited one may be held by a thread of the parent
 
-    def leave(self, worker: int) -> None:
-        """A worker has ended, and holds nothing any more."""
+    def detach(self, worker: int) -> None:
+        """Empty the list of a worker that has ended."""
         self._lists[worker].write([])
 
     def publish(self, models: list[dict[str, Any]]) -> None:
-        """Tell what this worker holds now; not what its methods take, where that is too much."""
+        """Replace this worker's list; without signatures where those would not fit."""
         with self._lock:
             if not self._own.write(models):
                 self._own.write([{**each, "methods": {}} for each in models])
 
     def read(self) -> list[list[dict[str, Any]]]:
-        """What each worker said last."""
+        """The lists of all workers."""
         return [each.read() or [] for each in self._lists]

@@ -1,33 +1,38 @@
-"""What the parent and its workers share; made before they are forked."""
+"""What the parent and its workers share; made before the workers are forked."""
 
-from torch_serving.server.ipc.loaded_models import Inventory
-from torch_serving.server.ipc.peers import Colleagues
-from torch_serving.server.ipc.scoreboard import Board
+from torch_serving.server.ipc.loaded_models import LoadedModels
+from torch_serving.server.ipc.peers import Peers
+from torch_serving.server.ipc.quarantine import Quarantine
+from torch_serving.server.ipc.scoreboard import Scoreboard
 from torch_serving.telemetry._counters import Statistics
 
 
-class Shared:
-    """There is a slot for each worker, one for the successor of a worker that is replaced, and one
-    for the parent; with no workers, only that."""
+class SharedState:
+    """One slot for each worker, one for the successor in a rolling restart, one for the parent.
+
+    Without workers, there is only the parent's slot.
+    """
 
     def __init__(self, workers: int = 0, quarantine_s: float = 0) -> None:
         slots = workers + 2 if workers else 1
         self.parent_slot = slots - 1
-        self.board = Board(slots, quarantine_s)
+        self.scoreboard = Scoreboard(slots)
+        self.quarantine = Quarantine(quarantine_s)
         self.statistics = Statistics(slots)
-        self.inventory = Inventory(slots)
-        self.colleagues = Colleagues(slots - 1, self.statistics.pid_of)
-        self.board.enter(self.parent_slot)
+        self.loaded_models = LoadedModels(slots)
+        self.peers = Peers(slots - 1, self.statistics.pid_of)
+        self.scoreboard.attach(self.parent_slot)
         self.statistics.enter(self.parent_slot)
 
-    def enter(self, slot: int) -> None:
-        """Say which slot belongs to this process, in that process."""
-        self.board.enter(slot)
+    def attach(self, slot: int) -> None:
+        """Use this slot in a worker that was just forked."""
+        self.scoreboard.attach(slot)
         self.statistics.enter(slot)
-        self.inventory.enter(slot)
-        self.colleagues.enter(slot)
+        self.loaded_models.attach(slot)
+        self.peers.attach(slot)
 
-    def leave(self, slot: int) -> None:
-        """Say, in the parent, that the process of a slot has ended."""
+    def detach(self, slot: int) -> None:
+        """Empty, in the parent, the slot of a worker that has ended."""
+        self.scoreboard.clear(slot)
         self.statistics.leave(slot)
-        self.inventory.leave(slot)
+        self.loaded_models.detach(slot)
