@@ -1,8 +1,15 @@
-"""What the operator decides, as one frozen value."""
+# ruff: noqa: RUF009 - the defaults are fields, made by functions of this module
+"""Every setting of a server (`Config`) and of a model (`ModelConfig`), said once.
 
-from dataclasses import dataclass, field
+The command line, the TORCH_SERVING_* variables, the keys of TOML files and docs/configuration.md
+are made from the metadata of these fields.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MEBIBYTE = 1 << 20
 MAX_MAX_BATCH = 65536
@@ -10,46 +17,242 @@ MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
 
 
 @dataclass(frozen=True)
-class Config:
-    """The settings of one server; `cli` fills it from flags and environment."""
+class Setting:
+    """What is said about a setting beside its default.
 
-    model_root: Path = field(default_factory=Path)
-    host: str = "127.0.0.1"
-    port: int = 8888  # 0: any free one
-    server: str = "uvicorn"
-    behind_proxy: bool = False
-    api_key_file: Path | None = None
-    open_health: bool = False
-    cors_origins: tuple[str, ...] = ()  # whose scripts may ask; "*": everybody's
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    model_capacity: int = 10
-    buffer_size: int = 3
-    model_memory_bytes: int = 0  # of one device; 0: no limit
-    trial_load: bool = True
-    watch: bool = False
-    preload: tuple[str, ...] = ()  # patterns of names
-    batch: tuple[str, ...] = ()  # patterns of names
-    max_batch: int = 32
-    device: str = "cpu"  # or several, with commas
-    workers: int | None = 1  # None: chosen from the cores
-    lanes: int | None = None  # None: chosen from the cores
-    intra_op_threads: int | None = None  # None: cores divided among lanes
-    jit_fusion: bool = True
-    jit_profiling: bool = True
-    max_body_bytes: int = 256 * MEBIBYTE
-    header_timeout_s: float = 10.0
-    body_timeout_s: float = 60.0
-    body_rate: int = 1024  # bytes a second; 0: any
-    shutdown_timeout_s: float = 60.0
-    drain_delay_s: float = 0.0
-    queue: int = 256
-    queue_timeout_s: float = 30.0
-    request_timeout_s: float = 300.0
-    quarantine_s: float = 300.0  # 0: never
-    log_level: str = "info"
-    tracing: bool = False
-    log_format: str = "text"  # or "json"
+    `kind` is a row of `cli.flag_types.KINDS`, which says how a value is read, or all values that
+    there are. `meaning` is for the command line, `more` is added in the documentation; both are
+    Markdown. `default_text` is the default in words, where the value alone says too little.
+    """
+
+    group: str
+    kind: str | tuple[str, ...]
+    flags: tuple[str, ...]
+    meaning: str
+    more: str = ""
+    default_text: str = ""
+
+
+def setting(
+    group: str, flags: str, value: Any, kind: str | tuple[str, ...], meaning: str, **others: str
+) -> Any:
+    """Return a dataclass field with a default; `flags` are the spellings, with spaces."""
+    described = Setting(group, kind, tuple(flags.split()), meaning, **others)
+    return field(default=value, metadata={"setting": described})
+
+
+network = partial(setting, "network")
+trust = partial(setting, "trust")
+models = partial(setting, "models")
+execution = partial(setting, "execution")
+limits = partial(setting, "limits")
+logs = partial(setting, "logs")
+key = partial(setting, "model", "")  # of a TOML file
+
+
+def settings_of(config: type) -> Iterator[tuple[str, Any, Setting]]:
+    """Yield the name, the default and the description of each setting."""
+    for each in fields(config):
+        yield each.name, each.default, each.metadata["setting"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a server, or a `Runtime` without one, works; `cli` fills it from flags and environment.
+
+    Paths may be given as strings.
+    """
+
+    model_root: Path = models("MODEL_ROOT", Path(), "folder", "the folder with the models")
+
+    host: str = network("--host", "127.0.0.1", "text", "the address to listen on")
+    port: int = network("-p --port", 8888, "port", "the port; 0 takes a free one")
+    server: str = network(
+        "--server",
+        "uvicorn",
+        ("uvicorn", "meinheld"),
+        "the HTTP server; meinheld serves `/serve` and `/healthcheck` only",
+    )
+    behind_proxy: bool = network(
+        "--behind-proxy",
+        False,
+        "switch",
+        "let meinheld listen beyond this machine",
+        more="It crashes on a malformed chunked request, so a proxy must stand before it.",
+    )
+
+    api_key_file: Path | None = trust(
+        "--api-key-file",
+        None,
+        "file",
+        "keys, one in each line, of which every request must have one",
+        more="As `Authorization: Bearer KEY` or `X-Api-Key: KEY`.",
+    )
+    open_health: bool = trust(
+        "--open-health", False, "switch", "`/healthcheck`, `/ready` and `/v2/health` need no key"
+    )
+    cors_origins: tuple[str, ...] = trust(
+        "--cors-origin",
+        (),
+        "origin",
+        "let scripts of this origin, as in `https://example.org`, or of all (`*`) send requests; "
+        "may be repeated",
+    )
+    tls_cert: Path | None = trust(
+        "--tls-cert", None, "file", "speak HTTPS with the certificate in this file"
+    )
+    tls_key: Path | None = trust("--tls-key", None, "file", "speak HTTPS with the key in this file")
+
+    model_capacity: int = models("-c --model-capacity", 10, "positive", "models kept in memory")
+    buffer_size: int = models(
+        "-b --buffer-size",
+        3,
+        "natural",
+        "models kept beyond the capacity, until there are more of them",
+        more="Then the least recently used are dropped, down to the capacity.",
+    )
+    model_memory_bytes: int = models(
+        "--model-memory",
+        0,
+        "size",
+        "memory for the weights of models on each device, besides the capacity",
+        more="Beyond it, the least recently used are dropped.",
+        default_text="no limit",
+    )
+    watch: bool = models(
+        "--watch",
+        False,
+        "switch",
+        "look for changed files every second, and load them before a request meets them",
+        more="Files beside a model count too; the old one is served until the new one is warm.",
+    )
+    trial_load: bool = models(
+        "--no-trial-load",
+        True,
+        "switch",
+        "load files without having tried them in a process of their own",
+        more="A file that crashes torch then costs a worker, not just a refusal.",
+    )
+    preload: tuple[str, ...] = models(
+        "--preload",
+        (),
+        "pattern",
+        "load the models with these names at the start, as in `'*.pt'`; may be repeated",
+        more="All workers share their weights, except on GPUs.",
+    )
+
+    workers: int | None = execution(
+        "--workers", 1, "workers", "processes, each with its own cache; `auto`: one per core"
+    )
+    threads: int | None = execution(
+        "-t --threads",
+        None,
+        "positive",
+        "executor threads of each process: they run models",
+        default_text="one per core, at most 8",
+    )
+    intra_op_threads: int | None = execution(
+        "--intra-op-threads",
+        None,
+        "positive",
+        "threads for one operator of torch",
+        default_text="cores divided by workers and executor threads",
+    )
+    batch: tuple[str, ...] = execution(
+        "--batch",
+        (),
+        "pattern",
+        "models whose first dimension is a batch: requests that wait run as one; may be repeated",
+    )
+    max_batch: int = execution("--max-batch", 32, "batch_size", "the most rows of one batch")
+    jit_fusion: bool = execution("--jit-fusion", True, "on_off", "let TorchScript fuse operators")
+    jit_profiling: bool = execution(
+        "--jit-profiling", True, "on_off", "let TorchScript specialise for shapes"
+    )
+    device: str = execution(
+        "--device",
+        "cpu",
+        "text",
+        "where models run; of several, as in `cuda:0,cuda:1`, the one with the fewest requests",
+        more="`--use-gpu` is the same as `--device cuda`.",
+    )
+
+    max_body_bytes: int = limits(
+        "--max-body",
+        256 * MEBIBYTE,
+        "size",
+        "the largest body: bytes, or with KiB, MiB or GiB",
+        more="At most 4 GiB.",
+    )
+    body_rate: int = limits(
+        "--body-rate",
+        1024,
+        "size_or_zero",
+        "the least of a body that must arrive in a second, over five; 0: any",
+    )
+    header_timeout_s: float = limits(
+        "--header-timeout", 10.0, "seconds", "how long a request's headers may take"
+    )
+    body_timeout_s: float = limits(
+        "--body-timeout", 60.0, "seconds", "how long a request's body may take"
+    )
+    queue: int = limits(
+        "--queue",
+        256,
+        "natural",
+        "requests that may wait for an executor thread; more are refused at once",
+        more="Their bodies bound the memory: at most (queue + threads) × `--max-body`.",
+    )
+    queue_timeout_s: float = limits(
+        "--queue-timeout", 30.0, "seconds", "how long a request may wait for an executor thread"
+    )
+    request_timeout_s: float = limits(
+        "--request-timeout",
+        300.0,
+        "seconds",
+        "how long a request may take in all",
+        more="A model that still runs as long again costs its worker, which starts again.",
+    )
+    quarantine_s: float = limits(
+        "--quarantine",
+        300.0,
+        "seconds_or_zero",
+        "how long a model is refused after a process died twice in a minute while it ran; doubles "
+        "each time; 0: never",
+    )
+    drain_delay_s: float = limits(
+        "--drain-delay",
+        0.0,
+        "seconds_or_zero",
+        "how long to serve on after SIGTERM, while `/ready` says 503",
+    )
+    shutdown_timeout_s: float = limits(
+        "--shutdown-timeout",
+        60.0,
+        "seconds",
+        "how long accepted requests may take to end after SIGTERM or Ctrl-C",
+        more="A second signal ends the server at once.",
+    )
+
+    log_level: str = logs(
+        "--log-level",
+        "info",
+        ("debug", "info", "warning", "error"),
+        "info has a line for each request",
+    )
+    log_format: str = logs("--log-format", "text", ("text", "json"), "json is one object a line")
+    tracing: bool = logs(
+        "--tracing",
+        False,
+        "switch",
+        "send spans to OpenTelemetry, as `OTEL_EXPORTER_OTLP_ENDPOINT` and its other variables say",
+        more="Needs the extra `otel`.",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("model_root", "api_key_file", "tls_cert", "tls_key"):
+            path = getattr(self, name)
+            object.__setattr__(self, name, None if path is None else Path(path))
 
 
 class WarmUp(NamedTuple):
@@ -61,18 +264,32 @@ class WarmUp(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """How one model is served; the keys of its TOML file.
+    """How one model is served; the keys of its TOML file."""
 
-    - `device`: where it runs unless a request says otherwise
-    - `batch`: its first dimension is a batch, so waiting requests may run as one, of up to
-      `max_batch` rows
-    - `freeze`, `optimize`: torch.jit.freeze, and torch.jit.optimize_for_inference after it
-    - `warmup`: requests that are run when the model is loaded
-    """
-
-    device: str | None = None
-    batch: bool = False
-    max_batch: int = 32
-    freeze: bool = False
-    optimize: bool = False
-    warmup: tuple[WarmUp, ...] = ()
+    device: str | None = key(
+        None,
+        "text",
+        "where the model runs unless a request says otherwise",
+        default_text="`--device`",
+    )
+    batch: bool = key(
+        False,
+        "switch",
+        "the first dimension is a batch: requests that wait run as one",
+        default_text="as `--batch` says",
+    )
+    max_batch: int = key(
+        32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
+    )
+    freeze: bool = key(
+        False, "switch", "`torch.jit.freeze`", more="Needs a warm-up request to check it."
+    )
+    optimize: bool = key(
+        False, "switch", "`torch.jit.optimize_for_inference`, after freezing", more="Needs one too."
+    )
+    warmup: tuple[WarmUp, ...] = key(
+        (),
+        "requests",
+        "requests that are run when the model is loaded",
+        more="Each is a body: a string with its JSON, or TOML's own tables and arrays.",
+    )

@@ -87,7 +87,7 @@ WORKLOADS = (
         save(transformer),
         TOKENS_BODY,
         (1, 32),
-        ours=Server(("--batch", "*", "--lanes", "1")),
+        ours=Server(("--batch", "*", "--threads", "1")),
         baseline=Server(),
         least={1: 0.97, 32: 1.8},
     ),

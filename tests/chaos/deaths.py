@@ -148,7 +148,7 @@ def crash(url: str, identifier: str = "crashing.pt") -> tuple[int, str]:
 def runaway(stage: Stage) -> Rows:
     """A forward that does not end: its client is told in time, and its worker is replaced."""
     flags = ("--request-timeout", str(DEADLINE_S), "--shutdown-timeout", str(DEADLINE_S))
-    with stage.server(*TWO_WORKERS, "--lanes", "2", *flags) as server:
+    with stage.server(*TWO_WORKERS, "--threads", "2", *flags) as server:
         before = server.pids()
         with Load(server.url, GOOD, 4, 100) as load:
             started_s = time.monotonic()

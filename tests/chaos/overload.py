@@ -10,7 +10,7 @@ from tests.support.client import raw_request, with_length
 SLOW = "/serve?servable_identifier=slow.pt"
 RUN_S = 0.04  # of one request: slow, so that the clients on the same cores are not the limit
 QUEUE, CLIENTS, TIMES = 16, 128, 10
-FLAGS = ("--lanes", "1", "--intra-op-threads", "1", "--queue", str(QUEUE))
+FLAGS = ("--threads", "1", "--intra-op-threads", "1", "--queue", str(QUEUE))
 MOST_GROWTH = 32 * MEBIBYTE
 HEALTH = raw_request(method="GET", target="/healthcheck")
 

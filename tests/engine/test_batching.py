@@ -357,7 +357,7 @@ def test_a_request_for_more_memory_than_there_is():
 
 
 def test_batches_form_in_the_server(model_root: Path, start: Callable[..., Process]):
-    process = start(model_root, "--port", "0", "--batch", "wide.pt", "--lanes", "1")
+    process = start(model_root, "--port", "0", "--batch", "wide.pt", "--threads", "1")
     url = process.url
 
     def ask(client: int) -> None:

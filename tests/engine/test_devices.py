@@ -82,7 +82,7 @@ class TestCuda:
         Engine(1).run(mlp_method, json.dumps([tensor([1, 16], [0.0] * 16)]).encode())
 
     def test_lanes_share_a_gpu(self, gpu_root: Path, start: Callable[..., Process]):
-        url = start(gpu_root, "--port", "0", "--device", "cuda", "--lanes", "2").url
+        url = start(gpu_root, "--port", "0", "--device", "cuda", "--threads", "2").url
 
         def ask(client: int) -> list[object]:
             body = [tensor([1, 16], [float(client)] * 16)]

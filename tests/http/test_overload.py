@@ -202,7 +202,7 @@ def test_a_late_answer_is_no_lost_lane():
 
 
 def test_overload_over_http(model_root: Path, start: Callable[..., Process], brief_body: bytes):
-    process = start(model_root, "--port", "0", "--lanes", "1", "--queue", "2")
+    process = start(model_root, "--port", "0", "--threads", "1", "--queue", "2")
     url = process.url
 
     def ask(client: int) -> int:
@@ -238,7 +238,7 @@ def test_a_deadline_over_http(uvicorn_server: Process, slow_body: bytes):
 
 
 def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Callable[..., Process]):
-    flags = ["--request-timeout", "1", "--shutdown-timeout", "1", "--lanes", "2"]
+    flags = ["--request-timeout", "1", "--shutdown-timeout", "1", "--threads", "2"]
     process = start(model_root, "--port", "0", "--preload", "echo.pt", *flags)
     url = process.url
     with Client(url) as client:
@@ -256,7 +256,7 @@ def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Calla
 def test_a_client_that_goes_away_does_not_hold_up_others(
     model_root: Path, start: Callable[..., Process], slow_body: bytes
 ):
-    process = start(model_root, "--port", "0", "--lanes", "1")
+    process = start(model_root, "--port", "0", "--threads", "1")
     request = with_length(slow_body, SLOW)
     with RawConnection(process.url) as first:
         first.send(request)
@@ -274,7 +274,7 @@ def test_refusals_leave_nothing_behind(
     model_root: Path, start: Callable[..., Process], slow_body: bytes
 ):
     """They are counted for their model, and a stop does not wait for them."""
-    flags = ["--lanes", "1", "--queue", "1", "--shutdown-timeout", "60", "--preload", "slow.pt"]
+    flags = ["--threads", "1", "--queue", "1", "--shutdown-timeout", "60", "--preload", "slow.pt"]
     process = start(model_root, "--port", "0", *flags)
     with ExitStack() as stack:
         connections = [stack.enter_context(RawConnection(process.url)) for _ in range(10)]

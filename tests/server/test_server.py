@@ -15,6 +15,7 @@ from tests.support.client import Client, RawConnection, raw_request, tensor
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.cli import main as cli
+from torch_serving.cli.settings import parse
 
 MEINHELD_COMMANDS = ['pip install "greenlet>=3"', "pip install --no-deps meinheld==1.0.2"]
 
@@ -43,7 +44,7 @@ def test_the_start_up_line(root: Path, start: Callable[..., Process], server: st
     assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", url)
     assert process.stdout.splitlines() == [
         f"torch-serving {torch_serving.__version__} on {url} ({server}): 2 models in {root}, "
-        "device cpu, 3 lanes"
+        "device cpu, 3 threads"
     ]
     assert process.stderr == ""
     with Client(url) as client:
@@ -89,8 +90,8 @@ def check_one_line(process: Process, words: str) -> None:
         (["--port", "65536"], "--port: expected 0 to 65535, got 65536"),
         (["--port", "-1"], "--port"),
         (["--port", "http"], "--port: expected a whole number, got 'http'"),
-        (["--threads", "0"], "--lanes/--threads: expected at least 1"),
-        (["--lanes", "x"], "--lanes/--threads: expected a whole number"),
+        (["--threads", "0"], "--threads: expected at least 1"),
+        (["--threads", "x"], "--threads: expected a whole number"),
         (["--model-capacity", "0"], "--model-capacity: expected at least 1"),
         (["--buffer-size", "-1"], "--buffer-size"),
         (["--max-body", "0"], "--max-body: expected a size"),
@@ -158,7 +159,7 @@ def test_variables_set_what_flags_do_not(root: Path, start: Callable[..., Proces
     with Client(process.url) as client:
         assert client.post("echo.pt", [tensor([1], [1])]).status == 413
     assert f"2 models in {root}" in process.stdout
-    assert ", 1 lane\n" in process.stdout
+    assert ", 1 thread\n" in process.stdout
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):
     process = start("--help")
     process.exit_code()
     flags = "port host server behind-proxy model-capacity buffer-size threads device use-gpu"
-    models = "model-memory preload batch max-batch workers lanes intra-op-threads"
+    models = "model-memory preload batch max-batch workers intra-op-threads"
     limits = "max-body header-timeout body-timeout shutdown-timeout log-level"
     text = " ".join(process.stdout.split())
     assert [flag for flag in f"{flags} {models} {limits}".split() if f"--{flag} " not in text] == []
@@ -264,9 +265,9 @@ def test_meinheld_is_missing(root: Path, tmp_path: Path, start: Callable[..., Pr
 
 
 def test_use_gpu_means_cuda(root: Path):
-    assert cli.parse([str(root), "--use-gpu"], {}).device == "cuda"
-    assert cli.parse([str(root), "--use-gpu", "--device", "cuda:1"], {}).device == "cuda:1"
-    assert cli.parse([str(root)], {"TORCH_SERVING_USE_GPU": "1"}).device == "cuda"
+    assert parse([str(root), "--use-gpu"], {}).device == "cuda"
+    assert parse([str(root), "--use-gpu", "--device", "cuda:1"], {}).device == "cuda:1"
+    assert parse([str(root)], {"TORCH_SERVING_USE_GPU": "1"}).device == "cuda"
 
 
 def test_the_command_is_installed():

@@ -77,7 +77,7 @@ def is_alive(pid: int) -> bool:
     [
         (["--workers", "0"], "--workers: expected at least 1"),
         (["--workers", "many"], "--workers: expected a whole number"),
-        (["--lanes", "100", "--intra-op-threads", "2"], "are more than the"),
+        (["--threads", "100", "--intra-op-threads", "2"], "are more than the"),
         (["--workers", "2", "--server", "meinheld"], "meinheld runs in one process"),
         (["--device", "cuda:77"], "`cuda:77` is not a device of this machine"),
     ],

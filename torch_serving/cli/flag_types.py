@@ -2,6 +2,9 @@
 
 import argparse
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from torch_serving.config import MAX_MAX_BATCH
 
@@ -30,6 +33,12 @@ def workers(text: str) -> int | None:
     return None if text == "auto" else positive(text)
 
 
+def on_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"expected on or off, got {text!r}")
+    return text == "on"
+
+
 def pattern(text: str) -> str:
     """The names of models, as a shell writes it; `./` before it means nothing."""
     if not text:
@@ -56,7 +65,7 @@ def seconds(text: str) -> float:
     return float(text)
 
 
-def seconds_or_none(text: str) -> float:
+def seconds_or_zero(text: str) -> float:
     return 0.0 if text in ("0", "0.0") else seconds(text)
 
 
@@ -68,5 +77,25 @@ def size(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
-def size_or_none(text: str) -> int:
+def size_or_zero(text: str) -> int:
     return 0 if text == "0" else size(text)
+
+
+# kind of a setting -> how its text is read, and what `--help` shows in its place
+KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "batch_size": (batch_size, "N"),
+    "file": (Path, "FILE"),
+    "folder": (Path, "FOLDER"),
+    "natural": (natural, "N"),
+    "on_off": (on_off, "{on,off}"),
+    "origin": (origin, "ORIGIN"),
+    "pattern": (pattern, "PATTERN"),
+    "port": (port, "PORT"),
+    "positive": (positive, "N"),
+    "seconds": (seconds, "SECONDS"),
+    "seconds_or_zero": (seconds_or_zero, "SECONDS"),
+    "size": (size, "SIZE"),
+    "size_or_zero": (size_or_zero, "SIZE"),
+    "text": (str, ""),  # named as its setting
+    "workers": (workers, "N"),
+}

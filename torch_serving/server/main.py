@@ -120,7 +120,7 @@ class Parent:
         line = (
             f"torch-serving {__version__} on {url} ({config.server}): "
             f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
-            f"device {config.device}, {workers}{threads.lanes} lane{'s'[: threads.lanes != 1]}"
+            f"device {config.device}, {workers}{threads.lanes} thread{'s'[: threads.lanes != 1]}"
         )
         print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
 
@@ -142,12 +142,12 @@ def threads_of(config: Config) -> Threads:
     """Divide the cores. Raises StartupError if more threads are asked for than there are cores."""
     workers = config.workers or cores()
     share = max(1, cores() // workers)
-    lanes = config.lanes or max(1, min(share // (config.intra_op_threads or 1), MAX_LANES))
+    lanes = config.threads or max(1, min(share // (config.intra_op_threads or 1), MAX_LANES))
     intra_op = config.intra_op_threads or max(1, share // lanes)
     if intra_op > 1 and workers * lanes * intra_op > cores():
         raise StartupError(
-            f"{workers} workers with {lanes} lanes of {intra_op} threads are more than the "
-            f"{cores()} cores; lower --workers, --lanes or --intra-op-threads"
+            f"{workers} workers × {lanes} threads × {intra_op} intra-op threads are more than the "
+            f"{cores()} cores; lower --workers, --threads or --intra-op-threads"
         )
     return Threads(workers, lanes, intra_op)
 

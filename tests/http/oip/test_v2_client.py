@@ -455,7 +455,7 @@ def test_requests_of_both_contracts_run_in_one_batch(tmp_path: Path, start: Call
     fill them without an error, and each gets its own rows."""
     torch.manual_seed(0)
     mlp().save(tmp_path / "mlp.pt")
-    process = start(tmp_path, "--port", "0", "--batch", "*", "--lanes", "1")
+    process = start(tmp_path, "--port", "0", "--batch", "*", "--threads", "1")
     rows = np.random.default_rng(0).standard_normal((64, 1, 16)).astype("float32")
     expected = mlp()(torch.from_numpy(rows)).detach().numpy()
     address = urlsplit(process.url).netloc

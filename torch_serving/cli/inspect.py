@@ -1,0 +1,48 @@
+"""`torch-serving inspect`: what a model file takes and gives."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from torch_serving.cli.model_file import command_parser, load_servable
+
+
+def inspect(argv: Sequence[str]) -> int:
+    """Print what a model takes and gives."""
+    parser = command_parser("inspect", "Show what a TorchScript model takes and gives.")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    arguments = parser.parse_args(argv)
+    from torch_serving.service.description import describe  # takes a second: torch
+
+    description = describe(load_servable(arguments.model, arguments.device))
+    description = {"file_bytes": arguments.model.stat().st_size, **description}
+    if arguments.json:
+        print(json.dumps(description, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(lines_of(arguments.model.name, description)))
+    return 0
+
+
+def lines_of(name: str, description: dict[str, Any]) -> list[str]:
+    """The description as a table for people."""
+    lines = [
+        f"{name}: {description['file_bytes']:,} bytes, "
+        f"{description['parameters']:,} parameters ({description['data_type'] or 'none'}), "
+        f"device {description['device']}"
+    ]
+    for method, parts in description["methods"].items():
+        lines += ["", f"{method} -> {parts['result']}"]
+        rows = [
+            (
+                argument["name"],
+                argument["type"],
+                "required" if argument["required"] else f"default {argument['default']!r}",
+            )
+            for argument in parts["arguments"]
+        ]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+        lines += [f"  {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}" for row in rows]
+        lines.append(f"  example: {json.dumps(parts['example'], ensure_ascii=False)}")
+        if "note" in parts:
+            lines.append(f"  ({parts['note']})")
+    return lines

@@ -1,0 +1,42 @@
+"""`torch-serving run`: one request through a model file, without a server."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch_serving.cli.model_file import command_parser, load_servable
+from torch_serving.errors import ServingError, StartupError
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one request without a server; print the response that the server would have sent."""
+    parser = command_parser("run", "Run one request through a TorchScript model.")
+    parser.add_argument(
+        "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
+    )
+    parser.add_argument("--method", default="forward", help="the method (default: forward)")
+    arguments = parser.parse_args(argv)
+    body = read_data(arguments.data)
+    from torch_serving.engine.engine import Engine  # takes a second: torch
+
+    servable = load_servable(arguments.model, arguments.device)
+    try:
+        response = Engine(lanes=1).run(servable.method(arguments.method), body)
+    except ServingError as error:
+        print(json.dumps(error.document(), ensure_ascii=False))
+        return 1
+    sys.stdout.buffer.write(response + b"\n")
+    return 0
+
+
+def read_data(data: str) -> bytes:
+    """Return a request's body: the argument itself, or what `@FILE` or `@-` names."""
+    if not data.startswith("@"):
+        return data.encode()
+    if data == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(data[1:]).read_bytes()
+    except OSError as error:
+        raise StartupError(f"can't read {data[1:]}: {error.strerror}") from None
