@@ -12,7 +12,7 @@ from torch_serving.cli.settings import is_loopback, parse
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
-from torch_serving.server.openmp import spin_briefly
+from torch_serving.server.tuning import spin_briefly
 from torch_serving.telemetry.json_logs import JsonFormatter
 
 COMMANDS = {"inspect": inspect, "run": run}

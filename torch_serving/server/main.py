@@ -19,12 +19,12 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.repository import Models
 from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
-from torch_serving.server.allocator import keep_freed_memory
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import WRONG_START, Supervisor
 from torch_serving.server.trial_loads import Trials
+from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.worker import (
     Threads,
     WorkerParts,

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from torch_serving.http._connection import Protocol, Settings
-from torch_serving.server.allocator import keep_freed_memory
+from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.telemetry._counters import Statistics
 
 MAX_BODY_BYTES = 1 << 28

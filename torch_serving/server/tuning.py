@@ -1,0 +1,51 @@
+"""Settings of the process: the memory allocator, and the threads of OpenMP. Imports no torch.
+
+Memory that was freed stays with the process for a while. By default, glibc gives the memory of a
+large body back to the kernel at once, and each page of the next body costs a page fault: together
+more than all other work for a body of binary data.
+
+Threads that share one operator spin for a moment where they wait for each other, then sleep. By
+default, GNU's OpenMP spins for milliseconds. Where another process has one of the cores, all
+threads of an operator then burn theirs until the last one gets its turn, at every operator: a
+transformer that takes 4 ms takes up to 460 (docs/decisions has the figures).
+"""
+
+import ctypes
+import os
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+LARGE_BYTES = 16 << 20  # larger blocks go back to the kernel at once
+KEPT_BYTES = 32 << 20  # the most that each thread's heap keeps at its end
+SPINS = 1000
+
+# Environment variables by which the operator chooses; nothing is changed then.
+MALLOC_SETTINGS = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "GLIBC_TUNABLES",
+    "LD_PRELOAD",
+)
+OPENMP_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+
+
+def keep_freed_memory() -> bool:
+    """Raise the thresholds of glibc's malloc; return whether that was done.
+
+    It is not where the operator has chosen, and where the allocator is another one.
+    """
+    if any(name in os.environ for name in MALLOC_SETTINGS):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+
+
+def spin_briefly() -> None:
+    """Limit how long OpenMP spins in this process, unless the operator has chosen.
+
+    Call before torch is imported: its OpenMP reads the variable when it is loaded.
+    """
+    if not any(name in os.environ for name in OPENMP_SETTINGS):
+        os.environ["GOMP_SPINCOUNT"] = str(SPINS)
