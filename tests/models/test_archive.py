@@ -14,7 +14,8 @@ from tests.support.client import Client, tensor
 from tests.support.process import Process, wait_until
 from tests.support.servables import mlp, scripted
 from torch_serving.errors import InvalidServable
-from torch_serving.models.integrity import digest_of, opened
+from torch_serving.models.backends.torchscript.archive import verify
+from torch_serving.models.integrity import open_verified, sha256_of
 from torch_serving.models.loader import load
 
 CPU = torch.device("cpu")
@@ -35,8 +36,8 @@ def refusal(path: Path) -> str:
 
 
 def test_a_whole_file_is_taken(model: Path):
-    with opened(model) as place:
-        assert torch.jit.load(place.path) is not None
+    with open_verified(model, verify) as file:
+        assert torch.jit.load(file.path) is not None
     assert load(model, CPU).name == "m.pt"
 
 
@@ -110,7 +111,7 @@ def test_a_list_of_checksums(tmp_path: Path, start: Callable[..., Process]):
     (root / "sub").mkdir(parents=True)
     for name in ("a.pt", "b.pt", "sub/c.pt"):
         scripted("x: Tensor", "Tensor", "return x").save(root / name)
-    sums = {name: digest_of(root / name) for name in ("a.pt", "sub/c.pt")}
+    sums = {name: sha256_of(root / name) for name in ("a.pt", "sub/c.pt")}
     lines = [f"{sums['a.pt']}  a.pt", f"{sums['sub/c.pt'].upper()} *./sub/c.pt"]
     (root / "models.sha256").write_text("\n".join(lines))
     process = start(root, "--port", "0")

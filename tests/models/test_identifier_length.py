@@ -10,7 +10,7 @@ from torch_serving.errors import InvalidServable, Quarantined
 from torch_serving.models._cache import Cache
 from torch_serving.models.identifiers import normalize
 from torch_serving.models.repository import Models
-from torch_serving.server.ipc.shared_state import Shared
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.management import Management
 
 FOLDERS = "/".join(["d" * 99] * 5)  # a single name of a file has at most 255 bytes
@@ -27,15 +27,15 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
-    shared = Shared(quarantine_s=300)
+    shared = SharedState(quarantine_s=300)
     models = Models(root, Cache(1), shared=shared)
     assert len(LONGEST) == 512
     method = models.load(LONGEST, CPU).result().method("forward")
     method.counts.answered(200, 0.1)
     assert Management(models, shared).model(LONGEST)["requests"] == 1
     for _ in range(2):
-        shared.board.mark(method.label.board_name)
-        shared.board.blame(shared.board.suspects(0))
+        shared.scoreboard.set_running(LONGEST)
+        shared.quarantine.record_crash(shared.scoreboard.running_in(0))
     assert Management(models, shared).model(LONGEST)["state"] == "quarantined"
     with pytest.raises(Quarantined):
         models.get(LONGEST, CPU)

@@ -30,7 +30,7 @@ from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
 from torch_serving.http.error_responses import translate
 from torch_serving.models._cache import Cache
-from torch_serving.models.integrity import listed_digest
+from torch_serving.models.integrity import expected_digest
 from torch_serving.models.loader import load
 from torch_serving.models.repository import Models
 from torch_serving.models.settings import read_model_config
@@ -81,7 +81,7 @@ def test_files_beside_a_model_that_can_not_be_read(
     with pytest.raises(expected):
         read_model_config(model, ModelConfig())
     with pytest.raises(expected):
-        listed_digest(model.parent, "m.pt")
+        expected_digest(model.parent, "m.pt")
 
 
 @pytest.mark.parametrize(

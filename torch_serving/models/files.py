@@ -3,13 +3,29 @@
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 MOST_BYTES = 64 << 20  # of a file that is read as a whole
 
 # What tells a file from its successor: st_mtime_ns, st_ino, st_size, st_dev. A plain tuple, for one
 # is made for each request.
 FileStat = tuple[int, int, int, int]
+
+
+class OpenFile(NamedTuple):
+    """An open file, and a path to it that holds although the file is replaced or removed."""
+
+    descriptor: int
+    path: Path
+    version: str = ""  # a name for its contents, once it was verified
+
+
+def open_file(descriptor: int, path: Path) -> OpenFile:
+    """Only Linux has paths to open files; elsewhere it is `path`, where the file was found."""
+    on_linux = sys.platform == "linux"
+    return OpenFile(descriptor, Path(f"/proc/self/fd/{descriptor}") if on_linux else path)
 
 
 def open_regular(path: Path) -> int:

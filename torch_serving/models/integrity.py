@@ -1,49 +1,36 @@
 """What must hold of a model file before torch sees it.
 
-torch reads what a file says without a look at its checksums: a flipped bit in a weight loads, and
-the model answers nonsense. So the file is opened once, and what is open is checked and then loaded.
+torch ignores the checksums in a file: a flipped bit in a weight loads, and the model's results are
+wrong. So a file is opened once, and the open file is verified and then loaded.
 """
 
 import hashlib
 import os
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from torch_serving.errors import InvalidServable, file_error
-from torch_serving.models.files import open_regular, read_regular
+from torch_serving.models.files import OpenFile, open_file, open_regular, read_regular
 
-# Weights are stored as they are, and code packs well: more than this is no model.
+# Weights are stored uncompressed, and code compresses well: what unpacks to more is no model.
 MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
 CHUNK_BYTES = 1 << 20
-LIST = "models.sha256"  # beside the models; optional
-CLOSED_LIST = f"{LIST} can't be read, and only what it lists may be loaded"
-EXPECTED = "models are saved with torch.jit.save"
+VERSION_DIGITS = 12
+MANIFEST = "models.sha256"  # beside the models; optional
+UNREADABLE_MANIFEST = f"{MANIFEST} can't be read, and only what it lists may be loaded"
 
-
-class OpenFile(NamedTuple):
-    """A file that is open, and a path to it, whatever stands where it was found by now."""
-
-    descriptor: int
-    path: Path
-
-
-def open_file(descriptor: int, path: Path) -> OpenFile:
-    """Only Linux has a path to what is open; elsewhere it is `path`, where it was found."""
-    on_linux = sys.platform == "linux"
-    return OpenFile(descriptor, Path(f"/proc/self/fd/{descriptor}") if on_linux else path)
+Verify = Callable[[Path], str]  # returns a version; raises InvalidServable
 
 
 @contextmanager
-def opened(path: Path, digest: str | None = None) -> Iterator[OpenFile]:
-    """Open and check a file.
+def open_verified(path: Path, verify: Verify, digest: str | None = None) -> Iterator[OpenFile]:
+    """Open and verify a file.
 
-    Raises InvalidServable for what is no regular file, or no whole TorchScript archive, or has
-    another SHA-256 than `digest`.
+    Raises InvalidServable for a file that is not regular, that has another SHA-256 than `digest`,
+    or that `verify` refuses.
     """
     try:
         descriptor = open_regular(path)
@@ -51,15 +38,14 @@ def opened(path: Path, digest: str | None = None) -> Iterator[OpenFile]:
         raise file_error(error, "the file can't be opened") from None
     try:
         file = open_file(descriptor, path)
-        if digest is not None and digest_of(file.path) != digest:
-            raise InvalidServable(f"its SHA-256 is not the one in {LIST}")
-        check(file.path)
-        yield file
+        if digest is not None and sha256_of(file.path) != digest:
+            raise InvalidServable(f"its SHA-256 is not the one in {MANIFEST}")
+        yield file._replace(version=verify(file.path))
     finally:
         os.close(descriptor)
 
 
-def digest_of(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -67,66 +53,63 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def version_of(path: Path) -> str:
-    """A name for the contents of a file, from the checksums that it holds: quick for any size.
+def expected_digest(root: Path, identifier: str) -> str | None:
+    """The SHA-256 that a model must have, if the root has a manifest (as sha256sum makes it).
 
-    Raises InvalidServable for what is no archive.
+    Raises InvalidServable for a model that is not in the manifest, and for a manifest that can't be
+    read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise InvalidServable(f"not a TorchScript archive; {EXPECTED}") from None
-    digest = hashlib.sha256()
-    for entry in sorted(entries, key=lambda entry: entry.filename):
-        name = entry.filename.partition("/")[2]  # the folder is named after the first file name
-        digest.update(f"{name}\0{entry.CRC}\0{entry.file_size}\n".encode("utf-8", "replace"))
-    return digest.hexdigest()[:12]
-
-
-def listed_digest(root: Path, name: str) -> str | None:
-    """The SHA-256 that a model must have, if the root has a list of them (as sha256sum makes it).
-
-    Raises InvalidServable for a model that is not in the list, or for a list that can't be read.
-    """
-    try:
-        lines = read_regular(root / LIST).decode().splitlines()
+        lines = read_regular(root / MANIFEST).decode().splitlines()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise file_error(error, CLOSED_LIST) from None
+        raise file_error(error, UNREADABLE_MANIFEST) from None
     except UnicodeDecodeError:
-        raise InvalidServable(CLOSED_LIST) from None
+        raise InvalidServable(UNREADABLE_MANIFEST) from None
     for line in lines:
         digest, _, listed = line.partition(" ")
-        if listed.lstrip(" *").removeprefix("./") == name:
+        if listed.lstrip(" *").removeprefix("./") == identifier:
             return digest.lower()
-    raise InvalidServable(f"{LIST} does not list it")
+    raise InvalidServable(f"{MANIFEST} does not list it")
 
 
-def check(path: Path) -> None:
-    """Raise InvalidServable for what is no TorchScript archive, or a damaged one."""
+@contextmanager
+def open_zip(path: Path, kind: str, hint: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive. Raises InvalidServable, also where reading it fails inside the `with`.
+
+    The error says that it is not `kind`, as in "a TorchScript archive", and gives the `hint`.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            check_contents(archive, path.stat().st_size)
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise InvalidServable(f"not a TorchScript archive ({error}); {EXPECTED}") from None
+        raise InvalidServable(f"not {kind} ({error}); {hint}") from None
     except OSError as error:
         raise file_error(error, "the file can't be read") from None
-    except (ValueError, RuntimeError, UnicodeDecodeError) as error:
-        problem = type(error).__name__
-        raise InvalidServable(f"not a TorchScript archive ({problem}); {EXPECTED}") from None
+    except (ValueError, RuntimeError) as error:
+        raise InvalidServable(f"not {kind} ({type(error).__name__}); {hint}") from None
 
 
-def check_contents(archive: zipfile.ZipFile, file_bytes: int) -> None:
-    entries = archive.infolist()
-    unpacked = sum(entry.file_size for entry in entries)
+def check_unpacked_size(archive: zipfile.ZipFile, file_bytes: int) -> None:
+    """Raise InvalidServable for an archive that unpacks to far more than its own size."""
+    unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > MOST_UNPACKED * file_bytes + ALWAYS_UNPACKED:
         raise InvalidServable(f"it unpacks to {unpacked:,} bytes, too many for its size")
-    names = {name.partition("/")[2] for name in archive.namelist()}
-    if "constants.pkl" not in names or not any(name.startswith("code/") for name in names):
-        raise InvalidServable(f"not a TorchScript archive (it holds no code); {EXPECTED}")
-    for entry in entries:
-        with archive.open(entry) as content:  # to its end: then its checksum is compared
+
+
+def check_checksums(archive: zipfile.ZipFile) -> None:
+    """Read all entries to their ends, where zipfile compares checksums."""
+    for entry in archive.infolist():
+        with archive.open(entry) as content:
             while content.read(CHUNK_BYTES):
                 pass
+
+
+def contents_version(archive: zipfile.ZipFile) -> str:
+    """A name for the contents of an archive, from the checksums in it: quick for any size."""
+    digest = hashlib.sha256()
+    for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
+        name = entry.filename.partition("/")[2]  # the folder is named after the first file name
+        digest.update(f"{name}\0{entry.CRC}\0{entry.file_size}\n".encode("utf-8", "replace"))
+    return digest.hexdigest()[:VERSION_DIGITS]

@@ -21,9 +21,10 @@ from torch_serving.errors import (
     ServingError,
     file_error,
 )
+from torch_serving.models.backends.torchscript.archive import HINT, KIND, verify
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
-from torch_serving.models.files import FileStat
-from torch_serving.models.integrity import EXPECTED, OpenFile, opened, version_of
+from torch_serving.models.files import FileStat, OpenFile
+from torch_serving.models.integrity import open_verified
 from torch_serving.models.servable import Method, Servable, explain, is_out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def load(
     `survives` tried it in did not, if its `forward` takes what no request can hold, or if its
     settings or one of those requests are wrong.
     """
-    with opened(path, digest) as file:
+    with open_verified(path, verify, digest) as file:
         try:
             survived = survives(file)
         except OSError as error:
@@ -70,7 +71,7 @@ def load_open(
         enums=lambda: enums,
         settings=settings,
         name=name,
-        version=version_of(file.path),
+        version=file.version,
     )
     servable = make(module)
     with torch.inference_mode():
@@ -92,9 +93,7 @@ def read_module(path: Path, device: torch.device) -> torch.jit.ScriptModule:
             raise OutOfMemory("the model needs more memory than the device has left") from error
         if os.strerror(errno.EMFILE) in reason:
             raise Overloaded(NO_DESCRIPTOR) from error
-        raise InvalidServable(
-            f"not a TorchScript archive that can be loaded here ({reason}); {EXPECTED}"
-        ) from error
+        raise InvalidServable(f"not {KIND} that can be loaded here ({reason}); {HINT}") from error
     if not hasattr(module, "forward"):
         raise InvalidServable("the module has no method `forward`")
     evaluated: torch.jit.ScriptModule = module.eval()

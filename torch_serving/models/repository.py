@@ -21,9 +21,16 @@ import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.engine.devices import Devices, asked_device
-from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ShuttingDown
+from torch_serving.errors import (
+    InvalidDevice,
+    InvalidServable,
+    Overloaded,
+    ServingError,
+    ShuttingDown,
+)
 from torch_serving.models._cache import Cache
-from torch_serving.models.files import FileStat
+from torch_serving.models.backends.torchscript.archive import version
+from torch_serving.models.files import FileStat, OpenFile, open_file
 from torch_serving.models.identifiers import (
     ModelPath,
     cache_key,
@@ -33,7 +40,7 @@ from torch_serving.models.identifiers import (
     stat_file,
     utf8,
 )
-from torch_serving.models.integrity import OpenFile, listed_digest, open_file, version_of
+from torch_serving.models.integrity import expected_digest
 from torch_serving.models.loader import load, load_open
 from torch_serving.models.servable import Servable
 from torch_serving.models.settings import read_model_config, stamps_beside
@@ -77,7 +84,7 @@ class Models:
         self._loaded_models = shared.loaded_models
         self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
         self._version_of = functools.lru_cache(MAX_VERSIONS)(
-            lambda path, identity: version_of(Path(path))
+            lambda path, identity: version(Path(path))
         )
         self._is_watched = False
         self._survives: Survives = lambda question, descriptor: True
@@ -181,7 +188,7 @@ class Models:
         try:
             identity = stat_file(model)
             return {"bytes": identity[2], "version": self._version_of(model.path, identity)}
-        except InvalidServable:
+        except ServingError:
             return {"bytes": None, "version": None}
 
     def check_exists(self, identifier: str) -> str:
@@ -257,7 +264,7 @@ class Models:
         self._scoreboard.set_running(model.identifier)
         try:
             settings = read_model_config(path, self._defaults(model.identifier))
-            digest = listed_digest(Path(self._root), model.identifier)
+            digest = expected_digest(Path(self._root), model.identifier)
             question: dict[str, Any] = {"name": model.identifier, "device": str(device)}
             stamps = stamps_beside(path)
             question["key"] = [*identity, *stamps]

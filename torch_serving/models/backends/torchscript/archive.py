@@ -1,0 +1,44 @@
+"""A TorchScript file: a zip archive that holds the model's code, constants and weights."""
+
+import zipfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from torch_serving.errors import InvalidServable
+from torch_serving.models.integrity import (
+    check_checksums,
+    check_unpacked_size,
+    contents_version,
+    open_zip,
+)
+
+KIND = "a TorchScript archive"
+HINT = "models are saved with torch.jit.save"
+
+
+def verify(path: Path) -> str:
+    """Return the version of an archive.
+
+    Raises InvalidServable for a file that is no TorchScript archive, or a damaged one.
+    """
+    with open_archive(path) as archive:
+        check_unpacked_size(archive, path.stat().st_size)
+        check_names(archive)
+        check_checksums(archive)
+        return contents_version(archive)
+
+
+def version(path: Path) -> str:
+    """The same version, without a look at the contents."""
+    with open_archive(path) as archive:
+        return contents_version(archive)
+
+
+def open_archive(path: Path) -> AbstractContextManager[zipfile.ZipFile]:
+    return open_zip(path, KIND, HINT)
+
+
+def check_names(archive: zipfile.ZipFile) -> None:
+    names = {name.partition("/")[2] for name in archive.namelist()}
+    if "constants.pkl" not in names or not any(name.startswith("code/") for name in names):
+        raise InvalidServable(f"not {KIND} (it holds no code); {HINT}")
