@@ -2,20 +2,15 @@
 
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import torch_serving
-from tests.support.client import Client, RawConnection, raw_request, tensor
-from tests.support.process import Process, wait_until
+from tests.support.client import Client, RawConnection, raw_request
+from tests.support.process import Process, check_one_line, wait_until
 from tests.support.servables import SOURCES, scripted
-from torch_serving.cli import main as cli
-from torch_serving.cli.settings import parse
 
 MEINHELD_COMMANDS = ['pip install "greenlet>=3"', "pip install --no-deps meinheld==1.0.2"]
 
@@ -74,119 +69,6 @@ def test_what_it_does_not_start_with(
     process = start(root, *port, *arguments)
     assert process.exit_code() == 2
     check_one_line(process, words.format(taken_port=taken_port))
-
-
-def check_one_line(process: Process, words: str) -> None:
-    assert process.stdout == ""
-    assert process.stderr.startswith("torch-serving: ")
-    assert words in process.stderr
-    assert process.stderr.count("\n") == 1
-    assert process.stderr.endswith("\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--port", "65536"], "--port: expected 0 to 65535, got 65536"),
-        (["--port", "-1"], "--port"),
-        (["--port", "http"], "--port: expected a whole number, got 'http'"),
-        (["--threads", "0"], "--threads: expected at least 1"),
-        (["--threads", "x"], "--threads: expected a whole number"),
-        (["--model-capacity", "0"], "--model-capacity: expected at least 1"),
-        (["--buffer-size", "-1"], "--buffer-size"),
-        (["--max-body", "0"], "--max-body: expected a size"),
-        (["--max-body", "1TiB"], "--max-body: expected a size"),
-        (["--header-timeout", "0"], "--header-timeout: expected a number of seconds"),
-        (["--body-timeout", "nan"], "--body-timeout: expected a number of seconds"),
-        (["--shutdown-timeout", "x"], "--shutdown-timeout: expected a number of seconds"),
-        (["--server", "gunicorn"], "gunicorn"),
-        (["--log-level", "loud"], "loud"),
-        (["--server", "meinheld", "--host", "0.0.0.0"], "--behind-proxy"),
-        (["--server", "meinheld", "--host", "::"], "--behind-proxy"),
-        (["and", "more"], "more"),
-    ],
-)
-def test_wrong_flags(
-    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([str(root), *arguments])
-    assert caught.value.code == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("torch-serving: ")
-    assert words in output.err
-    assert output.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("kind", ["missing", "file"])
-def test_a_root_that_is_no_folder(tmp_path: Path, start: Callable[..., Process], kind: str):
-    (tmp_path / "file").write_bytes(b"")
-    process = start(tmp_path / kind)
-    assert process.exit_code() == 2
-    check_one_line(process, f"no such folder: {tmp_path / kind}")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("TORCH_SERVING_PORT", "99999", "TORCH_SERVING_PORT: expected 0 to 65535, got 99999"),
-        ("TORCH_SERVING_PORT", "", "TORCH_SERVING_PORT"),
-        ("TORCH_SERVING_SERVER", "x", "TORCH_SERVING_SERVER: expected one of uvicorn, meinheld"),
-        ("TORCH_SERVING_MAX_BODY", "many", "TORCH_SERVING_MAX_BODY: expected a size"),
-        ("TORCH_SERVING_USE_GPU", "maybe", "TORCH_SERVING_USE_GPU: expected 0 or 1"),
-        ("TORCH_SERVING_LOG_LEVEL", "loud", "TORCH_SERVING_LOG_LEVEL: expected one of debug"),
-        ("TORCH_SERVING_MODEL_ROOT", "/none", "no such folder: /none"),
-    ],
-)
-def test_wrong_variables(start: Callable[..., Process], name: str, value: str, words: str):
-    process = start(**{name: value})
-    assert process.exit_code() == 2
-    check_one_line(process, words)
-
-
-def test_variables_set_what_flags_do_not(root: Path, start: Callable[..., Process]):
-    process = start(
-        "--threads",
-        "1",
-        TORCH_SERVING_MODEL_ROOT=str(root),
-        TORCH_SERVING_PORT="0",
-        TORCH_SERVING_THREADS="5",
-        TORCH_SERVING_MAX_BODY="10",
-        TORCH_SERVING_LOG_LEVEL="warning",
-        TORCH_SERVING_BEHIND_PROXY="1",
-    )
-    with Client(process.url) as client:
-        assert client.post("echo.pt", [tensor([1], [1])]).status == 413
-    assert f"2 models in {root}" in process.stdout
-    assert ", 1 thread\n" in process.stdout
-
-
-@pytest.mark.parametrize(
-    ("flag", "words"),
-    [
-        ("--version", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
-        ("--help", "MODEL_ROOT"),
-        ("-h", "TORCH_SERVING_MAX_BODY"),
-    ],
-)
-def test_flags_that_only_tell(start: Callable[..., Process], flag: str, words: str):
-    process = start(flag)
-    assert process.exit_code() == 0
-    assert words in process.stdout
-    assert process.stderr == ""
-
-
-def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):
-    process = start("--help")
-    process.exit_code()
-    flags = "port host server behind-proxy model-capacity buffer-size threads device use-gpu"
-    models = "model-memory preload batch max-batch workers intra-op-threads"
-    limits = "max-body header-timeout body-timeout shutdown-timeout log-level"
-    text = " ".join(process.stdout.split())
-    assert [flag for flag in f"{flags} {models} {limits}".split() if f"--{flag} " not in text] == []
-    for default in ("8888", "127.0.0.1", "256MiB", "uvicorn"):
-        assert f"(default: {default})" in text
 
 
 def log_of(process: Process) -> list[str]:
@@ -262,15 +144,3 @@ def test_meinheld_is_missing(root: Path, tmp_path: Path, start: Callable[..., Pr
     for command in MEINHELD_COMMANDS:
         assert command in process.stderr
     assert "Traceback" not in process.stderr
-
-
-def test_use_gpu_means_cuda(root: Path):
-    assert parse([str(root), "--use-gpu"], {}).device == "cuda"
-    assert parse([str(root), "--use-gpu", "--device", "cuda:1"], {}).device == "cuda:1"
-    assert parse([str(root)], {"TORCH_SERVING_USE_GPU": "1"}).device == "cuda"
-
-
-def test_the_command_is_installed():
-    command = Path(sys.executable).with_name("torch-serving")
-    output = subprocess.run([command, "--version"], check=True, capture_output=True, text=True)
-    assert output.stdout.startswith(f"torch-serving {torch_serving.__version__} ")

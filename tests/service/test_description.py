@@ -1,8 +1,6 @@
 """Descriptions of models: what they say is true, and the requests that they show work."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,12 @@ import pytest
 import torch
 
 from tests.support.client import Client, tensor
+from tests.support.described import Impossible, Several, described
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
 from tests.support.typed_models import CASES, file_of, save_in_a_process
 from torch_serving.engine.engine import Engine
-from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
-from torch_serving.service.description import describe
-
-CPU = torch.device("cpu")
 
 
 class ConvolutionalNet(torch.nn.Module):
@@ -68,24 +63,6 @@ class Sequence(torch.nn.Module):
         return self.lstm(x, state)
 
 
-class Several(torch.nn.Module):
-    """A little of everything, as the example model takes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden = torch.nn.Linear(3, 4)
-
-    def forward(
-        self, d: list[torch.Tensor], o: torch.Tensor, td: dict[str, torch.Tensor], n: int, s: str
-    ) -> tuple[dict[str, tuple[list[torch.Tensor], str, int]], str]:
-        scores = [self.hidden(tensor + o.sum() + d[0].sum()) for tensor in td.values()]
-        return {"scores": (scores, s, n + 1)}, s + "!"
-
-    @torch.jit.export
-    def scaled(self, x: torch.Tensor, by: float = 0.5, name: str = "é") -> torch.Tensor:
-        return x * by
-
-
 class Half(torch.nn.Module):
     """Has a method that is called as one of every module."""
 
@@ -95,11 +72,6 @@ class Half(torch.nn.Module):
     @torch.jit.export
     def half(self, x: torch.Tensor) -> torch.Tensor:
         return x / 2
-
-
-class Impossible(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.view([1234, 5])
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +86,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mlp().save(folder / "of several" / "é+.pt")
     (folder / "broken.pt").write_bytes(b"no model")
     return folder
-
-
-def described(path: Path) -> tuple[Servable, dict[str, Any]]:
-    servable = load(path, CPU)
-    return servable, describe(servable)
 
 
 def answers_to_examples(servable: Servable, description: dict[str, Any]) -> dict[str, Any]:
@@ -198,79 +165,6 @@ def test_defaults_that_are_no_json(tmp_path: Path):
     scripted("x: Tensor, by: float = 1e999", "Tensor", "return x").save(path)
     _, description = described(path)
     assert description["methods"]["forward"]["arguments"][1]["default"] == "inf"
-
-
-def command(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-    words = [sys.executable, "-W", "ignore", "-m", "torch_serving", *map(str, arguments)]
-    done = subprocess.run(words, input=stdin, capture_output=True, timeout=60, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_inspect(root: Path):
-    code, out, err = command("inspect", root / "Several.pt", "--json")
-    assert (code, err) == (0, b"")
-    document = json.loads(out)
-    assert document.pop("file_bytes") == (root / "Several.pt").stat().st_size
-    assert document == described(root / "Several.pt")[1]
-
-    code, out, err = command("inspect", root / "Several.pt")
-    assert (code, err) == (0, b"")
-    lines = out.decode().splitlines()
-    assert lines[0].startswith("Several.pt: ")
-    assert "16 parameters (float32), device cpu" in lines[0]
-    assert "  by    float   default 0.5" in lines
-    examples = [line.partition("example: ")[2] for line in lines if "example: " in line]
-    servable = load(root / "Several.pt", CPU)
-    for method, example in zip(("forward", "scaled"), examples, strict=True):
-        Engine(1).run(servable.method(method), example.encode())
-
-
-def test_run(root: Path, tmp_path: Path):
-    body = json.dumps(described(root / "Several.pt")[1]["methods"]["forward"]["example"]).encode()
-    expected = Engine(1).run(load(root / "Several.pt", CPU).method("forward"), body) + b"\n"
-    file = tmp_path / "body.json"
-    file.write_bytes(body)
-    model = root / "Several.pt"
-    for arguments, stdin in [
-        (["--data", f"@{file}"], b""),
-        (["--data", body.decode()], b""),
-        (["--data", "@-"], body),
-    ]:
-        assert command("run", model, *arguments, stdin=stdin) == (0, expected, b"")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "told"),
-    [
-        (["mlp.pt", "--data", "[1]"], b"", 1, "Invalid Input JSON"),
-        (["mlp.pt"], b"", 1, "Empty body"),
-        (["mlp.pt", "--method", "none"], b"[]", 1, "Invalid parameter"),
-        (["Impossible.pt"], b'{"x": 1}', 1, "Inference failed"),
-        (["nothing.pt"], b"[]", 2, "no such file"),
-        (["mlp.pt", "--data", "@nothing.json"], b"", 2, "nothing.json"),
-        (["broken.pt"], b"[]", 2, "not a TorchScript archive"),
-        (["mlp.pt", "--device", "warp"], b"[]", 2, "warp"),
-    ],
-)
-def test_exit_codes(root: Path, arguments: list, stdin: bytes, code: int, told: str):
-    ended, out, err = command("run", root / arguments[0], *arguments[1:], stdin=stdin)
-    assert ended == code
-    assert b"Traceback (most" not in out + err
-    if code == 1:
-        document = json.loads(out)
-        assert document["description"] == told
-        assert err == b""
-    else:
-        assert out == b""
-        assert told in err.decode()
-
-
-def test_inspect_of_what_is_no_model(root: Path):
-    for name in ("nothing.pt", "broken.pt", "of several", "box.pt"):
-        code, out, err = command("inspect", root / name)
-        assert (code, out) == (2, b"")
-        assert name in err.decode()
-        assert b"Traceback" not in err
 
 
 @pytest.fixture(scope="module")

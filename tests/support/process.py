@@ -97,3 +97,12 @@ def exit_code_of_child(run: Callable[[], int]) -> int:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     raise TimeoutError
+
+
+def check_one_line(process: Process, words: str) -> None:
+    """A process that did not start says why in one line."""
+    assert process.stdout == ""
+    assert process.stderr.startswith("torch-serving: ")
+    assert words in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert process.stderr.endswith("\n")

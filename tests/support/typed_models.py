@@ -211,18 +211,22 @@ def save_all(root: Path) -> None:
         echo(type_).save(root / file_of(type_))
     for name, source in MORE.items():
         scripted(*source).save(root / name)
-    echo("Box").save(root / "box.pt")
+    save_box(root)
     scripted("n: int", "List[Box]", "return [Box(n)]").save(root / "box_result.pt")
     torch.jit.script(Defaults()).save(root / "defaults.pt")
+
+
+def save_box(root: Path) -> None:
+    echo("Box").save(root / "box.pt")
 
 
 def file_of(type_: str) -> str:
     return f"{type_}.pt"
 
 
-def save_in_a_process(root: Path) -> None:
-    code = "import pathlib; from tests.support.typed_models import save_all; "
-    code += f"save_all(pathlib.Path({str(root)!r}))"
+def save_in_a_process(root: Path, function: str = "save_all") -> None:
+    code = f"import pathlib; from tests.support.typed_models import {function}; "
+    code += f"{function}(pathlib.Path({str(root)!r}))"
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], check=True, cwd=Path(__file__).parents[2]
     )

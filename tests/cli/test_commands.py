@@ -1,0 +1,102 @@
+"""Commands about one model file: `inspect` and `run`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.described import Impossible, Several, described
+from tests.support.servables import mlp
+from tests.support.typed_models import save_in_a_process
+from torch_serving.engine.engine import Engine
+from torch_serving.models.loader import load
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    save_in_a_process(folder, "save_box")
+    (folder / "of several").mkdir()
+    mlp().save(folder / "mlp.pt")
+    for module in (Several(), Impossible()):
+        torch.jit.script(module.eval()).save(folder / f"{type(module).__name__}.pt")
+    (folder / "broken.pt").write_bytes(b"no model")
+    return folder
+
+
+def command(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    words = [sys.executable, "-W", "ignore", "-m", "torch_serving", *map(str, arguments)]
+    done = subprocess.run(words, input=stdin, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_inspect(root: Path):
+    code, out, err = command("inspect", root / "Several.pt", "--json")
+    assert (code, err) == (0, b"")
+    document = json.loads(out)
+    assert document.pop("file_bytes") == (root / "Several.pt").stat().st_size
+    assert document == described(root / "Several.pt")[1]
+
+    code, out, err = command("inspect", root / "Several.pt")
+    assert (code, err) == (0, b"")
+    lines = out.decode().splitlines()
+    assert lines[0].startswith("Several.pt: ")
+    assert "16 parameters (float32), device cpu" in lines[0]
+    assert "  by    float   default 0.5" in lines
+    examples = [line.partition("example: ")[2] for line in lines if "example: " in line]
+    servable = load(root / "Several.pt", CPU)
+    for method, example in zip(("forward", "scaled"), examples, strict=True):
+        Engine(1).run(servable.method(method), example.encode())
+
+
+def test_run(root: Path, tmp_path: Path):
+    body = json.dumps(described(root / "Several.pt")[1]["methods"]["forward"]["example"]).encode()
+    expected = Engine(1).run(load(root / "Several.pt", CPU).method("forward"), body) + b"\n"
+    file = tmp_path / "body.json"
+    file.write_bytes(body)
+    model = root / "Several.pt"
+    for arguments, stdin in [
+        (["--data", f"@{file}"], b""),
+        (["--data", body.decode()], b""),
+        (["--data", "@-"], body),
+    ]:
+        assert command("run", model, *arguments, stdin=stdin) == (0, expected, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "told"),
+    [
+        (["mlp.pt", "--data", "[1]"], b"", 1, "Invalid Input JSON"),
+        (["mlp.pt"], b"", 1, "Empty body"),
+        (["mlp.pt", "--method", "none"], b"[]", 1, "Invalid parameter"),
+        (["Impossible.pt"], b'{"x": 1}', 1, "Inference failed"),
+        (["nothing.pt"], b"[]", 2, "no such file"),
+        (["mlp.pt", "--data", "@nothing.json"], b"", 2, "nothing.json"),
+        (["broken.pt"], b"[]", 2, "not a TorchScript archive"),
+        (["mlp.pt", "--device", "warp"], b"[]", 2, "warp"),
+    ],
+)
+def test_exit_codes(root: Path, arguments: list, stdin: bytes, code: int, told: str):
+    ended, out, err = command("run", root / arguments[0], *arguments[1:], stdin=stdin)
+    assert ended == code
+    assert b"Traceback (most" not in out + err
+    if code == 1:
+        document = json.loads(out)
+        assert document["description"] == told
+        assert err == b""
+    else:
+        assert out == b""
+        assert told in err.decode()
+
+
+def test_inspect_of_what_is_no_model(root: Path):
+    for name in ("nothing.pt", "broken.pt", "of several", "box.pt"):
+        code, out, err = command("inspect", root / name)
+        assert (code, out) == (2, b"")
+        assert name in err.decode()
+        assert b"Traceback" not in err
