@@ -23,12 +23,12 @@ from benchmarks.support.payloads import (
     SMALL_RESULT,
 )
 from torch_serving.codecs.arrays import array_of, from_bfloat16_to
-from torch_serving.codecs.json._decoder import Argument, Decoder, Makers, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 
-ARGUMENTS = [Argument("x", Plan("tensor", "Tensor"))]
+ARGUMENTS = [Argument("x", TypeSpec("tensor", "Tensor"))]
 DECODER = Decoder(
-    ARGUMENTS, Makers(torch.from_numpy, bfloat16=from_bfloat16_to(torch.device("cpu")))
+    ARGUMENTS, ValueFactory(torch.from_numpy, bfloat16=from_bfloat16_to(torch.device("cpu")))
 )
 ENCODER = Encoder(torch.Tensor, array_of)
 

@@ -32,7 +32,7 @@ from torch_serving.server import main as start
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.inference import Inference
 from torch_serving.service.management import Management
-from torch_serving.telemetry._counters import Counts, Statistics
+from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
 from torch_serving.telemetry.prometheus import Metrics
 
@@ -96,7 +96,7 @@ async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
 
 
 class FastPathThatAnswersAtOnce:
-    counts = Counts()
+    counters = MethodCounters()
     answer_headers = (("content-type", "application/json"),)
 
     def begin(
@@ -112,7 +112,7 @@ async def measure(
     """Seconds of a request in all, and of each step."""
     log = AccessLog(io.StringIO())
     settings = Settings(
-        application, log, Counts(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
+        application, log, MethodCounters(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
     )
     connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
     for protocol in connections:
@@ -187,15 +187,15 @@ async def print_row(
 
 def counting() -> float:
     """Seconds that it takes to count one request."""
-    counts = Statistics().counts(b"mlp.pt", b"forward")
+    counters = Statistics().counters(b"mlp.pt", b"forward")
     best = float("inf")
     for _ in range(ROUNDS):
         started_s = time.perf_counter()
         for _ in range(REQUESTS):
             for step in (2, 3, 4):
-                counts.took(step, 1e-5)
-            counts.ran(1)
-            counts.answered(200, 1e-4)
+                counters.observe_step(step, 1e-5)
+            counters.observe_batch(1)
+            counters.observe_response(200, 1e-4)
         best = min(best, (time.perf_counter() - started_s) / REQUESTS)
     return best
 

@@ -69,7 +69,7 @@ def proved(method: Method, body: bytes | None = None) -> Method:
 
 def sizes(method: Method) -> dict[int, int]:
     """How many runs had several requests, by the next power of two."""
-    runs, _ = method.counts.numbers().batches
+    runs, _ = method.counters.numbers().batches
     return {size: count for size, count in zip(SIZES, runs, strict=False) if count and size > 1}
 
 

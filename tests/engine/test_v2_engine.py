@@ -74,11 +74,11 @@ def test_requests_of_all_forms_run_as_one():
         text_job,
         Job(FormCall(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
     ]
-    before = double.counts.numbers().batches
+    before = double.counters.numbers().batches
     in_a_thread(work, jobs)
     assert [job.error for job in jobs] == [None] * 5
-    assert double.counts.numbers().batches[1] - before[1] == 5
-    assert sum(double.counts.numbers().batches[0]) - sum(before[0]) == 1
+    assert double.counters.numbers().batches[1] - before[1] == 5
+    assert sum(double.counters.numbers().batches[0]) - sum(before[0]) == 1
     assert b'"value":[4.0,8.0]' in jobs[0].value
     assert jobs[1].value[json_bytes_of(call) :] == (ROW * 6).tobytes()
     assert jobs[2].value.endswith((ROW * 8).tobytes())

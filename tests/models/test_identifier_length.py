@@ -31,7 +31,7 @@ def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
     models = Models(root, Cache(1), shared=shared)
     assert len(LONGEST) == 512
     method = models.load(LONGEST, CPU).result().method("forward")
-    method.counts.answered(200, 0.1)
+    method.counters.observe_response(200, 0.1)
     assert Management(models, shared).model(LONGEST)["requests"] == 1
     for _ in range(2):
         shared.scoreboard.set_running(LONGEST)

@@ -39,7 +39,7 @@ class BareServer:
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body})
 
-    def answered(self, status: int, elapsed_s: float) -> None:
+    def observe_response(self, status: int, elapsed_s: float) -> None:
         self.refused.append(status)
 
     def protocol(self) -> Callable[[], Protocol]:

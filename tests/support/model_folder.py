@@ -13,7 +13,7 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.files import OpenFile
 from torch_serving.models.repository import Models
 from torch_serving.models.servable import Label
-from torch_serving.telemetry._counters import Counts, Statistics
+from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ class FakeServable:
         pass
 
     def method(self, name: str) -> Any:
-        return SimpleNamespace(counts=Counts())
+        return SimpleNamespace(counters=MethodCounters())
 
     def entry(self) -> dict[str, Any]:
         return {"identifier": self.identifier, "device": str(self.device)}

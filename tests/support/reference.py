@@ -32,7 +32,7 @@ WHOLE = {"int": "int64", "uint8": "uint8"} | {
 BROKEN = {"float": "float64"} | {f"float{bits}": f"float{bits}" for bits in (16, 32, 64)}
 PAIRED = {name: name for name in COMPLEX}
 ALL = WHOLE | BROKEN | PAIRED | {"bool": "bool"}
-# what a scalar of each form may call itself, and the name where it says nothing
+# what a scalar of each kind may call itself, and the name where it says nothing
 SCALARS = {
     "bool": ({"bool": "bool"}, "bool"), "int": (WHOLE, "int"), "float": (WHOLE | BROKEN, "float"),
     "complex": (WHOLE | BROKEN | PAIRED, "complex128"), "number": (ALL, None),
@@ -47,22 +47,22 @@ def read(arguments: Any, body: bytes) -> list[Any]:
         return read_named(arguments, members_of(root))
     if len(arguments) != 1:
         return read_positional(arguments, root)
-    plan = arguments[0].plan
-    if type(root) is not list or (may_be_array(plan) and len(root) > 1):
-        return [value_of(plan, root, (), False)]
-    if not may_be_array(plan):
+    spec = arguments[0].spec
+    if type(root) is not list or (may_be_array(spec) and len(root) > 1):
+        return [value_of(spec, root, (), False)]
+    if not may_be_array(spec):
         return read_positional(arguments, root)
     if not root:
-        return [value_of(plan, root, (), False)] if arguments[0].required else []
+        return [value_of(spec, root, (), False)] if arguments[0].required else []
     return first_that_fits(
-        lambda: read_positional(arguments, root), lambda: [value_of(plan, root, (), False)]
+        lambda: read_positional(arguments, root), lambda: [value_of(spec, root, (), False)]
     )
 
 
-def may_be_array(plan: Any) -> bool:
-    if plan.form in ("optional", "union"):
-        return any(may_be_array(part) for part in plan.parts)
-    return plan.form in ("list", "tuple", "any")
+def may_be_array(spec: Any) -> bool:
+    if spec.kind in ("optional", "union"):
+        return any(may_be_array(part) for part in spec.parts)
+    return spec.kind in ("list", "tuple", "any")
 
 
 def first_that_fits(*readings: Any) -> Any:
@@ -83,7 +83,7 @@ def read_positional(arguments: Any, root: Any) -> list[Any]:
     if type(root) is not list or not required <= len(root) <= len(arguments):
         raise refuse(InvalidInput, ())
     return [
-        value_of(argument.plan, value, (index,), False)
+        value_of(argument.spec, value, (index,), False)
         for index, (argument, value) in enumerate(zip(arguments, root, strict=False))
     ]
 
@@ -95,7 +95,7 @@ def read_named(arguments: Any, members: dict[str, Any]) -> list[Any]:
     values = []
     for argument in arguments:
         if argument.name in members:
-            values.append(value_of(argument.plan, members[argument.name], (argument.name,), True))
+            values.append(value_of(argument.spec, members[argument.name], (argument.name,), True))
         elif argument.required:
             raise refuse(InvalidInput, ())
         else:
@@ -103,11 +103,11 @@ def read_named(arguments: Any, members: dict[str, Any]) -> list[Any]:
     return values
 
 
-def value_of(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
-    """The value that a plan asks for; `plain`: it may stand without an envelope."""
-    if plan.form in SCALARS:
-        return read_scalar(plan.form, value, path, plain)
-    return globals()[f"read_{plan.form}"](plan, value, path, plain)
+def value_of(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    """The value that a spec asks for; `plain`: it may stand without an envelope."""
+    if spec.kind in SCALARS:
+        return read_scalar(spec.kind, value, path, plain)
+    return globals()[f"read_{spec.kind}"](spec, value, path, plain)
 
 
 def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
     return members
 
 
-def read_tensor(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
+def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
     if plain and not isinstance(value, Object):
         return Tensor(array_of(value, measure(value, path), "float32", path), "float32")
     members = opened(value, path, "tensor", "image")
@@ -144,11 +144,11 @@ def read_tensor(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Te
     return Tensor(array_of(value, shape, data_type, inside), data_type)
 
 
-def read_scalar(form: str, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
-    names, widest = SCALARS[form]
+def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    names, widest = SCALARS[kind]
     place = path
     if plain and not isinstance(value, Object):
-        data_type = names[plain_name(form, value)]
+        data_type = names[plain_name(kind, value)]
     else:
         members = opened(value, path, "scalar")
         data_type = names[scalar_name(members, names, widest, path)]
@@ -162,18 +162,18 @@ def read_scalar(form: str, value: Any, path: tuple[Any, ...], plain: bool) -> An
     elif is_container(value):
         raise refuse(InvalidInput, place, value)
     number = array_of(value, (), data_type, place).item()
-    if form in ("float", "complex"):
+    if kind in ("float", "complex"):
         if isinstance(number, int) and int(float(number)) != number:
             raise refuse(IncompatibleDtype, path)
-        return float(number) if form == "float" else complex(number)
+        return float(number) if kind == "float" else complex(number)
     return number
 
 
-def plain_name(form: str, value: Any) -> str:
-    if form == "complex" and isinstance(value, Number):
+def plain_name(kind: str, value: Any) -> str:
+    if kind == "complex" and isinstance(value, Number):
         return "float"
-    if form != "number":
-        return SCALARS[form][1]
+    if kind != "number":
+        return SCALARS[kind][1]
     if isinstance(value, bool):
         return "bool"
     whole = isinstance(value, Number) and not set(value.text) & set(".eE")
@@ -194,7 +194,7 @@ def scalar_name(
     raise refuse(InvalidInput if known else IncompatibleDtype, (*path, "data_type"))
 
 
-def read_str(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
+def read_str(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
     if plain and isinstance(value, str):
         return value
     value = opened(value, path, "string")["value"]
@@ -203,81 +203,81 @@ def read_str(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
     return value
 
 
-def read_enum(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[str, str]:
+def read_enum(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[str, str]:
     if not (plain and isinstance(value, str)):
         value, path = opened(value, path, "enum")["value"], (*path, "value")
-    if not isinstance(value, str) or value not in plan.names:
+    if not isinstance(value, str) or value not in spec.names:
         raise refuse(InvalidInput, path, value)
-    return plan.type, value
+    return spec.type, value
 
 
 def is_none(value: Any) -> bool:
     return value is None or (isinstance(value, Object) and members_of(value).get("type") == "none")
 
 
-def read_none(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> None:
+def read_none(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> None:
     if not is_none(value):
         raise refuse(InvalidInput, path)
 
 
-def read_optional(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
-    return None if is_none(value) else value_of(plan.parts[0], value, path, plain)
+def read_optional(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+    return None if is_none(value) else value_of(spec.parts[0], value, path, plain)
 
 
-def read_union(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+def read_union(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
     return first_that_fits(
-        *[lambda part=part: value_of(part, value, path, plain) for part in plan.parts]
+        *[lambda part=part: value_of(part, value, path, plain) for part in spec.parts]
     )
 
 
-def read_list(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> list[Any]:
-    if isinstance(value, Object) and plan.parts[0].form == "tensor":
+def read_list(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> list[Any]:
+    if isinstance(value, Object) and spec.parts[0].kind == "tensor":
         value, path = opened(value, path, "tensor_list")["value"], (*path, "value")
     if type(value) is not list:
         raise refuse(InvalidInput, path, value)
-    return elements_of(plan.parts[0], value, path, plain)
+    return elements_of(spec.parts[0], value, path, plain)
 
 
 def elements_of(part: Any, value: list[Any], path: tuple[Any, ...], plain: bool) -> list[Any]:
     return [value_of(part, each, (*path, i), plain) for i, each in enumerate(value)]
 
 
-def read_tuple(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[Any, ...]:
-    if plan.names and isinstance(value, Object):
+def read_tuple(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[Any, ...]:
+    if spec.names and isinstance(value, Object):
         if not plain or "type" in members_of(value):
             value, path = opened(value, path, "named_tuple")["value"], (*path, "value")
-        if not isinstance(value, Object) or members_of(value).keys() != set(plan.names):
+        if not isinstance(value, Object) or members_of(value).keys() != set(spec.names):
             raise refuse(InvalidInput, path)
         fields = members_of(value)
-        parts = zip(plan.names, plan.parts, strict=True)
+        parts = zip(spec.names, spec.parts, strict=True)
         return tuple(value_of(part, fields[name], (*path, name), plain) for name, part in parts)
-    if type(value) is not list or len(value) != len(plan.parts):
+    if type(value) is not list or len(value) != len(spec.parts):
         raise refuse(InvalidInput, path, value)
-    return tuple(value_of(plan.parts[i], v, (*path, i), plain) for i, v in enumerate(value))
+    return tuple(value_of(spec.parts[i], v, (*path, i), plain) for i, v in enumerate(value))
 
 
-def read_dict(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> dict[Any, Any]:
-    keys, values = plan.parts
+def read_dict(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> dict[Any, Any]:
+    keys, values = spec.parts
     if not plain or (isinstance(value, Object) and "type" in members_of(value)):
-        types = ["generic_dict", *(["tensor_dict"] if values.form == "tensor" else [])]
+        types = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
         members = opened(value, path, *types)
-        check_key_type(members, keys.form, path)
+        check_key_type(members, keys.kind, path)
         value, path = members["value"], (*path, "value")
     return dict_of(keys, values, value, path, plain)
 
 
-def check_key_type(members: dict[str, Any], form: str, path: tuple[Any, ...]) -> None:
+def check_key_type(members: dict[str, Any], kind: str, path: tuple[Any, ...]) -> None:
     if "key_type" not in members:
-        if form != "str":
+        if kind != "str":
             raise refuse(InvalidInput, path)
-    elif members["key_type"] != form:
+    elif members["key_type"] != kind:
         raise refuse(InvalidInput, (*path, "key_type"), members["key_type"])
 
 
 def dict_of(
     keys: Any, values: Any, value: Any, path: tuple[Any, ...], plain: bool
 ) -> dict[Any, Any]:
-    if keys.form == "str":
+    if keys.kind == "str":
         if not isinstance(value, Object):
             raise refuse(InvalidInput, path)
         members = members_of(value).items()
@@ -295,25 +295,25 @@ def dict_of(
     return result
 
 
-class Form(NamedTuple):
-    form: str
+class Spec(NamedTuple):
+    kind: str
     parts: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
 
 
-TENSORS = Form("tensor")
+TENSORS = Spec("tensor")
 SELF_SAYING = {
-    "tensor": TENSORS, "image": TENSORS, "tensor_list": Form("list", (TENSORS,)),
-    "tensor_dict": Form("dict", (Form("str"), TENSORS)), "scalar": Form("number"),
-    "string": Form("str"),
+    "tensor": TENSORS, "image": TENSORS, "tensor_list": Spec("list", (TENSORS,)),
+    "tensor_dict": Spec("dict", (Spec("str"), TENSORS)), "scalar": Spec("number"),
+    "string": Spec("str"),
 }  # fmt: skip
 
 
-def read_any(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
+def read_any(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
     if is_none(value):
         return None
     if type(value) is list:
-        return elements_of(plan, value, path, plain)
+        return elements_of(spec, value, path, plain)
     if not isinstance(value, Object) or "type" not in members_of(value):
         raise refuse(InvalidInput, path)
     members = members_of(value)
@@ -321,7 +321,7 @@ def read_any(plan: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
         keys = members.get("key_type", "str")
         if keys not in KEYS:
             raise refuse(InvalidInput, (*path, "key_type"), keys)
-        return read_dict(Form("dict", (Form(keys), plan)), value, path, plain)
+        return read_dict(Spec("dict", (Spec(keys), spec)), value, path, plain)
     if not isinstance(members["type"], str) or members["type"] not in SELF_SAYING:
         raise refuse(InvalidInput, (*path, "type"), members["type"])
     return value_of(SELF_SAYING[members["type"]], value, path, plain)

@@ -6,24 +6,32 @@ import pytest
 
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.server.ipc.shared_document import SharedDocument
-from torch_serving.telemetry._counters import CODES, ROWS, SECONDS, SIZES, STEPS, Counts, Statistics
+from torch_serving.telemetry._counters import (
+    CODES,
+    ROWS,
+    SECONDS,
+    SIZES,
+    STEPS,
+    MethodCounters,
+    Statistics,
+)
 
 
 def test_a_method_s_counters():
     statistics = Statistics()
-    counts = statistics.counts(b"a.pt", b"forward")
+    counters = statistics.counters(b"a.pt", b"forward")
     for code in (200, 200, 400, 418, -1, 10**6):
-        counts.answered(code, 0.0002)
-    counts.took(STEPS.index("forward"), 0.003)
-    counts.took(STEPS.index("forward"), 1000.0)
+        counters.observe_response(code, 0.0002)
+    counters.observe_step(STEPS.index("forward"), 0.003)
+    counters.observe_step(STEPS.index("forward"), 1000.0)
     for size in (1, 2, 3, 5000):
-        counts.ran(size)
-    counts.waited()
-    counts.loaded()
+        counters.observe_batch(size)
+    counters.count_cold_start()
+    counters.count_load()
     numbers = statistics.methods()["a.pt", "forward"]
-    assert numbers == counts.numbers()
+    assert numbers == counters.numbers()
     assert numbers.codes == {200: 2, 400: 1, 500: 3}
-    assert (numbers.loads, numbers.waits) == (1, 1)
+    assert (numbers.loads, numbers.cold_starts) == (1, 1)
     assert numbers.last_s > 0
     buckets, total = numbers.steps["forward"]
     assert buckets[SECONDS.index(0.005)] == 1
@@ -38,25 +46,25 @@ def test_a_method_s_counters():
 
 @pytest.mark.parametrize("bound", SECONDS)
 def test_a_bound_belongs_to_its_bucket(bound: float):
-    counts = Counts()
-    counts.took(0, bound)
-    buckets, _ = counts.numbers().steps["request"]
+    counters = MethodCounters()
+    counters.observe_step(0, bound)
+    buckets, _ = counters.numbers().steps["request"]
     assert buckets.index(1) == SECONDS.index(bound)
 
 
 def test_every_code_has_a_place_of_its_own():
-    counts = Counts()
+    counters = MethodCounters()
     for code in CODES:
-        counts.answered(code, 0.0)
-    assert counts.numbers().codes == dict.fromkeys(CODES, 1)
+        counters.observe_response(code, 0.0)
+    assert counters.numbers().codes == dict.fromkeys(CODES, 1)
 
 
 def test_steps_that_there_are_not():
     for step in (-1, len(STEPS)):
         with pytest.raises(IndexError):
-            Counts().took(step, 0.0)
+            MethodCounters().observe_step(step, 0.0)
     with pytest.raises(IndexError):
-        Statistics(2).enter(2)
+        Statistics(2).attach(2)
 
 
 def test_workers_are_added_up_and_their_successors_go_on():
@@ -64,11 +72,11 @@ def test_workers_are_added_up_and_their_successors_go_on():
     for worker in (0, 1, 1):
         pid = os.fork()
         if pid == 0:
-            statistics.enter(worker)
-            statistics.counts(b"b.pt", b"forward")  # another order in each
-            statistics.counts(b"a.pt", b"forward").answered(200, 1.0)
-            statistics.lanes(2, 1)
-            statistics.loaded(evicted=3)
+            statistics.attach(worker)
+            statistics.counters(b"b.pt", b"forward")  # another order in each
+            statistics.counters(b"a.pt", b"forward").observe_response(200, 1.0)
+            statistics.set_threads(2, 1)
+            statistics.count_load(evicted=3)
             os._exit(0)
         os.waitpid(pid, 0)
     numbers = statistics.methods()["a.pt", "forward"]
@@ -76,16 +84,16 @@ def test_workers_are_added_up_and_their_successors_go_on():
     assert numbers.steps["request"][1] == 3.0
     assert [worker.loads for worker in statistics.by_worker()] == [1, 2]
     assert [worker.evictions for worker in statistics.by_worker()] == [3, 6]
-    statistics.enter(1)
-    assert [worker.in_lanes for worker in statistics.by_worker()] == [1, 0]
+    statistics.attach(1)
+    assert [worker.jobs for worker in statistics.by_worker()] == [1, 0]
     assert statistics.by_worker()[1].pid == os.getpid()
 
 
 def test_memory_is_bounded_however_many_models_there_are():
     statistics = Statistics()
     for index in range(ROWS + 100):
-        statistics.counts(f"{index}.pt".encode(), b"forward").answered(200, 0.0)
-    statistics.counts(b"x" * 10_000, b"y" * 10_000).answered(400, 0.0)
+        statistics.counters(f"{index}.pt".encode(), b"forward").observe_response(200, 0.0)
+    statistics.counters(b"x" * 10_000, b"y" * 10_000).observe_response(400, 0.0)
     methods = statistics.methods()
     assert len(methods) == ROWS
     assert methods["0.pt", "forward"].codes == {200: 1}

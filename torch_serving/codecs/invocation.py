@@ -31,7 +31,7 @@ class Call:
         self.method = method
         self.pace = method.pace_of(form)
         self.batching = method.batching
-        self.counts = method.counts
+        self.counters = method.counters
         self.label = method.label
         self.name = method.name
         self.device = method.device

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.errors import ServingError
 from torch_serving.models.backends.torchscript.schema import Enums, Signature, signature_of
 
@@ -16,28 +16,28 @@ Told = dict[str, Any]
 
 def tell(signature: Signature) -> Told:
     arguments = [
-        [each.name, tell_plan(each.plan), each.required, plain(each.default)]
+        [each.name, tell_spec(each.spec), each.required, plain(each.default)]
         for each in signature.arguments
     ]
-    return {"arguments": arguments, "result": tell_plan(signature.result)}
+    return {"arguments": arguments, "result": tell_spec(signature.result)}
 
 
-def tell_plan(plan: Plan) -> list[Any]:
-    return [plan.form, plan.type, [tell_plan(part) for part in plan.parts], list(plan.names)]
+def tell_spec(spec: TypeSpec) -> list[Any]:
+    return [spec.kind, spec.type, [tell_spec(part) for part in spec.parts], list(spec.names)]
 
 
 def read(told: Told) -> Signature:
     """Undo `tell`; a default that has no JSON form is its text now."""
     arguments = [
-        Argument(name, read_plan(plan), required, default)
-        for name, plan, required, default in told["arguments"]
+        Argument(name, read_spec(spec), required, default)
+        for name, spec, required, default in told["arguments"]
     ]
-    return Signature(tuple(arguments), read_plan(told["result"]))
+    return Signature(tuple(arguments), read_spec(told["result"]))
 
 
-def read_plan(told: list[Any]) -> Plan:
-    form, type_, parts, names = told
-    return Plan(form, type_, *map(read_plan, parts), names=tuple(names))
+def read_spec(told: list[Any]) -> TypeSpec:
+    kind, type_, parts, names = told
+    return TypeSpec(kind, type_, *map(read_spec, parts), names=tuple(names))
 
 
 def plain(default: Any) -> Any:

@@ -101,7 +101,7 @@ class Engine:
     def start(self) -> None:
         """Start the lanes, and divide the cores among them."""
         torch.set_num_threads(self.intra_op_threads)
-        self._statistics.lanes(self.lanes, 0)
+        self._statistics.set_threads(self.lanes, 0)
         for thread in self._threads:
             thread.start()
 
@@ -159,13 +159,13 @@ class Engine:
     def _put(self, job: Job) -> None:
         """Give a job to the lanes, or refuse it if too many wait there."""
         if self._in_lanes >= self.lanes + self._limits.queue:
-            self._statistics.rejected()
+            self._statistics.count_rejected()
             job.error = Overloaded(f"{self._limits.queue} requests wait already")
             # later: whoever began with it is not ready for the outcome
             asyncio.get_running_loop().call_soon(tell, job)
             return
         self._in_lanes += 1
-        self._statistics.lanes(self.lanes, self._in_lanes)
+        self._statistics.set_threads(self.lanes, self._in_lanes)
         job.put_s = time.perf_counter()
         limit_s = self._limits.request_timeout_s
         loop = asyncio.get_running_loop()
@@ -227,7 +227,7 @@ class Engine:
         now_s = time.perf_counter()
         oldest_s = now_s - self._limits.queue_timeout_s
         for job in jobs:
-            job.method.counts.took(QUEUE, now_s - job.put_s)
+            job.method.counters.observe_step(QUEUE, now_s - job.put_s)
             if job.steps is not None:
                 job.steps.append((QUEUE, job.put_s, now_s))
             if job.future is not None and job.future.done():  # nobody waits for it any more
@@ -264,7 +264,7 @@ class Engine:
             if job.timer is not None:
                 job.timer.cancel()
             tell(job)
-        self._statistics.lanes(self.lanes, self._in_lanes)
+        self._statistics.set_threads(self.lanes, self._in_lanes)
 
 
 def use_streams_of_its_own() -> None:

@@ -117,7 +117,7 @@ def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
         if job.inputs is not None:
             job.method.pace.record(job.body_bytes, job.inputs, job.elapsed_s)
             if not job.is_shared:
-                job.method.counts.ran(1)
+                job.method.counters.observe_batch(1)
 
 
 def take(step: Step, jobs: Iterable[Job]) -> None:
@@ -130,7 +130,7 @@ def take(step: Step, jobs: Iterable[Job]) -> None:
                 job.error = error if isinstance(error, ServingError) else of_device(error) or error
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
-            job.method.counts.took(step.number, now - before)
+            job.method.counters.observe_step(step.number, now - before)
             if job.steps is not None:
                 job.steps.append((step.number, before, now))
 
@@ -171,10 +171,10 @@ def run_together(batching: Batching, jobs: list[Job]) -> bool:
         job.value = part
         job.elapsed_s += share_s
         job.is_shared = True
-        job.method.counts.took(RUN.number, share_s)
+        job.method.counters.observe_step(RUN.number, share_s)
         if job.steps is not None:
             job.steps.append((RUN.number, started_s, time.perf_counter()))
-    jobs[0].method.counts.ran(len(jobs))
+    jobs[0].method.counters.observe_batch(len(jobs))
     return True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import falcon.asgi
 
 from torch_serving.http.request_body import Body, check_length, check_whole, coding_of, decoded
-from torch_serving.telemetry._counters import Counts
+from torch_serving.telemetry._counters import MethodCounters
 
 
 class Disconnected(Exception):
@@ -23,9 +23,9 @@ class Request(falcon.asgi.Request):
         self._next_event = receive
         self._event = first_event
 
-    def count_in(self, counts: Counts) -> None:
+    def count_in(self, counters: MethodCounters) -> None:
         """Tell the protocol where the answer is counted, and how long it took."""
-        self.scope["torch_serving.counts"] = counts
+        self.scope["torch_serving.counters"] = counters
 
     async def read_body(self, limit_bytes: int, may_be_empty: bool = False) -> Body:
         """Return the body, unpacked. Raises BodyTooLarge before much more than the limit is read,

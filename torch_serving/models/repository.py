@@ -179,7 +179,7 @@ class Models:
     def publish(self) -> None:
         """Tell all workers what is loaded here."""
         held = self.cache.values()
-        self._statistics.holds(len(held), sum(each.bytes() for each in held))
+        self._statistics.set_cache(len(held), sum(each.bytes() for each in held))
         self._loaded_models.publish([each.entry() for each in held])
 
     def file_facts(self, name: str) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Models:
             try:
                 servable = self._load_file(model, device, identity)
             except BaseException as error:
-                self._statistics.load_failed()
+                self._statistics.count_failed_load()
                 if held is None or not isinstance(error, InvalidServable):
                     raise
                 self._keep(held, identity, error.detail)
@@ -249,8 +249,8 @@ class Models:
         # what it evicts is freed here, off any request
         evicted = self.cache.put(key, servable, servable.bytes(), group_of(servable.device))
         self._own_device.cache_clear()  # its settings may have changed, too
-        self._statistics.loaded(len(evicted))
-        servable.method("forward").counts.loaded()
+        self._statistics.count_load(len(evicted))
+        servable.method("forward").counters.count_load()
         self.publish()
 
     def _keep(self, servable: Servable, identity: FileStat, problem: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.arrays import array_of, from_array_to, from_bfloat16_to
-from torch_serving.codecs.json._decoder import Decoder, Makers
+from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import tell_methods
@@ -28,7 +28,7 @@ from torch_serving.errors import (
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.schema import Enums, signature_of
 from torch_serving.models.files import FileStat
-from torch_serving.telemetry._counters import Counts, Statistics
+from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 Headers = tuple[tuple[str, str], ...]
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
@@ -98,7 +98,7 @@ class Servable:
         if method is None:
             method = self.apart(name)
             if self._statistics is not None:
-                method.counts = self._statistics.counts(self.label.board_name, name.encode())
+                method.counters = self._statistics.counters(self.label.board_name, name.encode())
             self._methods[name] = method
         return method
 
@@ -114,7 +114,7 @@ class Servable:
         """Count its requests there from now on."""
         self._statistics = statistics
         for name, method in list(self._methods.items()):
-            method.counts = statistics.counts(self.label.board_name, name.encode())
+            method.counters = statistics.counters(self.label.board_name, name.encode())
 
     def bytes(self) -> int:
         """What its weights take on its device; reckoned once, as each load asks for all models."""
@@ -154,7 +154,7 @@ class Method:
     def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
         self.signature = signature_of(method.schema, enums)
         self.pace = Pace(is_bounded(method))
-        self.counts = Counts()
+        self.counters = MethodCounters()
         self.label = servable.label
         self.weights_dtype = servable.weights_dtype()
         self.name = servable.name
@@ -163,7 +163,7 @@ class Method:
         self.batching = Batching(servable.name, settings.max_batch) if settings.batch else None
         self._method = method
         self._paces: dict[str, Pace] = {}
-        make = Makers(
+        make = ValueFactory(
             tensor=from_array_to(servable.device),
             bfloat16=from_bfloat16_to(servable.device),
             device=device_value,

@@ -129,7 +129,7 @@ def uvicorn_server(
     settings = ProtocolSettings(
         tracing.wrapped(application) if tracing else application,
         access_log,
-        worker.shared.statistics.refused,
+        worker.shared.statistics.unmatched,
         config.max_body_bytes,
         config.header_timeout_s,
         config.body_timeout_s,

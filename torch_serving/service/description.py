@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import plain
 from torch_serving.engine.batcher import Batching
 from torch_serving.engine.steps import Job, work
@@ -39,7 +39,7 @@ def describe(servable: Servable) -> dict[str, Any]:
 def describe_method(servable: Servable, name: str) -> dict[str, Any]:
     method = servable.method(name)
     arguments = [
-        {"name": argument.name, "type": argument.plan.type, "required": argument.required}
+        {"name": argument.name, "type": argument.spec.type, "required": argument.required}
         | ({} if argument.required else {"default": plain(argument.default)})
         for argument in method.signature.arguments
     ]
@@ -58,14 +58,14 @@ def describe_batching(batching: Batching) -> dict[str, Any]:
 
 def example_of(servable: Servable, method: Method) -> dict[str, Any]:
     """A request by name that works, found by trying; else one with … for its tensors."""
-    plans = {
-        argument.name: argument.plan for argument in method.signature.arguments if argument.required
+    specs = {
+        argument.name: argument.spec for argument in method.signature.arguments if argument.required
     }
-    tensors = sum(count_tensors(plan) for plan in plans.values())
+    tensors = sum(count_tensors(spec) for spec in specs.values())
     stop_s = time.monotonic() + MAX_TRIAL_S
     for tries in itertools.islice(choices(servable.module, tensors), MAX_TRIES):
         remaining = iter(tries)
-        body = {name: example_value(plan, remaining) for name, plan in plans.items()}
+        body = {name: example_value(spec, remaining) for name, spec in specs.items()}
         job = Job(method, json.dumps(body).encode())
         work((job,))
         if job.error is None:
@@ -73,17 +73,17 @@ def example_of(servable: Servable, method: Method) -> dict[str, Any]:
         if time.monotonic() > stop_s:
             break
     unknown = iter([UNKNOWN] * tensors)
-    body = {name: example_value(plan, unknown) for name, plan in plans.items()}
+    body = {name: example_value(spec, unknown) for name, spec in specs.items()}
     return {"example": body, "note": UNKNOWN_SHAPES}
 
 
-def count_tensors(plan: Plan) -> int:
-    """How many tensors the example of a plan holds."""
-    if plan.form in ("tensor", "any"):
+def count_tensors(spec: TypeSpec) -> int:
+    """How many tensors the example of a spec holds."""
+    if spec.kind in ("tensor", "any"):
         return 1
-    if plan.form == "optional":
+    if spec.kind == "optional":
         return 0
-    parts = plan.parts[:1] if plan.form == "union" else plan.parts
+    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
     return sum(count_tensors(part) for part in parts)
 
 
@@ -126,18 +126,18 @@ EXAMPLES = {
 }  # fmt: skip
 
 
-def example_value(plan: Plan, tensors: Iterator[Any]) -> Any:
-    """A value for a plan in plain JSON, its tensors taken from `tensors`."""
-    if plan.form in ("tensor", "any"):
+def example_value(spec: TypeSpec, tensors: Iterator[Any]) -> Any:
+    """A value for a spec in plain JSON, its tensors taken from `tensors`."""
+    if spec.kind in ("tensor", "any"):
         return next(tensors)
-    if plan.form == "enum":
-        return plan.names[0]
-    if plan.form in EXAMPLES:
-        return EXAMPLES[plan.form]
-    parts = plan.parts[:1] if plan.form == "union" else plan.parts
+    if spec.kind == "enum":
+        return spec.names[0]
+    if spec.kind in EXAMPLES:
+        return EXAMPLES[spec.kind]
+    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
     values = [example_value(part, tensors) for part in parts]
-    if plan.form == "union":
+    if spec.kind == "union":
         return values[0]
-    if plan.form == "dict":
-        return {"key": values[1]} if plan.parts[0].form == "str" else [values]
-    return dict(zip(plan.names, values, strict=True)) if plan.names else values
+    if spec.kind == "dict":
+        return {"key": values[1]} if spec.parts[0].kind == "str" else [values]
+    return dict(zip(spec.names, values, strict=True)) if spec.names else values

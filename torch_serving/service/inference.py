@@ -51,7 +51,7 @@ class Inference:
         """Return a method of a model that is not loaded. Raises the same."""
         device = self._models.device_for(identifier, self._devices, device)
         servable = await loaded(self._models.load(identifier, device))
-        servable.method("forward").counts.waited()
+        servable.method("forward").counters.count_cold_start()
         return servable.method(name)
 
     def submit(

@@ -94,7 +94,7 @@ class Management:
         left_s = self._shared.quarantine.remaining_s(name)
         state = "loaded" if held else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
-        waits = sum(each.waits for each in numbers)
+        waits = sum(each.cold_starts for each in numbers)
         last_s = max((each.last_s for each in numbers), default=0.0)
         entry = {
             "identifier": name,

@@ -78,7 +78,7 @@ def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]
         for code, count in numbers.codes.items():
             requests.add_metric([model, method, str(code)], count)
         if method:
-            waits.add_metric([model, method], numbers.waits)
+            waits.add_metric([model, method], numbers.cold_starts)
         if numbers.loads:
             loads.add_metric([model], numbers.loads)
     yield from (requests, waits, loads)
@@ -148,9 +148,9 @@ def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
 
 def values_of(numbers: WorkerNumbers) -> dict[str, float]:
     return {
-        "lanes": numbers.lanes,
-        "lanes_busy": min(numbers.lanes, numbers.in_lanes),
-        "queue_length": max(0, numbers.in_lanes - numbers.lanes),
+        "lanes": numbers.threads,
+        "lanes_busy": min(numbers.threads, numbers.jobs),
+        "queue_length": max(0, numbers.jobs - numbers.threads),
         "cache_models": numbers.models,
         "cache_bytes": numbers.bytes,
         "resident_memory_bytes": resident_bytes(numbers.pid),

@@ -42,7 +42,7 @@ def main() -> None:
     http: Any = "httptools"
     if ours:
         keep_freed_memory()
-        refused = Statistics().refused
+        refused = Statistics().unmatched
         settings = Settings(app, None, refused, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
         http = functools.partial(Protocol, settings)
     uvicorn.run(

@@ -460,17 +460,17 @@ cdef class Protocol:
         """Count an answer, and log it."""
         cdef double elapsed_s = 0.0
         method = url = request_id = "-"  # nobody knows what it wanted
-        counts = None
+        counters = None
         if exchange is not None:
             elapsed_s = perf_counter() - exchange.started_s
             if exchange.fast_task is not None:
-                counts = exchange.fast_task.counts
+                counters = exchange.fast_task.counters
             else:
-                counts = exchange.scope.get("torch_serving.counts")
-        if counts is not None:
-            counts.answered(status, elapsed_s)
+                counters = exchange.scope.get("torch_serving.counters")
+        if counters is not None:
+            counters.observe_response(status, elapsed_s)
         elif status >= 400:
-            self.settings.refused.answered(status, elapsed_s)
+            self.settings.refused.observe_response(status, elapsed_s)
         if self.settings.log is not None:
             if exchange is not None:
                 method, url = exchange.scope["method"], exchange.url.decode("latin-1")

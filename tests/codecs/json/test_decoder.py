@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from tests.support.gil import lets_others_run
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import InvalidInput, InvalidJson
 
-TENSOR = Plan("tensor", "Tensor")
-INT = Plan("int", "int")
-FLOAT = Plan("float", "float")
-BOOL = Plan("bool", "bool")
-STR = Plan("str", "str")
-TENSORS = Plan("list", "List[Tensor]", TENSOR)
-TABLE = Plan("list", "List[List[Tensor]]", TENSORS)
-LONE = Plan("tuple", "Tuple[int]", INT)
-INTS = Plan("list", "List[int]", INT)
-PAIR = Plan("tuple", "Tuple[int, str]", INT, STR)
-TENSOR_DICT = Plan("dict", "Dict[str, Tensor]", Plan("str", "str"), TENSOR)
-INT_DICT = Plan("dict", "Dict[str, int]", Plan("str", "str"), INT)
+TENSOR = TypeSpec("tensor", "Tensor")
+INT = TypeSpec("int", "int")
+FLOAT = TypeSpec("float", "float")
+BOOL = TypeSpec("bool", "bool")
+STR = TypeSpec("str", "str")
+TENSORS = TypeSpec("list", "List[Tensor]", TENSOR)
+TABLE = TypeSpec("list", "List[List[Tensor]]", TENSORS)
+LONE = TypeSpec("tuple", "Tuple[int]", INT)
+INTS = TypeSpec("list", "List[int]", INT)
+PAIR = TypeSpec("tuple", "Tuple[int, str]", INT, STR)
+TENSOR_DICT = TypeSpec("dict", "Dict[str, Tensor]", TypeSpec("str", "str"), TENSOR)
+INT_DICT = TypeSpec("dict", "Dict[str, int]", TypeSpec("str", "str"), INT)
 
 ONE = '{"type": "tensor", "value": [1]}'
 TWO = '{"type": "tensor", "value": [2]}'
@@ -28,14 +28,14 @@ THREE = '{"type": "scalar", "value": 3}'
 WORD = '{"type": "string", "value": "word"}'
 
 
-def decoder(*plans, required=None):
-    required = len(plans) if required is None else required
-    arguments = [Argument("abc"[i], plan, i < required) for i, plan in enumerate(plans)]
+def decoder(*specs, required=None):
+    required = len(specs) if required is None else required
+    arguments = [Argument("abc"[i], spec, i < required) for i, spec in enumerate(specs)]
     return Decoder(arguments, lambda array: array)
 
 
-def decode(body, *plans, required=None):
-    return decoder(*plans, required=required).decode(body.encode())
+def decode(body, *specs, required=None):
+    return decoder(*specs, required=required).decode(body.encode())
 
 
 def plain(value):
@@ -48,7 +48,7 @@ def plain(value):
 
 
 @pytest.mark.parametrize(
-    ("plan", "body", "expected"),
+    ("spec", "body", "expected"),
     [
         (TENSOR, '{"type":"tensor","shape":[1,2],"value":[1,2]}', [[1.0, 2.0]]),
         (TENSOR, '{"value":[1,2],"shape":[2,1],"type":"tensor"}', [[1.0], [2.0]]),
@@ -88,15 +88,15 @@ def plain(value):
         (INT_DICT, '{"type":"generic_dict","value":{}}', {}),
     ],
 )
-def test_envelopes(plan, body, expected):
-    assert plain(decode(body, plan)) == [expected]
-    assert plain(decode(f"[{body}]", plan)) == [expected]
-    assert plain(decode(f"[{body},{WORD}]", plan, STR)) == [expected, "word"]
+def test_envelopes(spec, body, expected):
+    assert plain(decode(body, spec)) == [expected]
+    assert plain(decode(f"[{body}]", spec)) == [expected]
+    assert plain(decode(f"[{body},{WORD}]", spec, STR)) == [expected, "word"]
 
 
 def test_scalars_have_the_types_of_python():
-    for plan, value, type_ in [(INT, "1", int), (FLOAT, "1", float), (BOOL, "1", bool)]:
-        [scalar] = decode(f'{{"type":"scalar","value":{value}}}', plan)
+    for spec, value, type_ in [(INT, "1", int), (FLOAT, "1", float), (BOOL, "1", bool)]:
+        [scalar] = decode(f'{{"type":"scalar","value":{value}}}', spec)
         assert type(scalar) is type_
 
 
@@ -174,7 +174,7 @@ def test_from_array_may_decode_another_body():
 
 
 @pytest.mark.parametrize(
-    ("plans", "required", "body", "expected"),
+    ("specs", "required", "body", "expected"),
     [
         ([], 0, "[]", []),
         ([INT, STR], 2, f"[{THREE},{WORD}]", [3, "word"]),
@@ -188,12 +188,12 @@ def test_from_array_may_decode_another_body():
         ([INTS, INT], 1, "[[]]", [[]]),
     ],
 )
-def test_arguments_with_defaults_may_be_left_out(plans, required, body, expected):
-    assert decode(body, *plans, required=required) == expected
+def test_arguments_with_defaults_may_be_left_out(specs, required, body, expected):
+    assert decode(body, *specs, required=required) == expected
 
 
 @pytest.mark.parametrize(
-    ("plan", "body", "expected"),
+    ("spec", "body", "expected"),
     [
         (TENSORS, f"[{ONE}]", [[1.0]]),
         (TENSORS, f"[[{ONE}]]", [[1.0]]),
@@ -210,13 +210,13 @@ def test_arguments_with_defaults_may_be_left_out(plans, required, body, expected
         (PAIR, f"[[{THREE},{WORD}]]", (3, "word")),
         (LONE, f"[{THREE}]", (3,)),
         (LONE, f"[[{THREE}]]", (3,)),
-        (Plan("tuple", "Tuple[Tuple[int]]", LONE), f"[[{THREE}]]", ((3,),)),
-        (Plan("tuple", "Tuple[()]"), "[]", ()),
-        (Plan("tuple", "Tuple[()]"), "[[]]", ()),
+        (TypeSpec("tuple", "Tuple[Tuple[int]]", LONE), f"[[{THREE}]]", ((3,),)),
+        (TypeSpec("tuple", "Tuple[()]"), "[]", ()),
+        (TypeSpec("tuple", "Tuple[()]"), "[[]]", ()),
     ],
 )
-def test_the_outer_array_of_a_lone_sequence_is_optional(plan, body, expected):
-    assert plain(decode(body, plan)) == [expected]
+def test_the_outer_array_of_a_lone_sequence_is_optional(spec, body, expected):
+    assert plain(decode(body, spec)) == [expected]
 
 
 def test_from_array_sees_no_array_of_the_reading_that_does_not_fit():
@@ -266,14 +266,14 @@ def test_nothing_behind_the_last_byte_is_read(text, size, came):
 
 
 def test_plans_and_arguments_tell_what_they_are():
-    assert (PAIR.form, PAIR.type, PAIR.parts) == ("tuple", "Tuple[int, str]", (INT, STR))
+    assert (PAIR.kind, PAIR.type, PAIR.parts) == ("tuple", "Tuple[int, str]", (INT, STR))
     argument = Argument("n", INT, required=False)
-    assert (argument.name, argument.plan, argument.required) == ("n", INT, False)
+    assert (argument.name, argument.spec, argument.required) == ("n", INT, False)
     assert Argument("n", INT).required
     with pytest.raises(KeyError):
-        Plan("set", "Set[int]")
+        TypeSpec("set", "Set[int]")
     with pytest.raises(TypeError):
-        Plan("list", "List[int]", "int")
+        TypeSpec("list", "List[int]", "int")
     with pytest.raises(TypeError):
         Decoder(["a"], lambda array: array)
 

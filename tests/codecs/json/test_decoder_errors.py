@@ -1,24 +1,24 @@
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import (
     IncompatibleDtype,
     IncompatibleShape,
     InvalidInput,
 )
 
-TENSOR = Plan("tensor", "Tensor")
-INT = Plan("int", "int")
-FLOAT = Plan("float", "float")
-BOOL = Plan("bool", "bool")
-STR = Plan("str", "str")
-TENSORS = Plan("list", "List[Tensor]", TENSOR)
-TABLE = Plan("list", "List[List[Tensor]]", TENSORS)
-INTS = Plan("list", "List[int]", INT)
-PAIR = Plan("tuple", "Tuple[int, str]", INT, STR)
-TENSOR_DICT = Plan("dict", "Dict[str, Tensor]", Plan("str", "str"), TENSOR)
-INT_DICT = Plan("dict", "Dict[str, int]", Plan("str", "str"), INT)
-NESTED = Plan("dict", "Dict[str, List[Tensor]]", Plan("str", "str"), TENSORS)
+TENSOR = TypeSpec("tensor", "Tensor")
+INT = TypeSpec("int", "int")
+FLOAT = TypeSpec("float", "float")
+BOOL = TypeSpec("bool", "bool")
+STR = TypeSpec("str", "str")
+TENSORS = TypeSpec("list", "List[Tensor]", TENSOR)
+TABLE = TypeSpec("list", "List[List[Tensor]]", TENSORS)
+INTS = TypeSpec("list", "List[int]", INT)
+PAIR = TypeSpec("tuple", "Tuple[int, str]", INT, STR)
+TENSOR_DICT = TypeSpec("dict", "Dict[str, Tensor]", TypeSpec("str", "str"), TENSOR)
+INT_DICT = TypeSpec("dict", "Dict[str, int]", TypeSpec("str", "str"), INT)
+NESTED = TypeSpec("dict", "Dict[str, List[Tensor]]", TypeSpec("str", "str"), TENSORS)
 
 ONE = '{"type":"tensor","value":[1]}'
 THREE = '{"type":"scalar","value":3}'
@@ -28,10 +28,10 @@ RAGGED = '{"type":"tensor","value":[[1],[2,3]]}'
 MIXED = '{"type":"tensor","value":[[1,2],[3,"4"]]}'
 
 
-def refusal(body, error, *plans, required=None):
+def refusal(body, error, *specs, required=None):
     """The detail of the error that a body is refused with."""
-    required = len(plans) if required is None else required
-    arguments = [Argument("abc"[i], plan, i < required) for i, plan in enumerate(plans)]
+    required = len(specs) if required is None else required
+    arguments = [Argument("abc"[i], spec, i < required) for i, spec in enumerate(specs)]
     with pytest.raises(error) as caught:
         Decoder(arguments, lambda array: array).decode(
             body if isinstance(body, bytes) else body.encode()
@@ -73,7 +73,7 @@ def test_tensors_that_do_not_fit(members, error, start):
 
 
 @pytest.mark.parametrize(
-    ("plan", "members", "error", "start"),
+    ("spec", "members", "error", "start"),
     [
         (INT, "", InvalidInput, "the body: the key `value` is missing"),
         (INT, ',"value":[3]', InvalidInput, "/value: expected a single number, got an array of 1"),
@@ -98,14 +98,14 @@ def test_tensors_that_do_not_fit(members, error, start):
         (BOOL, ',"value":"true"', IncompatibleDtype, "/value: expected a number that fits bool"),
     ],
 )
-def test_scalars_that_do_not_fit(plan, members, error, start):
-    detail = refusal(f'{{"type":"scalar"{members}}}', error, plan)
+def test_scalars_that_do_not_fit(spec, members, error, start):
+    detail = refusal(f'{{"type":"scalar"{members}}}', error, spec)
     assert detail.startswith(start)
-    assert detail.endswith(f" (argument `a`: {plan.type})")
+    assert detail.endswith(f" (argument `a`: {spec.type})")
 
 
 @pytest.mark.parametrize(
-    ("plan", "body", "start"),
+    ("spec", "body", "start"),
     [
         (TENSOR, "3", "the body: expected an envelope"),
         (TENSOR, '"tensor"', "the body: expected an envelope"),
@@ -160,10 +160,10 @@ def test_scalars_that_do_not_fit(plan, members, error, start):
         (INT_DICT, '{"type":"generic_dict","value":{"k":3}}', "/value/k: expected an envelope"),
     ],
 )
-def test_other_values_that_do_not_fit(plan, body, start):
-    detail = refusal(body, InvalidInput, plan)
+def test_other_values_that_do_not_fit(spec, body, start):
+    detail = refusal(body, InvalidInput, spec)
     assert detail.startswith(start)
-    assert detail.endswith(f" (argument `a`: {plan.type})")
+    assert detail.endswith(f" (argument `a`: {spec.type})")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_the_place_of_a_number_among_many(count, data_type):
 
 
 @pytest.mark.parametrize(
-    ("plans", "required", "body", "expected"),
+    ("specs", "required", "body", "expected"),
     [
         ([], 0, "[1]", "the body: expected 0 arguments (), got 1"),
         ([], 0, "3", "the body: expected an array of 0 arguments (), got the number 3"),
@@ -209,12 +209,12 @@ def test_the_place_of_a_number_among_many(count, data_type):
         ([INTS, INT], 2, f"[{THREE}]", "the body: expected 2 arguments (a: List[int], b: int)"),
     ],
 )
-def test_the_number_of_arguments(plans, required, body, expected):
-    assert refusal(body, InvalidInput, *plans, required=required).startswith(expected)
+def test_the_number_of_arguments(specs, required, body, expected):
+    assert refusal(body, InvalidInput, *specs, required=required).startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("plan", "body", "error", "start"),
+    ("spec", "body", "error", "start"),
     [
         (TENSORS, f"[[{ONE},{THREE}]]", InvalidInput, '/0/1/type: expected "tensor"'),
         (TENSORS, f"[{THREE}]", InvalidInput, "/0/type: expected"),
@@ -225,12 +225,12 @@ def test_the_number_of_arguments(plans, required, body, expected):
         (PAIR, f"[[{THREE},{THREE}]]", InvalidInput, '/0/1/type: expected "string"'),
     ],
 )
-def test_of_two_readings_the_one_that_went_further_is_told(plan, body, error, start):
-    assert refusal(body, error, plan).startswith(start)
+def test_of_two_readings_the_one_that_went_further_is_told(spec, body, error, start):
+    assert refusal(body, error, spec).startswith(start)
 
 
 @pytest.mark.parametrize(
-    ("plans", "body", "start"),
+    ("specs", "body", "start"),
     [
         ([], '{"a":1}', "/a: unknown argument; expected 0 arguments ()"),
         ([INT], "{}", "the body: argument `a`: int is missing"),
@@ -240,8 +240,8 @@ def test_of_two_readings_the_one_that_went_further_is_told(plan, body, error, st
         ([STR], '{"a":3}', '/a: expected an envelope {"type": "string", ...} for str, got the'),
     ],
 )
-def test_arguments_by_name_that_do_not_fit(plans, body, start):
-    assert refusal(body, InvalidInput, *plans).startswith(start)
+def test_arguments_by_name_that_do_not_fit(specs, body, start):
+    assert refusal(body, InvalidInput, *specs).startswith(start)
 
 
 def test_no_arguments_have_a_name_form_too():

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Makers, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.errors import IncompatibleDtype, InvalidJson
 
 CORPORA = os.environ.get("TORCH_SERVING_CORPORA")
@@ -39,9 +39,9 @@ def widened(array):
     return (array.astype(np.uint32) << 16).view(np.float32)
 
 
-MAKERS = Makers(lambda array: array, bfloat16=widened)
-TENSORS = Decoder([Argument("x", Plan("tensor", "Tensor"))], MAKERS)
-FLOATS = Decoder([Argument("x", Plan("float", "float"))], None)
+FACTORY = ValueFactory(lambda array: array, bfloat16=widened)
+TENSORS = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], FACTORY)
+FLOATS = Decoder([Argument("x", TypeSpec("float", "float"))], None)
 
 # significant bits, smallest exponent of a normal number, and the integer of the same size
 FORMATS = {

@@ -1,12 +1,12 @@
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import IncompatibleDtype
 
-TENSORS = Decoder([Argument("x", Plan("tensor", "Tensor"))], lambda array: array)
-INTS = Decoder([Argument("x", Plan("int", "int"))], None)
-FLOATS = Decoder([Argument("x", Plan("float", "float"))], None)
-BOOLS = Decoder([Argument("x", Plan("bool", "bool"))], None)
+TENSORS = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
+INTS = Decoder([Argument("x", TypeSpec("int", "int"))], None)
+FLOATS = Decoder([Argument("x", TypeSpec("float", "float"))], None)
+BOOLS = Decoder([Argument("x", TypeSpec("bool", "bool"))], None)
 
 RANGES = {
     "bool": (0, 1),

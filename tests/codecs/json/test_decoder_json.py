@@ -1,21 +1,21 @@
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import EmptyBody, InvalidJson
 
-TENSOR = Plan("tensor", "Tensor")
-INT = Plan("int", "int")
-TENSORS = Plan("list", "List[Tensor]", TENSOR)
-TABLE = Plan("list", "List[List[Tensor]]", TENSORS)
-INTS = Plan("list", "List[int]", INT)
-INT_DICT = Plan("dict", "Dict[str, int]", Plan("str", "str"), INT)
+TENSOR = TypeSpec("tensor", "Tensor")
+INT = TypeSpec("int", "int")
+TENSORS = TypeSpec("list", "List[Tensor]", TENSOR)
+TABLE = TypeSpec("list", "List[List[Tensor]]", TENSORS)
+INTS = TypeSpec("list", "List[int]", INT)
+INT_DICT = TypeSpec("dict", "Dict[str, int]", TypeSpec("str", "str"), INT)
 
 THREE = '{"type":"scalar","value":3}'
 
 
-def refusal(body, error, *plans):
+def refusal(body, error, *specs):
     """The detail of the error that a body is refused with."""
-    arguments = [Argument("abc"[i], plan) for i, plan in enumerate(plans)]
+    arguments = [Argument("abc"[i], spec) for i, spec in enumerate(specs)]
     with pytest.raises(error) as caught:
         Decoder(arguments, lambda array: array).decode(
             body if isinstance(body, bytes) else body.encode()
@@ -41,15 +41,15 @@ def refusal(body, error, *plans):
     ],
 )
 @pytest.mark.parametrize(
-    ("plan", "around"), [(TENSOR, "%s"), (TENSOR, "[%s]"), (TENSORS, "[%s]"), (TABLE, "[[%s]]")]
+    ("spec", "around"), [(TENSOR, "%s"), (TENSOR, "[%s]"), (TENSORS, "[%s]"), (TABLE, "[[%s]]")]
 )
-def test_a_key_may_stand_once_in_an_envelope(envelope, plan, around):
-    detail = refusal(around % envelope, InvalidJson, plan)
+def test_a_key_may_stand_once_in_an_envelope(envelope, spec, around):
+    detail = refusal(around % envelope, InvalidJson, spec)
     assert detail.endswith(": a key stands twice in one object")
 
 
 @pytest.mark.parametrize(
-    ("plan", "body", "offset"),
+    ("spec", "body", "offset"),
     [
         (TENSORS, '[[{"type":"tensor","type":"tensor","value":[1]}]]', 19),
         (TENSORS, '[[{"type":"tensor","value":[1],"x":1,"x":1}]]', 37),
@@ -57,8 +57,8 @@ def test_a_key_may_stand_once_in_an_envelope(envelope, plan, around):
         (TABLE, '[[[{"type":"tensor","value":[1],"value":[1]}]]]', 32),
     ],
 )
-def test_a_key_that_stands_twice_is_told_of_both_readings(plan, body, offset):
-    assert refusal(body, InvalidJson, plan) == f"byte {offset}: a key stands twice in one object"
+def test_a_key_that_stands_twice_is_told_of_both_readings(spec, body, offset):
+    assert refusal(body, InvalidJson, spec) == f"byte {offset}: a key stands twice in one object"
 
 
 @pytest.mark.parametrize(

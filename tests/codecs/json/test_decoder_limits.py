@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import (
     IncompatibleDtype,
     IncompatibleShape,
@@ -10,9 +10,9 @@ from torch_serving.errors import (
     InvalidJson,
 )
 
-TENSOR = Plan("tensor", "Tensor")
+TENSOR = TypeSpec("tensor", "Tensor")
 TENSORS = Decoder([Argument("x", TENSOR)], lambda array: array)
-STRINGS = Decoder([Argument("x", Plan("str", "str"))], None)
+STRINGS = Decoder([Argument("x", TypeSpec("str", "str"))], None)
 NOTHING = Decoder([], None)
 
 
@@ -160,7 +160,7 @@ def members(count, value=b"0"):
 def test_objects_have_up_to_100000_members():
     one = b'{"type":"tensor","value":[1]}'
     dicts = Decoder(
-        [Argument("x", Plan("dict", "Dict[str, Tensor]", Plan("str", "str"), TENSOR))],
+        [Argument("x", TypeSpec("dict", "Dict[str, Tensor]", TypeSpec("str", "str"), TENSOR))],
         lambda array: 1,
     )
     [values] = dicts.decode(b'{"type":"generic_dict","value":{%b}}' % members(100_000, one))
@@ -196,8 +196,10 @@ def test_fractions_of_a_million_digits():
     assert TENSORS.decode(body)[0].tolist() == [1 / 3]
 
 
-UNION = Plan("union", "Union[int, str]", Plan("int", "int"), Plan("str", "str"))
-NESTED = Plan("union", "Union[List[...], str]", Plan("list", "List[...]", UNION), UNION.parts[1])
+UNION = TypeSpec("union", "Union[int, str]", TypeSpec("int", "int"), TypeSpec("str", "str"))
+NESTED = TypeSpec(
+    "union", "Union[List[...], str]", TypeSpec("list", "List[...]", UNION), UNION.parts[1]
+)
 TEXT = {"type": "string", "value": "a"}
 
 
@@ -210,10 +212,10 @@ TEXT = {"type": "string", "value": "a"}
         (NESTED, [TEXT, {"type": "string"}], '/0/50000/1/type: expected "scalar" for int'),
     ],
 )
-def test_unions_in_long_lists(element: Plan, last: object, detail: str):
+def test_unions_in_long_lists(element: TypeSpec, last: object, detail: str):
     """Each element is tried as several types; to tell what is wrong with a try takes a walk over
     all elements before it."""
-    decoder = Decoder([Argument("x", Plan("list", "List[Union]", element))], None)
+    decoder = Decoder([Argument("x", TypeSpec("list", "List[Union]", element))], None)
     texts = [TEXT] * 50_000
     assert decoder.decode(json.dumps([texts]).encode()) == [["a"] * 50_000]
     refusal = refuse(decoder, json.dumps([[*texts, last]]).encode(), InvalidInput)

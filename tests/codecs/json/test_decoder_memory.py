@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import ClientError, IncompatibleShape
 
-TENSORS = Decoder([Argument("x", Plan("tensor", "Tensor"))], lambda array: array)
+TENSORS = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
 
 STATUS = Path("/proc/self/status")
 MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", int)  # glibc's

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan, Value, read_json
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, Value, read_json
 from torch_serving.codecs.json._encoder import encode_numbers
 from torch_serving.errors import (
     EmptyBody,
@@ -133,7 +133,7 @@ def test_numbers_that_nobody_reads_are_checked_at_the_end(text: str):
 
 
 def test_words_that_are_no_numbers_stay_forbidden_where_there_is_a_schema():
-    decoder = Decoder([Argument("x", Plan("tensor", "Tensor"))], lambda array: array)
+    decoder = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
     for word in ("NaN", "Infinity", "-Infinity"):
         for text in (f'[{{"type":"tensor","value":[1, {word}]}}]', f'{{"x": [[{word}]]}}'):
             with pytest.raises(InvalidJson):

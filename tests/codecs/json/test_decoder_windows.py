@@ -5,18 +5,25 @@ import json
 import numpy as np
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan, read_json
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, read_json
 from torch_serving.errors import ServingError
 
-TENSOR = Plan("tensor", "Tensor")
-STRING = Plan("str", "str")
-TENSORS = Plan("dict", "Dict[str, Tensor]", STRING, TENSOR)
-STRINGS = Plan("list", "List[str]", STRING)
-PLANS = [TENSOR, STRING, TENSORS, STRINGS, Plan("any", "Any"), Plan("list", "List[Any]", TENSORS)]
+TENSOR = TypeSpec("tensor", "Tensor")
+STRING = TypeSpec("str", "str")
+TENSORS = TypeSpec("dict", "Dict[str, Tensor]", STRING, TENSOR)
+STRINGS = TypeSpec("list", "List[str]", STRING)
+SPECS = [
+    TENSOR,
+    STRING,
+    TENSORS,
+    STRINGS,
+    TypeSpec("any", "Any"),
+    TypeSpec("list", "List[Any]", TENSORS),
+]
 
 
-def outcome(plan, body, window_bytes):
-    decoder = Decoder([Argument("x", plan)], lambda array: array.tolist(), window_bytes)
+def outcome(spec, body, window_bytes):
+    decoder = Decoder([Argument("x", spec)], lambda array: array.tolist(), window_bytes)
     try:
         return repr(decoder.decode(body))  # NaN is not equal to itself
     except ServingError as error:
@@ -24,10 +31,10 @@ def outcome(plan, body, window_bytes):
 
 
 def same_in_windows(body, sizes=range(1, 80)):
-    for plan in PLANS:
-        whole = outcome(plan, body, len(body) + 1)
+    for spec in SPECS:
+        whole = outcome(spec, body, len(body) + 1)
         for window_bytes in sizes:
-            assert outcome(plan, body, window_bytes) == whole, window_bytes
+            assert outcome(spec, body, window_bytes) == whole, window_bytes
 
 
 NUMBERS = b",".join(b"%.3f" % (number / 8) for number in range(-20, 20))
@@ -121,7 +128,7 @@ def test_bodies_of_many_windows(around):
     """With windows as they are, of a mebibyte."""
     matrix = np.random.default_rng(7).normal(size=(300, 1000))
     body = (around % json.dumps(matrix.tolist())).encode()
-    decoder = Decoder([Argument("x", Plan("tensor", "Tensor"))], lambda array: array)
+    decoder = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
     if around == "%s":
         body = b'{"x":%b}' % body
     assert len(body) > 5_000_000

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.gil import lets_others_run
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.errors import UnsupportedResult
 
@@ -21,8 +21,8 @@ def to_array(tensor):
 
 
 ENCODER = Encoder(np.ndarray, to_array)
-STR = Plan("str", "str")
-INT_KEYS = Plan("dict", "Dict[int, str]", Plan("int", "int"), STR)
+STR = TypeSpec("str", "str")
+INT_KEYS = TypeSpec("dict", "Dict[int, str]", TypeSpec("int", "int"), STR)
 
 
 class Pair(NamedTuple):
@@ -125,19 +125,19 @@ def test_tensors_as_keys():
 
 
 @pytest.mark.parametrize(
-    ("plan", "value", "key_type"),
+    ("spec", "value", "key_type"),
     [
         (INT_KEYS, {}, "int"),
-        (Plan("optional", "Optional", INT_KEYS), {}, "int"),
-        (Plan("list", "List", INT_KEYS), [{1: 2}, {}], "int"),
-        (Plan("dict", "Dict", STR, INT_KEYS), {"k": {}}, "int"),
-        (Plan("tuple", "Tuple", STR, INT_KEYS), ("a", {}), "int"),
-        (Plan("tuple", "Pair", STR, INT_KEYS, names=Pair._fields), Pair("a", {}), "int"),
-        (Plan("dict", "Dict", STR, STR), {}, None),
+        (TypeSpec("optional", "Optional", INT_KEYS), {}, "int"),
+        (TypeSpec("list", "List", INT_KEYS), [{1: 2}, {}], "int"),
+        (TypeSpec("dict", "Dict", STR, INT_KEYS), {"k": {}}, "int"),
+        (TypeSpec("tuple", "Tuple", STR, INT_KEYS), ("a", {}), "int"),
+        (TypeSpec("tuple", "Pair", STR, INT_KEYS, names=Pair._fields), Pair("a", {}), "int"),
+        (TypeSpec("dict", "Dict", STR, STR), {}, None),
     ],
 )
-def test_the_keys_of_empty_dictionaries_are_told_by_the_plan(plan, value, key_type):
-    written = Encoder(np.ndarray, to_array, plan=plan).encode(value).decode()
+def test_the_keys_of_empty_dictionaries_are_told_by_the_plan(spec, value, key_type):
+    written = Encoder(np.ndarray, to_array, spec=spec).encode(value).decode()
     empty = f'"key_type":"{key_type}","value":[]' if key_type else '"value":{}'
     assert f'{{"type":"generic_dict",{empty}}}' in written
 
@@ -348,7 +348,7 @@ def test_what_is_written_reads_back(data_type, shape):
     if data_type == "bool":
         memory = bytes(byte & 1 for byte in memory)
     tensor = np.frombuffer(memory, data_type).reshape(shape)
-    decoder = Decoder([Argument("x", Plan("tensor", "Tensor"))], lambda array: array)
+    decoder = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
     [back] = decoder.decode(ENCODER.encode(tensor))
     assert back.shape == shape
     assert back.dtype == tensor.dtype

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.errors import ClientError, EmptyBody, InvalidJson
 
 CORPORA = os.environ.get("TORCH_SERVING_CORPORA")
@@ -21,9 +21,9 @@ CORPUS = sorted(Path(CORPORA).rglob("[yni]_*.json")) if CORPORA else []
 # but for the empty array.
 PLACES = {
     "body": ([], b"%b"),
-    "value": ([Argument("x", Plan("tensor", "Tensor"))], b'{"type":"tensor","value":%b}'),
+    "value": ([Argument("x", TypeSpec("tensor", "Tensor"))], b'{"type":"tensor","value":%b}'),
     "ignored": (
-        [Argument("x", Plan("tensor", "Tensor"))],
+        [Argument("x", TypeSpec("tensor", "Tensor"))],
         b'{"ignored":%b,"type":"tensor","value":[1]}',
     ),
 }
@@ -313,7 +313,7 @@ def test_what_is_ignored_changes_nothing(text):
 
 @pytest.mark.parametrize("text", [text for text in VALID if text.startswith(b'"')], ids=short)
 def test_strings_mean_what_json_says(text):
-    strings = Decoder([Argument("x", Plan("str", "str"))], None)
+    strings = Decoder([Argument("x", TypeSpec("str", "str"))], None)
     assert strings.decode(b'{"type":"string","value":%b}' % text) == [json.loads(text)]
 
 

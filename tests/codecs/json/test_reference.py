@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tests.support import reference
 from tests.support.reference_values import FLOATS, INTEGERS, Number, Object, Tensor
 from tests.support.reference_writer import write
-from torch_serving.codecs.json._decoder import Argument, Decoder, Makers, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.errors import InvalidJson, ServingError
 
-MAKERS = Makers(
+FACTORY = ValueFactory(
     tensor=lambda array: Tensor(array, array.dtype.name),
     bfloat16=lambda array: Tensor(array, "bfloat16"),
     enum=lambda type_, name: (type_, name),
@@ -67,36 +67,36 @@ JUNK = st.recursive(
 )
 
 
-def plan_of(form: str, *parts: Plan, names: tuple[str, ...] = ()) -> Plan:
-    return Plan(form, form, *parts, names=names)
+def spec_of(kind: str, *parts: TypeSpec, names: tuple[str, ...] = ()) -> TypeSpec:
+    return TypeSpec(kind, kind, *parts, names=names)
 
 
 LEAVES = st.sampled_from(
-    [plan_of(f) for f in ("tensor", "tensor", "bool", "int", "float", "complex", "number", "str")]
-    + [plan_of("none"), plan_of("any"), plan_of("enum", names=("RED", "é"))]
+    [spec_of(f) for f in ("tensor", "tensor", "bool", "int", "float", "complex", "number", "str")]
+    + [spec_of("none"), spec_of("any"), spec_of("enum", names=("RED", "é"))]
 )
-KEYS = st.sampled_from(["str", "str", "int", "float", "bool", "complex", "tensor"]).map(plan_of)
+KEYS = st.sampled_from(["str", "str", "int", "float", "bool", "complex", "tensor"]).map(spec_of)
 
 
-def grown(inner: st.SearchStrategy[Plan]) -> st.SearchStrategy[Plan]:
+def grown(inner: st.SearchStrategy[TypeSpec]) -> st.SearchStrategy[TypeSpec]:
     parts = st.lists(inner, max_size=3)
     return st.one_of(
-        inner.map(lambda part: plan_of("list", part)),
-        inner.map(lambda part: plan_of("optional", part)),
-        parts.map(lambda parts: plan_of("tuple", *parts)),
+        inner.map(lambda part: spec_of("list", part)),
+        inner.map(lambda part: spec_of("optional", part)),
+        parts.map(lambda parts: spec_of("tuple", *parts)),
         parts.filter(len).map(
-            lambda parts: plan_of("tuple", *parts, names=("x", "y/", "type")[: len(parts)])
+            lambda parts: spec_of("tuple", *parts, names=("x", "y/", "type")[: len(parts)])
         ),
-        parts.filter(len).map(lambda parts: plan_of("union", *parts)),
-        st.builds(lambda key, value: plan_of("dict", key, value), KEYS, inner),
+        parts.filter(len).map(lambda parts: spec_of("union", *parts)),
+        st.builds(lambda key, value: spec_of("dict", key, value), KEYS, inner),
     )
 
 
-PLANS = st.recursive(LEAVES, grown, max_leaves=5)
-ARGUMENTS = st.lists(st.tuples(PLANS, st.booleans()), max_size=3).map(
+SPECS = st.recursive(LEAVES, grown, max_leaves=5)
+ARGUMENTS = st.lists(st.tuples(SPECS, st.booleans()), max_size=3).map(
     lambda parts: [
-        Argument("abc"[i], plan, required, None if required else "default")
-        for i, (plan, required) in enumerate(sorted(parts, key=lambda part: not part[1]))
+        Argument("abc"[i], spec, required, None if required else "default")
+        for i, (spec, required) in enumerate(sorted(parts, key=lambda part: not part[1]))
     ]
 )
 
@@ -151,8 +151,8 @@ def a_tensor(draw: Any, plain: bool) -> Any:
     return envelope(draw, **members)
 
 
-def a_scalar(draw: Any, form: str, plain: bool) -> Any:
-    name = draw(st.sampled_from(SCALARS[form]))
+def a_scalar(draw: Any, kind: str, plain: bool) -> Any:
+    name = draw(st.sampled_from(SCALARS[kind]))
     parts = [a_number(draw, "float64"), a_number(draw, "float64")]
     value = parts if name.startswith("complex") else a_number(draw, name)
     if plain and draw(st.booleans()):
@@ -161,59 +161,59 @@ def a_scalar(draw: Any, form: str, plain: bool) -> Any:
     return envelope(draw, **members, **({"data_type": name} if draw(st.integers(0, 3)) else {}))
 
 
-def a_value(draw: Any, plan: Plan, plain: bool) -> Any:
-    """A value that mostly fits the plan."""
+def a_value(draw: Any, spec: TypeSpec, plain: bool) -> Any:
+    """A value that mostly fits the spec."""
     bare = plain and draw(st.booleans())
-    form = plan.form
-    if form == "any":
-        form = draw(st.sampled_from(["none", "tensor", "number", "str", "list", "dict"]))
+    kind = spec.kind
+    if kind == "any":
+        kind = draw(st.sampled_from(["none", "tensor", "number", "str", "list", "dict"]))
         bare = False
-    if form == "tensor":
+    if kind == "tensor":
         return a_tensor(draw, bare)
-    if form in SCALARS:
-        return a_scalar(draw, form, bare)
-    if form in ("str", "enum"):
-        value = draw(st.sampled_from([*plan.names, "RED"]) if form == "enum" else STRINGS)
-        kind = "string" if form == "str" else form
-        return value if bare else envelope(draw, type=kind, value=value)
-    if form == "none":
+    if kind in SCALARS:
+        return a_scalar(draw, kind, bare)
+    if kind in ("str", "enum"):
+        value = draw(st.sampled_from([*spec.names, "RED"]) if kind == "enum" else STRINGS)
+        envelope_type = "string" if kind == "str" else kind
+        return value if bare else envelope(draw, type=envelope_type, value=value)
+    if kind == "none":
         return draw(st.sampled_from([None, Object([("type", "none")])]))
-    if form == "optional":
-        return a_value(draw, draw(st.sampled_from([*plan.parts, plan_of("none")])), plain)
-    if form == "union":
-        return a_value(draw, draw(st.sampled_from(plan.parts)), plain)
-    part = plan.parts[-1] if plan.parts else plan_of("any")
-    if form == "list":
+    if kind == "optional":
+        return a_value(draw, draw(st.sampled_from([*spec.parts, spec_of("none")])), plain)
+    if kind == "union":
+        return a_value(draw, draw(st.sampled_from(spec.parts)), plain)
+    part = spec.parts[-1] if spec.parts else spec_of("any")
+    if kind == "list":
         elements = [a_value(draw, part, plain) for _ in range(draw(st.integers(0, 3)))]
-        is_list = part.form == "tensor" and draw(st.booleans())
+        is_list = part.kind == "tensor" and draw(st.booleans())
         return envelope(draw, type="tensor_list", value=elements) if is_list else elements
-    if form == "tuple":
-        elements = [a_value(draw, part, plain) for part in plan.parts]
-        if not plan.names or draw(st.booleans()):
+    if kind == "tuple":
+        elements = [a_value(draw, part, plain) for part in spec.parts]
+        if not spec.names or draw(st.booleans()):
             return elements
-        fields = Object(list(zip(plan.names, elements, strict=True)))
+        fields = Object(list(zip(spec.names, elements, strict=True)))
         return fields if bare else envelope(draw, type="named_tuple", value=fields)
-    return a_dict(draw, plan.parts[0] if plan.form == "dict" else plan_of("str"), part, plain, bare)
+    return a_dict(draw, spec.parts[0] if spec.kind == "dict" else spec_of("str"), part, plain, bare)
 
 
-def a_dict(draw: Any, key: Plan, part: Plan, plain: bool, bare: bool) -> Any:
+def a_dict(draw: Any, key: TypeSpec, part: TypeSpec, plain: bool, bare: bool) -> Any:
     count = draw(st.integers(0, 3))
     values = [a_value(draw, part, plain) for _ in range(count)]
-    if key.form == "str":
+    if key.kind == "str":
         names = draw(st.lists(STRINGS, min_size=count, max_size=count, unique=True))
         members: Any = Object(list(zip(names, values, strict=True)))
     else:
         members = [[a_value(draw, key, True), value] for value in values]
     if bare:
         return members
-    named = draw(st.booleans()) if key.form == "str" else True
-    kind = draw(
+    named = draw(st.booleans()) if key.kind == "str" else True
+    envelope_type = draw(
         st.sampled_from(
-            ["generic_dict", "tensor_dict"] if part.form == "tensor" else ["generic_dict"]
+            ["generic_dict", "tensor_dict"] if part.kind == "tensor" else ["generic_dict"]
         )
     )
-    more = {"key_type": key.form} if named else {}
-    return envelope(draw, type=kind, value=members, **more)
+    more = {"key_type": key.kind} if named else {}
+    return envelope(draw, type=envelope_type, value=members, **more)
 
 
 def mutated(draw: Any, value: Any) -> Any:
@@ -261,7 +261,7 @@ def flipped(draw: Any, body: bytes) -> bytes:
 def requests(draw: Any) -> tuple[list[Argument], bytes]:
     arguments = draw(ARGUMENTS)
     plain = draw(st.booleans())
-    values = [a_value(draw, argument.plan, plain) for argument in arguments]
+    values = [a_value(draw, argument.spec, plain) for argument in arguments]
     if not all(argument.required for argument in arguments) and draw(st.booleans()):
         values = [v for v, argument in zip(values, arguments, strict=True) if argument.required]
     if plain:
@@ -302,9 +302,9 @@ def bits(value: Any) -> Any:
 
 def agree(arguments: list[Argument], body: bytes) -> Any:
     """Check that both read the same, or refuse for the same reason at the same place."""
-    ours, where = outcome(lambda: Decoder(arguments, MAKERS).decode(body))
+    ours, where = outcome(lambda: Decoder(arguments, FACTORY).decode(body))
     theirs, place = outcome(lambda: reference.read(arguments, body))
-    in_windows = outcome(lambda: Decoder(arguments, MAKERS, window_bytes=16).decode(body))
+    in_windows = outcome(lambda: Decoder(arguments, FACTORY, window_bytes=16).decode(body))
     assert (bits(in_windows[0]), in_windows[1]) == (bits(ours), where)
     if place is not None or where is not None:
         assert (ours, where) == (theirs, place)
@@ -316,7 +316,7 @@ def agree(arguments: list[Argument], body: bytes) -> Any:
 @given(requests())
 def test_codec_and_reference_agree(request: tuple[list[Argument], bytes]):
     arguments, body = request
-    note(f"{[argument.plan for argument in arguments]}")
+    note(f"{[argument.spec for argument in arguments]}")
     values = agree(arguments, body)
     if values is not None:
         told = json.loads(ENCODER.encode(values), object_pairs_hook=list)
@@ -324,19 +324,19 @@ def test_codec_and_reference_agree(request: tuple[list[Argument], bytes]):
         assert repr(told) == repr(expected)  # -0.0 is not 0.0, nor is 1.0 just 1
 
 
-TENSOR_LISTS = plan_of("list", plan_of("list", plan_of("tensor")))
+TENSOR_LISTS = spec_of("list", spec_of("list", spec_of("tensor")))
 
 
 @pytest.mark.parametrize(
-    ("plan", "body"),
+    ("spec", "body"),
     [
         (TENSOR_LISTS, '[{"a":1,"a":2},[]]'),
         (TENSOR_LISTS, '[{"a":1,"a":2}]'),
-        (plan_of("number"), '{"a":%s}' % ("1" * 30)),
-        (plan_of("number"), '{"a":%s}' % ("1" * 61)),
-        (plan_of("complex"), '{"a":[1,[2]]}'),
-        (plan_of("complex"), '{"a":[{},2]}'),
+        (spec_of("number"), '{"a":%s}' % ("1" * 30)),
+        (spec_of("number"), '{"a":%s}' % ("1" * 61)),
+        (spec_of("complex"), '{"a":[1,[2]]}'),
+        (spec_of("complex"), '{"a":[{},2]}'),
     ],
 )
-def test_what_was_once_read_differently(plan: Plan, body: str):
-    agree([Argument("a", plan)], body.encode())
+def test_what_was_once_read_differently(spec: TypeSpec, body: str):
+    agree([Argument("a", spec)], body.encode())

@@ -167,13 +167,13 @@ class Pair(NamedTuple):
     ],
 )
 def test_what_results_are_called(value: Any, result: str, expected: dict[str, Any]):
-    plan = None if result == "Any" else plan_of_result(result)
-    assert repr(flatten(value, plan)) == repr(expected)
+    spec = None if result == "Any" else spec_of_result(result)
+    assert repr(flatten(value, spec)) == repr(expected)
 
 
-def plan_of_result(result: str) -> Any:
+def spec_of_result(result: str) -> Any:
     """An argument's type is compiled in the same way, and needs no value of it."""
-    return signature(f"x: {result}").arguments[0].plan
+    return signature(f"x: {result}").arguments[0].spec
 
 
 @pytest.mark.parametrize(
@@ -200,5 +200,5 @@ def test_names_that_are_known_beforehand_and_those_that_are_not():
         ("d.*", False, True),
         ("n", True, False),
     ]
-    plan = plan_of_result("Tuple[Tensor, Dict[str, List[Tensor]], List[int]]")
-    assert [slot.name for slot in slots_of(plan, "")] == ["output_0", "output_1.*.*", "output_2"]
+    spec = spec_of_result("Tuple[Tensor, Dict[str, List[Tensor]], List[int]]")
+    assert [slot.name for slot in slots_of(spec, "")] == ["output_0", "output_1.*.*", "output_2"]

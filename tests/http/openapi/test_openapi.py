@@ -16,7 +16,7 @@ from tests.support.json_values import enveloped, plain
 from tests.support.process import Process
 from tests.support.typed_models import CASES, Case, file_of, save_in_a_process
 from torch_serving import errors
-from torch_serving.codecs.json._decoder import Argument, Decoder, Makers, Plan
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.signature import read, tell
 from torch_serving.config import Config
 from torch_serving.engine.engine import Engine
@@ -168,8 +168,8 @@ def test_numbers(data_type: str, taken: list[Any], refused: list[Any]):
 
 def test_numbers_are_what_the_decoder_takes():
     """At the ends of each type's range, schema and decoder agree."""
-    make = Makers(tensor=lambda array: array, bfloat16=lambda array: array)
-    decoder = Decoder([Argument("x", Plan("tensor", "Tensor"))], make)
+    make = ValueFactory(tensor=lambda array: array, bfloat16=lambda array: array)
+    decoder = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], make)
     for data_type in ELEMENTS:
         pairs = 2 if data_type.startswith("complex") else 1
         schema = element(data_type)

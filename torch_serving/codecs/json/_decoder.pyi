@@ -5,25 +5,27 @@ from numpy.typing import NDArray
 
 from torch_serving.errors import InvalidInput
 
-class Plan:
-    form: str
+class TypeSpec:
+    kind: str
     type: str
-    parts: tuple[Plan, ...]
+    parts: tuple[TypeSpec, ...]
     names: tuple[str, ...]
-    def __init__(self, form: str, type: str, *parts: Plan, names: tuple[str, ...] = ()) -> None: ...
+    def __init__(
+        self, kind: str, type: str, *parts: TypeSpec, names: tuple[str, ...] = ()
+    ) -> None: ...
 
 class Argument:
     name: str
-    plan: Plan
+    spec: TypeSpec
     required: bool
     default: Any
     def __init__(
-        self, name: str, plan: Plan, required: bool = True, default: Any = None
+        self, name: str, spec: TypeSpec, required: bool = True, default: Any = None
     ) -> None: ...
 
 Array = NDArray[Any]
 
-class Makers:
+class ValueFactory:
     def __init__(
         self,
         tensor: Callable[[Array], Any],
@@ -37,7 +39,7 @@ class Decoder:
     def __init__(
         self,
         arguments: Iterable[Argument],
-        make: Makers | Callable[[Array], Any],
+        factory: ValueFactory | Callable[[Array], Any],
         window_bytes: int = 0,
     ) -> None: ...
     def decode(self, body: bytes | bytearray | memoryview) -> list[Any]: ...

@@ -3,7 +3,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json._decoder import TypeSpec
 
 class Encoder:
     def __init__(
@@ -13,7 +13,7 @@ class Encoder:
         prefix: bytes = b"",
         suffix: bytes = b"",
         to_envelope: Callable[[Any], dict[str, Any] | None] | None = None,
-        plan: Plan | None = None,
+        spec: TypeSpec | None = None,
     ) -> None: ...
     def encode(self, value: object) -> bytes: ...
 

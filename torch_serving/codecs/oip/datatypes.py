@@ -36,7 +36,7 @@ DATATYPES = {
 NAMES = (*DATATYPES, BYTES)
 OF_TENSOR = {each.tensor: each.name for each in DATATYPES.values()}
 # What the numbers and strings of a schema are.
-OF_FORM = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
+OF_KIND = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
 
 
 def usual_datatype(dtype: torch.dtype | None) -> str:

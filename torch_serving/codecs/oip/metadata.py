@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch_serving import __version__
-from torch_serving.codecs.json._decoder import Plan
-from torch_serving.codecs.oip.datatypes import BYTES, OF_FORM, usual_datatype
+from torch_serving.codecs.json._decoder import TypeSpec
+from torch_serving.codecs.oip.datatypes import BYTES, OF_KIND, usual_datatype
 from torch_serving.codecs.tensor_tree.specs import (
     Slot,
     can_be_named,
@@ -59,27 +59,27 @@ def model_metadata(model: str, method: Method) -> dict[str, Any]:
 
 
 def described(slot: Slot, usual: str) -> dict[str, Any]:
-    datatype, shape = form_of(slot.plan, usual)
+    datatype, shape = datatype_and_shape(slot.spec, usual)
     return {"name": slot.name, "datatype": datatype, "shape": shape}
 
 
-def form_of(plan: Plan, usual: str) -> tuple[str, list[int]]:
+def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
     """Datatype and shape of one tensor."""
-    if plan.form == "tensor":
+    if spec.kind == "tensor":
         return usual, [-1]
-    part = plan.parts[0] if is_vector(plan) else plan
-    return OF_FORM[part.form], [-1] if is_vector(plan) else []
+    part = spec.parts[0] if is_vector(spec) else spec
+    return OF_KIND[part.kind], [-1] if is_vector(spec) else []
 
 
 def parameters_of(method: Method) -> dict[str, str]:
     """What inputs and outputs can't say of themselves."""
     inputs, outputs = input_slots(method), output_slots(method)
     refused = [
-        f"{argument.name}: {argument.plan.type}"
+        f"{argument.name}: {argument.spec.type}"
         for argument in method.signature.arguments
-        if not can_be_named(argument.plan)
+        if not can_be_named(argument.spec)
     ]
-    tensors = any(slot.plan.form == "tensor" for slot in [*inputs, *outputs])
+    tensors = any(slot.spec.kind == "tensor" for slot in [*inputs, *outputs])
     told = {
         "signature": str(method.signature),
         "tensors": ANY_TENSOR if tensors else "",

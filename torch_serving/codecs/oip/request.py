@@ -235,16 +235,16 @@ def read_raw(body: Body, arguments: Sequence[Argument], datatype: str) -> InferR
     if len(needed) != 1 or not needed[0].is_fixed:
         names = ", ".join(slot.name for slot in needed) or "nothing"
         raise InvalidInput(f"a body without JSON is one input; the model takes {names}")
-    name, plan, _ = needed[0]
+    name, spec, _ = needed[0]
     leaf: Leaf
-    if plan.form == "str":
+    if spec.kind == "str":
         leaf = Texts((1,), [text_of(memoryview(body), name)])
-    elif plan.form == "tensor":
+    elif spec.kind == "tensor":
         item_bytes = DATATYPES[datatype].array.itemsize
         count, rest = divmod(len(body), item_bytes)
         if rest:
             raise InvalidInput(f"{len(body)} bytes are no {datatype} of {item_bytes} bytes each")
         leaf = read_buffer(Entry(name, datatype, (count,), None, None), body, 0, len(body))
     else:
-        raise InvalidInput(f"a body without JSON is a tensor or a string; `{name}`: {plan.type}")
+        raise InvalidInput(f"a body without JSON is a tensor or a string; `{name}`: {spec.type}")
     return InferRequest(None, {name: leaf}, [], True)

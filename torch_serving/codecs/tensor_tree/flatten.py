@@ -5,31 +5,31 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, joined
 from torch_serving.errors import UnsupportedResult
 
 ELEMENTS = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
 
 
-def flatten(result: Any, plan: Plan | None) -> dict[str, Leaf]:
-    """Name the tensors of a result; None has none. `plan` tells the type of an empty list.
+def flatten(result: Any, spec: TypeSpec | None) -> dict[str, Leaf]:
+    """Name the tensors of a result; None has none. `spec` tells the type of an empty list.
 
     Raises UnsupportedResult for a value that has no form as tensors.
     """
     leaves: dict[str, Leaf] = {}
-    put(leaves, "", result, plan)
+    put(leaves, "", result, spec)
     return leaves
 
 
-def put(leaves: dict[str, Leaf], name: str, value: Any, plan: Plan | None) -> None:
+def put(leaves: dict[str, Leaf], name: str, value: Any, spec: TypeSpec | None) -> None:
     if value is None:
         return
-    if plan is not None and plan.form == "optional":
-        plan = plan.parts[0]
-    leaf = leaf_of(value, plan, name)
+    if spec is not None and spec.kind == "optional":
+        spec = spec.parts[0]
+    leaf = leaf_of(value, spec, name)
     if leaf is None:
-        for part, element, inner in parts_of(value, plan, name):
+        for part, element, inner in parts_of(value, spec, name):
             put(leaves, joined(name, part), element, inner)
         return
     name = name or "output_0"
@@ -38,28 +38,28 @@ def put(leaves: dict[str, Leaf], name: str, value: Any, plan: Plan | None) -> No
     leaves[name] = leaf
 
 
-def leaf_of(value: Any, plan: Plan | None, name: str) -> Leaf | None:
+def leaf_of(value: Any, spec: TypeSpec | None, name: str) -> Leaf | None:
     """A value as one tensor, or None if it has parts."""
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, str):
         return Texts((), [value])
     if isinstance(value, list):
-        return vector_of(value, plan, name)
+        return vector_of(value, spec, name)
     for kind, dtype in ((bool, torch.bool), (int, torch.int64), (float, torch.float64)):
         if isinstance(value, kind):
             return numbers_of(value, dtype, name)
     return None
 
 
-def vector_of(values: list[Any], plan: Plan | None, name: str) -> Leaf | None:
+def vector_of(values: list[Any], spec: TypeSpec | None, name: str) -> Leaf | None:
     kinds = {type(value) for value in values}
-    form = kinds.pop().__name__ if len(kinds) == 1 else ""
-    if not values and plan is not None and plan.form == "list":
-        form = plan.parts[0].form
-    if form == "str":
+    kind = kinds.pop().__name__ if len(kinds) == 1 else ""
+    if not values and spec is not None and spec.kind == "list":
+        kind = spec.parts[0].kind
+    if kind == "str":
         return Texts((len(values),), values)
-    return numbers_of(values, ELEMENTS[form], name) if form in ELEMENTS else None
+    return numbers_of(values, ELEMENTS[kind], name) if kind in ELEMENTS else None
 
 
 def numbers_of(values: Any, dtype: torch.dtype, name: str) -> torch.Tensor:
@@ -70,10 +70,10 @@ def numbers_of(values: Any, dtype: torch.dtype, name: str) -> torch.Tensor:
 
 
 def parts_of(
-    value: Any, plan: Plan | None, name: str
-) -> Iterator[tuple[str | int, Any, Plan | None]]:
-    """The parts of a value: their places, themselves, and their plans where those are known."""
-    known = plan.parts if plan is not None and plan.form in ("list", "tuple", "dict") else ()
+    value: Any, spec: TypeSpec | None, name: str
+) -> Iterator[tuple[str | int, Any, TypeSpec | None]]:
+    """The parts of a value: their places, themselves, and their specs where those are known."""
+    known = spec.parts if spec is not None and spec.kind in ("list", "tuple", "dict") else ()
     if isinstance(value, dict):
         for key, element in value.items():
             if not isinstance(key, str | int | float):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 
 EACH = "*"  # stands for indices or keys that only a value tells
 
@@ -32,7 +32,7 @@ class Slot(NamedTuple):
     """Where one tensor goes or comes from. A name with `*` stands for any number of them."""
 
     name: str
-    plan: Plan
+    spec: TypeSpec
     required: bool = True
 
     @property
@@ -40,44 +40,44 @@ class Slot(NamedTuple):
         return EACH not in self.name.split(".")
 
 
-def is_scalar(plan: Plan) -> bool:
-    return plan.form in ("int", "float", "bool", "number", "str")
+def is_scalar(spec: TypeSpec) -> bool:
+    return spec.kind in ("int", "float", "bool", "number", "str")
 
 
-def is_vector(plan: Plan) -> bool:
+def is_vector(spec: TypeSpec) -> bool:
     """Whether a list is one tensor."""
-    return plan.form == "list" and plan.parts[0].form in ("int", "float", "bool", "str")
+    return spec.kind == "list" and spec.parts[0].kind in ("int", "float", "bool", "str")
 
 
-def is_leaf(plan: Plan) -> bool:
-    return plan.form == "tensor" or is_scalar(plan) or is_vector(plan)
+def is_leaf(spec: TypeSpec) -> bool:
+    return spec.kind == "tensor" or is_scalar(spec) or is_vector(spec)
 
 
-def can_be_named(plan: Plan) -> bool:
-    """Whether named tensors can make a value of this plan."""
-    if is_leaf(plan):
+def can_be_named(spec: TypeSpec) -> bool:
+    """Whether named tensors can make a value of this spec."""
+    if is_leaf(spec):
         return True
-    if plan.form == "dict":
-        return plan.parts[0].form == "str" and can_be_named(plan.parts[1])
-    known = plan.form in ("list", "tuple", "optional")
-    return known and all(can_be_named(part) for part in plan.parts)
+    if spec.kind == "dict":
+        return spec.parts[0].kind == "str" and can_be_named(spec.parts[1])
+    known = spec.kind in ("list", "tuple", "optional")
+    return known and all(can_be_named(part) for part in spec.parts)
 
 
-def slots_of(plan: Plan, name: str, required: bool = True) -> Iterator[Slot]:
-    """The tensors that a plan takes or gives; none for types that have no such form."""
-    if is_leaf(plan):
-        yield Slot(name or "output_0", plan, required)
-    elif plan.form == "optional":
-        yield from slots_of(plan.parts[0], name, False)
-    elif plan.form in ("list", "dict"):
-        yield from slots_of(plan.parts[-1], joined(name, EACH), required)
-    elif plan.form == "tuple":
-        for part, field in zip(plan.parts, fields_of(plan), strict=True):
+def slots_of(spec: TypeSpec, name: str, required: bool = True) -> Iterator[Slot]:
+    """The tensors that a spec takes or gives; none for types that have no such form."""
+    if is_leaf(spec):
+        yield Slot(name or "output_0", spec, required)
+    elif spec.kind == "optional":
+        yield from slots_of(spec.parts[0], name, False)
+    elif spec.kind in ("list", "dict"):
+        yield from slots_of(spec.parts[-1], joined(name, EACH), required)
+    elif spec.kind == "tuple":
+        for part, field in zip(spec.parts, fields_of(spec), strict=True):
             yield from slots_of(part, joined(name, field), required)
 
 
-def fields_of(plan: Plan) -> Iterable[str | int]:
-    return plan.names or range(len(plan.parts))
+def fields_of(spec: TypeSpec) -> Iterable[str | int]:
+    return spec.names or range(len(spec.parts))
 
 
 def joined(name: str, part: str | int) -> str:
@@ -87,5 +87,5 @@ def joined(name: str, part: str | int) -> str:
 
 
 def inputs_of(argument: Argument) -> Iterator[Slot]:
-    if can_be_named(argument.plan):
-        yield from slots_of(argument.plan, argument.name, argument.required)
+    if can_be_named(argument.spec):
+        yield from slots_of(argument.spec, argument.name, argument.required)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.arrays import copied
-from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.tensor_tree.specs import (
     Leaf,
     Texts,
@@ -42,42 +42,42 @@ def bind(
 
 
 def argument_of(argument: Argument, left: dict[str, Leaf], device: torch.device) -> Any:
-    plan = argument.plan
-    if not can_be_named(plan):
+    spec = argument.spec
+    if not can_be_named(spec):
         if not argument.required:
             return argument.default
         raise InvalidInput(
-            f"argument `{argument.name}`: {plan.type} has no form as tensors; use JSON at /serve"
+            f"argument `{argument.name}`: {spec.type} has no form as tensors; use JSON at /serve"
         )
-    value = value_of(plan, argument.name, left, device)
+    value = value_of(spec, argument.name, left, device)
     if value is not MISSING:
         return value
-    if argument.required and plan.form != "optional":
-        raise missing(plan, argument.name)
+    if argument.required and spec.kind != "optional":
+        raise missing(spec, argument.name)
     return None if argument.required else argument.default
 
 
-def missing(plan: Plan, name: str) -> InvalidInput:
-    names = ", ".join(slot.name for slot in slots_of(plan, name))
-    return InvalidInput(f"input `{names}`: {plan.type} is missing")
+def missing(spec: TypeSpec, name: str) -> InvalidInput:
+    names = ", ".join(slot.name for slot in slots_of(spec, name))
+    return InvalidInput(f"input `{names}`: {spec.type} is missing")
 
 
-def value_of(plan: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
-    """Take what a plan needs out of `left`; MISSING if nothing of it is there."""
-    if plan.form == "tensor":
+def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+    """Take what a spec needs out of `left`; MISSING if nothing of it is there."""
+    if spec.kind == "tensor":
         return tensor_of(name, left.pop(name, MISSING), device)
-    if is_leaf(plan):
+    if is_leaf(spec):
         leaf = left.pop(name, MISSING)
-        return leaf if leaf is MISSING else plain_value(plan, name, leaf)
-    if plan.form == "optional":
-        return value_of(plan.parts[0], name, left, device)
-    if plan.form == "list":
-        return list_of(plan.parts[0], name, left, device)
-    if plan.form == "dict":
-        keys = keys_of(plan.parts[1], name, left)
-        values = {key: value_of(plan.parts[1], f"{name}.{key}", left, device) for key in keys}
+        return leaf if leaf is MISSING else plain_value(spec, name, leaf)
+    if spec.kind == "optional":
+        return value_of(spec.parts[0], name, left, device)
+    if spec.kind == "list":
+        return list_of(spec.parts[0], name, left, device)
+    if spec.kind == "dict":
+        keys = keys_of(spec.parts[1], name, left)
+        values = {key: value_of(spec.parts[1], f"{name}.{key}", left, device) for key in keys}
         return values or MISSING
-    return tuple_of(plan, name, left, device)
+    return tuple_of(spec, name, left, device)
 
 
 def tensor_of(name: str, leaf: Any, device: torch.device) -> Any:
@@ -86,60 +86,60 @@ def tensor_of(name: str, leaf: Any, device: torch.device) -> Any:
     return leaf if leaf is MISSING else copied(leaf, device)
 
 
-def list_of(part: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+def list_of(part: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
     values: list[Any] = []
     while (value := value_of(part, f"{name}.{len(values)}", left, device)) is not MISSING:
         values.append(value)
     return values or MISSING
 
 
-def tuple_of(plan: Plan, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
-    names = [f"{name}.{field}" for field in fields_of(plan)]
-    values = [value_of(p, each, left, device) for p, each in zip(plan.parts, names, strict=True)]
+def tuple_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+    names = [f"{name}.{field}" for field in fields_of(spec)]
+    values = [value_of(p, each, left, device) for p, each in zip(spec.parts, names, strict=True)]
     if all(value is MISSING for value in values):
         return MISSING
-    for index, part in enumerate(plan.parts):
+    for index, part in enumerate(spec.parts):
         if values[index] is MISSING:
-            if part.form != "optional":
+            if part.kind != "optional":
                 raise missing(part, names[index])
             values[index] = None
     return tuple(values)
 
 
-def keys_of(part: Plan, name: str, left: dict[str, Leaf]) -> list[str]:
+def keys_of(part: TypeSpec, name: str, left: dict[str, Leaf]) -> list[str]:
     """The keys of a dictionary; one may hold points only where the value is one tensor."""
     start = len(name) + 1
     rests = [each[start:] for each in left if each.startswith(f"{name}.")]
     return rests if is_leaf(part) else list({rest.partition(".")[0]: None for rest in rests})
 
 
-def plain_value(plan: Plan, name: str, leaf: Leaf) -> Any:
+def plain_value(spec: TypeSpec, name: str, leaf: Leaf) -> Any:
     """A number, a string, or a list of them."""
-    vector = is_vector(plan)
-    part = plan.parts[0] if vector else plan
-    form = check_kind(part.form, plan, name, leaf)
+    vector = is_vector(spec)
+    part = spec.parts[0] if vector else spec
+    kind = check_kind(part.kind, spec, name, leaf)
     rank, count = len(leaf.shape), len(leaf.values) if isinstance(leaf, Texts) else leaf.numel()
     if rank != 1 if vector else (rank > 1 or count != 1):
         expected = "one dimension" if vector else "shape [] or [1]"
         raise IncompatibleShape(
-            f"input `{name}`: expected {expected} for {plan.type}, got {list(leaf.shape)}"
+            f"input `{name}`: expected {expected} for {spec.type}, got {list(leaf.shape)}"
         )
     values: list[Any] = leaf.values if isinstance(leaf, Texts) else leaf.reshape(-1).tolist()
-    if form == "int" and any(value > MAX_INT64 for value in values):
+    if kind == "int" and any(value > MAX_INT64 for value in values):
         raise IncompatibleDtype(f"input `{name}`: a number does not fit int64")
-    values = [float(value) for value in values] if form == "float" else values
+    values = [float(value) for value in values] if kind == "float" else values
     return values if vector else values[0]
 
 
-def check_kind(form: str, plan: Plan, name: str, leaf: Leaf) -> str:
-    """Raise IncompatibleDtype for a tensor that holds something else than a form wants."""
+def check_kind(kind: str, spec: TypeSpec, name: str, leaf: Leaf) -> str:
+    """Raise IncompatibleDtype for a tensor that holds something else than a kind wants."""
     came = kind_of(leaf)
-    if form == "number" and came != "str":
+    if kind == "number" and came != "str":
         return came
-    if form != came and not (form == "float" and came == "int"):
+    if kind != came and not (kind == "float" and came == "int"):
         got = "strings" if isinstance(leaf, Texts) else str(leaf.dtype).removeprefix("torch.")
-        raise IncompatibleDtype(f"input `{name}`: expected {plan.type}, got {got}")
-    return form
+        raise IncompatibleDtype(f"input `{name}`: expected {spec.type}, got {got}")
+    return kind
 
 
 def kind_of(leaf: Leaf) -> str:

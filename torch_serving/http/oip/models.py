@@ -70,7 +70,7 @@ class Model:
         json_bytes = json_length(req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
         method = await self._inference.method(model)
-        req.count_in(method.counts)
+        req.count_in(method.counters)
         call = InferCall(method, model, json_bytes)
         resp.data = await self._inference.submit(call, body, timeout_of(req))
         resp.set_headers(call.answer_headers)

@@ -1,4 +1,4 @@
-"""JSON Schema of what stands in requests to `/serve`: a plan's values, as the decoder reads them.
+"""JSON Schema of what stands in requests to `/serve`: a spec's values, as the decoder reads them.
 
 Values stand in envelopes; in the form by name (`bare`), plain JSON may stand for them. What JSON
 Schema can't say is left to descriptions: how many numbers a shape holds, even nesting.
@@ -7,7 +7,7 @@ Schema can't say is left to descriptions: how many numbers a shape holds, even n
 from collections.abc import Callable
 from typing import Any
 
-from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.json.images import DATA_TYPES, LAYOUTS, MODES
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
@@ -26,7 +26,7 @@ from torch_serving.models.backends.torchscript.schema import Signature
 PREFIX = "#/components/schemas/"
 INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}
 FLOATS = {"float": "float64"} | {name: name for name in ("float16", "float32", "float64")}
-# What a scalar of a form may call its number; the first may be left out.
+# What a scalar of a kind may call its number; the first may be left out.
 SCALARS = {
     "bool": {"bool": "bool"},
     "int": INTEGERS,
@@ -48,28 +48,28 @@ def envelope(kind: str, value: Schema, required: bool = True, **others: Schema) 
     return {"type": "object", "properties": properties, "required": needed}
 
 
-def value(plan: Plan, bare: bool = False) -> Schema:
-    """What a request may hold for a plan."""
-    return one_of(FORMS[plan.form](plan, bare))
+def value(spec: TypeSpec, bare: bool = False) -> Schema:
+    """What a request may hold for a spec."""
+    return one_of(SCHEMAS_OF_KIND[spec.kind](spec, bare))
 
 
-def tensor(plan: Plan, bare: bool) -> list[Schema]:
+def tensor(spec: TypeSpec, bare: bool) -> list[Schema]:
     known = [reference("Tensor"), reference("Image")]
     return [*known, reference("float32")] if bare else known
 
 
-def scalar(plan: Plan, bare: bool) -> list[Schema]:
-    names = SCALARS[plan.form]
-    limits = plan.form in ("float", "complex")
+def scalar(spec: TypeSpec, bare: bool) -> list[Schema]:
+    names = SCALARS[spec.kind]
+    limits = spec.kind in ("float", "complex")
     first = next(iter(names))
     found = []
     for data_type in dict.fromkeys(names.values()):
         called = [name for name in names if names[name] == data_type]
         schema = envelope("scalar", number(data_type, limits), data_type={"enum": called})
-        if first not in called or plan.form == "number":
+        if first not in called or spec.kind == "number":
             schema["required"] = [*schema["required"], "data_type"]
         found.append(schema)
-    return [*found, *bare_scalar(plan.form)] if bare else found
+    return [*found, *bare_scalar(spec.kind)] if bare else found
 
 
 def number(data_type: str, becomes_float: bool = False) -> Schema:
@@ -81,58 +81,58 @@ def number(data_type: str, becomes_float: bool = False) -> Schema:
     return element(data_type)
 
 
-def bare_scalar(form: str) -> list[Schema]:
-    if form == "number":
+def bare_scalar(kind: str) -> list[Schema]:
+    if kind == "number":
         return [element("int64"), {"type": "number"}, {"type": "boolean"}, words()]
-    if form == "complex":
+    if kind == "complex":
         return [number("complex128"), {"type": "number"}]
-    return [element({"int": "int64", "float": "float64"}.get(form, form))]
+    return [element({"int": "int64", "float": "float64"}.get(kind, kind))]
 
 
 def words() -> Schema:
     return {"enum": list(NOT_FINITE)}
 
 
-def string(plan: Plan, bare: bool) -> list[Schema]:
+def string(spec: TypeSpec, bare: bool) -> list[Schema]:
     text: Schema = {"type": "string"}
     return [envelope("string", text), *([text] if bare else [])]
 
 
-def enum(plan: Plan, bare: bool) -> list[Schema]:
-    names: Schema = {"enum": list(plan.names)}
+def enum(spec: TypeSpec, bare: bool) -> list[Schema]:
+    names: Schema = {"enum": list(spec.names)}
     return [envelope("enum", names), *([names] if bare else [])]
 
 
-def none(plan: Plan, bare: bool) -> list[Schema]:
+def none(spec: TypeSpec, bare: bool) -> list[Schema]:
     return [{"type": "null"}, envelope("none", {}, required=False)]
 
 
-def optional(plan: Plan, bare: bool) -> list[Schema]:
-    return [*none(plan, bare), value(plan.parts[0], bare)]
+def optional(spec: TypeSpec, bare: bool) -> list[Schema]:
+    return [*none(spec, bare), value(spec.parts[0], bare)]
 
 
-def union(plan: Plan, bare: bool) -> list[Schema]:
-    return [value(part, bare) for part in plan.parts]
+def union(spec: TypeSpec, bare: bool) -> list[Schema]:
+    return [value(part, bare) for part in spec.parts]
 
 
-def anything(plan: Plan, bare: bool) -> list[Schema]:
+def anything(spec: TypeSpec, bare: bool) -> list[Schema]:
     return [reference("Any")]
 
 
-def sequence(plan: Plan, bare: bool) -> list[Schema]:
-    array: Schema = {"type": "array", "items": value(plan.parts[0], bare)}
-    listed = [envelope("tensor_list", array)] if plan.parts[0].form == "tensor" else []
+def sequence(spec: TypeSpec, bare: bool) -> list[Schema]:
+    array: Schema = {"type": "array", "items": value(spec.parts[0], bare)}
+    listed = [envelope("tensor_list", array)] if spec.parts[0].kind == "tensor" else []
     return [array, *listed]
 
 
-def tuple_of(plan: Plan, bare: bool) -> list[Schema]:
-    parts = [value(part, bare) for part in plan.parts]
+def tuple_of(spec: TypeSpec, bare: bool) -> list[Schema]:
+    parts = [value(part, bare) for part in spec.parts]
     found = [fixed_array(parts, len(parts))]
-    if plan.names:
+    if spec.names:
         fields: Schema = {
             "type": "object",
-            "properties": dict(zip(plan.names, parts, strict=True)),
-            "required": list(plan.names),
+            "properties": dict(zip(spec.names, parts, strict=True)),
+            "required": list(spec.names),
             "additionalProperties": False,
         }
         found += [envelope("named_tuple", fields), *([fields] if bare else [])]
@@ -144,23 +144,23 @@ def fixed_array(parts: list[Schema], least: int) -> Schema:
     return {"type": "array", **({"prefixItems": parts} if parts else {}), **sizes}
 
 
-def dictionary(plan: Plan, bare: bool) -> list[Schema]:
-    keys, values = plan.parts
+def dictionary(spec: TypeSpec, bare: bool) -> list[Schema]:
+    keys, values = spec.parts
     item = value(values, bare)
-    if keys.form != "str":
+    if keys.kind != "str":
         pair = fixed_array([value(keys, True), item], 2)
         pairs: Schema = {"type": "array", "items": pair, "description": "No key stands twice."}
-        schema = envelope("generic_dict", pairs, key_type={"const": keys.form})
+        schema = envelope("generic_dict", pairs, key_type={"const": keys.kind})
         schema["required"] = [*schema["required"], "key_type"]
         return [schema, *([pairs] if bare else [])]
     members: Schema = {"type": "object", "additionalProperties": item}
-    kinds = ["generic_dict", *(["tensor_dict"] if values.form == "tensor" else [])]
+    kinds = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
     found = [envelope(kind, members, key_type={"const": "str"}) for kind in kinds]
     # an object with a key `type` is an envelope
     return [*found, *([members | {"not": {"required": ["type"]}}] if bare else [])]
 
 
-FORMS: dict[str, Callable[[Plan, bool], list[Schema]]] = {
+SCHEMAS_OF_KIND: dict[str, Callable[[TypeSpec, bool], list[Schema]]] = {
     "tensor": tensor,
     **dict.fromkeys(SCALARS, scalar),
     "str": string,
@@ -182,11 +182,11 @@ def arguments(signature: Signature) -> Schema:
     named: Schema = {
         "title": "by name",
         "type": "object",
-        "properties": {each.name: value(each.plan, True) for each in signature.arguments},
+        "properties": {each.name: value(each.spec, True) for each in signature.arguments},
         "required": required,
         "additionalProperties": False,
     }
-    strict = [value(each.plan) for each in signature.arguments]
+    strict = [value(each.spec) for each in signature.arguments]
     forms = [named, {"title": "positional"} | fixed_array(strict, len(required))]
     if len(strict) == 1:
         forms.append({"title": "bare"} | strict[0])
@@ -216,17 +216,17 @@ def image() -> Schema:
 
 def any_value() -> Schema:
     again = reference("Any")
-    tensors: Schema = {"type": "array", "items": {"anyOf": tensor(Plan("tensor", ""), False)}}
-    keys = [Plan(form, form) for form in ("str", *KEY_TYPES)]
+    tensors: Schema = {"type": "array", "items": {"anyOf": tensor(TypeSpec("tensor", ""), False)}}
+    keys = [TypeSpec(kind, kind) for kind in ("str", *KEY_TYPES)]
     branches = [
-        *none(Plan("none", ""), False),
+        *none(TypeSpec("none", ""), False),
         {"type": "array", "items": again},
-        *tensor(Plan("tensor", ""), False),
-        *scalar(Plan("number", ""), False),
-        *string(Plan("str", ""), False),
+        *tensor(TypeSpec("tensor", ""), False),
+        *scalar(TypeSpec("number", ""), False),
+        *string(TypeSpec("str", ""), False),
         envelope("tensor_list", tensors),
         envelope("tensor_dict", {"type": "object", "additionalProperties": tensors["items"]}),
-        *(value(Plan("dict", "", key, Plan("any", ""))) for key in keys),
+        *(value(TypeSpec("dict", "", key, TypeSpec("any", ""))) for key in keys),
     ]
     text = (
         "A value that tells itself what it is. torch wants its lists and dictionaries to be of "

@@ -76,7 +76,7 @@ def example(signature: Signature) -> dict[str, Any]:
     """Arguments by name, as the schema has them."""
     tensors = itertools.repeat(tensor((1,), "float32"))
     needed = (each for each in signature.arguments if each.required)
-    return {each.name: example_value(each.plan, tensors) for each in needed}
+    return {each.name: example_value(each.spec, tensors) for each in needed}
 
 
 def known_of(held: Iterable[dict[str, Any]], names: Iterable[str]) -> list[Known]:

@@ -94,13 +94,13 @@ def slot_entries(slot: Slot) -> list[Schema]:
     if not slot.is_fixed:
         parts = [".+" if part == "*" else re.escape(part) for part in slot.name.split(".")]
         name = {"type": "string", "pattern": "^" + r"\.".join(parts) + "$"}
-    form = slot.plan.parts[0].form if is_vector(slot.plan) else slot.plan.form
+    kind = slot.spec.parts[0].kind if is_vector(slot.spec) else slot.spec.kind
     shape = shape_of(slot)
     return [
         entry(
-            name, datatype, shape, int64_data() if (form, datatype) == ("int", "UINT64") else None
+            name, datatype, shape, int64_data() if (kind, datatype) == ("int", "UINT64") else None
         )
-        for datatype in datatypes_of(form)
+        for datatype in datatypes_of(kind)
     ]
 
 
@@ -111,19 +111,19 @@ def int64_data() -> Schema:
 
 
 def shape_of(slot: Slot) -> Schema:
-    if slot.plan.form == "tensor":
+    if slot.spec.kind == "tensor":
         return SHAPE
-    if is_vector(slot.plan):
+    if is_vector(slot.spec):
         return DIMENSIONS | {"minItems": 1, "maxItems": 1}
     return {"enum": [[], [1]]}
 
 
-def datatypes_of(form: str) -> list[str]:
+def datatypes_of(kind: str) -> list[str]:
     """Which data types an input takes: floats take integers, too."""
     integers = [name for name, each in DATATYPES.items() if "int" in each.json]
     floats = [name for name, each in DATATYPES.items() if "float" in each.json]
     known = {"bool": ["BOOL"], "str": [BYTES], "int": integers, "float": [*floats, *integers]}
-    return known.get(form, list(DATATYPES))
+    return known.get(kind, list(DATATYPES))
 
 
 def inputs_schema(signature: Signature) -> Schema:
@@ -142,7 +142,7 @@ def inputs_schema(signature: Signature) -> Schema:
 
 def takes_tensors(signature: Signature) -> bool:
     """Whether all arguments that a request must have can be sent as named tensors."""
-    return all(can_be_named(each.plan) for each in signature.arguments if each.required)
+    return all(can_be_named(each.spec) for each in signature.arguments if each.required)
 
 
 def model_request(signature: Signature) -> Schema:
@@ -160,8 +160,8 @@ def example(signature: Signature) -> dict[str, Any]:
 
 
 def example_input(slot: Slot) -> dict[str, Any]:
-    form = slot.plan.parts[0].form if is_vector(slot.plan) else slot.plan.form
-    datatype = "FP32" if form == "tensor" else datatypes_of(form)[0]
+    kind = slot.spec.parts[0].kind if is_vector(slot.spec) else slot.spec.kind
+    datatype = "FP32" if kind == "tensor" else datatypes_of(kind)[0]
     data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
     name = slot.name.replace(EACH, "0")
     return {"name": name, "shape": [1], "datatype": datatype, "data": data}

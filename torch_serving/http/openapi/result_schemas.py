@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from torch_serving.codecs.json._decoder import Plan
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.http.openapi.argument_schemas import KEY_TYPES, fixed_array, reference
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
@@ -27,11 +27,11 @@ def told(kind: str, **others: Schema) -> Schema:
     }
 
 
-def result(plan: Plan) -> Schema:
-    """What an answer holds for a plan."""
-    if plan.form in WRITTEN:
-        return scalar(WRITTEN[plan.form])
-    return FORMS[plan.form](plan)
+def result(spec: TypeSpec) -> Schema:
+    """What an answer holds for a spec."""
+    if spec.kind in WRITTEN:
+        return scalar(WRITTEN[spec.kind])
+    return SCHEMA_OF_KIND[spec.kind](spec)
 
 
 def scalar(data_type: str) -> Schema:
@@ -45,19 +45,19 @@ def named(values: Schema) -> Schema:
     return told("named_tuple", name={"type": "string"}, value=values)
 
 
-def tuple_of(plan: Plan) -> Schema:
-    parts = [result(part) for part in plan.parts]
-    if not plan.names:
+def tuple_of(spec: TypeSpec) -> Schema:
+    parts = [result(part) for part in spec.parts]
+    if not spec.names:
         return fixed_array(parts, len(parts))
-    fields = dict(zip(plan.names, parts, strict=True))
-    return named({"type": "object", "properties": fields, "required": list(plan.names)})
+    fields = dict(zip(spec.names, parts, strict=True))
+    return named({"type": "object", "properties": fields, "required": list(spec.names)})
 
 
-def dictionary(plan: Plan) -> Schema:
-    keys, values = plan.parts
-    if keys.form == "str":
+def dictionary(spec: TypeSpec) -> Schema:
+    keys, values = spec.parts
+    if keys.kind == "str":
         return with_texts(result(values))
-    return with_pairs(result(values), [keys.form])
+    return with_pairs(result(values), [keys.kind])
 
 
 def with_texts(item: Schema) -> Schema:
@@ -74,17 +74,17 @@ NONE = told("none")
 ENUM = told("enum", value={"type": "string"})
 ANY = reference("Result")
 
-FORMS: dict[str, Callable[[Plan], Schema]] = {
+SCHEMA_OF_KIND: dict[str, Callable[[TypeSpec], Schema]] = {
     "tensor": lambda _: reference("TensorResult"),
     "number": lambda _: one_of([scalar(each) for each in WRITTEN.values()]),
     "str": lambda _: TEXT,
     "device": lambda _: TEXT,
-    "enum": lambda plan: told("enum", value={"enum": list(plan.names)}),
+    "enum": lambda spec: told("enum", value={"enum": list(spec.names)}),
     "none": lambda _: NONE,
     "any": lambda _: ANY,
-    "optional": lambda plan: one_of([NONE, result(plan.parts[0])]),
-    "union": lambda plan: one_of([result(part) for part in plan.parts]),
-    "list": lambda plan: {"type": "array", "items": result(plan.parts[0])},
+    "optional": lambda spec: one_of([NONE, result(spec.parts[0])]),
+    "union": lambda spec: one_of([result(part) for part in spec.parts]),
+    "list": lambda spec: {"type": "array", "items": result(spec.parts[0])},
     "tuple": tuple_of,
     "dict": dictionary,
 }

@@ -25,7 +25,7 @@ class Serve:
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
         if method is None:
             method = await self._inference.load_method(identifier, name, asked)
-        req.count_in(method.counts)
+        req.count_in(method.counters)
         task = task_in(method, read, write)
         resp.data = await self._inference.submit(task, body, timeout_of(req))
         resp.set_headers(task.answer_headers)

@@ -22,17 +22,17 @@ class SharedState:
         self.loaded_models = LoadedModels(slots)
         self.peers = Peers(slots - 1, self.statistics.pid_of)
         self.scoreboard.attach(self.parent_slot)
-        self.statistics.enter(self.parent_slot)
+        self.statistics.attach(self.parent_slot)
 
     def attach(self, slot: int) -> None:
         """Use this slot in a worker that was just forked."""
         self.scoreboard.attach(slot)
-        self.statistics.enter(slot)
+        self.statistics.attach(slot)
         self.loaded_models.attach(slot)
         self.peers.attach(slot)
 
     def detach(self, slot: int) -> None:
         """Empty, in the parent, the slot of a worker that has ended."""
         self.scoreboard.clear(slot)
-        self.statistics.leave(slot)
+        self.statistics.detach(slot)
         self.loaded_models.detach(slot)

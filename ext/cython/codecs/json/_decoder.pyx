@@ -1,7 +1,7 @@
 # distutils: language = c++
 """JSON body -> the arguments of a model's method, led by the method's schema.
 
-A `Plan` says what one value must be. The reader walks plan and document together, so every error
+A `TypeSpec` says what one value must be. The reader walks spec and document together, so an error
 can name the argument, where it stands in the body, what was expected and what came. Numbers go from
 the text straight into numpy memory of their final type and shape; for large bodies without the GIL
 (tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
@@ -56,15 +56,15 @@ cdef class Decoder:
     """Decode bodies for one method. Safe to use from any thread."""
 
     cdef tuple arguments
-    cdef Makers make
+    cdef ValueFactory factory
     cdef Py_ssize_t required
     cdef size_t window_bytes
 
-    def __cinit__(self, arguments, make, size_t window_bytes=0):
+    def __cinit__(self, arguments, factory, size_t window_bytes=0):
         """`window_bytes`: how much of a body is indexed at a time, for tests; 0 is what is best."""
         self.window_bytes = window_bytes
         self.arguments = tuple(arguments)
-        self.make = make if isinstance(make, Makers) else Makers(make)
+        self.factory = factory if isinstance(factory, ValueFactory) else ValueFactory(factory)
         self.required = sum([(<Argument?>argument).required for argument in self.arguments])
 
     def decode(self, body not None):

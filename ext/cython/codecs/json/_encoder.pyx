@@ -42,24 +42,24 @@ cdef class Encoder:
     `to_array` turns an instance of `tensor_type` into a C-contiguous numpy array of the same shape
     and values (bfloat16: of two-byte voids); it raises UnsupportedResult for a tensor that has no
     form. What it gives is only read. `to_envelope` turns a value of another type into a dictionary
-    of strings and values, or returns None. `plan` is that of the result.
+    of strings and values, or returns None. `spec` is that of the result.
     """
 
     cdef object tensor_type
     cdef object to_array
     cdef object to_envelope
-    cdef object plan
+    cdef object spec
     cdef bytes prefix
     cdef bytes suffix
 
     def __cinit__(
         self, tensor_type not None, to_array, bytes prefix=b"", bytes suffix=b"",
-        to_envelope=None, plan=None,
+        to_envelope=None, spec=None,
     ):
         self.tensor_type = tensor_type
         self.to_array = to_array
         self.to_envelope = to_envelope
-        self.plan = plan
+        self.spec = spec
         self.prefix = prefix
         self.suffix = suffix
 

@@ -60,12 +60,12 @@ def arguments_of(schema):
 
 
 def described(arguments):
-    return [(argument.name, argument.plan.type, argument.required) for argument in arguments]
+    return [(argument.name, argument.spec.type, argument.required) for argument in arguments]
 
 
-def outline(plan):
-    """The forms of a plan, nested as its parts are."""
-    return (plan.form, *map(outline, plan.parts)) if plan.parts else plan.form
+def outline(spec):
+    """The forms of a spec, nested as its parts are."""
+    return (spec.kind, *map(outline, spec.parts)) if spec.parts else spec.kind
 
 
 def test_plain_arguments():
@@ -77,7 +77,7 @@ def test_plain_arguments():
         ("flag", "bool", True),
         ("name", "str", True),
     ]
-    assert [argument.plan.form for argument in arguments] == [
+    assert [argument.spec.kind for argument in arguments] == [
         "tensor", "int", "float", "bool", "str",
     ]  # fmt: skip
 
@@ -153,8 +153,8 @@ def test_methods_without_arguments():
 )
 def test_types(argument_type, spelling, forms):
     _, second = arguments_of(taking(argument_type).forward.schema)
-    assert second.plan.type == spelling
-    assert outline(second.plan) == forms
+    assert second.spec.type == spelling
+    assert outline(second.spec) == forms
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,12 @@ def test_defaults_are_kept():
 def test_members_of_enumerations_are_named():
     enums = {f"__torch__.{__name__}.Color": {"RED": 1, "GREEN": 2}}
     _, second = signature_of(taking(Color).forward.schema, lambda: enums).arguments
-    assert (second.plan.form, second.plan.names) == ("enum", ("RED", "GREEN"))
+    assert (second.spec.kind, second.spec.names) == ("enum", ("RED", "GREEN"))
 
 
 def test_fields_of_named_tuples_are_named():
     _, second = arguments_of(taking(Point).forward.schema)
-    assert second.plan.names == ("x", "y")
+    assert second.spec.names == ("x", "y")
 
 
 def test_an_argument_that_no_request_can_hold_keeps_its_default():

@@ -1,20 +1,20 @@
-"""TorchScript's schema of a method -> the plan that its requests are decoded by.
+"""TorchScript's schema of a method -> the spec that its requests are decoded by.
 
-A new type is a new row in `FORMS`.
+A new type is a new row in `KINDS`.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from torch_serving.codecs.json._decoder import Argument, Plan
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.errors import InvalidServable
 
 Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
 # the members of the enumerations of a model, by qualified name
 Enums = Callable[[], dict[str, dict[str, Any]]]
 
-# torch's kind of type -> the plan's form, and how to get the types of its parts
-FORMS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
+# torch's kind of type -> the spec's kind, and how to get the types of its parts
+KINDS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
     "TensorType": ("tensor", lambda _: []),
     "BoolType": ("bool", lambda _: []),
     "IntType": ("int", lambda _: []),
@@ -40,11 +40,11 @@ class Signature(NamedTuple):
     """What a method takes and gives."""
 
     arguments: tuple[Argument, ...]
-    result: Plan
+    result: TypeSpec
 
     def __str__(self) -> str:
         arguments = ", ".join(
-            f"{argument.name}: {argument.plan.type}"
+            f"{argument.name}: {argument.spec.type}"
             + ("" if argument.required else f" = {argument.default!r}")
             for argument in self.arguments
         )
@@ -61,51 +61,51 @@ def signature_of(schema: Any, enums: Enums = dict) -> Signature:
     for argument in schema.arguments[1:]:
         has_default = argument.has_default_value()
         try:
-            plan = plan_of(argument.type, enums)
+            spec = spec_of(argument.type, enums)
         except InvalidServable as error:
             if has_default:
                 break
             raise InvalidServable(f"argument `{argument.name}`: {error.detail}") from None
         default = argument.default_value if has_default else None
-        arguments.append(Argument(argument.name, plan, not has_default, default))
+        arguments.append(Argument(argument.name, spec, not has_default, default))
     try:
-        result = plan_of(schema.returns[0].type, enums)
+        result = spec_of(schema.returns[0].type, enums)
     except InvalidServable as error:
         raise InvalidServable(f"result: {error.detail}") from None
     return Signature(tuple(arguments), result)
 
 
-def plan_of(type_: Type, enums: Enums = dict) -> Plan:
+def spec_of(type_: Type, enums: Enums = dict) -> TypeSpec:
     """Compile one type. Raises InvalidServable for a type that no request can hold."""
-    form, parts_of = FORMS.get(type_.kind(), ("", lambda _: []))
+    kind, parts_of = KINDS.get(type_.kind(), ("", lambda _: []))
     spelling = type_.annotation_str
     names: tuple[str, ...] = ()
-    if form == "enum":
+    if kind == "enum":
         names = tuple(enums().get(spelling, ()))
-    if not form or (form == "enum" and not names):
+    if not kind or (kind == "enum" and not names):
         raise InvalidServable(
             f"values of type {spelling} can't be made or told without the model's source"
         )
-    parts = [plan_of(part, enums) for part in parts_of(type_)]
-    if form == "union":
+    parts = [spec_of(part, enums) for part in parts_of(type_)]
+    if kind == "union":
         if any(has_names(part) for part in parts):
             raise InvalidServable(f"torch finds no named type in {spelling} when it is called")
         parts.sort(key=rank)
-    if form == "tuple":
+    if kind == "tuple":
         names = field_names(type_)
         spelling = spelling.rpartition(".")[2] if names else spelling
-    return Plan(form, spelling, *parts, names=names)
+    return TypeSpec(kind, spelling, *parts, names=names)
 
 
-def has_names(plan: Plan) -> bool:
-    """Whether an enumeration or a named tuple stands anywhere in a plan."""
-    return bool(plan.names) or any(has_names(part) for part in plan.parts)
+def has_names(spec: TypeSpec) -> bool:
+    """Whether an enumeration or a named tuple stands anywhere in a spec."""
+    return bool(spec.names) or any(has_names(part) for part in spec.parts)
 
 
-def rank(plan: Plan) -> int:
-    ranks = [rank(part) for part in plan.parts if plan.form in ("list", "optional")]
-    if plan.form in NARROWEST_FIRST:
-        ranks.append(NARROWEST_FIRST.index(plan.form))
+def rank(spec: TypeSpec) -> int:
+    ranks = [rank(part) for part in spec.parts if spec.kind in ("list", "optional")]
+    if spec.kind in NARROWEST_FIRST:
+        ranks.append(NARROWEST_FIRST.index(spec.kind))
     return max(ranks, default=len(NARROWEST_FIRST))
 
 

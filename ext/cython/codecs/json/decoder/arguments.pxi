@@ -14,7 +14,7 @@ cdef list read_arguments(Reader reader):
     only = arguments[0]
     if not is_sequence(root.kind):
         return [read_argument(reader, only, at(0))]
-    if not only.plan.is_sequence():
+    if not only.spec.is_sequence():
         return read_positional(reader)
     if root.count == 0:
         return [] if not only.required else [read_argument(reader, only, at(0))]
@@ -74,7 +74,7 @@ cdef list read_named(Reader reader):
             values.append(read_argument(reader, argument, at(members[argument.name])))
         elif argument.required:
             raise reader.refuse(
-                InvalidInput, at(0), f"argument `{argument.name}`: {argument.plan.type} is missing"
+                InvalidInput, at(0), f"argument `{argument.name}`: {argument.spec.type} is missing"
             )
         else:
             values.append(argument.default)
@@ -84,7 +84,7 @@ cdef list read_named(Reader reader):
 cdef str expected_count(Decoder decoder):
     cdef Argument argument
     signature = ", ".join(
-        [f"{argument.name}: {argument.plan.type}" for argument in decoder.arguments]
+        [f"{argument.name}: {argument.spec.type}" for argument in decoder.arguments]
     )
     most = len(decoder.arguments)
     count = f"{most}" if most == decoder.required else f"{decoder.required} to {most}"
@@ -93,6 +93,6 @@ cdef str expected_count(Decoder decoder):
 
 cdef object read_argument(Reader reader, Argument argument, ValueRef ref):
     reader.argument = argument
-    value = read(reader, argument.plan, ref)
+    value = read(reader, argument.spec, ref)
     reader.argument = None
     return value

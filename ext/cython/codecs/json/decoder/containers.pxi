@@ -1,16 +1,16 @@
 # Values that hold others, and those of more than one type.
 
-cdef object read_optional(Reader reader, Plan plan, ValueRef ref):
-    return None if is_none(reader, ref) else read(reader, plan.parts[0], ref)
+cdef object read_optional(Reader reader, TypeSpec spec, ValueRef ref):
+    return None if is_none(reader, ref) else read(reader, spec.parts[0], ref)
 
 
-cdef object read_union(Reader reader, Plan plan, ValueRef ref):
+cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
     """The first part that fits; if none does, the error of the one that came furthest."""
     cdef int depth, furthest = -1
     cdef ValueRef rejected_at = ref
     reader.attempts += 1
     try:
-        for part in plan.parts:
+        for part in spec.parts:
             reader.rejected_at = ref
             try:
                 return read(reader, part, ref)
@@ -28,18 +28,18 @@ cdef object read_union(Reader reader, Plan plan, ValueRef ref):
     return read(reader, meant, ref)  # which tells what is wrong
 
 
-cdef object read_list(Reader reader, Plan plan, ValueRef ref):
+cdef object read_list(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
-    cdef Plan part = plan.parts[0]
-    if reader.kind(ref) == Kind.object and part.form == "tensor":
-        reader.open(ref, &envelope, plan, '"tensor_list"')
+    cdef TypeSpec part = spec.parts[0]
+    if reader.kind(ref) == Kind.object and part.kind == "tensor":
+        reader.open(ref, &envelope, spec, '"tensor_list"')
         ref = at(envelope.value)
     if not is_sequence(reader.kind(ref)):
-        raise reader.unexpected(ref, f"an array for {plan.type}")
+        raise reader.unexpected(ref, f"an array for {spec.type}")
     return read_elements(reader, part, ref)
 
 
-cdef list read_elements(Reader reader, Plan part, ValueRef array):
+cdef list read_elements(Reader reader, TypeSpec part, ValueRef array):
     cdef ValueRef element = first_element(reader, array)
     cdef list values = []
     for _ in range(reader.count(array)):
@@ -48,80 +48,80 @@ cdef list read_elements(Reader reader, Plan part, ValueRef array):
     return values
 
 
-cdef object read_tuple(Reader reader, Plan plan, ValueRef ref):
+cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     cdef ValueRef element
     cdef list values = []
-    if plan.names and reader.kind(ref) == Kind.object:
+    if spec.names and reader.kind(ref) == Kind.object:
         if not reader.plain or reader.has_type(ref):
-            reader.open(ref, &envelope, plan, '"named_tuple"')
+            reader.open(ref, &envelope, spec, '"named_tuple"')
             ref = at(envelope.value)
-        return read_fields(reader, plan, ref)
+        return read_fields(reader, spec, ref)
     if not is_sequence(reader.kind(ref)):
-        raise reader.unexpected(ref, f"an array for {plan.type}")
-    if reader.count(ref) != len(plan.parts):
+        raise reader.unexpected(ref, f"an array for {spec.type}")
+    if reader.count(ref) != len(spec.parts):
         raise reader.refuse(
-            InvalidInput, ref, f"expected {len(plan.parts)} elements, got {reader.count(ref)}"
+            InvalidInput, ref, f"expected {len(spec.parts)} elements, got {reader.count(ref)}"
         )
     element = first_element(reader, ref)
-    for part in plan.parts:
+    for part in spec.parts:
         values.append(read(reader, part, element))
         element = next_element(reader, element)
     return tuple(values)
 
 
-cdef tuple read_fields(Reader reader, Plan plan, ValueRef ref):
+cdef tuple read_fields(Reader reader, TypeSpec spec, ValueRef ref):
     """The fields of a named tuple, by name: each once, and no other."""
     cdef Py_ssize_t i
     if reader.kind(ref) != Kind.object:
-        raise reader.unexpected(ref, f"an object with the fields {', '.join(plan.names)}")
+        raise reader.unexpected(ref, f"an object with the fields {', '.join(spec.names)}")
     members = members_of(reader, ref)
-    if members.keys() != set(plan.names):
+    if members.keys() != set(spec.names):
         raise reader.refuse(
             InvalidInput, ref,
-            f"expected the fields {', '.join(plan.names)}, got {', '.join(members)[:200]}",
+            f"expected the fields {', '.join(spec.names)}, got {', '.join(members)[:200]}",
         )
     return tuple(
-        [read(reader, plan.parts[i], at(members[name])) for i, name in enumerate(plan.names)]
+        [read(reader, spec.parts[i], at(members[name])) for i, name in enumerate(spec.names)]
     )
 
 
-cdef object read_dict(Reader reader, Plan plan, ValueRef ref):
+cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
-    cdef Plan keys = plan.parts[0]
-    cdef Plan values = plan.parts[1]
+    cdef TypeSpec keys = spec.parts[0]
+    cdef TypeSpec values = spec.parts[1]
     bare = reader.plain and (reader.kind(ref) != Kind.object or not reader.has_type(ref))
     if not bare:
-        names = '"generic_dict" or "tensor_dict"' if values.form == "tensor" else '"generic_dict"'
-        reader.open(ref, &envelope, plan, names)
+        names = '"generic_dict" or "tensor_dict"' if values.kind == "tensor" else '"generic_dict"'
+        reader.open(ref, &envelope, spec, names)
         check_key_type(reader, envelope, keys, ref)
         ref = at(envelope.value)
-    if keys.form == "str" and reader.kind(ref) == Kind.object:
+    if keys.kind == "str" and reader.kind(ref) == Kind.object:
         members = members_of(reader, ref)
         return {key: read(reader, values, at(members[key])) for key in members}
-    if keys.form == "str" or not is_sequence(reader.kind(ref)):
-        wanted = "an object" if keys.form == "str" else "an array of [key, value] pairs"
-        raise reader.unexpected(ref, f"{wanted} for {plan.type}")
+    if keys.kind == "str" or not is_sequence(reader.kind(ref)):
+        wanted = "an object" if keys.kind == "str" else "an array of [key, value] pairs"
+        raise reader.unexpected(ref, f"{wanted} for {spec.type}")
     return read_pairs(reader, keys, values, ref)
 
 
 cdef int check_key_type(
-    Reader reader, const Envelope& envelope, Plan keys, ValueRef ref
+    Reader reader, const Envelope& envelope, TypeSpec keys, ValueRef ref
 ) except -1:
     if envelope.key_type == ABSENT:
-        if keys.form != "str":
+        if keys.kind != "str":
             raise reader.refuse(
-                InvalidInput, ref, f'the key `key_type` is missing; expected "{keys.form}"'
+                InvalidInput, ref, f'the key `key_type` is missing; expected "{keys.kind}"'
             )
     elif (
         reader.kind(at(envelope.key_type)) != Kind.string
-        or reader.string(at(envelope.key_type)) != keys.form
+        or reader.string(at(envelope.key_type)) != keys.kind
     ):
-        raise reader.unexpected(at(envelope.key_type), f'"{keys.form}"')
+        raise reader.unexpected(at(envelope.key_type), f'"{keys.kind}"')
     return 0
 
 
-cdef dict read_pairs(Reader reader, Plan keys, Plan values, ValueRef ref):
+cdef dict read_pairs(Reader reader, TypeSpec keys, TypeSpec values, ValueRef ref):
     """An array of [key, value]; keys are plain JSON."""
     cdef dict result = {}
     cdef bint plain = reader.plain
@@ -143,25 +143,27 @@ cdef dict read_pairs(Reader reader, Plan keys, Plan values, ValueRef ref):
     return result
 
 
-cdef Plan ANY = Plan("any", "Any")
-cdef dict PLAN_OF = {
-    <int>Type.tensor: Plan("tensor", "Any"),
-    <int>Type.image: Plan("tensor", "Any"),
-    <int>Type.tensor_list: Plan("list", "Any", Plan("tensor", "Any")),
-    <int>Type.tensor_dict: Plan("dict", "Any", Plan("str", "Any"), Plan("tensor", "Any")),
-    <int>Type.scalar: Plan("number", "Any"),
-    <int>Type.string: Plan("str", "Any"),
+cdef TypeSpec ANY = TypeSpec("any", "Any")
+cdef dict SPEC_OF = {
+    <int>Type.tensor: TypeSpec("tensor", "Any"),
+    <int>Type.image: TypeSpec("tensor", "Any"),
+    <int>Type.tensor_list: TypeSpec("list", "Any", TypeSpec("tensor", "Any")),
+    <int>Type.tensor_dict: TypeSpec(
+        "dict", "Any", TypeSpec("str", "Any"), TypeSpec("tensor", "Any"),
+    ),
+    <int>Type.scalar: TypeSpec("number", "Any"),
+    <int>Type.string: TypeSpec("str", "Any"),
 }
 
 
-cdef object read_any(Reader reader, Plan plan, ValueRef ref):
+cdef object read_any(Reader reader, TypeSpec spec, ValueRef ref):
     """A value that says itself what it is."""
     cdef Envelope envelope
     cdef Type kind
     if is_none(reader, ref):
         return None
     if is_sequence(reader.kind(ref)):
-        return read_elements(reader, plan, ref)
+        return read_elements(reader, spec, ref)
     if reader.kind(ref) != Kind.object:
         raise reader.unexpected(ref, "an envelope, an array or null for Any")
     reader.members(ref, &envelope)
@@ -172,9 +174,9 @@ cdef object read_any(Reader reader, Plan plan, ValueRef ref):
             keys = choice(reader, envelope.key_type, "int")
             if keys not in ("str", "int", "float", "bool", "complex", "tensor"):
                 raise reader.unexpected(at(envelope.key_type), "a type of keys")
-        return read_dict(reader, Plan("dict", "Any", Plan(keys, keys), ANY), ref)
-    if <int>kind not in PLAN_OF:
+        return read_dict(reader, TypeSpec("dict", "Any", TypeSpec(keys, keys), ANY), ref)
+    if <int>kind not in SPEC_OF:
         if envelope.type == ABSENT:
             raise reader.refuse(InvalidInput, ref, "the key `type` is missing")
         raise reader.unexpected(at(envelope.type), "a type that needs no schema, for Any")
-    return read(reader, PLAN_OF[<int>kind], ref)
+    return read(reader, SPEC_OF[<int>kind], ref)

@@ -20,7 +20,7 @@ cdef class IndexedBody:
 
 # Of an object that is read as a Value: a protocol's words, each of which costs a microsecond.
 cdef uint32_t MAX_NAMES = 1024
-cdef tuple KINDS = ("null", "boolean", "number", "string", "object", "array", "array")
+cdef tuple JSON_KINDS = ("null", "boolean", "number", "string", "object", "array", "array")
 
 
 @cython.final
@@ -37,7 +37,7 @@ cdef class Value:
     @property
     def kind(self):
         """One of null, boolean, number, string, object, array."""
-        return KINDS[<int>self.body.reader.kind(self.ref)]
+        return JSON_KINDS[<int>self.body.reader.kind(self.ref)]
 
     def refuse(self, str problem not None):
         """Return an error about this value."""

@@ -59,7 +59,7 @@ cdef class Reader:
         if self.argument is None:
             return error(f"{where}: {problem}")
         return error(
-            f"{where}: {problem} (argument `{self.argument.name}`: {self.argument.plan.type})"
+            f"{where}: {problem} (argument `{self.argument.name}`: {self.argument.spec.type})"
         )
 
     cdef object unexpected(self, ValueRef ref, str expected):
@@ -93,19 +93,19 @@ cdef class Reader:
             return Type.unknown
         return find_type(self.document.string(self.document.start(envelope.type, -1)))
 
-    cdef Type open(self, ValueRef ref, Envelope* envelope, Plan plan, str names) except *:
+    cdef Type open(self, ValueRef ref, Envelope* envelope, TypeSpec spec, str names) except *:
         """Read an envelope whose type is one of `names`, and which has a value."""
         cdef Type found
         if self.kind(ref) != Kind.object:
-            raise self.unexpected(ref, f'an envelope {{"type": {names}, ...}} for {plan.type}')
+            raise self.unexpected(ref, f'an envelope {{"type": {names}, ...}} for {spec.type}')
         self.members(ref, envelope)
         if envelope.type == ABSENT:
             raise self.refuse(
-                InvalidInput, ref, f"the key `type` is missing; expected {names} for {plan.type}"
+                InvalidInput, ref, f"the key `type` is missing; expected {names} for {spec.type}"
             )
         found = self.type_of(envelope[0])
         if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
-            raise self.unexpected(at(envelope.type), f"{names} for {plan.type}")
+            raise self.unexpected(at(envelope.type), f"{names} for {spec.type}")
         if envelope.value == ABSENT:
             raise self.refuse(InvalidInput, ref, "the key `value` is missing")
         return found

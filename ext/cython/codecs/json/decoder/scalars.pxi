@@ -1,17 +1,17 @@
 # Values that are no tensors and hold no others.
 
-cdef object read_scalar(Reader reader, Plan plan, ValueRef ref):
-    """A number of one of the data types that the plan's form can hold."""
+cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
+    """A number of one of the data types that the spec's kind can hold."""
     cdef Envelope envelope
     cdef Shape shape
     cdef ValueRef part
-    cdef dict names = SCALARS_OF[plan.form]
+    cdef dict names = SCALARS_OF[spec.kind]
     cdef int data_type
     if reader.plain and reader.kind(ref) != Kind.object:
-        data_type = names[plain_data_type(reader, plan, ref)]
+        data_type = names[plain_data_type(reader, spec, ref)]
     else:
-        reader.open(ref, &envelope, plan, '"scalar"')
-        data_type = read_scalar_type(reader, plan, ref, envelope, names)
+        reader.open(ref, &envelope, spec, '"scalar"')
+        data_type = read_scalar_type(reader, spec, ref, envelope, names)
         ref = at(envelope.value)
     shape.rank = 0
     shape.count = 1
@@ -28,13 +28,13 @@ cdef object read_scalar(Reader reader, Plan plan, ValueRef ref):
     return read_array(reader, ref, shape, data_type).item()
 
 
-cdef str plain_data_type(Reader reader, Plan plan, ValueRef ref):
+cdef str plain_data_type(Reader reader, TypeSpec spec, ValueRef ref):
     """The data type of a number without an envelope."""
     cdef Kind kind = reader.kind(ref)
-    if plan.form == "complex" and kind == Kind.number:
+    if spec.kind == "complex" and kind == Kind.number:
         return "float"
-    if plan.form != "number":
-        return WIDEST[plan.form]
+    if spec.kind != "number":
+        return WIDEST[spec.kind]
     if kind == Kind.boolean:
         return "bool"
     text = text_of(reader.document.raw(start_of(&reader.document, ref)))
@@ -42,12 +42,12 @@ cdef str plain_data_type(Reader reader, Plan plan, ValueRef ref):
 
 
 cdef int read_scalar_type(
-    Reader reader, Plan plan, ValueRef ref, const Envelope& envelope, dict names
+    Reader reader, TypeSpec spec, ValueRef ref, const Envelope& envelope, dict names
 ) except -1:
     if envelope.data_type == ABSENT:
-        if plan.form not in WIDEST:
+        if spec.kind not in WIDEST:
             raise reader.refuse(InvalidInput, ref, "the key `data_type` is missing")
-        return names[WIDEST[plan.form]]
+        return names[WIDEST[spec.kind]]
     if reader.kind(at(envelope.data_type)) == Kind.string:
         name = reader.string(at(envelope.data_type))
         if name in names:
@@ -61,50 +61,50 @@ cdef int read_scalar_type(
     )
 
 
-cdef object read_float(Reader reader, Plan plan, ValueRef ref):
-    value = read_scalar(reader, plan, ref)
+cdef object read_float(Reader reader, TypeSpec spec, ValueRef ref):
+    value = read_scalar(reader, spec, ref)
     if type(value) is int and int(float(value)) != value:
         raise reader.refuse(IncompatibleDtype, ref, f"{value} does not fit float64 exactly")
     return float(value)
 
 
-cdef object read_complex(Reader reader, Plan plan, ValueRef ref):
-    value = read_scalar(reader, plan, ref)
+cdef object read_complex(Reader reader, TypeSpec spec, ValueRef ref):
+    value = read_scalar(reader, spec, ref)
     if type(value) is int and int(float(value)) != value:
         raise reader.refuse(IncompatibleDtype, ref, f"{value} does not fit complex128 exactly")
     return complex(value)
 
 
-cdef object read_string(Reader reader, Plan plan, ValueRef ref):
+cdef object read_string(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     if reader.plain and reader.kind(ref) == Kind.string:
         return reader.string(ref)
-    reader.open(ref, &envelope, plan, '"string"')
+    reader.open(ref, &envelope, spec, '"string"')
     if reader.kind(at(envelope.value)) != Kind.string:
         raise reader.unexpected(at(envelope.value), "a string")
     return reader.string(at(envelope.value))
 
 
-cdef object read_device(Reader reader, Plan plan, ValueRef ref):
-    name = read_string(reader, plan, ref)
+cdef object read_device(Reader reader, TypeSpec spec, ValueRef ref):
+    name = read_string(reader, spec, ref)
     try:
-        return reader.decoder.make.device(name)
+        return reader.decoder.factory.device(name)
     except ValueError as error:
         raise reader.refuse(InvalidInput, ref, str(error)) from None
 
 
-cdef object read_enum(Reader reader, Plan plan, ValueRef ref):
+cdef object read_enum(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     if not (reader.plain and reader.kind(ref) == Kind.string):
-        reader.open(ref, &envelope, plan, '"enum"')
+        reader.open(ref, &envelope, spec, '"enum"')
         ref = at(envelope.value)
     name = reader.string(ref) if reader.kind(ref) == Kind.string else None
-    if name not in plan.names:
-        raise reader.unexpected(ref, f"one of {', '.join(plan.names)}")
-    return reader.decoder.make.enum(plan.type, name)
+    if name not in spec.names:
+        raise reader.unexpected(ref, f"one of {', '.join(spec.names)}")
+    return reader.decoder.factory.enum(spec.type, name)
 
 
-cdef object read_none(Reader reader, Plan plan, ValueRef ref):
+cdef object read_none(Reader reader, TypeSpec spec, ValueRef ref):
     if not is_none(reader, ref):
         raise reader.unexpected(ref, 'null or {"type": "none"}')
     return None

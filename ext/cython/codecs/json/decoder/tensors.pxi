@@ -1,13 +1,13 @@
 # Tensors: their shapes and data types, their numbers into the memory of an array, and images.
 
-cdef object read_tensor(Reader reader, Plan plan, ValueRef ref):
+cdef object read_tensor(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     cdef Shape shape
     cdef int data_type = FLOAT32
     if reader.plain and reader.kind(ref) != Kind.object:
         raise_located(reader, measure_at(reader, ref, &shape), data_type)
         return make_tensor(reader, ref, shape, data_type)
-    if reader.open(ref, &envelope, plan, '"tensor" or "image"') == Type.image:
+    if reader.open(ref, &envelope, spec, '"tensor" or "image"') == Type.image:
         return read_image(reader, ref, envelope)
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
@@ -89,8 +89,8 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
 cdef object make_tensor(Reader reader, ValueRef ref, const Shape& shape, int data_type):
     array = read_array(reader, ref, shape, data_type)
     if data_type == BFLOAT16:
-        return reader.decoder.make.bfloat16(array)
-    return reader.decoder.make.tensor(array)
+        return reader.decoder.factory.bfloat16(array)
+    return reader.decoder.factory.tensor(array)
 
 
 cdef cnp.ndarray read_array(Reader reader, ValueRef ref, const Shape& shape, int data_type):
@@ -154,10 +154,10 @@ cdef dict SHAPE_ERRORS = {
 cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
     """Pixels in an encoded image."""
     cdef int data_type = NAMES.index("uint8")
-    make = reader.decoder.make
+    factory = reader.decoder.factory
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
-    if make.image is None:
+    if factory.image is None:
         raise reader.refuse(InvalidInput, ref, "this server takes no images")
     encoded = choice(reader, envelope.value, None)
     mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
@@ -168,7 +168,7 @@ cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
             raise reader.unexpected(at(envelope.batch), "true or false")
         batch = quote(&reader.document, at(envelope.batch)) == "true"
     try:
-        return make.tensor(make.image(encoded, mode, layout, batch, NAMES[data_type]))
+        return factory.tensor(factory.image(encoded, mode, layout, batch, NAMES[data_type]))
     except ValueError as error:
         raise reader.refuse(InvalidInput, at(envelope.value), str(error)) from None
 

@@ -1,16 +1,16 @@
 # What a schema asks for.
 
-ctypedef object (*Read)(Reader, Plan, ValueRef)
+ctypedef object (*ReadValue)(Reader, TypeSpec, ValueRef)
 
 
-cdef dict FORMS = {
-    form: index for index, form in enumerate((
+cdef dict SPEC_KINDS = {
+    kind: index for index, kind in enumerate((
         "tensor", "bool", "int", "float", "complex", "number", "str", "device", "enum", "none",
         "list", "tuple", "dict", "optional", "union", "any",
     ))
 }
-# In the order of FORMS.
-cdef Read[16] READS = [
+# In the order of SPEC_KINDS.
+cdef ReadValue[16] READERS = [
     read_tensor, read_scalar, read_scalar, read_float, read_complex, read_scalar, read_string,
     read_device, read_enum, read_none, read_list, read_tuple, read_dict, read_optional, read_union,
     read_any,
@@ -18,10 +18,10 @@ cdef Read[16] READS = [
 
 
 @cython.final
-cdef class Plan:
+cdef class TypeSpec:
     """What one value must be.
 
-    `type` is how the schema spells it, `form` what it is:
+    `type` is how the schema spells it, `kind` what it is:
 
     - tensor; bool, int, float, complex, number (any of them); str, device; none; any
     - enum: one of `names`
@@ -30,32 +30,32 @@ cdef class Plan:
     - optional: one part; union: the parts, of which the first that fits is taken
     """
 
-    cdef readonly str form
+    cdef readonly str kind
     cdef readonly str type
     cdef readonly tuple parts
     cdef readonly tuple names
     cdef int index
 
-    def __cinit__(self, str form not None, str type not None, *parts, tuple names=()):
-        self.index = FORMS[form]
-        self.form = form
+    def __cinit__(self, str kind not None, str type not None, *parts, tuple names=()):
+        self.index = SPEC_KINDS[kind]
+        self.kind = kind
         self.type = type
         self.parts = parts
         self.names = names
         for part in parts:
-            if not isinstance(part, Plan):
-                raise TypeError(f"parts of a plan are plans, not {part!r}")
+            if not isinstance(part, TypeSpec):
+                raise TypeError(f"parts of a spec are specs, not {part!r}")
 
     def __repr__(self):
-        return f"Plan({self.form!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
+        return f"TypeSpec({self.kind!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
 
     cdef bint is_sequence(self):
         """Whether its JSON is an array, so that an outer one is easily mistaken for it."""
-        if self.form == "optional":
-            return (<Plan>self.parts[0]).is_sequence()
-        if self.form == "union":
-            return any([(<Plan>part).is_sequence() for part in self.parts])
-        return self.form in ("list", "tuple", "any")
+        if self.kind == "optional":
+            return (<TypeSpec>self.parts[0]).is_sequence()
+        if self.kind == "union":
+            return any([(<TypeSpec>part).is_sequence() for part in self.parts])
+        return self.kind in ("list", "tuple", "any")
 
 
 @cython.final
@@ -63,19 +63,21 @@ cdef class Argument:
     """One argument of a method; `default` stands for it where a request leaves it out."""
 
     cdef readonly str name
-    cdef readonly Plan plan
+    cdef readonly TypeSpec spec
     cdef readonly bint required
     cdef readonly object default
 
-    def __cinit__(self, str name not None, Plan plan not None, bint required=True, default=None):
+    def __cinit__(
+        self, str name not None, TypeSpec spec not None, bint required=True, default=None,
+    ):
         self.name = name
-        self.plan = plan
+        self.spec = spec
         self.required = required
         self.default = default
 
 
 @cython.final
-cdef class Makers:
+cdef class ValueFactory:
     """How values become what torch takes, so that the codec need not know torch.
 
     - `tensor(array)`: of a C-contiguous, writable numpy array that nobody else holds; should share
@@ -100,5 +102,5 @@ cdef class Makers:
         self.image = image
 
 
-cdef inline object read(Reader reader, Plan plan, ValueRef ref):
-    return READS[plan.index](reader, plan, ref)
+cdef inline object read(Reader reader, TypeSpec spec, ValueRef ref):
+    return READERS[spec.index](reader, spec, ref)

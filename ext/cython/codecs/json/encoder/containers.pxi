@@ -93,17 +93,17 @@ cdef str key_type_of(JsonBuffer out, dict value):
 
 cdef str declared_key_type(JsonBuffer out):
     """What the schema says of the keys of an empty dictionary."""
-    plan = unwrapped(out.encoder.plan)
+    spec = unwrapped(out.encoder.spec)
     for part in out.path:
-        if plan is None or not plan.parts:
+        if spec is None or not spec.parts:
             return "str"
-        if plan.form == "tuple":
-            index = plan.names.index(part) if plan.names else part
-            plan = unwrapped(plan.parts[index])
+        if spec.kind == "tuple":
+            index = spec.names.index(part) if spec.names else part
+            spec = unwrapped(spec.parts[index])
         else:
-            plan = unwrapped(plan.parts[len(plan.parts) - 1])
-    return plan.parts[0].form if plan is not None and plan.form == "dict" else "str"
+            spec = unwrapped(spec.parts[len(spec.parts) - 1])
+    return spec.parts[0].kind if spec is not None and spec.kind == "dict" else "str"
 
 
-cdef object unwrapped(plan):
-    return plan.parts[0] if plan is not None and plan.form == "optional" else plan
+cdef object unwrapped(spec):
+    return spec.parts[0] if spec is not None and spec.kind == "optional" else spec

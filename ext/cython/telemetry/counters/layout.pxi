@@ -1,0 +1,56 @@
+# The layout of the shared memory: a slot for each worker, a row for each method of a model.
+
+# Upper bounds of the histograms; one more bucket has what is beyond.
+SECONDS = (
+    50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0,
+    2.5, 5.0, 10.0,
+)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+STEPS = ("request", "queue", "decode", "forward", "encode")
+CODES = (
+    200, 400, 401, 404, 405, 406, 408, 413, 415, 431, 499, 500, 503, 504,
+)  # any other is counted as 500
+ROWS = 1024  # methods of models, of each worker
+
+cdef enum:
+    N_SECONDS = 18
+    N_SIZES = 12
+    N_STEPS = 5
+    N_CODES = 14
+    N_ROWS = 1024
+    NAME_BYTES = 512
+    METHOD_BYTES = 64
+    REQUEST = 0
+    OTHER_CODE = 11
+
+cdef double[N_SECONDS - 1] BOUNDS = SECONDS
+cdef unsigned char[600] CODE_INDEX
+memset(CODE_INDEX, OTHER_CODE, sizeof(CODE_INDEX))
+for _index, _code in enumerate(CODES):
+    CODE_INDEX[_code] = _index
+
+
+cdef struct Histogram:
+    uint64_t[N_SECONDS] buckets
+    double sum
+
+
+cdef struct Row:
+    char[NAME_BYTES] name
+    char[METHOD_BYTES] method
+    uint64_t[N_CODES] codes
+    uint64_t loads
+    uint64_t cold_starts  # requests that waited for the model to be loaded
+    double last_s  # when the last answer was, by the monotonic clock
+    Histogram[N_STEPS] steps
+    uint64_t[N_SIZES] batches  # runs of so many requests
+    uint64_t batched  # requests in all of them
+
+
+cdef struct WorkerSlot:
+    int64_t pid
+    int64_t threads, jobs
+    int64_t models, bytes
+    uint64_t loads, evictions, failed_loads, rejected
+    Py_ssize_t rows
+    Row[N_ROWS] table
