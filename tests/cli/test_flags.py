@@ -34,7 +34,8 @@ def test_each_setting_has_a_flag_whose_value_is_read():
 def test_flags_of_all_kinds(tmp_path: Path):
     flags = "-p 0 -c 3 -b 0 -t 2 --max-body 2MiB --body-rate 0 --queue-timeout 1.5 --workers auto"
     more = "--jit-fusion off --no-trial-load --watch --preload ./a.pt --preload b*"
-    files = "--api-key-file keys --tls-cert c.pem --tls-key k.pem --cors-origin * --quarantine 0 --log-format json"
+    files = "--api-key-file keys --tls-cert c.pem --tls-key k.pem --cors-origin *"
+    files += " --quarantine 0 --log-format json"
     assert parse([str(tmp_path), *f"{flags} {more} {files}".split()], {}) == Config(
         model_root=tmp_path,
         port=0,
