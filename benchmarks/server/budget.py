@@ -22,19 +22,14 @@ from uvicorn.server import ServerState
 
 from benchmarks.support.payloads import SMALL_BODY, mlp
 from torch_serving.config import Config
-from torch_serving.engine.devices import Devices
 from torch_serving.engine.engine import Engine
 from torch_serving.http import app
 from torch_serving.http._connection import Protocol, Settings
 from torch_serving.http.fast_path import FastPath
 from torch_serving.models.servable import Method, Servable
-from torch_serving.server import main as start
-from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.service.inference import Inference
-from torch_serving.service.management import Management
+from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
-from torch_serving.telemetry.prometheus import Metrics
 
 IN_FLIGHT = (1, 8, 64)
 ROUNDS, REQUESTS = 25, 640  # the best round counts
@@ -140,17 +135,15 @@ async def budget() -> None:
     state = ServerState()
     with tempfile.TemporaryDirectory() as folder:
         mlp().save(Path(folder) / "mlp.pt")
-        config = Config(model_root=Path(folder))
-        start.configure_torch(config)
-        engine = Engine(1, state.tasks, 1)
-        engine.start()
-        shared = SharedState()
-        models = start.models_of(config, shared)
-        parts = Management(models, shared), Metrics(shared)
-        application = app.create_app(config, models, engine, *parts)
+        config = Config(model_root=Path(folder), threads=1, intra_op_threads=1)
+        runtime = Runtime.build(config)
+        engine = runtime.engine
+        state.tasks = runtime.in_flight
+        runtime.start()
+        application = app.create_app(runtime)
         gc.collect()
         gc.freeze()
-        fast_path = FastPath(Inference(models, engine, Devices(config.device)), engine, None)
+        fast_path = FastPath(runtime.inference, engine, None)
         print(
             "| way, in flight | protocol | routing and engine | decode | forward | encode | all |"
         )
@@ -170,7 +163,7 @@ async def budget() -> None:
             f"{100 * counting_s / total_s:.1f} % at {in_flight} in flight."
         )
         print_hand_over(await hand_over(engine))
-        engine.close()
+        runtime.close()
 
 
 async def print_row(

@@ -10,7 +10,7 @@ import torch
 from tests.support.client import Client, in_threads, tensor
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
-from torch_serving.engine.devices import Devices, device_of
+from torch_serving.engine.devices import DevicePool, device_of
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidDevice, OutOfMemory
 from torch_serving.models.loader import load
@@ -28,20 +28,20 @@ cuda = [
 )
 def test_devices_that_are_not_there(name: str):
     with pytest.raises(InvalidDevice, match="is not a device of this machine; it has cpu"):
-        Devices(name)
+        DevicePool(name).choose()
 
 
 def test_the_device_with_the_fewest_requests_is_next(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch_serving.engine.devices.device_of", torch.device)
-    devices = Devices("cuda:0, cuda:1,cpu")
+    devices = DevicePool("cuda:0, cuda:1,cpu")
     first, second, third = torch.device("cuda:0"), torch.device("cuda:1"), CPU
     for expected in (first, second, third, first):
         assert devices.choose() == expected
-        devices.begin(expected)
-    devices.end(second)
+        devices.acquire(expected)
+    devices.release(second)
     assert devices.choose() == second
-    devices.begin(torch.device("cuda:7"))  # one that a request names
-    devices.end(torch.device("cuda:7"))
+    devices.acquire(torch.device("cuda:7"))  # one that a request names
+    devices.release(torch.device("cuda:7"))
     assert devices.choose() == second
 
 

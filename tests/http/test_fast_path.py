@@ -13,13 +13,11 @@ import torch
 from tests.support.client import RawConnection, raw_request, scalar, tensor
 from tests.support.process import Process
 from torch_serving.config import Config
-from torch_serving.engine.devices import Devices
 from torch_serving.engine.engine import Engine
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
-from torch_serving.server import main as start
-from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.inference import Inference
+from torch_serving.service.runtime import Runtime
 
 
 def npy_of(array: np.ndarray) -> bytes:
@@ -130,15 +128,10 @@ def test_answers_are_the_applications(
 
 @pytest.fixture
 def models(model_root: Path) -> Iterator[tuple[Inference, Engine]]:
-    config = Config(model_root=model_root)
-    models = start.models_of(config, SharedState())
-    engine = Engine(1)
-    engine.start()
-    for name in ("echo.pt", "slow.pt"):
-        models.load(name, torch.device("cpu")).result()
-    yield Inference(models, engine, Devices("cpu")), engine
-    engine.close()
-    models.close()
+    with Runtime.build(Config(model_root=model_root, threads=1)) as runtime:
+        for name in ("echo.pt", "slow.pt"):
+            runtime.models.load(name, torch.device("cpu")).result()
+        yield runtime.inference, runtime.engine
 
 
 JSON = (b"content-type", b"application/json")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.model_folder import CPU
 from tests.support.servables import scripted
+from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable, Quarantined
 from torch_serving.models._cache import Cache
 from torch_serving.models.identifiers import normalize
@@ -28,15 +29,16 @@ def root(tmp_path: Path) -> Path:
 
 def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
     shared = SharedState(quarantine_s=300)
-    models = Models(root, Cache(1), shared=shared)
+    models = Models(root, Cache(1), events=shared)
+    management = Management(models, DevicePool("cpu"), shared)
     assert len(LONGEST) == 512
     method = models.load(LONGEST, CPU).result().method("forward")
     method.counters.observe_response(200, 0.1)
-    assert Management(models, shared).model(LONGEST)["requests"] == 1
+    assert management.model(LONGEST)["requests"] == 1
     for _ in range(2):
-        shared.scoreboard.set_running(LONGEST)
+        shared.set_running(LONGEST)
         shared.quarantine.record_crash(shared.scoreboard.running_in(0))
-    assert Management(models, shared).model(LONGEST)["state"] == "quarantined"
+    assert management.model(LONGEST)["state"] == "quarantined"
     with pytest.raises(Quarantined):
         models.get(LONGEST, CPU)
     models.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.model_folder import CPU, ModelFolder
 from torch_serving.config import MAX_IDENTIFIER_BYTES
-from torch_serving.engine.devices import Devices
+from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable
 from torch_serving.models.identifiers import normalize, utf8
 
@@ -86,12 +86,12 @@ def test_an_identifier_is_the_file_that_it_spells(folder: ModelFolder, identifie
     expected = spelled(folder.root, identifier)
     if expected is None:
         with pytest.raises(InvalidServable) as caught:
-            folder.models.device_for(identifier, Devices("cpu"))
+            folder.models.device_for(identifier, DevicePool("cpu"))
         assert str(folder.root) not in caught.value.detail
         with pytest.raises(InvalidServable):
             folder.models.preload(identifier, CPU)
     else:
-        assert folder.models.device_for(identifier, Devices("cpu")) == CPU
+        assert folder.models.device_for(identifier, DevicePool("cpu")) == CPU
         assert folder.models.preload(identifier, CPU).path == expected
         assert folder.models.get(identifier, CPU) is not None
     assert all(path.is_relative_to(folder.root) for path in folder.loads)

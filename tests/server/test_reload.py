@@ -184,10 +184,10 @@ def test_a_reload_that_fails_after_it_was_tried(
     def fail(*arguments: object) -> None:
         raise StartupError("it is gone")
 
-    monkeypatch.setattr("torch_serving.server.main.preload", fail)
-    before = parent.models
+    monkeypatch.setattr("torch_serving.service.runtime.Runtime.preload", fail)
+    before = parent.runtime
     supervisor._reload_after_trial(0)
     assert "not reloaded: it is gone" in caplog.text
-    assert parent.models is before
-    assert before.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
+    assert parent.runtime is before
+    assert before.models.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
     before.close()

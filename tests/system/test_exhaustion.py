@@ -25,7 +25,7 @@ from tests.support.client import LIMIT_S
 from tests.support.process import exit_code_of_child
 from tests.support.servables import mlp
 from torch_serving.config import ModelConfig
-from torch_serving.engine.devices import Devices
+from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
 from torch_serving.http.error_responses import translate
@@ -138,7 +138,7 @@ def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
 
 def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):
     models = Models(model.parent, Cache(1))
-    devices = Devices("cpu")
+    devices = DevicePool("cpu")
     loaded = models.load("m.pt", CPU).result(LIMIT_S)
     monkeypatch.setattr(Path, "read_bytes", failing(errno.EMFILE))
     assert models.get("m.pt", models.device_for("m.pt", devices)) is loaded

@@ -31,31 +31,35 @@ def asked_device(name: str | None) -> torch.device | None:
     return None if name is None else device_of(name)
 
 
-class Devices:
+class DevicePool:
     """The devices that models run on unless they or a request say otherwise.
 
-    Of several, as in `cuda:0,cuda:1`, the one with the fewest requests is next. For one thread.
+    Of several, as in `cuda:0,cuda:1`, the one with the fewest requests is next. For one thread. No
+    device is touched before the first call, since CUDA does not survive a fork.
     """
 
     def __init__(self, names: str) -> None:
-        self._devices = [device_of(name.strip()) for name in names.split(",")]
-        self._running = dict.fromkeys(self._devices, 0)
+        self._names = [name.strip() for name in names.split(",")]
+        self._running: dict[torch.device, int] = {}
+        self.are_several = len(self._names) > 1  # then the requests of each must be counted
 
-    @property
-    def are_several(self) -> bool:
-        """Whether it matters how many requests each has."""
-        return len(self._devices) > 1
+    @functools.cached_property
+    def _devices(self) -> list[torch.device]:
+        return [device_of(name) for name in self._names]
 
     def choose(self) -> torch.device:
-        if len(self._devices) == 1:
-            return self._devices[0]
-        return min(self._devices, key=self._running.__getitem__)
+        """Raises InvalidDevice for a device that is not there."""
+        devices = self._devices
+        return devices[0] if len(devices) == 1 else min(devices, key=self._requests)
 
-    def begin(self, device: torch.device) -> None:
-        """Count a request to a device, until `end`."""
+    def _requests(self, device: torch.device) -> int:
+        return self._running.get(device, 0)
+
+    def acquire(self, device: torch.device) -> None:
+        """Count a request to a device, until `release`."""
         self._running[device] = self._running.get(device, 0) + 1
 
-    def end(self, device: torch.device) -> None:
+    def release(self, device: torch.device) -> None:
         self._running[device] -= 1
 
 

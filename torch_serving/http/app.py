@@ -8,8 +8,7 @@ import falcon.asgi
 import falcon.inspect
 
 from torch_serving.config import Config
-from torch_serving.engine.devices import Devices, available_devices
-from torch_serving.engine.engine import Engine
+from torch_serving.engine.devices import available_devices
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.docs.page import DocsFile, DocsPage
 from torch_serving.http.docs.swagger_ui import START, TYPES, find_files
@@ -25,11 +24,9 @@ from torch_serving.http.probes.health import Healthcheck, Ready
 from torch_serving.http.probes.metrics import MetricsPage
 from torch_serving.http.request import Disconnected, Request
 from torch_serving.http.serve.resource import Serve
-from torch_serving.models.repository import Models
 from torch_serving.service.inference import Inference
 from torch_serving.service.management import Management
-from torch_serving.telemetry.prometheus import Metrics
-from torch_serving.telemetry.tracing import Tracing
+from torch_serving.service.runtime import Runtime
 
 # to scripts of other origins
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
@@ -37,27 +34,19 @@ App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
 def create_app(
-    config: Config,
-    models: Models,
-    engine: Engine,
-    management: Management,
-    metrics: Metrics,
-    api_keys: ApiKeys | None = None,
-    is_ready: Callable[[], bool] = lambda: True,
-    tracing: Tracing | None = None,
+    runtime: Runtime, api_keys: ApiKeys | None = None, is_ready: Callable[[], bool] = lambda: True
 ) -> App:
-    """Build the application from its parts. The engine must have been started."""
+    """Build the application of a runtime, which must have been started before it is called."""
+    config, management = runtime.config, runtime.management
     app = falcon.asgi.App(request_type=Request, middleware=middleware_of(config, api_keys))
-    devices = Devices(config.device)
-    inference = Inference(models, engine, devices, tracing)
-    app.add_route("/serve", Serve(inference, config.max_body_bytes))
+    app.add_route("/serve", Serve(runtime.inference, config.max_body_bytes))
     app.add_route("/models", ModelList(management))
-    app.add_route("/models/{identifier:path}", Model(models, devices, management))
-    app.add_route("/metrics", MetricsPage(metrics))
+    app.add_route("/models/{identifier:path}", Model(runtime.models, runtime.devices, management))
+    app.add_route("/metrics", MetricsPage(runtime.metrics))
     app.add_route("/healthcheck", Healthcheck())
     app.add_route("/ready", Ready(is_ready))
-    repository = Repository(models, management, devices)
-    add_v2_routes(app, inference, repository, config.max_body_bytes, is_ready)
+    repository = Repository(runtime.models, management)
+    add_v2_routes(app, runtime.inference, repository, config.max_body_bytes, is_ready)
     add_description(app, management, api_keys)
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)

@@ -9,32 +9,26 @@ from typing import Any
 import falcon
 
 from torch_serving.codecs.invocation import task_in
-from torch_serving.config import Config
-from torch_serving.engine.devices import Devices, asked_device
-from torch_serving.engine.engine import Engine
+from torch_serving.engine.devices import asked_device
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.error_responses import error_answer, fill
 from torch_serving.http.negotiation import form_of_answer, form_of_body
 from torch_serving.http.probes.health import HEALTHY
 from torch_serving.http.request_body import check_length, check_whole, coding_of, decoded
 from torch_serving.http.serve.parameters import parameters_of
-from torch_serving.models.repository import Models
+from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
 
 
 def create_app(
-    config: Config,
-    models: Models,
-    engine: Engine,
-    access_log: AccessLog | None = None,
-    api_keys: ApiKeys | None = None,
+    runtime: Runtime, access_log: AccessLog | None = None, api_keys: ApiKeys | None = None
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """Build the WSGI application from its parts. The engine's lanes are not used."""
+    """Build the WSGI application of a runtime. The engine's lanes are not used."""
     middleware: list[Any] = [LogAccess(access_log)] if access_log else []
     if api_keys:
         middleware.append(RequireKey(api_keys))
     app = falcon.App(middleware=middleware)
-    app.add_route("/serve", Serve(models, engine, config))
+    app.add_route("/serve", Serve(runtime))
     app.add_route("/healthcheck", Healthcheck())
     app.add_error_handler(Exception, answer_error)
     app.add_error_handler(falcon.HTTPError, answer_error)
@@ -56,11 +50,11 @@ class Healthcheck:
 
 
 class Serve:
-    def __init__(self, models: Models, engine: Engine, config: Config) -> None:
-        self._models = models
-        self._engine = engine
-        self._devices = Devices(config.device)
-        self._max_body_bytes = config.max_body_bytes
+    def __init__(self, runtime: Runtime) -> None:
+        self._models = runtime.models
+        self._engine = runtime.engine
+        self._devices = runtime.devices
+        self._max_body_bytes = runtime.config.max_body_bytes
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         identifier, device_name, name, invalidation = parameters_of(req.params)

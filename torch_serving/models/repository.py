@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.engine.devices import Devices, asked_device
+from torch_serving.engine.devices import DevicePool, asked_device
 from torch_serving.errors import (
     InvalidDevice,
     InvalidServable,
@@ -41,10 +41,10 @@ from torch_serving.models.identifiers import (
     utf8,
 )
 from torch_serving.models.integrity import expected_digest
+from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.loader import load, load_open
 from torch_serving.models.servable import Servable
 from torch_serving.models.settings import read_model_config, stamps_beside
-from torch_serving.server.ipc.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
 
@@ -71,17 +71,14 @@ class Models:
         cache: Cache[Servable],
         load: Load = load,
         defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
-        shared: SharedState | None = None,
+        events: ModelEvents | None = None,
     ) -> None:
         self.cache = cache
         self._root = os.path.realpath(root)
         self._load = load
         self._defaults = defaults
-        shared = shared or SharedState()
-        self._scoreboard = shared.scoreboard
-        self._quarantine = shared.quarantine
-        self._statistics = shared.statistics
-        self._loaded_models = shared.loaded_models
+        self._events = events or NoEvents()
+        self._statistics = self._events.statistics
         self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
         self._version_of = functools.lru_cache(MAX_VERSIONS)(
             lambda path, identity: version(Path(path))
@@ -101,7 +98,7 @@ class Models:
         no file with this name.
         """
         model = resolve(self._root, identifier, device)
-        self._quarantine.check(model.identifier)
+        self._events.check_quarantine(model.identifier)
         identity = None if self._is_watched else stat_file(model)
         if invalidation_probability and random.random() < invalidation_probability:
             self.cache.remove(model.key)
@@ -116,7 +113,7 @@ class Models:
         Raises InvalidServable, now or from the future, if it can't be loaded.
         """
         model = resolve(self._root, identifier, device)
-        self._quarantine.check(model.identifier)
+        self._events.check_quarantine(model.identifier)
         with self._lock:
             future = self._loading.get(model.key)
             if future is None:
@@ -125,7 +122,7 @@ class Models:
         return future
 
     def device_for(
-        self, identifier: str, devices: Devices, asked: torch.device | None = None
+        self, identifier: str, devices: DevicePool, asked: torch.device | None = None
     ) -> torch.device:
         """Where a request runs: where it asks to, else where the model's settings say, else on one
         of `devices`."""
@@ -180,7 +177,7 @@ class Models:
         """Tell all workers what is loaded here."""
         held = self.cache.values()
         self._statistics.set_cache(len(held), sum(each.bytes() for each in held))
-        self._loaded_models.publish([each.entry() for each in held])
+        self._events.publish([each.entry() for each in held])
 
     def file_facts(self, name: str) -> dict[str, Any]:
         """The size of a model file, and its version by what it holds; None where it has none."""
@@ -261,7 +258,7 @@ class Models:
 
     def _load_file(self, model: ModelPath, device: torch.device, identity: FileStat) -> Servable:
         path = real_path(self._root, model)
-        self._scoreboard.set_running(model.identifier)
+        self._events.set_running(model.identifier)
         try:
             settings = read_model_config(path, self._defaults(model.identifier))
             digest = expected_digest(Path(self._root), model.identifier)
@@ -279,7 +276,7 @@ class Models:
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
-            self._scoreboard.set_running("")
+            self._events.set_running("")
         servable.label.identifier = model.identifier
         servable.label.board_name = utf8(model.identifier)
         servable.stamps = stamps

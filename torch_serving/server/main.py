@@ -1,6 +1,6 @@
 """From settings to a server: cores are divided, models preloaded, workers forked."""
 
-import fnmatch
+import dataclasses
 import gc
 import json
 import socket
@@ -10,15 +10,10 @@ import sys
 import torch
 
 from torch_serving import __version__
-from torch_serving.config import Config, ModelConfig
-from torch_serving.engine.devices import Devices
+from torch_serving.config import Config
 from torch_serving.engine.engine import MAX_LANES, cores
-from torch_serving.errors import ServingError, StartupError
+from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
-from torch_serving.models._cache import Cache
-from torch_serving.models.repository import Models
-from torch_serving.models.servable import Servable
-from torch_serving.models.watcher import Watcher
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.process import Lifeline
@@ -31,7 +26,7 @@ from torch_serving.server.worker import (
     serve_with_meinheld,
     serve_with_uvicorn,
 )
-from torch_serving.telemetry import tracing
+from torch_serving.service.runtime import Runtime
 
 
 def serve(config: Config, listener: socket.socket) -> int:
@@ -42,11 +37,10 @@ def serve(config: Config, listener: socket.socket) -> int:
     """
     threads = threads_of(config)
     keep_freed_memory()
-    configure_torch(config)
+    torch.set_num_threads(1)  # the parent must not start threads that its children would miss
     parent = Parent(config, listener, threads)
     if config.server == "meinheld":
-        models, api_keys = parent.models, parent.api_keys
-        return serve_with_meinheld(config, listener, models, threads, api_keys, parent.announce)
+        return serve_with_meinheld(listener, parent.runtime, parent.api_keys, parent.announce)
     return Supervisor(
         threads.workers,
         parent.serve_in_worker,
@@ -63,49 +57,43 @@ class Parent:
 
     def __init__(self, config: Config, listener: socket.socket, threads: Threads) -> None:
         """Load it. Raises StartupError."""
-        self._config = config
+        self._config = dataclasses.replace(
+            config,
+            workers=threads.workers,
+            threads=threads.lanes,
+            intra_op_threads=threads.intra_op,
+        )
         self._listener = listener
         self._threads = threads
-        self._cuda = "cuda" in config.device  # it does not survive a fork
         self.shared = SharedState(threads.workers, config.quarantine_s)
-        self.models, self.api_keys, self._tls = self._load()
+        self.runtime, self.api_keys, self._tls = self._load()
 
-    def _load(self) -> tuple[Models, ApiKeys | None, ssl.SSLContext | None]:
+    def _load(self) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
         config = self._config
         tls = tls_of(config)
-        if config.tracing:
-            tracing.check_installed()
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
-        models = models_of(config, self.shared)
-        if config.server == "meinheld" or not self._cuda:
-            preload(models, config)
+        runtime = Runtime.build(config, self.shared)
         gc.collect()
         gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
-        return models, api_keys, tls
+        return runtime, api_keys, tls
 
     def reload(self) -> None:
         """Load everything anew, for the workers that are started from now on.
 
         Raises StartupError if that fails; then all stays as it was.
         """
-        before = self.models
-        self.models, self.api_keys, self._tls = self._load()
+        before = self.runtime
+        self.runtime, self.api_keys, self._tls = self._load()
         before.close()
 
     def try_load(self, question: dict[str, str], model: int) -> None:
-        self.models.try_load(question, model)
+        self.runtime.models.try_load(question, model)
 
     def serve_in_worker(self, lifeline: Lifeline) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
-        worker = WorkerParts(
-            self.models, self._threads, lifeline, self.shared, self.api_keys, self._tls
-        )
-        self.models.enter_worker(lifeline.survives if self._config.trial_load else None)
-        if self._config.watch:
-            Watcher(self.models).start()
+        several = self._threads.workers > 1
+        worker = WorkerParts(self.runtime, lifeline, several, self.api_keys, self._tls)
         try:
-            if self._cuda:
-                preload(self.models, self._config)
             return serve_with_uvicorn(self._config, self._listener, worker)
         except StartupError as error:
             print(f"torch-serving: {error}", file=sys.stderr)
@@ -114,7 +102,7 @@ class Parent:
     def announce(self) -> None:
         """Say that the server is ready, and what it serves."""
         config, threads = self._config, self._threads
-        count = len(self.models.names())
+        count = len(self.runtime.models.names())
         workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
         url = url_of(self._listener, "https" if config.tls_cert else "http")
         line = (
@@ -150,38 +138,3 @@ def threads_of(config: Config) -> Threads:
             f"{cores()} cores; lower --workers, --threads or --intra-op-threads"
         )
     return Threads(workers, lanes, intra_op)
-
-
-def configure_torch(config: Config) -> None:
-    # the parent must not start threads that its children would miss
-    torch.set_num_threads(1)
-    torch._C._jit_set_profiling_executor(config.jit_profiling)
-    torch._C._jit_set_profiling_mode(config.jit_profiling)
-    torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
-
-
-def models_of(config: Config, shared: SharedState | None = None) -> Models:
-    cache: Cache[Servable] = Cache(
-        config.model_capacity, config.buffer_size, config.model_memory_bytes
-    )
-
-    def defaults(name: str) -> ModelConfig:
-        batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
-        return ModelConfig(batch=batch, max_batch=config.max_batch)
-
-    return Models(config.model_root, cache, defaults=defaults, shared=shared)
-
-
-def preload(models: Models, config: Config) -> None:
-    """Load what the operator wants at the start. Raises StartupError for a device that is not
-    there, and for a model that can't be loaded or does not exist."""
-    try:
-        devices = Devices(config.device)
-        for pattern in config.preload:
-            names = models.names(pattern)
-            if not names:
-                raise StartupError(f"--preload {pattern}: no such model below {config.model_root}")
-            for name in names:
-                models.preload(name, models.device_for(name, devices))
-    except ServingError as error:
-        raise StartupError(error.detail) from None

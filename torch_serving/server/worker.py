@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -17,25 +16,17 @@ import torch
 import uvicorn
 
 from torch_serving.config import Config
-from torch_serving.engine.devices import Devices
-from torch_serving.engine.engine import Engine, Limits
 from torch_serving.errors import StartupError
 from torch_serving.http import app, wsgi
 from torch_serving.http._connection import Protocol
 from torch_serving.http._connection import Settings as ProtocolSettings
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
-from torch_serving.models.repository import Models
 from torch_serving.server.acceptor import Acceptor, Tls
-from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.process import Lifeline
-from torch_serving.service.inference import Inference
 from torch_serving.service.management import Management
+from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
-from torch_serving.telemetry.prometheus import Metrics
-from torch_serving.telemetry.tracing import Tracing
-
-logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
@@ -58,48 +49,30 @@ class Threads(NamedTuple):
 class WorkerParts(NamedTuple):
     """What a worker gets from its parent."""
 
-    models: Models
-    threads: Threads
+    runtime: Runtime
     lifeline: Lifeline
-    shared: SharedState
+    shares_listener: bool  # with other processes
     api_keys: ApiKeys | None
     tls: ssl.SSLContext | None = None
 
 
 def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerParts) -> int:
-    """Serve in this process, a worker, until its parent says stop."""
-    requests: set[asyncio.Task[None]] = set()
-    engine = Engine(
-        worker.threads.lanes,
-        requests,
-        worker.threads.intra_op,
-        worker.models.free_memory,
-        end_worker,
-        Limits(config.queue, config.queue_timeout_s, config.request_timeout_s),
-        worker.shared.scoreboard.set_running,
-        worker.shared.statistics,
-    )
+    """Serve in this process, a worker, until its parent says stop.
+
+    Raises StartupError for a device that is not there, and a model that can't be loaded.
+    """
+    runtime = worker.runtime
+    runtime.start(worker.lifeline.survives if config.trial_load else None)
     access_log = access_log_of(config)
-    tracing = Tracing() if config.tracing else None
     try:
-        engine.start()
-        server = uvicorn_server(config, worker, engine, access_log, tracing)
-        server.server_state.tasks = requests
+        server = uvicorn_server(config, worker, access_log)
+        server.server_state.tasks = runtime.in_flight
         server.run(sockets=[listener])
     finally:
-        engine.close()
-        worker.models.close()
+        runtime.close()
         if access_log:
             access_log.flush()
-        if tracing:
-            tracing.close()
     return 0
-
-
-def end_worker(why: str) -> None:
-    """End this worker once what it accepted is answered; the parent starts another one."""
-    logger.critical("this worker ends: %s", why)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def access_log_of(config: Config) -> AccessLog | None:
@@ -108,53 +81,35 @@ def access_log_of(config: Config) -> AccessLog | None:
     return AccessLog(sys.stdout, config.log_format == "json")
 
 
-def uvicorn_server(
-    config: Config,
-    worker: WorkerParts,
-    engine: Engine,
-    access_log: AccessLog | None,
-    tracing: Tracing | None,
-) -> "Server":
-    management = Management(worker.models, worker.shared)
-    application = app.create_app(
-        config,
-        worker.models,
-        engine,
-        management,
-        Metrics(worker.shared),
-        worker.api_keys,
-        lambda: not server.is_draining,
-        tracing,
-    )
+def uvicorn_server(config: Config, worker: WorkerParts, access_log: AccessLog | None) -> "Server":
+    runtime = worker.runtime
+    application = app.create_app(runtime, worker.api_keys, lambda: not server.is_draining)
     settings = ProtocolSettings(
-        tracing.wrapped(application) if tracing else application,
+        runtime.tracing.wrapped(application) if runtime.tracing else application,
         access_log,
-        worker.shared.statistics.unmatched,
+        runtime.group.statistics.unmatched,
         config.max_body_bytes,
         config.header_timeout_s,
         config.body_timeout_s,
         config.body_rate,
         KEEP_ALIVE_S,
-        fast_path_of(config, worker, engine, tracing),
+        fast_path_of(runtime, worker.api_keys),
     )
     server = Server(uvicorn_config(config, settings))
-    server.management = management
+    server.management = runtime.management
     server.lifeline = worker.lifeline
     server.drain_delay_s = config.drain_delay_s
-    server.shares_listener = worker.threads.workers > 1
+    server.shares_listener = worker.shares_listener
     if worker.tls:
         server.tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S)
     return server
 
 
-def fast_path_of(
-    config: Config, worker: WorkerParts, engine: Engine, tracing: Tracing | None
-) -> FastPath | None:
+def fast_path_of(runtime: Runtime, api_keys: ApiKeys | None) -> FastPath | None:
     """None where requests are watched on their way through the application."""
-    devices = Devices(config.device)
-    if tracing or devices.are_several:
+    if runtime.tracing or runtime.devices.are_several:
         return None
-    return FastPath(Inference(worker.models, engine, devices), engine, worker.api_keys)
+    return FastPath(runtime.inference, runtime.engine, api_keys)
 
 
 def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config:
@@ -227,15 +182,14 @@ class Server(uvicorn.Server):
 
 
 def serve_with_meinheld(
-    config: Config,
     listener: socket.socket,
-    models: Models,
-    threads: Threads,
+    runtime: Runtime,
     api_keys: ApiKeys | None,
     on_ready: Callable[[], None],
 ) -> int:
     """Serve in this process. Raises StartupError if meinheld is not installed."""
-    if threads.workers > 1:
+    config, engine = runtime.config, runtime.engine
+    if config.workers != 1:
         raise StartupError("meinheld runs in one process; leave --workers out")
     try:
         from meinheld import server
@@ -248,13 +202,13 @@ def serve_with_meinheld(
     server.set_max_content_length(config.max_body_bytes + MEINHELD_MARGIN_BYTES)
     server.set_keepalive(KEEP_ALIVE_S)
     server.set_listen_socket(listener.fileno())
-    torch.set_num_threads(threads.lanes * threads.intra_op)
-    engine = Engine(threads.lanes, free_memory=models.free_memory)
+    runtime.start()
+    torch.set_num_threads(engine.lanes * engine.intra_op_threads)
     access_log = access_log_of(config)
     on_ready()
     try:
         with contextlib.suppress(KeyboardInterrupt):  # it lets it through, after its request
-            server.run(wsgi.create_app(config, models, engine, access_log, api_keys))
+            server.run(wsgi.create_app(runtime, access_log, api_keys))
     finally:
         if access_log:
             access_log.flush()

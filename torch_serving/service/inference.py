@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 import torch
 
-from torch_serving.engine.devices import Devices
+from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.steps import StepTime, Task
 from torch_serving.models.repository import Models, loaded
@@ -16,7 +16,7 @@ class Inference:
     """Finds methods, loading their models where need be, and has the engine run requests."""
 
     def __init__(
-        self, models: Models, engine: Engine, devices: Devices, tracing: Tracing | None = None
+        self, models: Models, engine: Engine, devices: DevicePool, tracing: Tracing | None = None
     ) -> None:
         self._models = models
         self._engine = engine
@@ -66,10 +66,10 @@ class Inference:
         self, task: Task, body: bytes | bytearray, timeout_s: float | None
     ) -> bytes:
         steps: list[StepTime] | None = [] if self._tracing else None
-        self._devices.begin(task.device)
+        self._devices.acquire(task.device)
         try:
             return await self._engine.submit(task, body, timeout_s, steps)
         finally:
-            self._devices.end(task.device)
+            self._devices.release(task.device)
             if self._tracing and steps:
                 self._tracing.record(task.label.identifier, steps)

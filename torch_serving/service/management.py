@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.repository import Models, loaded
-from torch_serving.server.ipc.shared_state import SharedState
+from torch_serving.service.interfaces import WorkerGroup
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 Entry = dict[str, Any]
@@ -18,19 +19,21 @@ Entry = dict[str, Any]
 class Management:
     """For the thread of one event loop, but for `models`, which reads files."""
 
-    def __init__(self, models: Models, shared: SharedState) -> None:
+    def __init__(self, models: Models, devices: DevicePool, group: WorkerGroup) -> None:
         self._models = models
-        self._shared = shared
+        self._devices = devices
+        self._group = group
 
     def listen(self) -> None:
         """Do what other workers ask, from now on."""
-        self._shared.peers.listen(self._handle)
+        self._group.listen(self._handle)
 
-    async def load(self, identifier: str, device: torch.device) -> None:
+    async def load(self, identifier: str, device: torch.device | None = None) -> None:
         """Load a model in all workers.
 
         Raises what loading raises, and WorkerFailed if another worker could not do what this did.
         """
+        device = self._models.device_for(identifier, self._devices, device)
         await loaded(self._models.load(identifier, device))
         await self._ask({"do": "load", "identifier": identifier, "device": str(device)})
 
@@ -40,7 +43,7 @@ class Management:
         await self._ask({"do": "unload", "identifier": identifier})
 
     async def _ask(self, question: Entry) -> None:
-        for worker, answer in (await self._shared.peers.broadcast(question)).items():
+        for worker, answer in (await self._group.broadcast(question)).items():
             problem = answer.get("problem", "it gave no answer")
             if problem:
                 raise WorkerFailed(f"worker {worker}: {problem}")
@@ -69,11 +72,11 @@ class Management:
 
     def held(self) -> list[Entry]:
         """What each worker tells of each model that it has in memory."""
-        return [entry for worker in self._shared.loaded_models.read() for entry in worker]
+        return [entry for worker in self._group.published() for entry in worker]
 
     def _entries(self, names: list[str]) -> list[Entry]:
         numbers: dict[str, list[MethodNumbers]] = {}
-        for (name, _), each in self._shared.statistics.methods().items():
+        for (name, _), each in self._group.statistics.methods().items():
             numbers.setdefault(name, []).append(each)
         held: dict[str, list[Entry]] = {}
         for entry in self.held():
@@ -82,16 +85,16 @@ class Management:
 
     def numbers(self, method: str) -> dict[str, MethodNumbers]:
         """What was counted of the methods of one name, by model."""
-        counted = self._shared.statistics.methods()
+        counted = self._group.statistics.methods()
         return {model: each for (model, name), each in counted.items() if name == method}
 
     def runs(self, name: str, method: str) -> tuple[list[int], int]:
         """How many runs there were by size, and how many requests in all of them."""
-        numbers = self._shared.statistics.methods().get((name, method))
+        numbers = self._group.statistics.methods().get((name, method))
         return numbers.batches if numbers else ([0] * (len(SIZES) + 1), 0)
 
     def _entry(self, name: str, held: list[Entry], numbers: list[MethodNumbers]) -> Entry:
-        left_s = self._shared.quarantine.remaining_s(name)
+        left_s = self._group.remaining_quarantine_s(name)
         state = "loaded" if held else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
         waits = sum(each.cold_starts for each in numbers)

@@ -15,12 +15,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from torch_serving import __version__
-from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.telemetry._counters import (
     SECONDS,
     SIZES,
     STEPS,
     MethodNumbers,
+    Statistics,
     WorkerNumbers,
 )
 
@@ -31,9 +31,9 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Metrics(Collector):
     """Reads the statistics when it is asked to; counting costs nothing of this."""
 
-    def __init__(self, shared: SharedState) -> None:
-        self._statistics = shared.statistics
-        self._parent_slot = shared.parent_slot
+    def __init__(self, statistics: Statistics, parent_slot: int) -> None:
+        self._statistics = statistics
+        self._parent_slot = parent_slot
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 

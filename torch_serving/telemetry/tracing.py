@@ -32,9 +32,13 @@ def check_installed() -> None:
 
 
 class Tracing:
-    """Sends spans from a thread of its own, so it is made in the process that serves."""
+    """Sends spans from a thread of its own, which `start` starts in the process that serves."""
 
     def __init__(self) -> None:
+        """Raises StartupError if a library is missing."""
+        check_installed()
+
+    def start(self) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider

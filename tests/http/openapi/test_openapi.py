@@ -19,20 +19,15 @@ from torch_serving import errors
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.signature import read, tell
 from torch_serving.config import Config
-from torch_serving.engine.engine import Engine
 from torch_serving.errors import ServingError
 from torch_serving.http import app
 from torch_serving.http.openapi.context import Facts, example, keys_of, known_of
 from torch_serving.http.openapi.document import OPERATIONS, document
 from torch_serving.http.openapi.number_schemas import ELEMENTS, element
-from torch_serving.models._cache import Cache
 from torch_serving.models.backends.torchscript.schema import Signature
 from torch_serving.models.loader import load
-from torch_serving.models.repository import Models
 from torch_serving.server.ipc.loaded_models import LoadedModels
-from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.service.management import Management
-from torch_serving.telemetry.prometheus import Metrics
+from torch_serving.service.runtime import Runtime
 
 jsonschema_rs = pytest.importorskip("jsonschema_rs")
 
@@ -41,10 +36,7 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    shared = SharedState()
-    models = Models(tmp_path_factory.mktemp("root"), Cache(1, 0))
-    management = Management(models, shared)
-    return app.create_app(Config(), models, Engine(1, set()), management, Metrics(shared))
+    return app.create_app(Runtime.build(Config(model_root=tmp_path_factory.mktemp("root"))))
 
 
 def registered(application: Any) -> dict[str, set[str]]:

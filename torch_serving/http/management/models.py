@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from torch_serving.engine.devices import Devices, asked_device
+from torch_serving.engine.devices import DevicePool, asked_device
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.http.request import Request
 from torch_serving.http.serve.parameters import once
@@ -29,7 +29,7 @@ class ModelList:
 
 
 class Model:
-    def __init__(self, models: Models, devices: Devices, management: Management) -> None:
+    def __init__(self, models: Models, devices: DevicePool, management: Management) -> None:
         self._models = models
         self._devices = devices
         self._management = management

@@ -5,7 +5,6 @@ What it tells is of all workers, and what it does is done in all of them: manage
 
 from typing import NamedTuple
 
-from torch_serving.engine.devices import Devices
 from torch_serving.models.repository import Models
 from torch_serving.service.management import Entry, Management, since_1970
 from torch_serving.telemetry._counters import MethodNumbers
@@ -39,10 +38,9 @@ class Repository:
     """For the thread of one event loop, but for `index`, `state` and `statistics`, which read
     files."""
 
-    def __init__(self, models: Models, management: Management, devices: Devices) -> None:
+    def __init__(self, models: Models, management: Management) -> None:
         self._models = models
         self._management = management
-        self._devices = devices
 
     def index(self) -> list[ModelState]:
         return [state_of(entry) for entry in self._management.models()]
@@ -53,7 +51,7 @@ class Repository:
 
     async def load(self, name: str) -> None:
         """Raises InvalidServable if it can't be loaded."""
-        await self._management.load(name, self._models.device_for(name, self._devices))
+        await self._management.load(name)
 
     async def unload(self, name: str) -> None:
         """Forget a model, on all devices; requests that run keep it until they end."""

@@ -1,0 +1,36 @@
+"""What models need of the processes that serve together: counters, and to be told apart by them."""
+
+from typing import Any, Protocol
+
+from torch_serving.telemetry._counters import Statistics
+
+
+class ModelEvents(Protocol):
+    """Hears what happens to the models of this process, and says which of them may not run."""
+
+    statistics: Statistics
+
+    def set_running(self, name: str, /) -> None:
+        """Note which model this thread runs from now on; "" for none."""
+
+    def check_quarantine(self, name: str, /) -> None:
+        """Raise Quarantined for a model that may not run now."""
+
+    def publish(self, models: list[dict[str, Any]], /) -> None:
+        """Replace the list of models that this process has loaded."""
+
+
+class NoEvents:
+    """For models that no other process asks about."""
+
+    def __init__(self) -> None:
+        self.statistics = Statistics()
+
+    def set_running(self, name: str, /) -> None:
+        pass
+
+    def check_quarantine(self, name: str, /) -> None:
+        pass
+
+    def publish(self, models: list[dict[str, Any]], /) -> None:
+        pass

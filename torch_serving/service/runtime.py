@@ -1,0 +1,138 @@
+"""Models, engine and services of one process, composed in one place. Knows no sockets."""
+
+import fnmatch
+from typing import Any
+
+import torch
+
+from torch_serving.config import Config, ModelConfig
+from torch_serving.engine.devices import DevicePool
+from torch_serving.engine.engine import MAX_LANES, Engine, Limits, cores
+from torch_serving.errors import ServingError, StartupError
+from torch_serving.models._cache import Cache
+from torch_serving.models.repository import Models, Survives
+from torch_serving.models.servable import Servable
+from torch_serving.models.watcher import Watcher
+from torch_serving.service.alone import Alone
+from torch_serving.service.inference import Inference
+from torch_serving.service.interfaces import WorkerGroup
+from torch_serving.service.management import Management
+from torch_serving.telemetry import tracing
+from torch_serving.telemetry.prometheus import Metrics
+
+
+class Runtime:
+    """What one process needs to run requests. `build` makes one.
+
+    A server builds it before it forks, so that workers share the preloaded models; each worker
+    starts its copy. `in_flight` holds the requests that the process is busy with.
+    """
+
+    def __init__(self, config: Config, group: WorkerGroup) -> None:
+        """Compose the parts. Raises StartupError if an extra is missing. Loads no model yet."""
+        self.config = config
+        self.group = group
+        self.in_flight: set[Any] = set()
+        self.tracing = tracing.Tracing() if config.tracing else None
+        self.models = build_models(config, group)
+        self.devices = DevicePool(config.device)
+        self.engine = build_engine(config, group, self.models, self.in_flight)
+        self.inference = Inference(self.models, self.engine, self.devices, self.tracing)
+        self.management = Management(self.models, self.devices, group)
+        self.metrics = Metrics(group.statistics, group.parent_slot)
+
+    @classmethod
+    def build(cls, config: Config, group: WorkerGroup | None = None) -> "Runtime":
+        """Compose a runtime and preload its models, on the CPU: CUDA does not survive a fork.
+
+        Raises StartupError.
+        """
+        configure_torchscript(config)
+        runtime = cls(config, group or Alone())
+        if not runtime.uses_cuda:
+            runtime.preload()
+        return runtime
+
+    @property
+    def uses_cuda(self) -> bool:
+        return "cuda" in self.config.device
+
+    def start(self, survives: Survives | None = None) -> None:
+        """Start threads, in the process that runs the requests. `survives` loads a model in a
+        process of its own first, and returns whether that process lived.
+
+        Raises StartupError.
+        """
+        self.models.enter_worker(survives)
+        if self.config.watch:
+            Watcher(self.models).start()
+        if self.uses_cuda:
+            self.preload()
+        if self.tracing:
+            self.tracing.start()
+        self.engine.start()
+
+    def close(self) -> None:
+        """End the threads once all requests that were submitted are done."""
+        self.engine.close()
+        self.models.close()
+        if self.tracing:
+            self.tracing.close()
+
+    def __enter__(self) -> "Runtime":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def preload(self) -> None:
+        """Load the models that the configuration names. Raises StartupError for a device that is
+        not there, and for a model that does not exist or can't be loaded."""
+        try:
+            self.devices.choose()
+            for pattern in self.config.preload:
+                self._preload_matching(pattern)
+        except ServingError as error:
+            raise StartupError(error.detail) from None
+
+    def _preload_matching(self, pattern: str) -> None:
+        names = self.models.names(pattern)
+        if not names:
+            root = self.config.model_root
+            raise StartupError(f"--preload {pattern}: no such model below {root}")
+        for name in names:
+            self.models.preload(name, self.models.device_for(name, self.devices))
+
+
+def build_models(config: Config, group: WorkerGroup) -> Models:
+    cache: Cache[Servable] = Cache(
+        config.model_capacity, config.buffer_size, config.model_memory_bytes
+    )
+
+    def defaults(name: str) -> ModelConfig:
+        batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
+        return ModelConfig(batch=batch, max_batch=config.max_batch)
+
+    return Models(config.model_root, cache, defaults=defaults, events=group)
+
+
+def build_engine(config: Config, group: WorkerGroup, models: Models, in_flight: set[Any]) -> Engine:
+    lanes = config.threads or max(1, min(cores() // (config.intra_op_threads or 1), MAX_LANES))
+    return Engine(
+        lanes,
+        in_flight,
+        config.intra_op_threads,
+        models.free_memory,
+        group.request_restart,
+        Limits(config.queue, config.queue_timeout_s, config.request_timeout_s),
+        group.set_running,
+        group.statistics,
+    )
+
+
+def configure_torchscript(config: Config) -> None:
+    """Set how TorchScript compiles, in the whole process."""
+    torch._C._jit_set_profiling_executor(config.jit_profiling)
+    torch._C._jit_set_profiling_mode(config.jit_profiling)
+    torch._C._jit_set_texpr_fuser_enabled(config.jit_fusion)
