@@ -122,6 +122,7 @@ format: $(VENV)/.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/clang-format -i $(CXX_FILES)
+	@$(BIN)/python -m torch_serving.cli.reference docs/configuration.md
 
 bench: build
 	@mkdir -p .benchmarks

@@ -238,9 +238,9 @@ class Config:
         "--log-level",
         "info",
         ("debug", "info", "warning", "error"),
-        "info has a line for each request",
+        "the least that is logged; `info` has a line for each request",
     )
-    log_format: str = logs("--log-format", "text", ("text", "json"), "json is one object a line")
+    log_format: str = logs("--log-format", "text", ("text", "json"), "`json` is one object a line")
     tracing: bool = logs(
         "--tracing",
         False,

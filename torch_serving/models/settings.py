@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp
+from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp, settings_of
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.files import read_regular
 
@@ -20,14 +20,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TYPES: dict[str, tuple[type, str]] = {
-    "device": (str, "a string"),
-    "batch": (bool, "true or false"),
-    "max_batch": (int, "a whole number"),
-    "freeze": (bool, "true or false"),
-    "optimize": (bool, "true or false"),
-    "warmup": (list, "a list of requests"),
+KINDS: dict[str, tuple[type, str]] = {  # kind of a setting -> its type in TOML, in words too
+    "batch_size": (int, "a whole number"),
+    "requests": (list, "a list of requests"),
+    "switch": (bool, "true or false"),
+    "text": (str, "a string"),
 }
+TYPES = {name: KINDS[str(setting.kind)] for name, _, setting in settings_of(ModelConfig)}
 
 
 def read_model_config(model: Path, defaults: ModelConfig) -> ModelConfig:
