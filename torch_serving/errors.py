@@ -62,15 +62,8 @@ class ServingError(Exception):
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
-    def document_at(self, path: str) -> dict[str, object]:
-        """The JSON body of the answer to a request at a path: clients of the Open Inference
-        Protocol know errors by one key."""
-        if path != "/v2" and not path.startswith("/v2/"):
-            return self.document()
-        return {"error": f"{self.description}: {self.detail}" if self.detail else self.description}
-
-    def document(self) -> dict[str, object]:
-        """The JSON body of the answer."""
+    def to_dict(self) -> dict[str, object]:
+        """The error as JSON. A transport may have another format."""
         fault = "Client Error" if self.status < 500 else "Server Error"
         document: dict[str, object] = {
             "code": self.status,

@@ -28,7 +28,8 @@ from torch_serving.config import ModelConfig
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
-from torch_serving.http.error_responses import translate
+from torch_serving.http.error_responses import to_serving_error
+from torch_serving.http.falcon_errors import translate
 from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.loader import load
@@ -160,8 +161,8 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
 
 
 def test_memory_errors_are_told_as_such():
-    assert isinstance(translate(MemoryError(), b""), OutOfMemory)
-    assert translate(falcon.HTTPNotFound(), b"").status == 404
+    assert isinstance(to_serving_error(MemoryError()), OutOfMemory)
+    assert to_serving_error(translate(falcon.HTTPNotFound())).status == 404
 
 
 class FullDisk(io.StringIO):

@@ -59,6 +59,7 @@ def test_the_command_line_knows_no_models():
         "torch_serving",
         "torch_serving.errors",
         "torch_serving.config",
+        "torch_serving.http._connection",
         "torch_serving.cli.main",
         "torch_serving.cli.inspect",
         "torch_serving.cli.run",
@@ -71,4 +72,9 @@ def test_the_command_line_knows_no_models():
 )
 def test_what_is_imported_without_torch(module: str):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_connections_need_no_framework():
+    code = "import sys, torch_serving.http._connection; sys.exit('falcon' in sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

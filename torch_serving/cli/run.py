@@ -24,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         response = Engine(lanes=1).run(servable.method(arguments.method), body)
     except ServingError as error:
-        print(json.dumps(error.document(), ensure_ascii=False))
+        print(json.dumps(error.to_dict(), ensure_ascii=False))
         return 1
     sys.stdout.buffer.write(response + b"\n")
     return 0

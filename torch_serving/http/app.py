@@ -12,7 +12,7 @@ from torch_serving.engine.devices import available_devices
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.docs.page import DocsFile, DocsPage
 from torch_serving.http.docs.swagger_ui import START, TYPES, find_files
-from torch_serving.http.error_responses import error_answer, fill
+from torch_serving.http.falcon_errors import apply_error
 from torch_serving.http.management.models import Model, ModelList
 from torch_serving.http.oip import models as oip_models
 from torch_serving.http.oip import repository as oip_repository
@@ -130,7 +130,7 @@ async def answer_error(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     request_id = req.scope.get("torch_serving.request_id", b"-")
-    fill(resp, error_answer(req.path, error, request_id))
+    apply_error(resp, req.path, error, request_id)
 
 
 async def ignore(

@@ -1,64 +1,50 @@
-"""Errors -> answers, the same for every front end."""
+"""Errors -> HTTP responses, the same for every server and framework."""
 
 import json
 import logging
 from typing import NamedTuple
 
-import falcon
-
-from torch_serving.errors import (
-    ClientError,
-    MethodNotAllowed,
-    NotFound,
-    OutOfMemory,
-    ServingError,
-    UnexpectedError,
-)
+from torch_serving.errors import OutOfMemory, ServingError, UnexpectedError
 
 logger = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
+class ErrorResponse(NamedTuple):
     status: int
     headers: list[tuple[str, str]]  # names in lower case
     body: bytes
 
 
-def error_answer(path: str, error: BaseException, request_id: bytes = b"-") -> Answer:
-    """The contract's form of an error."""
-    known = translate(error, request_id)
-    body = json.dumps(known.document_at(path), ensure_ascii=False).encode("utf-8", "replace")
-    headers = dict(known.headers)
-    if isinstance(error, falcon.HTTPError):
-        headers |= dict(error.headers or {})
-    return Answer(
+def error_response(path: str, error: BaseException, request_id: bytes = b"-") -> ErrorResponse:
+    """The response to a request at a path, in the error format of the path's contract."""
+    known = to_serving_error(error, request_id)
+    document = to_oip(known) if is_oip(path) else known.to_dict()
+    headers = {"content-type": "application/json", **known.headers}
+    return ErrorResponse(
         known.status,
-        [
-            ("content-type", "application/json"),
-            *((name.lower(), value) for name, value in headers.items()),
-        ],
-        body,
+        [(name.lower(), value) for name, value in headers.items()],
+        json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"),
     )
 
 
-def fill(resp: falcon.Response, answer: Answer) -> None:
-    """Make it the answer of an application."""
-    resp.status = answer.status
-    resp.data = answer.body
-    resp.set_headers(answer.headers)
-
-
-def translate(error: BaseException, request_id: bytes) -> ServingError:
-    """Turn a foreign error into ours. One that nobody expected is logged, and told to no client."""
+def to_serving_error(error: BaseException, request_id: bytes = b"-") -> ServingError:
+    """Translate a foreign error. An unexpected one is logged, and clients learn nothing of it."""
     if isinstance(error, ServingError):
         return error
-    if isinstance(error, falcon.HTTPNotFound):
-        return NotFound("models answer at POST /serve?servable_identifier=<path>")
-    if isinstance(error, falcon.HTTPMethodNotAllowed):
-        return MethodNotAllowed(dict(error.headers or {}).get("Allow", ""))
-    if isinstance(error, falcon.HTTPError) and error.status_code < 500:
-        return ClientError(error.description or error.title or "")
     if isinstance(error, MemoryError):
         return OutOfMemory("the server has too little memory left for this request")
     logger.error("unexpected error in request %s", request_id.decode(), exc_info=error)
     return UnexpectedError()
+
+
+def is_oip(path: str) -> bool:
+    """Whether a path belongs to the Open Inference Protocol."""
+    return path == "/v2" or path.startswith("/v2/")
+
+
+def to_oip(error: ServingError) -> dict[str, str]:
+    """Clients of the Open Inference Protocol read errors by one key."""
+    return {"error": f"{error.description}: {error.detail}" if error.detail else error.description}
+
+
+error_answer = error_response  # the name by which the connection imports it

@@ -11,7 +11,7 @@ import falcon
 from torch_serving.codecs.invocation import task_in
 from torch_serving.engine.devices import asked_device
 from torch_serving.http.auth import ApiKeys
-from torch_serving.http.error_responses import error_answer, fill
+from torch_serving.http.falcon_errors import apply_error
 from torch_serving.http.negotiation import form_of_answer, form_of_body
 from torch_serving.http.probes.health import HEALTHY
 from torch_serving.http.request_body import check_length, check_whole, coding_of, decoded
@@ -103,4 +103,4 @@ class LogAccess:
 def answer_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    fill(resp, error_answer(req.path, error))
+    apply_error(resp, req.path, error)

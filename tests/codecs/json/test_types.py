@@ -73,7 +73,7 @@ class Front:
             servable = load(self._root / identifier, CPU)
             return 200, self._engine.run(servable.method(method), body)
         except ServingError as error:
-            told = error.document()
+            told = error.to_dict()
             # the server adds which of its models it was
             told["detail"] = (
                 told["detail"] if told["detail"] in document.get("detail", "") else "other"

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from torch_serving import __version__
+from torch_serving.http.error_responses import is_oip
 from torch_serving.http.openapi import (
     argument_schemas,
     error_responses,
@@ -81,7 +82,7 @@ def described(operation: Operation, facts: Facts) -> Document:
         *(() if is_open else error_responses.KEYS),
         *operation.errors,
     )
-    is_v2 = operation.path == "/v2" or operation.path.startswith("/v2/")
+    is_v2 = is_oip(operation.path)
     return {
         "operationId": operation.name,
         "tags": [operation.tag],

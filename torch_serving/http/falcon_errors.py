@@ -1,0 +1,27 @@
+"""Falcon's exceptions -> ours, and error responses -> Falcon's."""
+
+import falcon
+
+from torch_serving.errors import ClientError, MethodNotAllowed, NotFound
+from torch_serving.http.error_responses import error_response
+
+
+def apply_error(
+    resp: falcon.Response, path: str, error: BaseException, request_id: bytes = b"-"
+) -> None:
+    """Make an error the response to a request at a path."""
+    response = error_response(path, translate(error), request_id)
+    resp.status = response.status
+    resp.data = response.body
+    resp.set_headers(response.headers)
+
+
+def translate(error: BaseException) -> BaseException:
+    """Turn an exception of Falcon into one of ours; return any other as it is."""
+    if isinstance(error, falcon.HTTPNotFound):
+        return NotFound("models answer at POST /serve?servable_identifier=<path>")
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        return MethodNotAllowed(dict(error.headers or {}).get("Allow", ""))
+    if isinstance(error, falcon.HTTPError) and error.status_code < 500:
+        return ClientError(error.description or error.title or "")
+    return error
