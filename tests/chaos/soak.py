@@ -24,7 +24,7 @@ from tests.chaos.slow_clients import GOOD
 from tests.chaos.stage import MEBIBYTE, Server, Stage
 from tests.chaos.table import Effort, Row, Rows
 from tests.support.client import RawConnection, in_threads, raw_request, scalar, tensor, with_length
-from torch_serving.models.repository import LOADERS
+from torch_serving.models.lifecycle import LOADERS
 
 REQUESTS, DISCONNECTS, LOADS, CLIENTS = 100_000, 10_000, 10_000, 4
 MOST_GROWTH = 0.05

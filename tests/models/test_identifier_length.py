@@ -10,7 +10,7 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable, Quarantined
 from torch_serving.models._cache import Cache
 from torch_serving.models.identifiers import normalize
-from torch_serving.models.repository import Models
+from torch_serving.models.lifecycle import Models
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.management import Management
 

@@ -11,7 +11,7 @@ from tests.support.client import LIMIT_S
 from torch_serving.config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import OpenFile
-from torch_serving.models.repository import Models
+from torch_serving.models.lifecycle import Models
 from torch_serving.models.servable import Label
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 

@@ -32,8 +32,8 @@ from torch_serving.http.error_responses import to_serving_error
 from torch_serving.http.falcon_errors import translate
 from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import expected_digest
+from torch_serving.models.lifecycle import Models
 from torch_serving.models.loader import load
-from torch_serving.models.repository import Models
 from torch_serving.models.settings import read_model_config
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import Supervisor

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from torch_serving.models.repository import Models
+from torch_serving.models.lifecycle import Models
 
 logger = logging.getLogger(__name__)
 

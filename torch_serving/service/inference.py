@@ -7,7 +7,7 @@ import torch
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.steps import StepTime, Task
-from torch_serving.models.repository import Models, loaded
+from torch_serving.models.lifecycle import Models, loaded
 from torch_serving.models.servable import Method
 from torch_serving.telemetry.tracing import Tracing
 

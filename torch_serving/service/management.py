@@ -9,7 +9,7 @@ import torch
 
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
-from torch_serving.models.repository import Models, loaded
+from torch_serving.models.lifecycle import Models, loaded
 from torch_serving.service.interfaces import WorkerGroup
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 

@@ -10,7 +10,7 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import MAX_LANES, Engine, Limits, cores
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models._cache import Cache
-from torch_serving.models.repository import Models, Survives
+from torch_serving.models.lifecycle import Models, Survives
 from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone

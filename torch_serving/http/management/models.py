@@ -11,7 +11,7 @@ from torch_serving.engine.devices import DevicePool, asked_device
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.http.request import Request
 from torch_serving.http.serve.parameters import once
-from torch_serving.models.repository import Models, loaded
+from torch_serving.models.lifecycle import Models, loaded
 from torch_serving.models.servable import Servable
 from torch_serving.service.description import describe
 from torch_serving.service.management import Management

@@ -5,7 +5,7 @@ What it tells is of all workers, and what it does is done in all of them: manage
 
 from typing import NamedTuple
 
-from torch_serving.models.repository import Models
+from torch_serving.models.lifecycle import Models
 from torch_serving.service.management import Entry, Management, since_1970
 from torch_serving.telemetry._counters import MethodNumbers
 
