@@ -10,7 +10,8 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable, Quarantined
 from torch_serving.models._cache import Cache
 from torch_serving.models.identifiers import normalize
-from torch_serving.models.lifecycle import Models
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.repository import ModelRepository
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.service.management import Management
 
@@ -29,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
     shared = SharedState(quarantine_s=300)
-    models = Models(root, Cache(1), events=shared)
+    models = ModelLifecycle(ModelRepository(root), Cache(1), shared)
     management = Management(models, DevicePool("cpu"), shared)
     assert len(LONGEST) == 512
     method = models.load(LONGEST, CPU).result().method("forward")
@@ -45,12 +46,12 @@ def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
 
 
 def test_a_longer_identifier_is_no_model(root: Path):
-    models = Models(root, Cache(1))
+    models = ModelLifecycle(ModelRepository(root), Cache(1))
     assert len(TOO_LONG) == 610
     for ask in (models.get, models.load):
         with pytest.raises(InvalidServable, match="there is no such file below the model root"):
             ask(TOO_LONG, CPU)
-    assert models.names() == [LONGEST]
+    assert models.repository.names() == [LONGEST]
     models.close()
 
 

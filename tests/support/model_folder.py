@@ -11,7 +11,8 @@ from tests.support.client import LIMIT_S
 from torch_serving.config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import OpenFile
-from torch_serving.models.lifecycle import Models
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Label
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
@@ -48,7 +49,7 @@ class ModelFolder:
         self.root = root
         self.loads: list[Path] = []
         self.before_load: Callable[[Path], object] = lambda path: None
-        self.models = Models(root, Cache(capacity, buffer), self.load)
+        self.models = ModelLifecycle(ModelRepository(root), Cache(capacity, buffer), load=self.load)
 
     def load(
         self,

@@ -32,8 +32,9 @@ from torch_serving.http.error_responses import to_serving_error
 from torch_serving.http.falcon_errors import translate
 from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import expected_digest
-from torch_serving.models.lifecycle import Models
+from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.loader import load
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.settings import read_model_config
 from torch_serving.server.process import Lifeline
 from torch_serving.server.supervisor import Supervisor
@@ -138,11 +139,11 @@ def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
 
 
 def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):
-    models = Models(model.parent, Cache(1))
+    models = ModelLifecycle(ModelRepository(model.parent), Cache(1))
     devices = DevicePool("cpu")
     loaded = models.load("m.pt", CPU).result(LIMIT_S)
     monkeypatch.setattr(Path, "read_bytes", failing(errno.EMFILE))
-    assert models.get("m.pt", models.device_for("m.pt", devices)) is loaded
+    assert models.get("m.pt", models.repository.choose_device("m.pt", devices)) is loaded
     models.close()
 
 

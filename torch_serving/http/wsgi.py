@@ -62,7 +62,7 @@ class Serve:
         read = form_of_body(req.content_type)
         write = form_of_answer(req.get_header("accept"))
         body = read_body(req, self._max_body_bytes)
-        device = self._models.device_for(identifier, self._devices, asked)
+        device = self._models.repository.choose_device(identifier, self._devices, asked)
         servable = self._models.get(identifier, device, invalidation)
         if servable is None:
             servable = self._models.load(identifier, device).result()

@@ -1,15 +1,12 @@
-"""Identifier -> file below the model root -> loaded model.
+"""Loading models into the cache, and dropping them from it.
 
-Loaded models are kept in the cache. A model that is not there is loaded once, however many requests
-wait for it; different models load side by side. A failed load is told to all that waited for it and
-then forgotten. A file that changed is another model.
+A model that is not in the cache is loaded once, however many requests wait for it; different models
+load side by side. A failed load is an error for all that waited for it, and is then forgotten. A
+file that changed is another model.
 """
 
 import asyncio
-import fnmatch
-import functools
 import logging
-import os
 import random
 import threading
 from collections.abc import Callable
@@ -19,23 +16,14 @@ from typing import Any
 
 import torch
 
-from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.engine.devices import DevicePool, asked_device
-from torch_serving.errors import (
-    InvalidDevice,
-    InvalidServable,
-    Overloaded,
-    ServingError,
-    ShuttingDown,
-)
+from torch_serving.config import ModelConfig
+from torch_serving.errors import InvalidServable, ShuttingDown
 from torch_serving.models._cache import Cache
-from torch_serving.models.backends.torchscript.archive import version
 from torch_serving.models.files import FileStat, OpenFile, open_file
 from torch_serving.models.identifiers import (
     ModelPath,
     cache_key,
     normalize,
-    real_path,
     resolve,
     stat_file,
     utf8,
@@ -43,67 +31,71 @@ from torch_serving.models.identifiers import (
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.loader import load, load_open
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
-from torch_serving.models.settings import read_model_config, stamps_beside
+from torch_serving.models.settings import stamps_beside
 
 logger = logging.getLogger(__name__)
 
-Survives = Callable[[dict[str, Any], int], bool]  # a question to the parent, a descriptor
+TryLoad = Callable[[dict[str, Any], int], bool]  # a question to the parent, and a descriptor
 Load = Callable[
     [Path, torch.device, FileStat, ModelConfig, str | None, Callable[[OpenFile], bool]], Servable
 ]
 
-MAX_OWN_DEVICES = 1024
-MAX_VERSIONS = 4096  # that are remembered
-CPU = torch.device("cpu")
-LOADERS = 2  # loading is reading a disk and copying: more at once only thrash
+LOADERS = 2  # threads: loading is reading a disk and copying, which more of them only slow down
 
 
-class Models:
-    """The models below one folder. Safe to use from any thread.
-
-    `defaults` gives the settings of the model of a name, where the file beside it says nothing.
-    """
+class ModelLifecycle:
+    """The loaded models of one process. Safe to use from any thread."""
 
     def __init__(
         self,
-        root: Path,
+        repository: ModelRepository,
         cache: Cache[Servable],
-        load: Load = load,
-        defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
         events: ModelEvents | None = None,
+        load: Load = load,
     ) -> None:
+        self.repository = repository
         self.cache = cache
-        self._root = os.path.realpath(root)
+        self._root = repository.root
         self._load = load
-        self._defaults = defaults
-        self._events = events or NoEvents()
-        self._statistics = self._events.statistics
-        self._own_device = functools.lru_cache(MAX_OWN_DEVICES)(self._read_own_device)
-        self._version_of = functools.lru_cache(MAX_VERSIONS)(
-            lambda path, identity: version(Path(path))
-        )
+        events = events or NoEvents()
+        self._statistics = events.statistics
+        self._set_running = events.set_running
+        self._check_quarantine = events.check_quarantine
+        self._publish = events.publish
         self._is_watched = False
-        self._survives: Survives = lambda question, descriptor: True
+        self._try_load: TryLoad = lambda question, descriptor: True
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
 
+    def attach(self, try_load: TryLoad | None) -> None:
+        """Call once in each worker after the fork: count and publish the preloaded models there.
+
+        `try_load` loads a file in a process of its own first, and returns whether that process
+        lived.
+        """
+        self._try_load = try_load or self._try_load
+        for servable in self.cache.values():
+            servable.count_in(self._statistics)
+        self.publish()
+
     def get(
-        self, identifier: str, device: torch.device, invalidation_probability: float = 0.0
+        self, identifier: str, device: torch.device, reload_probability: float = 0.0
     ) -> Servable | None:
         """Return a loaded model, or None if it has to be loaded first.
 
-        With the probability that is given, it is dropped before. Raises InvalidServable if there is
-        no file with this name.
+        With the given probability it is dropped before. Raises InvalidServable if there is no file
+        with this name, and Quarantined.
         """
         model = resolve(self._root, identifier, device)
-        self._events.check_quarantine(model.identifier)
-        identity = None if self._is_watched else stat_file(model)
-        if invalidation_probability and random.random() < invalidation_probability:
+        self._check_quarantine(model.identifier)
+        file = None if self._is_watched else stat_file(model)
+        if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is not None and identity in (None, servable.identity):
+        if servable is not None and file in (None, servable.identity):
             return servable
         return None
 
@@ -113,7 +105,7 @@ class Models:
         Raises InvalidServable, now or from the future, if it can't be loaded.
         """
         model = resolve(self._root, identifier, device)
-        self._events.check_quarantine(model.identifier)
+        self._check_quarantine(model.identifier)
         with self._lock:
             future = self._loading.get(model.key)
             if future is None:
@@ -121,41 +113,34 @@ class Models:
                 self._loading[model.key] = future
         return future
 
-    def device_for(
-        self, identifier: str, devices: DevicePool, asked: torch.device | None = None
-    ) -> torch.device:
-        """Where a request runs: where it asks to, else where the model's settings say, else on one
-        of `devices`."""
-        try:
-            return asked or self._own_device(identifier) or devices.choose()
-        except Overloaded:  # no descriptor is left to read the settings; a loaded model needs none
-            return devices.choose()
+    def preload(self, identifier: str, device: torch.device) -> Servable:
+        """Load a model in this thread."""
+        return self._load_into_cache(resolve(self._root, identifier, device), device)
 
     def unload(self, identifier: str) -> bool:
-        """Drop a model from all devices; return whether it was loaded. Requests that run go on.
+        """Drop a model from all devices; return whether it was loaded.
 
-        Raises InvalidServable if there is no such model.
+        Running requests keep it until they end. Raises InvalidServable if there is no such model.
         """
-        name = normalize(identifier)
-        held = [each for each in self.cache.values() if each.identifier == name]
-        for servable in held:
-            self.cache.remove(cache_key(name, servable.device))
-        if not held:
-            self.check_exists(identifier)
+        identifier = normalize(identifier)
+        loaded = [each for each in self.cache.values() if each.identifier == identifier]
+        for servable in loaded:
+            self.cache.remove(cache_key(identifier, servable.device))
+        if not loaded:
+            self.repository.check_exists(identifier)
         self.publish()
-        return bool(held)
+        return bool(loaded)
 
     def watch(self) -> None:
-        """From now on, `get` gives what is loaded without a look at the file; `refresh` looks."""
+        """From now on, `get` returns a loaded model without a look at its file; `refresh` looks."""
         self._is_watched = True
 
     def refresh(self) -> None:
-        """Load what has changed on the disk, and unload what is gone; others serve meanwhile."""
+        """Load what changed on the disk, and unload what is gone. Old models serve meanwhile."""
         for servable in self.cache.values():
             model = resolve(self._root, servable.identifier, servable.device)
             try:
-                path = real_path(self._root, model)
-                stamps = stamps_beside(path)
+                stamps = stamps_beside(self.repository.real_path(model))
                 if (stat_file(model), stamps) != (servable.identity, servable.stamps):
                     servable.stamps = stamps  # if it is bad, it is not tried again and again
                     logger.info("%s has changed: loading it", model.identifier)
@@ -165,53 +150,19 @@ class Models:
                 self.publish()
                 logger.info("%s is gone", model.identifier)
 
-    def enter_worker(self, survives: Survives | None) -> None:
-        """Go on in a process that was forked: count and publish what was loaded before, and ask
-        `survives`, if there is one, of each file that is loaded from now on."""
-        self._survives = survives or self._survives
-        for servable in self.cache.values():
-            servable.count_in(self._statistics)
-        self.publish()
-
     def publish(self) -> None:
         """Tell all workers what is loaded here."""
-        held = self.cache.values()
-        self._statistics.set_cache(len(held), sum(each.bytes() for each in held))
-        self._events.publish([each.entry() for each in held])
-
-    def file_facts(self, name: str) -> dict[str, Any]:
-        """The size of a model file, and its version by what it holds; None where it has none."""
-        model = resolve(self._root, name, CPU)
-        try:
-            identity = stat_file(model)
-            return {"bytes": identity[2], "version": self._version_of(model.path, identity)}
-        except ServingError:
-            return {"bytes": None, "version": None}
-
-    def check_exists(self, identifier: str) -> str:
-        """Return the normalised name of a model file. Raises InvalidServable if there is none."""
-        model = resolve(self._root, identifier, CPU)
-        real_path(self._root, model)
-        return model.identifier
+        loaded = self.cache.values()
+        self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
+        self._publish([each.entry() for each in loaded])
 
     def free_memory(self, device: torch.device) -> bool:
-        """Drop what is not in use on a device; return whether there was anything."""
-        dropped = len(self.cache.shrink(group_of(device)))
+        """Drop the models on a device that are not in use; return whether there were any."""
+        dropped = len(self.cache.shrink(cache_group(device)))
         self.publish()
         if device.type == "cuda":
             torch.cuda.empty_cache()
         return dropped > 0
-
-    def preload(self, identifier: str, device: torch.device) -> Servable:
-        """Load a model in this thread."""
-        return self._load_into_cache(resolve(self._root, identifier, device), device)
-
-    def names(self, pattern: str = "*") -> list[str]:
-        """The names of the model files below the root that match a pattern, in order."""
-        paths = sorted(Path(self._root).rglob("*.pt"))
-        names = [path.relative_to(self._root).as_posix() for path in paths]
-        names = [name for name in names if len(utf8(name)) <= MAX_IDENTIFIER_BYTES]
-        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
     def close(self) -> None:
         self._loaders.shutdown(wait=False, cancel_futures=True)
@@ -221,21 +172,21 @@ class Models:
     ) -> Servable:
         """Load a file, unless that has been done or, if `anew`, even so.
 
-        If a bad one took the place of a good one, the good one goes on serving.
+        If a bad file took the place of a good one, the old model goes on serving.
         """
         try:
-            identity = stat_file(model)
-            held = self.cache.get(model.key)  # somebody else's load may just have ended
-            if held is not None and held.identity == identity and not anew:
-                return held
+            file = stat_file(model)
+            loaded = self.cache.get(model.key)  # somebody else's load may just have ended
+            if loaded is not None and loaded.identity == file and not anew:
+                return loaded
             try:
-                servable = self._load_file(model, device, identity)
+                servable = self._load_file(model, device, file)
             except BaseException as error:
                 self._statistics.count_failed_load()
-                if held is None or not isinstance(error, InvalidServable):
+                if loaded is None or not isinstance(error, InvalidServable):
                     raise
-                self._keep(held, identity, error.detail)
-                return held
+                self._keep(loaded, file, error.detail)
+                return loaded
             self._put(model.key, servable)
             return servable
         finally:
@@ -244,39 +195,42 @@ class Models:
 
     def _put(self, key: str, servable: Servable) -> None:
         # what it evicts is freed here, off any request
-        evicted = self.cache.put(key, servable, servable.bytes(), group_of(servable.device))
-        self._own_device.cache_clear()  # its settings may have changed, too
+        evicted = self.cache.put(key, servable, servable.bytes(), cache_group(servable.device))
+        self.repository.forget_configured_devices()  # the files beside it may have changed, too
         self._statistics.count_load(len(evicted))
         servable.method("forward").counters.count_load()
         self.publish()
 
-    def _keep(self, servable: Servable, identity: FileStat, problem: str) -> None:
+    def _keep(self, servable: Servable, file: FileStat, problem: str) -> None:
         logger.warning("the new file is not served, the old one is: %s", problem)
-        servable.identity = identity  # until the file changes again
+        servable.identity = file  # until the file changes again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
-    def _load_file(self, model: ModelPath, device: torch.device, identity: FileStat) -> Servable:
-        path = real_path(self._root, model)
-        self._events.set_running(model.identifier)
+    def _load_file(self, model: ModelPath, device: torch.device, file: FileStat) -> Servable:
+        path = self.repository.real_path(model)
+        self._set_running(model.identifier)
         try:
-            settings = read_model_config(path, self._defaults(model.identifier))
+            config = self.repository.read_config(model)
             digest = expected_digest(Path(self._root), model.identifier)
-            question: dict[str, Any] = {"name": model.identifier, "device": str(device)}
             stamps = stamps_beside(path)
-            question["key"] = [*identity, *stamps]
+            question = {
+                "name": model.identifier,
+                "device": str(device),
+                "key": [*file, *stamps],
+            }
             servable = self._load(
                 path,
                 device,
-                identity,
-                settings,
+                file,
+                config,
                 digest,
-                lambda file: self._survives(question, file.descriptor),
+                lambda opened: self._try_load(question, opened.descriptor),
             )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
-            self._events.set_running("")
+            self._set_running("")
         servable.label.identifier = model.identifier
         servable.label.board_name = utf8(model.identifier)
         servable.stamps = stamps
@@ -284,19 +238,12 @@ class Models:
         return servable
 
     def try_load(self, question: dict[str, Any], descriptor: int) -> None:
-        """Load what is open, as a question that `survives` was asked has it."""
+        """Load the open file that a worker's `try_load` asks about."""
         device = torch.device(question["device"])
-        path = real_path(self._root, resolve(self._root, question["name"], device))
-        settings = read_model_config(path, self._defaults(question["name"]))
-        load_open(open_file(descriptor, path), path.name, device, None, settings)
-
-    def _read_own_device(self, identifier: str) -> torch.device | None:
-        model = resolve(self._root, identifier, CPU)
-        try:
-            path = real_path(self._root, model)
-            return asked_device(read_model_config(path, self._defaults(model.identifier)).device)
-        except (InvalidServable, InvalidDevice) as error:
-            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+        model = self.repository.resolve(question["name"], device)
+        path = self.repository.real_path(model)
+        config = self.repository.read_config(model)
+        load_open(open_file(descriptor, path), path.name, device, None, config)
 
 
 async def loaded(loading: Future[Servable]) -> Servable:
@@ -307,6 +254,6 @@ async def loaded(loading: Future[Servable]) -> Servable:
         raise ShuttingDown("the server stops before the model is loaded") from None
 
 
-def group_of(device: torch.device) -> int:
+def cache_group(device: torch.device) -> int:
     """The number by which the cache knows a device."""
     return -1 if device.type == "cpu" else device.index or 0

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from torch_serving.models.lifecycle import Models
+from torch_serving.models.lifecycle import ModelLifecycle
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ INTERVAL_S = 1.0  # a look takes some microseconds for each model, on a disk of 
 class Watcher:
     """Looks at the files of loaded models in a thread of its own."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelLifecycle) -> None:
         self._models = models
         self._thread = threading.Thread(target=self._look, name="watcher", daemon=True)
 

@@ -102,7 +102,7 @@ class Parent:
     def announce(self) -> None:
         """Say that the server is ready, and what it serves."""
         config, threads = self._config, self._threads
-        count = len(self.runtime.models.names())
+        count = len(self.runtime.models.repository.names())
         workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
         url = url_of(self._listener, "https" if config.tls_cert else "http")
         line = (

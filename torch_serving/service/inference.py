@@ -7,7 +7,7 @@ import torch
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.steps import StepTime, Task
-from torch_serving.models.lifecycle import Models, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method
 from torch_serving.telemetry.tracing import Tracing
 
@@ -16,7 +16,11 @@ class Inference:
     """Finds methods, loading their models where need be, and has the engine run requests."""
 
     def __init__(
-        self, models: Models, engine: Engine, devices: DevicePool, tracing: Tracing | None = None
+        self,
+        models: ModelLifecycle,
+        engine: Engine,
+        devices: DevicePool,
+        tracing: Tracing | None = None,
     ) -> None:
         self._models = models
         self._engine = engine
@@ -34,7 +38,7 @@ class Inference:
 
         Raises InvalidServable, Quarantined or InvalidParameter if there is no such method.
         """
-        device = self._models.device_for(identifier, self._devices, device)
+        device = self._models.repository.choose_device(identifier, self._devices, device)
         servable = self._models.get(identifier, device, invalidation)
         return None if servable is None else servable.method(name)
 
@@ -49,7 +53,7 @@ class Inference:
         self, identifier: str, name: str, device: torch.device | None = None
     ) -> Method:
         """Return a method of a model that is not loaded. Raises the same."""
-        device = self._models.device_for(identifier, self._devices, device)
+        device = self._models.repository.choose_device(identifier, self._devices, device)
         servable = await loaded(self._models.load(identifier, device))
         servable.method("forward").counters.count_cold_start()
         return servable.method(name)

@@ -9,7 +9,7 @@ import torch
 
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
-from torch_serving.models.lifecycle import Models, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.service.interfaces import WorkerGroup
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
@@ -19,7 +19,7 @@ Entry = dict[str, Any]
 class Management:
     """For the thread of one event loop, but for `models`, which reads files."""
 
-    def __init__(self, models: Models, devices: DevicePool, group: WorkerGroup) -> None:
+    def __init__(self, models: ModelLifecycle, devices: DevicePool, group: WorkerGroup) -> None:
         self._models = models
         self._devices = devices
         self._group = group
@@ -33,7 +33,7 @@ class Management:
 
         Raises what loading raises, and WorkerFailed if another worker could not do what this did.
         """
-        device = self._models.device_for(identifier, self._devices, device)
+        device = self._models.repository.choose_device(identifier, self._devices, device)
         await loaded(self._models.load(identifier, device))
         await self._ask({"do": "load", "identifier": identifier, "device": str(device)})
 
@@ -61,14 +61,14 @@ class Management:
 
     def models(self) -> list[Entry]:
         """All models below the root and what is known of them, in the order of their names."""
-        return self._entries(self._models.names())
+        return self._entries(self._models.repository.names())
 
     def model(self, identifier: str) -> Entry:
         """The same for one. Raises InvalidServable if there is none."""
-        return self._entries([self._models.check_exists(identifier)])[0]
+        return self._entries([self._models.repository.check_exists(identifier)])[0]
 
     def names(self) -> list[str]:
-        return self._models.names()
+        return self._models.repository.names()
 
     def held(self) -> list[Entry]:
         """What each worker tells of each model that it has in memory."""
@@ -102,7 +102,7 @@ class Management:
         entry = {
             "identifier": name,
             "state": "quarantined" if left_s else state,
-            **self._models.file_facts(name),
+            **self._models.repository.file_facts(name),
             "loaded": loaded_on(held),
             "loads": sum(each.loads for each in numbers),
             "requests": requests,

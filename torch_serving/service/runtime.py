@@ -10,7 +10,8 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import MAX_LANES, Engine, Limits, cores
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models._cache import Cache
-from torch_serving.models.lifecycle import Models, Survives
+from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone
@@ -57,13 +58,13 @@ class Runtime:
     def uses_cuda(self) -> bool:
         return "cuda" in self.config.device
 
-    def start(self, survives: Survives | None = None) -> None:
-        """Start threads, in the process that runs the requests. `survives` loads a model in a
+    def start(self, try_load: TryLoad | None = None) -> None:
+        """Start threads, in the process that runs the requests. `try_load` loads a model in a
         process of its own first, and returns whether that process lived.
 
         Raises StartupError.
         """
-        self.models.enter_worker(survives)
+        self.models.attach(try_load)
         if self.config.watch:
             Watcher(self.models).start()
         if self.uses_cuda:
@@ -97,15 +98,15 @@ class Runtime:
             raise StartupError(error.detail) from None
 
     def _preload_matching(self, pattern: str) -> None:
-        names = self.models.names(pattern)
+        names = self.models.repository.names(pattern)
         if not names:
             root = self.config.model_root
             raise StartupError(f"--preload {pattern}: no such model below {root}")
         for name in names:
-            self.models.preload(name, self.models.device_for(name, self.devices))
+            self.models.preload(name, self.models.repository.choose_device(name, self.devices))
 
 
-def build_models(config: Config, group: WorkerGroup) -> Models:
+def build_models(config: Config, group: WorkerGroup) -> ModelLifecycle:
     cache: Cache[Servable] = Cache(
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )
@@ -114,10 +115,12 @@ def build_models(config: Config, group: WorkerGroup) -> Models:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return ModelConfig(batch=batch, max_batch=config.max_batch)
 
-    return Models(config.model_root, cache, defaults=defaults, events=group)
+    return ModelLifecycle(ModelRepository(config.model_root, defaults), cache, group)
 
 
-def build_engine(config: Config, group: WorkerGroup, models: Models, in_flight: set[Any]) -> Engine:
+def build_engine(
+    config: Config, group: WorkerGroup, models: ModelLifecycle, in_flight: set[Any]
+) -> Engine:
     lanes = config.threads or max(1, min(cores() // (config.intra_op_threads or 1), MAX_LANES))
     return Engine(
         lanes,

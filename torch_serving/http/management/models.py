@@ -11,7 +11,7 @@ from torch_serving.engine.devices import DevicePool, asked_device
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.http.request import Request
 from torch_serving.http.serve.parameters import once
-from torch_serving.models.lifecycle import Models, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Servable
 from torch_serving.service.description import describe
 from torch_serving.service.management import Management
@@ -29,7 +29,7 @@ class ModelList:
 
 
 class Model:
-    def __init__(self, models: Models, devices: DevicePool, management: Management) -> None:
+    def __init__(self, models: ModelLifecycle, devices: DevicePool, management: Management) -> None:
         self._models = models
         self._devices = devices
         self._management = management
@@ -61,7 +61,7 @@ class Model:
 
     def _device(self, req: Request, identifier: str) -> Any:
         asked = asked_device(once(req.params, "device"))
-        return self._models.device_for(identifier, self._devices, asked)
+        return self._models.repository.choose_device(identifier, self._devices, asked)
 
     def _describe(self, identifier: str, servable: Servable) -> dict[str, Any]:
         description = describe(servable)

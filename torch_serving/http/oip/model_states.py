@@ -5,7 +5,7 @@ What it tells is of all workers, and what it does is done in all of them: manage
 
 from typing import NamedTuple
 
-from torch_serving.models.lifecycle import Models
+from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.service.management import Entry, Management, since_1970
 from torch_serving.telemetry._counters import MethodNumbers
 
@@ -38,7 +38,7 @@ class Repository:
     """For the thread of one event loop, but for `index`, `state` and `statistics`, which read
     files."""
 
-    def __init__(self, models: Models, management: Management) -> None:
+    def __init__(self, models: ModelLifecycle, management: Management) -> None:
         self._models = models
         self._management = management
 
@@ -60,7 +60,11 @@ class Repository:
     def statistics(self, name: str | None = None) -> list[ModelNumbers]:
         """Of one model, or of all that are there. Raises InvalidServable for an unknown one."""
         numbers = self._management.numbers("forward")
-        names = self._models.names() if name is None else [self._models.check_exists(name)]
+        names = (
+            self._models.repository.names()
+            if name is None
+            else [self._models.repository.check_exists(name)]
+        )
         return [ModelNumbers(each, numbers.get(each)) for each in names]
 
 

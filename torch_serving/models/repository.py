@@ -1,0 +1,96 @@
+"""The model files below one folder, and what the files beside them say."""
+
+import fnmatch
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
+from torch_serving.engine.devices import DevicePool, asked_device
+from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
+from torch_serving.models.backends.torchscript.archive import version
+from torch_serving.models.files import FileStat
+from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file, utf8
+from torch_serving.models.settings import read_model_config
+
+MAX_CONFIGURED_DEVICES = 1024  # that are remembered
+MAX_VERSIONS = 4096  # that are remembered
+CPU = torch.device("cpu")
+
+
+class ModelRepository:
+    """Finds models by their identifiers. Loads none. Safe to use from any thread.
+
+    `defaults` returns the configuration of an identifier, where the files beside the model say
+    nothing.
+    """
+
+    def __init__(
+        self, root: Path, defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig()
+    ) -> None:
+        self.root = os.path.realpath(root)
+        self._defaults = defaults
+        self._configured_device = functools.lru_cache(MAX_CONFIGURED_DEVICES)(
+            self._read_configured_device
+        )
+        self._version = functools.lru_cache(MAX_VERSIONS)(self._read_version)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """The identifiers of the model files that match a pattern, in order."""
+        paths = sorted(Path(self.root).rglob("*.pt"))
+        names = [path.relative_to(self.root).as_posix() for path in paths]
+        names = [name for name in names if len(utf8(name)) <= MAX_IDENTIFIER_BYTES]
+        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+
+    def check_exists(self, identifier: str) -> str:
+        """Return the normalised identifier of a file. Raises InvalidServable if there is none."""
+        model = self.resolve(identifier, CPU)
+        self.real_path(model)
+        return model.identifier
+
+    def file_facts(self, identifier: str) -> dict[str, Any]:
+        """The size of a file, and the version of its contents; None where there is none."""
+        model = self.resolve(identifier, CPU)
+        try:
+            file = stat_file(model)
+            return {"bytes": file[2], "version": self._version(model, file)}
+        except ServingError:
+            return {"bytes": None, "version": None}
+
+    def choose_device(
+        self, identifier: str, devices: DevicePool, requested: torch.device | None = None
+    ) -> torch.device:
+        """Where a request runs: on the device that it names, else on the one that the model's
+        configuration names, else on one of `devices`."""
+        try:
+            return requested or self._configured_device(identifier) or devices.choose()
+        except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
+            return devices.choose()
+
+    def forget_configured_devices(self) -> None:
+        """Read them again when they are next asked for."""
+        self._configured_device.cache_clear()
+
+    def resolve(self, identifier: str, device: torch.device) -> ModelPath:
+        return resolve(self.root, identifier, device)
+
+    def real_path(self, model: ModelPath) -> Path:
+        return real_path(self.root, model)
+
+    def read_config(self, model: ModelPath) -> ModelConfig:
+        """Read the files beside a model. Raises InvalidServable with file and line."""
+        return read_model_config(self.real_path(model), self._defaults(model.identifier))
+
+    def _read_configured_device(self, identifier: str) -> torch.device | None:
+        model = self.resolve(identifier, CPU)
+        try:
+            return asked_device(self.read_config(model).device)
+        except (InvalidServable, InvalidDevice) as error:
+            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+
+    def _read_version(self, model: ModelPath, file: FileStat) -> str:
+        return version(Path(model.path))
