@@ -27,7 +27,7 @@ from tests.chaos import (
 from tests.chaos.stage import Stage
 from tests.chaos.table import HEAD, Effort, Row, Rows
 
-# by the names that --only takes
+# --only matches these names
 TRIALS: dict[str, Callable[[Stage], Rows]] = {
     "slow clients": slow_clients.slow_clients,
     "silent": slow_clients.silent,
@@ -69,7 +69,7 @@ def main() -> int:
         row
         for name, trial in TRIALS.items()
         if arguments.only in name
-        for row in played(name, trial, effort)
+        for row in run_trial(name, trial, effort)
     ]
     missed = sum(not row.ok for row in rows)
     print(f"\n{len(rows) - missed} of {len(rows)} hold.")
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def print_head(module: str) -> None:
-    """Where, when and how the figures were made."""
+    """Print the command, the time, the machine and the head of the table."""
     now = datetime.datetime.now(datetime.timezone.utc)
     command = " ".join(["python -m", module, *sys.argv[1:]])
     print(
@@ -88,8 +88,8 @@ def print_head(module: str) -> None:
     )
 
 
-def played(name: str, trial: Callable[[Stage], Rows], effort: Effort) -> list[Row]:
-    """Run one trial and print its rows; one that raises has not held."""
+def run_trial(name: str, trial: Callable[[Stage], Rows], effort: Effort) -> list[Row]:
+    """Run one trial and print its rows; an exception counts as a failed row."""
     rows = []
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

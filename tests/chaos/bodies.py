@@ -1,4 +1,4 @@
-"""How much memory a body takes, for each of its own bytes."""
+"""Memory that a body takes, per byte of the body."""
 
 from tests.chaos.load import LoadConnection
 from tests.chaos.stage import MEBIBYTE, Stage
@@ -10,7 +10,7 @@ SIZE, MOST = 64 * MEBIBYTE, 3.0
 
 
 def made(size: int) -> dict[str, bytes]:
-    """Bodies of about so many bytes that are refused, or summed."""
+    """Bodies of about `size` bytes, invalid ones and sums."""
     number = b'[{"type":"tensor","value":[%b]}]'
     plain = b'[{"type":"tensor","value":%b}]'
     return {
@@ -26,7 +26,7 @@ def made(size: int) -> dict[str, bytes]:
 
 
 def bodies(stage: Stage) -> Rows:
-    """The most that is taken while one is refused or answered."""
+    """Peak memory while a body is refused or run."""
     size = int(SIZE * min(1.0, 4 * stage.effort.share))
     for name, body in made(max(MEBIBYTE, size)).items():
         with stage.server("--log-level", "warning") as server, LoadConnection(server.url) as one:

@@ -1,4 +1,4 @@
-"""Many at once: on one cold model, on more models than there is room for, in one batch."""
+"""Concurrent requests: for one cold model, for more models than fit in memory, in one batch."""
 
 import json
 import random
@@ -23,7 +23,7 @@ ANNOUNCING = (
 
 
 def cold(stage: Stage) -> Rows:
-    """64 clients ask for a model that is not loaded. Its warm-up request prints."""
+    """64 clients request a model that is not loaded. Its warm-up prints, so loads are counted."""
     scripted(*ANNOUNCING).save(stage.root / "announcing.pt")
     line = json.dumps([scalar(0, "int")])
     (stage.root / "announcing.warmup.json").write_text(line)
@@ -50,7 +50,7 @@ def cold(stage: Stage) -> Rows:
 
 
 class Weighty(torch.nn.Module):
-    """16 MiB, of which every number is the answer."""
+    """16 MiB of weights, each of which is the result."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Weighty(torch.nn.Module):
 
 
 def small_cache(stage: Stage) -> Rows:
-    """Room for one model; eight threads ask for three."""
+    """The cache holds one model; eight threads request three."""
     for number in range(MODELS):
         torch.jit.script(Weighty(number)).save(stage.root / f"weighty{number}.pt")
     body = json.dumps([tensor([1], [1.0])]).encode()
@@ -89,7 +89,7 @@ def small_cache(stage: Stage) -> Rows:
 
 
 def stamps(stage: Stage) -> Rows:
-    """Each request carries what no other does; one in fifty is bad. They run in batches."""
+    """Each request carries a unique value; one in fifty is invalid. They run in batches."""
     count = stage.effort.count(STAMPS, 2000)
     target = "/serve?servable_identifier=stamped.pt"
 

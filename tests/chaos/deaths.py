@@ -26,7 +26,7 @@ DEADLINE_S = 2
 
 def kill(stage: Stage) -> Rows:
     """kill -9 of one of two workers under eight connections."""
-    ports: dict[int, int] = {}  # of clients, when they first failed
+    ports: dict[int, int] = {}  # client port -> status of its last failure
 
     def ask(connection: LoadConnection, index: int) -> Reply:
         port = connection.socket.getsockname()[1]
@@ -40,16 +40,16 @@ def kill(stage: Stage) -> Rows:
         seconds = stage.effort.time(10)
         with Load(server.url, ask, CLIENTS) as load:
             time.sleep(seconds / 2)
-            mine = connections_of(victim, server)
+            victims = connections_of(victim, server)
             os.kill(victim, signal.SIGKILL)
             restored_s = time_to_two_workers(server, victim, survivor)
             time.sleep(seconds / 2)
         samples = load.all()
-        done = f"kill -9 of 1 of 2 workers, {CLIENTS} connections, {len(mine)} of them its own"
+        done = f"kill -9 of 1 of 2 workers, {CLIENTS} connections, {len(victims)} of them its own"
         figure = f"{len(ports)} of {len(samples)} requests failed"
-        only_its_own = set(ports) <= mine and failures(samples) == len(ports)
+        only_its_own = set(ports) <= victims and failures(samples) == len(ports)
         yield Row(done, figure, "only on its connections, one each", only_its_own)
-        start_s = 0.1  # a fork of a warm parent, after 0.1 s
+        start_s = 0.1  # the parent waits 0.1 s, then forks
         figure = f"two workers serve after {restored_s:.2f} s"
         yield Row(done, figure, "< 2 s + start", restored_s < 2 + start_s, timed=True)
         problem = server.check() or ("" if survivor in server.pids() else "it died")
@@ -57,28 +57,28 @@ def kill(stage: Stage) -> Rows:
 
 
 def connections_of(pid: int, server: Server) -> set[int]:
-    """The clients' ports of the connections that a worker has."""
+    """Client ports of a worker's connections."""
     port = urlsplit(server.url).port
     sockets = set(links_of(pid))
     found = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         local, remote, inode = fields[1], fields[2], fields[9]
-        remote_port = int(remote.partition(":")[2], 16)  # 0: it listens
+        remote_port = int(remote.partition(":")[2], 16)  # 0: a listening socket
         if remote_port and int(local.partition(":")[2], 16) == port:
             found.update({remote_port} if f"socket:[{inode}]" in sockets else ())
     return found
 
 
 def links_of(pid: int) -> Iterator[str]:
-    """What a process has open; it may close any of them meanwhile."""
+    """Targets of a process's descriptors; one that is closed meanwhile is skipped."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             yield os.readlink(link)
 
 
 def time_to_two_workers(server: Server, victim: int, survivor: int) -> float:
-    """Until a new worker has taken a connection."""
+    """Seconds until a new worker has accepted a connection."""
     started_s = time.monotonic()
     wait_until(lambda: victim not in server.pids())
     wait_for_workers(server, 2)
@@ -95,7 +95,7 @@ def time_to_two_workers(server: Server, victim: int, survivor: int) -> float:
 
 
 def segfault(stage: Stage) -> Rows:
-    """A model that kills its process, asked every second."""
+    """A model that kills its process, requested every second."""
     statuses: list[tuple[int, str]] = []
     seconds = stage.effort.time(60)
     with stage.server(*TWO_WORKERS) as server:
@@ -104,15 +104,15 @@ def segfault(stage: Stage) -> Rows:
         samples = load.all()
         good = 1 - failures(samples) / len(samples)
         done = f"a model that segfaults, asked every second for {seconds:.0f} s, beside 100 good/s"
-        yield Row(done, f"{good:.2%} of {len(samples)} good answers", ">= 99 %", good >= 0.99)
+        yield Row(done, f"{good:.2%} of {len(samples)} good responses", ">= 99 %", good >= 0.99)
         crashes = statuses.count((0, ""))
         clear = statuses.count((503, "Model quarantined"))
         figure = f"{crashes} crashes, {clear} × 503 Model quarantined"
         fine = crashes == 2 and clear == len(statuses) - 2 > 0
         yield Row(done, figure, "2 crashes, then 503", fine)
-        told = server.stderr.count("died (signal SIGSEGV)")
-        told_all = told == 2 and "crashing.pt is in quarantine" in server.stderr
-        yield Row(done, f"{told} deaths told in the log", "each, and the quarantine", told_all)
+        logged = server.stderr.count("died (signal SIGSEGV)")
+        all_logged = logged == 2 and "crashing.pt is in quarantine" in server.stderr
+        yield Row(done, f"{logged} deaths logged", "each, and the quarantine", all_logged)
         wait_for_workers(server, 2)
         problem = server.check()
         yield Row(done, problem or "two workers", "two workers", not problem)
@@ -136,17 +136,17 @@ def every_second(server: Server, statuses: list[tuple[int, str]]) -> Iterator[No
 
 
 def crash(url: str, identifier: str = "crashing.pt") -> tuple[int, str]:
-    """Ask a model that crashes; 0 where the connection ended instead."""
+    """Request a model that crashes; 0 if the connection was closed."""
     try:
         with Client(url) as client:
-            answer = client.post(identifier, CRASHING)
-            return answer.status, answer.document["description"]
+            response = client.post(identifier, CRASHING)
+            return response.status, response.document["description"]
     except OSError:
         return 0, ""
 
 
 def runaway(stage: Stage) -> Rows:
-    """A forward that does not end: its client is told in time, and its worker is replaced."""
+    """A forward that does not end: its client gets 504 in time, and its worker is replaced."""
     flags = ("--request-timeout", str(DEADLINE_S), "--shutdown-timeout", str(DEADLINE_S))
     with stage.server(*TWO_WORKERS, "--threads", "2", *flags) as server:
         before = server.pids()
@@ -155,15 +155,15 @@ def runaway(stage: Stage) -> Rows:
             with RawConnection(server.url) as connection:
                 target = "/serve?servable_identifier=slow.pt"
                 connection.send(with_length(json.dumps(ENDLESS).encode(), target))
-                answer = connection.answer()
-            told_s = time.monotonic() - started_s
+                response = connection.answer()
+            responded_s = time.monotonic() - started_s
             wait_until(lambda: server.pids() != before and len(server.pids()) == 2)
             time.sleep(0.5)
         samples = load.all()
         done = "a forward that does not end, beside 100 good/s"
-        status = answer.status if answer else 0
+        status = response.status if response else 0
         yield Row(done, f"status {status}", "504", status == 504)
-        late_s = told_s - DEADLINE_S
+        late_s = responded_s - DEADLINE_S
         yield Row(done, f"{late_s:.2f} s after its deadline", "< 1 s", late_s < 1, timed=True)
         figure = f"{failures(samples)} of {len(samples)} others failed"
         yield Row(done, figure, "none", failures(samples) == 0)

@@ -1,6 +1,6 @@
-"""No file descriptors, no room for the log, no memory; and then there is some again.
+"""Descriptors, disk or memory run out, and become available again.
 
-The limits of the running processes are lowered from outside, as the machine's own would be.
+The limits of the running processes are lowered from outside (`prlimit`).
 """
 
 import json
@@ -25,7 +25,7 @@ IDLE_S = 2
 
 @contextmanager
 def limited(pids: list[int], what: int, limits: list[int]) -> Iterator[None]:
-    """Lower a limit of processes, and put it back."""
+    """Lower a resource limit of processes, and restore it at the end."""
     before = [resource.prlimit(pid, what) for pid in pids]
     for pid, limit, (_, most) in zip(pids, limits, before, strict=True):
         resource.prlimit(pid, what, (limit, most))
@@ -38,7 +38,7 @@ def limited(pids: list[int], what: int, limits: list[int]) -> Iterator[None]:
 
 
 def highest_file(pid: int) -> int:
-    """The limit that lets a process open no more; gaps below it are filled first."""
+    """The RLIMIT_NOFILE at which a process can open no more: its lowest free descriptor."""
     numbers = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
     return next(number for number in range(len(numbers) + 1) if number not in numbers)
 
@@ -89,10 +89,10 @@ def processor_s(pids: list[int]) -> float:
 
 
 def no_files_to_restart(stage: Stage) -> Rows:
-    """A worker dies while its parent can't open what a new one needs."""
+    """A worker dies while its parent has no descriptors for a new one."""
     with stage.server("--preload", "mlp.pt") as server:
         [worker] = server.pids()
-        # the end of the connection to the worker that died is free again: one is not enough
+        # the dead worker's connection frees one descriptor; one is not enough
         with limited([server.pid], resource.RLIMIT_NOFILE, [highest_file(server.pid) - 1]):
             os.kill(worker, signal.SIGKILL)
             wait_until(lambda: worker not in server.pids())
@@ -129,10 +129,10 @@ def no_disk(stage: Stage) -> Rows:
 
 
 def no_memory(stage: Stage) -> Rows:
-    """Each of these needs more than there is; beside each a small one does not."""
+    """Each request needs more memory than is left; a small one beside it still runs."""
     cases = {
         "the model": with_length(number_body(200_000_000), "/serve?servable_identifier=zeros.pt"),
-        "the answer": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
+        "the response": with_length(number_body(30_000_000), "/serve?servable_identifier=zeros.pt"),
         "the body": large(b" " * (17 * ROOM // 16)),
         "the string": large(b'"' + b"\\n" * (ROOM // 5) + b'"'),
         "the tensor": large(b"[" + b"1," * (ROOM // 6) + b"1]"),

@@ -1,4 +1,4 @@
-"""Model files that are none, and files that are replaced while they are asked for."""
+"""Files that are no models, and model files that are replaced under load."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.support.servables import SOURCES, scripted
 REPLACEMENTS, BAD_EVERY = 1000, 100
 PAIR = ("x: Tensor", "Tuple[Tensor, Tensor]", "return x * 0 + {0}, x * 0 + {0}")
 ONE = json.dumps([tensor([1], [1.0])]).encode()
-# a file's name: what is written there, given a good model's bytes
+# name -> content of the file, made from the bytes of a good model
 CONTENTS: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
     "random": lambda whole: os.urandom(len(whole)),
@@ -38,7 +38,7 @@ def flipped(whole: bytes) -> bytes:
 
 
 def bad_files(stage: Stage) -> Rows:
-    """Each gives the same 4xx however often it is asked, and none once a good file is there."""
+    """Each gives the same 400 every time, and 200 once a good file replaces it."""
     with stage.server() as server:
         pids = server.pids()
         for number, (name, make) in enumerate(cases(stage.root)):
@@ -88,7 +88,7 @@ def asked(server: Server, pids: list[int], path: Path, name: str) -> Row:
 
 
 def crashing_load(stage: Stage) -> Rows:
-    """Its warm-up request reads outside of its memory."""
+    """A model whose warm-up request reads out of bounds."""
     scripted(*SOURCES["crashing.pt"]).save(stage.root / "bad.pt")
     (stage.root / "bad.warmup.json").write_bytes(ONE)
     with stage.server() as server:
@@ -101,7 +101,7 @@ def crashing_load(stage: Stage) -> Rows:
 
 
 def replacements(stage: Stage) -> Rows:
-    """1,000 of them by rename, under load; some are bad."""
+    """1,000 replacements by rename under load; some files are bad."""
     path = stage.root / "replaced.pt"
     save(path, 0)
     count = stage.effort.count(REPLACEMENTS, 20)
@@ -118,14 +118,14 @@ def replacements(stage: Stage) -> Rows:
                 save(path, number)
             with Client(server.url) as client:
                 wait_until(lambda: value_of(client) == count)
-            time.sleep(0.1)  # for the others to meet it
+            time.sleep(0.1)  # for the load to reach it
         samples = load.all()
         done = (
             f"{count} replacements by rename, {bad} of them with a bad file before, 200 requests/s"
         )
         yield judged(done, samples, count)
-        told = server.stderr.count("the new file is not served")
-        yield Row(done, f"{told} bad files told in the log", f"{bad}", told >= bad > 0)
+        warnings = server.stderr.count("the new file is not served")
+        yield Row(done, f"{warnings} bad files logged", f"{bad}", warnings >= bad > 0)
         with Client(server.url) as client:
             is_last = value_of(client) == count
         problem = server.check(pids)
@@ -134,7 +134,7 @@ def replacements(stage: Stage) -> Rows:
 
 
 def value_of(client: Client) -> float:
-    """What the model that is replaced adds."""
+    """The number in the file that is served now."""
     first, _ = client.post("replaced.pt", json.loads(ONE)).result
     return first["value"][0]
 
@@ -165,5 +165,5 @@ def judged(done: str, samples: list, count: int) -> Row:
         first, second = json.loads(each.reply.body)["result"]
         mixed += first["value"] != second["value"]
         seen.update(first["value"])
-    figure = f"{len(samples)} answers of {len(seen)} models: {failed} failed, {mixed} mixed"
+    figure = f"{len(samples)} responses of {len(seen)} models: {failed} failed, {mixed} mixed"
     return Row(done, figure, "0 failed, 0 mixed", failed == mixed == 0 and len(seen) > 1)

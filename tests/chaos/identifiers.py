@@ -1,4 +1,4 @@
-"""Names of models that do not exist, and more models than there is room for."""
+"""Names of models that do not exist, and more models than fit in the cache."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ BODY = json.dumps(FEATURES).encode()
 
 
 def identifiers(stage: Stage) -> Rows:
-    """Memory does not grow with names that were asked for, nor with loads."""
+    """Memory does not grow with the number of names requested, nor with loads."""
     for number in range(CAPACITY + 1):
         shutil.copy(stage.root / "mlp.pt", stage.root / f"cycled{number}.pt")
     flags = ("--model-capacity", str(CAPACITY), "--buffer-size", "0", "--log-level", "warning")
@@ -36,7 +36,7 @@ def grown(server: Server, ask: Ask, clients: int, count: int, done: str, status:
     wrong = sum(reply.status != status for reply in unusual)
     if status != 200:
         wrong += count - count // 3 - len(unusual)
-    figure = f"{growth:+.1%} memory, {wrong} answers other than {status}"
+    figure = f"{growth:+.1%} memory, {wrong} responses other than {status}"
     problem = server.check(pids)
     fine = growth < MOST_GROWTH and not wrong and not problem
     return Row(done, problem or figure, f"< {MOST_GROWTH:.0%}, none", fine)
@@ -47,6 +47,6 @@ def unknown(connection: LoadConnection, index: int) -> Reply:
 
 
 def cycled(connection: LoadConnection, index: int) -> Reply:
-    """The one that was asked for the longest ago: it is not there."""
+    """Request the least recently used model, which was evicted."""
     target = f"/serve?servable_identifier=cycled{index % (CAPACITY + 1)}.pt"
     return connection.ask(with_length(BODY, target))

@@ -1,7 +1,7 @@
-"""A server that leaks on purpose: what the soak must notice.
+"""A server that leaks on purpose, which the soak must notice.
 
-CHAOS_LEAK says what each request leaves behind, and how much: `memory=1024` bytes, or a file or a
-thread for every so many requests, `files=1000`.
+CHAOS_LEAK is the leak: `memory=1024` keeps that many bytes per request, `files=1000` and
+`threads=1000` keep one for every 1000 requests.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Clients that ask as fast as they are answered, or at a rate whatever the answers take."""
+"""Load generators: closed loop (each client waits for its response) or at a constant rate."""
 
 import select
 import threading
@@ -14,7 +14,7 @@ Ask = Callable[["LoadConnection", int], "Reply"]
 
 
 class Reply(NamedTuple):
-    status: int  # 0: the connection ended instead
+    status: int  # 0: the connection was closed
     body: bytes = b""
     retry_after: bytes = b""
 
@@ -27,14 +27,14 @@ class Sample(NamedTuple):
 
     @property
     def latency_s(self) -> float:
-        """As a client sees it who wanted to send in time."""
+        """Latency from the due time, which includes the delay of a late client."""
         return self.end_s - self.due_s
 
 
 class LoadConnection(RawConnection):
-    """Reads no more of an answer than a load needs; connects again after it was closed.
+    """Reads the status, `Retry-After` and the body; reconnects after the server closed it.
 
-    Where nobody listens, it tries so for `again_s`, then raises ConnectionRefusedError.
+    While nothing listens, it retries for `again_s`, then raises ConnectionRefusedError.
     """
 
     def __init__(self, url: str, again_s: float = LIMIT_S) -> None:
@@ -46,7 +46,8 @@ class LoadConnection(RawConnection):
         if not self._is_open or self._was_closed():
             self._connect_again()
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # it was answered before its end
+            # the server may respond, and close, before the whole request was sent
+            with suppress(BrokenPipeError, ConnectionResetError):
                 self.socket.sendall(request)
             return self._reply()
         except (OSError, ValueError, IndexError):
@@ -64,14 +65,14 @@ class LoadConnection(RawConnection):
             elif name == b"connection" and value.strip() == b"close":
                 self._is_open = False
             elif not line:
-                raise ValueError("the answer was cut")
+                raise ValueError("the response was cut")
         body = self._reader.read(length)
         if len(body) < length:
-            raise ValueError("the answer was cut")
+            raise ValueError("the response was cut")
         return Reply(status, body, retry_after)
 
     def _was_closed(self) -> bool:
-        """As pools of connections look before they use one again."""
+        """Whether the server closed it: connection pools check this before reuse."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
     def _connect_again(self) -> None:
@@ -92,10 +93,10 @@ class LoadConnection(RawConnection):
 
 
 class Load:
-    """Some clients, each with a connection and a thread, between `with` and its end.
+    """Clients, each with a connection and a thread, that run inside a `with` block.
 
-    With a rate, all of them together send so many requests a second, late ones at once, and times
-    count from when each was due.
+    With a rate, all clients together send that many requests per second. A late request is sent at
+    once, and its latency counts from its due time.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ def failures(samples: list[Sample]) -> int:
 
 
 def ask_counted(url: str, ask: Ask, clients: int, count: int) -> list[Reply]:
-    """Ask so often in all; return the replies that are not 200."""
+    """Send `count` requests in all; return the replies other than 200."""
 
     def run(client: int) -> list[Reply]:
         with LoadConnection(url) as connection:

@@ -1,4 +1,4 @@
-"""Ten times as many requests as can be run."""
+"""Ten times as many requests as the server can run."""
 
 import time
 
@@ -16,7 +16,7 @@ HEALTH = raw_request(method="GET", target="/healthcheck")
 
 
 def overload(stage: Stage) -> Rows:
-    """What can be run is run, the rest is told so at once, health is told always."""
+    """Up to capacity requests run, the rest get 503 at once, and health is always reported."""
     request = with_length(stage.slow_body(RUN_S), SLOW)
     seconds = stage.effort.time(60)
     with stage.server(*FLAGS) as server:
@@ -41,11 +41,11 @@ def overload(stage: Stage) -> Rows:
         figure = f"normal again after {normal_s:.1f} s"
         yield Row(what, figure, "< 5 s", normal_s < 5, timed=True)
         problem = server.check(pids)
-        yield Row(what, problem or "same workers, same answer", "no change", not problem)
+        yield Row(what, problem or "same workers, same response", "no change", not problem)
 
 
 def goodput(url: str, request: bytes, seconds: float) -> float:
-    """Requests a second where nobody has to be refused."""
+    """Requests per second while none is refused."""
     with Load(url, request, 2) as load:
         time.sleep(seconds)
     samples = load.all()
@@ -55,18 +55,18 @@ def goodput(url: str, request: bytes, seconds: float) -> float:
 def judged(what: str, samples: list[Sample], peak_per_s: float, seconds: float) -> Rows:
     statuses = [each.reply.status for each in samples]
     refused = [each for each in samples if each.reply.status == 503]
-    told = sum(each.reply.retry_after.isdigit() for each in refused)
-    figure = f"{statuses.count(200)} × 200, {len(refused)} × 503, {told} with Retry-After"
-    known = set(statuses) == {200, 503} and told == len(refused)
+    with_hint = sum(each.reply.retry_after.isdigit() for each in refused)
+    figure = f"{statuses.count(200)} × 200, {len(refused)} × 503, {with_hint} with Retry-After"
+    known = set(statuses) == {200, 503} and with_hint == len(refused)
     yield Row(what, figure, "200 or 503 with Retry-After", known)
     p99_ms = percentile([each.end_s - each.sent_s for each in refused], 99)
     yield Row(what, f"503 after p99 {p99_ms:.1f} ms", "< 100 ms", p99_ms < 100, timed=True)
-    part = statuses.count(200) / seconds / peak_per_s
-    yield Row(what, f"goodput {part:.0%} of peak", ">= 90 %", part >= 0.9, timed=True)
+    share = statuses.count(200) / seconds / peak_per_s
+    yield Row(what, f"goodput {share:.0%} of peak", ">= 90 %", share >= 0.9, timed=True)
 
 
 def time_to_normal(server: Server, request: bytes) -> float:
-    """Until five requests in a row, one after the other, take about as long as they run."""
+    """Seconds until five requests in a row take about as long as they run."""
     started_s = time.monotonic()
     in_a_row = 0
     while in_a_row < 5 and time.monotonic() < started_s + 30:

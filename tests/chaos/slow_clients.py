@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose, and clients that say nothing."""
+"""Clients that are slow on purpose, and clients that send nothing."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ from tests.support.client import Client, raw_request, scalar, tensor, with_lengt
 
 MLP = "/serve?servable_identifier=mlp.pt"
 GOOD = with_length(json.dumps(FEATURES).encode(), MLP)
-ANSWER_NUMBERS = 500_000  # 2 MB: more than sockets hold
+RESPONSE_NUMBERS = 500_000  # 2 MB: more than socket buffers hold
 SLOW, SILENT, CLIENTS, RATE_PER_S = 200, 1000, 4, 200.0
 HEADER_TIMEOUT_S = 10
 KINDS = {
@@ -26,7 +26,7 @@ KINDS = {
     ),
     "readers": (
         with_length(
-            json.dumps([scalar(ANSWER_NUMBERS, "int")]).encode(),
+            json.dumps([scalar(RESPONSE_NUMBERS, "int")]).encode(),
             "/serve?servable_identifier=zeros.pt",
         ),
         b"",
@@ -35,7 +35,7 @@ KINDS = {
 
 
 class SlowClients:
-    """Connections that send, or else read, a little every second; closed ones come back."""
+    """Connections that send or read a little every second, and reconnect when closed."""
 
     def __init__(self, url: str, kind: str, count: int) -> None:
         address = urlsplit(url)
@@ -48,7 +48,7 @@ class SlowClients:
     def __enter__(self) -> "SlowClients":
         for index in range(len(self._sockets)):
             self._sockets[index] = self._connect()
-        if not self._drip:  # the answers are made before anything is measured
+        if not self._drip:  # the responses are made before anything is measured
             for connection in self._sockets:
                 connection.setblocking(True)
                 connection.recv(1)
@@ -81,7 +81,7 @@ class SlowClients:
                 self._sockets[index] = self._connect()
 
     def _goes_on(self, connection: socket.socket) -> bool:
-        """Send or read a little; whether the server still keeps the connection."""
+        """Send or read a little; return whether the connection is still open."""
         try:
             if self._drip:
                 connection.sendall(self._drip)
@@ -103,7 +103,7 @@ def slow_clients(stage: Stage) -> Rows:
             with SlowClients(server.url, kind, number):
                 loaded = good_clients(server, seconds)
                 held = (server.resident_bytes() - before) / MEBIBYTE
-            quiet += good_clients(server, seconds / 2)  # before and after: the machine may be noisy
+            quiet += good_clients(server, seconds / 2)  # as before: the machine may be noisy
             failed = failures(loaded)
             problem = server.check(pids)
             what = f"{number} slow {kind}, {CLIENTS} good clients, {seconds:.0f} s"
@@ -121,7 +121,7 @@ def good_clients(server: Server, seconds: float) -> list:
 
 
 def silent(stage: Stage) -> Rows:
-    """1,000 connections that say nothing; then somebody new."""
+    """1,000 connections that send nothing, then a new client."""
     number = stage.effort.count(SILENT, 50)
     with stage.server() as server, ExitStack() as stack:
         pids = server.pids()
@@ -144,7 +144,7 @@ def silent(stage: Stage) -> Rows:
 
 
 def closed(connections: list[socket.socket]) -> Row:
-    """The server must have ended them soon after its limit for headers."""
+    """The server must close them soon after its timeout for headers."""
     deadline_s = time.monotonic() + HEADER_TIMEOUT_S + 2
     left = len(connections)
     for connection in connections:

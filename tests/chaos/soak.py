@@ -1,10 +1,10 @@
-"""What a worker holds must not grow: good requests, bad ones, clients that go, loads and evictions.
+"""A worker's memory, files and threads must not grow with requests, disconnects or loads.
 
     python -m tests.chaos.soak
 
-From the middle of each on, memory may grow by 5 % and files not at all; threads may be as many as
-the pools have, which start each when it is first needed. The same is then asked of servers with a
-planted leak, which must be caught.
+In the second half of each phase, memory may grow by 5 % and open files not at all. Threads may grow
+up to the size of the pools, which start threads when they are first needed. Servers with a planted
+leak then go through the same check, which must catch them.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from torch_serving.models.lifecycle import LOADERS
 REQUESTS, DISCONNECTS, LOADS, CLIENTS = 100_000, 10_000, 10_000, 4
 MOST_GROWTH = 0.05
 CAPACITY = 3
-POOLS = LOADERS + min(32, (os.cpu_count() or 1) + 4)  # asyncio's default executor has so many
+POOLS = LOADERS + min(32, (os.cpu_count() or 1) + 4)  # the second: asyncio's default executor
 FLAGS = ("--model-capacity", str(CAPACITY), "--buffer-size", "0")
 LEAKS = ("memory=1024", "files=1000", "threads=1000")
 ONE = json.dumps([tensor([1], [1.0])]).encode()
@@ -39,7 +39,7 @@ def serve(body: bytes, query: str = "servable_identifier=mlp.pt") -> bytes:
     return with_length(body, f"/serve?{query}")
 
 
-# a request, and its status
+# (request, expected status)
 BAD = (
     (serve(b"{"), 400),
     (serve(b""), 400),
@@ -74,14 +74,14 @@ def bad(connection: LoadConnection, index: int) -> Reply:
 
 
 def loaded(connection: LoadConnection, index: int) -> Reply:
-    """The model that was asked for the longest ago: it has been evicted."""
+    """Request the least recently used model, which was evicted."""
     return connection.ask(serve(ONE, f"servable_identifier=cycled{index % (CAPACITY + 1)}.pt"))
 
 
 class Phase(NamedTuple):
     name: str
     count: int
-    run: Callable[[Server, int], int]  # does something so often; returns what went wrong
+    run: Callable[[Server, int], int]  # (server, count) -> number of failures
 
 
 def asked(ask: Ask, clients: int = CLIENTS) -> Callable[[Server, int], int]:
@@ -89,7 +89,7 @@ def asked(ask: Ask, clients: int = CLIENTS) -> Callable[[Server, int], int]:
 
 
 def disconnect(server: Server, count: int) -> int:
-    """Go away within the head, within the body, and before the answer."""
+    """Disconnect within the head, within the body, and before the response."""
 
     def run(client: int) -> None:
         for index in range(client, count, CLIENTS):
@@ -109,7 +109,7 @@ PHASES = (
 
 
 class Held(NamedTuple):
-    """What a server's workers hold."""
+    """Resources of a server's workers."""
 
     memory: int
     files: int
@@ -117,7 +117,7 @@ class Held(NamedTuple):
 
 
 def held(server: Server) -> Held:
-    """Once it is quiet: connections have ended."""
+    """Measure once the server is idle: its connections have closed."""
     files, before = server.open_files(), -1
     for _ in range(20):
         if files == before:
@@ -128,14 +128,14 @@ def held(server: Server) -> Held:
 
 
 def grown(middle: Held, end: Held, most_threads: int) -> list[str]:
-    """What has grown more than it may."""
+    """The resources that grew beyond their bounds."""
     found = ["memory"] if end.memory > middle.memory * (1 + MOST_GROWTH) else []
     found += ["files"] if end.files > middle.files else []
     return found + (["threads"] if end.threads > max(middle.threads, most_threads) else [])
 
 
 def soaked(stage: Stage, server: Server, phases: tuple[Phase, ...] = PHASES) -> Rows:
-    """A row for each phase; `ok` is whether nothing has grown and nothing went wrong."""
+    """A row for each phase; `ok` means that nothing grew and nothing failed."""
     for number in range(CAPACITY + 1):
         shutil.copy(stage.root / "echo.pt", stage.root / f"cycled{number}.pt")
     pids = server.pids()
@@ -151,7 +151,7 @@ def soaked(stage: Stage, server: Server, phases: tuple[Phase, ...] = PHASES) -> 
         figure = (
             f"{middle.memory / MEBIBYTE:.1f} to {end.memory / MEBIBYTE:.1f} MiB ({growth:+.1%}), "
             f"{middle.files} to {end.files} files, {middle.threads} to {end.threads} threads, "
-            f"{wrong} wrong answers"
+            f"{wrong} wrong responses"
         )
         fine = not grown(middle, end, most_threads) and not wrong and not problem
         bound = f"+5 %, +0, at most {most_threads}, 0"
@@ -159,7 +159,7 @@ def soaked(stage: Stage, server: Server, phases: tuple[Phase, ...] = PHASES) -> 
 
 
 def planted(stage: Stage, leak: str) -> Row:
-    """The same check on a server that leaks; here `ok` is that it was caught."""
+    """The same check on a server that leaks; here `ok` means that the leak was caught."""
     paths = {"PYTHONPATH": str(Path(__file__).parents[2]), "CHAOS_LEAK": leak}
     with stage.server(*FLAGS, module="tests.chaos.leaking", **paths) as server:
         [row] = soaked(stage, server, PHASES[:1])

@@ -1,4 +1,4 @@
-"""Servers to be tormented, with the models that they need, and what /proc tells of them."""
+"""Servers under test, their models, and figures of their processes from /proc."""
 
 import functools
 import json
@@ -32,10 +32,10 @@ class Server(Process):
 
     @functools.cached_property
     def url(self) -> str:
-        return super().url  # from the log, which becomes long
+        return super().url  # read once, as the log becomes long
 
     def pids(self) -> list[int]:
-        """The workers that serve: they have lanes, as processes that try a model have not."""
+        """The serving workers: they have executor threads, which trial processes do not."""
         text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in text.split() if has_threads(int(pid))]
 
@@ -54,8 +54,8 @@ class Server(Process):
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def check(self, pids: list[int] | None = None) -> str:
-        """Why the server is not what it was: "" if it is. Its workers have not died, it is healthy
-        in time, and it still gives the known answer."""
+        """Return "" if no worker died, health is reported in time and a known request gives its
+        known result; else the problem."""
         if pids is not None and self.pids() != pids:
             return "a worker died"
         started_s = time.monotonic()
@@ -65,13 +65,13 @@ class Server(Process):
             if time.monotonic() - started_s > self.healthy_within_s:
                 return "slow to be healthy"
             value = client.post("mlp.pt", FEATURES).result["value"]
-            if not torch.equal(torch.tensor([value]), known_answer()):
-                return "a wrong answer"
+            if not torch.equal(torch.tensor([value]), known_result()):
+                return "a wrong response"
         return ""
 
 
 class Stage:
-    """A folder with models, and servers that start there."""
+    """A folder of models, and the servers started on it."""
 
     def __init__(self, folder: Path, effort: Effort) -> None:
         self.root = folder / "models"
@@ -95,18 +95,18 @@ class Stage:
         folder = self._folder / f"server-{self._servers}"
         folder.mkdir()
         server = Server(folder, [str(self.root), "--port", "0", *flags], environment, module)
-        if self.effort != Effort():  # a short run is a test, which does not judge times
+        if self.effort != Effort():  # short runs are tests, which do not judge times
             server.healthy_within_s = LIMIT_S
         try:
             with Client(server.url) as client:
-                for _ in range(30):  # TorchScript has specialised it by then
+                for _ in range(30):  # TorchScript specialises in the first runs
                     client.post("mlp.pt", FEATURES)
             yield server
         finally:
             server.end()
 
     def slow_body(self, seconds: float) -> bytes:
-        """A request for slow.pt that takes about so long."""
+        """A body for slow.pt that runs for about `seconds`."""
         module = torch.jit.load(self.root / "slow.pt")
         turns = 50_000
         for count in (1000, 1000, turns):
@@ -122,8 +122,8 @@ def warmed(server: Server) -> str:
 
 
 @functools.cache
-def known_answer() -> torch.Tensor:
-    """What mlp.pt gives for FEATURES, bit for bit."""
+def known_result() -> torch.Tensor:
+    """The result of mlp.pt for FEATURES, bit for bit."""
     with torch.inference_mode():
         result: torch.Tensor = mlp()(torch.tensor([FEATURES[0]["value"]]))
         return result.clone()

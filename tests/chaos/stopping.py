@@ -19,11 +19,11 @@ from tests.support.process import Process, wait_until
 SLOW = "/serve?servable_identifier=slow.pt"
 ENDLESS = with_length(json.dumps([tensor([1], [1]), scalar(10**12, "int")]).encode(), SLOW)
 LIMIT_S = 2
-ANSWERED = re.compile(r" 200 \d")
+LOGGED_200 = re.compile(r" 200 \d")
 
 
 def stop(stage: Stage) -> Rows:
-    """Whatever happens meanwhile, the server ends in time, and answers what it accepted."""
+    """The server stops in time, and responds to every request that it accepted."""
     yield from under_load(stage, "kept connections", lambda it, _: it.ask(GOOD))
     yield from under_load(stage, "fresh connections", fresh)
     yield from while_it_loads(stage)
@@ -38,36 +38,36 @@ def fresh(connection: LoadConnection, index: int) -> Reply:
 
 
 def under_load(stage: Stage, kind: str, ask: Callable[..., Reply]) -> Rows:
-    """The log has a line for each answer; every one of them must have arrived."""
+    """Each response that the access log has must have reached its client."""
     slow = with_length(stage.slow_body(min(1.0, stage.effort.seconds)), SLOW)
     with stage.server() as server, RawConnection(server.url) as waiting:
         url = warmed(server)
-        logged = len(ANSWERED.findall(flushed(server)))
-        asked = Stoppable(url, ask)
-        with asked:
+        logged = len(LOGGED_200.findall(flushed(server)))
+        clients = Stoppable(url, ask)
+        with clients:
             time.sleep(min(2.0, stage.effort.seconds))
             waiting.send(slow)
             time.sleep(0.2)
             server.signal()
             code = server.exit_code()
-        answer = waiting.answer()
-        logged = len(ANSWERED.findall(server.stdout)) - logged
-        received = asked.answered() + (answer is not None and answer.status == 200)
+        response = waiting.answer()
+        logged = len(LOGGED_200.findall(server.stdout)) - logged
+        received = clients.succeeded() + (response is not None and response.status == 200)
         done = f"SIGTERM under {kind} and a slow request"
-        figure = f"{received} of {logged} answers arrived, exit code {code}"
+        figure = f"{received} of {logged} responses arrived, exit code {code}"
         lost = server.stdout.count(" 499 ")
-        fine = received == logged and answer is not None and code == 0 and lost == 0
+        fine = received == logged and response is not None and code == 0 and lost == 0
         yield Row(done, figure, "all, 0", fine)
 
 
 def flushed(server: Process) -> str:
-    """What the log holds once what was asked before is there."""
+    """The access log, once it has the requests sent before."""
     time.sleep(0.5)
     return server.stdout
 
 
 class Stoppable:
-    """Four clients that end when the server does not take them any more."""
+    """Four clients that stop once the server refuses connections."""
 
     def __init__(self, url: str, ask: Callable[..., Reply]) -> None:
         self._url = url
@@ -85,7 +85,7 @@ class Stoppable:
         for thread in self._threads:
             thread.join(60)
 
-    def answered(self) -> int:
+    def succeeded(self) -> int:
         return sum(self._counts)
 
     def _run(self, index: int) -> None:
@@ -98,7 +98,7 @@ class Stoppable:
 
 
 def while_it_loads(stage: Stage) -> Rows:
-    """A model whose warm-up takes a second is being loaded."""
+    """SIGTERM while a model with a long warm-up is being loaded."""
     shutil.copy(stage.root / "slow.pt", stage.root / "loading.pt")
     line = stage.slow_body(0.3).decode()
     (stage.root / "loading.warmup.json").write_text(line)
@@ -107,9 +107,9 @@ def while_it_loads(stage: Stage) -> Rows:
         waiting.send(with_length(body, "/serve?servable_identifier=loading.pt"))
         time.sleep(0.3)
         server.signal()
-        answer = waiting.answer()
+        response = waiting.answer()
         code = server.exit_code()
-    status = answer.status if answer else 0
+    status = response.status if response else 0
     done = "SIGTERM while a model is being loaded"
     figure = f"status {status}, exit code {code}"
     yield Row(done, figure, "200, 0", status == 200 and code == 0)

@@ -1,4 +1,4 @@
-"""Rows of the table, and how much is done for each."""
+"""Rows of the table, and the effort spent on each."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ HEAD = "| trial | what was done | figure | bound | ok |\n| --- | --- | --- | ---
 
 
 class Row(NamedTuple):
-    """One promise and what came of it. `timed`: the figure is a time, and noise can break it."""
+    """One promise and its outcome. `timed`: the figure is a time, which noise can break."""
 
     done: str
     figure: str
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How much of what a full run does: at most so many seconds of each load, a share of counts."""
+    """The scale of a run: the most seconds of each load, and a share of the full counts."""
 
     seconds: float = 60.0
     share: float = 1.0
@@ -37,7 +37,7 @@ Rows = Iterator[Row]
 
 
 def percentile(times_s: list[float], percent: float) -> float:
-    """Of times in seconds, in milliseconds."""
+    """A percentile of times in seconds, in milliseconds."""
     if not times_s:
         return 0.0
     ordered = sorted(times_s)

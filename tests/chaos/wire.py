@@ -1,4 +1,4 @@
-"""Bytes that are no request, and requests that end too early."""
+"""Mutated requests, and requests that end too early."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ REQUESTS = {"a length": with_length(BODY), "chunks": chunked(BODY[:20], BODY[20:
 
 
 def mutations(stage: Stage) -> Rows:
-    """The same as tests/http/test_mutations.py, more of them."""
+    """More of the mutations of tests/http/test_mutations.py."""
     count = stage.effort.count(MUTATIONS, 1000)
     with stage.server("--log-level", "warning") as server:
         pids = server.pids()
@@ -25,7 +25,7 @@ def mutations(stage: Stage) -> Rows:
         try:
             send_all_mutations(server.url, count)
         except AssertionError as error:
-            problem = f"a wrong answer: {error}"
+            problem = f"a wrong response: {error}"
         problem = problem or server.check(pids)
         problem = problem or ("a traceback in the log" if "Traceback" in server.stderr else "")
     done = f"{count} requests with bytes changed"
@@ -39,13 +39,13 @@ def truncations(stage: Stage) -> Rows:
         for kind, request in REQUESTS.items():
             for resets in (False, True):
                 cuts = range(1, len(request))
-                answered = in_threads(
+                statuses = in_threads(
                     8,
                     lambda i, c=cuts, r=request, x=resets: [
                         cut(server, r[:length], x) for length in c[i::8]
                     ],
                 )
-                good = sum(status == 200 for part in answered for status in part)
+                good = sum(status == 200 for part in statuses for status in part)
                 started_s = time.monotonic()
                 wait_until(lambda: not connections_of(pids[0], server))
                 held_s = time.monotonic() - started_s
@@ -53,12 +53,12 @@ def truncations(stage: Stage) -> Rows:
                 end = "a reset" if resets else "half-closed"
                 done = f"a request with {kind} cut after each of {len(cuts)} bytes, {end}"
                 yield Row(done, problem or f"{good} × 200", "none", not good and not problem)
-                figure = f"all let go after {held_s:.2f} s"
+                figure = f"all disconnected after {held_s:.2f} s"
                 yield Row(done, figure, "< 1 s", held_s < 1, timed=True)
 
 
 def cut(server: Server, data: bytes, resets: bool) -> int:
-    """The status of the answer; 0 where there is none."""
+    """The status of the response; 0 if there is none."""
     with RawConnection(server.url) as connection:
         connection.send(data)
         if resets:
@@ -66,5 +66,5 @@ def cut(server: Server, data: bytes, resets: bool) -> int:
             return 0
         connection.half_close()
         connection.socket.settimeout(LIMIT_S)
-        answer = connection.answer()
-        return answer.status if answer else 0
+        response = connection.answer()
+        return response.status if response else 0
