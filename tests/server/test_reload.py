@@ -18,7 +18,7 @@ from tests.support.servables import SOURCES, scripted
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.main import Parent
-from torch_serving.server.supervisor import Supervisor
+from torch_serving.server.supervisor import Hooks, Supervisor
 from torch_serving.server.worker import Threads
 
 X = [tensor([1], [1.0])]
@@ -177,16 +177,15 @@ def test_a_reload_that_fails_after_it_was_tried(
 ):
     with socket.socket() as listener:
         parent = Parent(Config(model_root=root), listener, Threads(0, 1, 1))
-    supervisor = Supervisor(
-        0, lambda lifeline: 0, lambda: None, shared=parent.shared, reload=parent.reload
-    )
+    hooks = Hooks(lambda channel: 0, reload=parent.reload)
+    supervisor = Supervisor(0, hooks, parent.shared)
 
     def fail(*arguments: object) -> None:
         raise StartupError("it is gone")
 
     monkeypatch.setattr("torch_serving.service.runtime.Runtime.preload", fail)
     before = parent.runtime
-    supervisor._reload_after_trial(0)
+    supervisor._restart.on_trial_exit(0)
     assert "not reloaded: it is gone" in caplog.text
     assert parent.runtime is before
     assert before.models.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"

@@ -1,5 +1,6 @@
 """Files that crash whatever loads them cost a refusal, not a worker."""
 
+import json
 import os
 import shutil
 import signal
@@ -21,9 +22,9 @@ from tests.support.client import (
 )
 from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
-from torch_serving.server import trial_loads as trial_processes
-from torch_serving.server.process import TAKEN
-from torch_serving.server.trial_loads import Trials
+from torch_serving.server import trial_loads
+from torch_serving.server.parent_channel import ACCEPTED, Request
+from torch_serving.server.trial_loads import TrialLoads
 
 X = [tensor([1], [1.0])]
 
@@ -116,16 +117,25 @@ def test_a_load_in_progress_ends_before_the_server_does(root: Path, start: Calla
     assert process.exit_code() == 0
 
 
-def ask(trials: Trials, key: str) -> bytes:
-    """What a worker would hear."""
-    answer, theirs = os.pipe()
-    trials.start({"name": key, "key": [key]}, os.open(os.devnull, os.O_RDONLY), theirs)
-    assert os.read(answer, 1) == TAKEN
-    said = os.read(answer, 1)
-    os.close(answer)
+def trials_of(try_load: Callable[[Request, int], None] = lambda *_: None) -> TrialLoads:
+    return TrialLoads(try_load, lambda: None)
+
+
+def outcome(trials: TrialLoads, key: str) -> bytes:
+    """What a worker receives."""
+    replies, theirs = os.pipe()
+    start_trial(trials, key, theirs)
+    assert os.read(replies, 1) == ACCEPTED
+    received = os.read(replies, 1)
+    os.close(replies)
     while trials._running:
         trials.reap()
-    return said
+    return received
+
+
+def start_trial(trials: TrialLoads, key: str, replies: int) -> None:
+    request = json.dumps({"name": key, "key": [key]}).encode()
+    trials.start(request, [os.open(os.devnull, os.O_RDONLY), replies])
 
 
 @pytest.fixture
@@ -134,44 +144,45 @@ def count(tmp_path: Path) -> Callable[[], int]:
 
 
 def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
-    def try_load(question: dict[str, str], model: int) -> None:
+    def try_load(request: Request, model: int) -> None:
         (tmp_path / str(os.getpid())).touch()
-        if question["name"].startswith("raises"):
+        if request["name"].startswith("raises"):
             raise RuntimeError("the worker meets it too")
-        if question["name"].startswith("signal"):
-            os.kill(os.getpid(), int(question["name"].split()[1]))
+        if request["name"].startswith("signal"):
+            os.kill(os.getpid(), int(request["name"].split()[1]))
 
-    trials = Trials(try_load)
-    assert [ask(trials, "good") for _ in range(3)] == [b"+"] * 3
+    trials = trials_of(try_load)
+    assert [outcome(trials, "good") for _ in range(3)] == [b"+"] * 3
     assert count() == 1
-    assert [ask(trials, "raises") for _ in range(3)] == [b"+"] * 3
+    assert [outcome(trials, "raises") for _ in range(3)] == [b"+"] * 3
     assert count() == 2
-    assert [ask(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
+    assert [outcome(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
     assert count() == 3
-    # somebody ended it: that says nothing of the file
-    assert [ask(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
+    # somebody ended it: that says nothing about the file
+    assert [outcome(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
     assert count() == 6
 
 
-def test_a_worker_that_died_after_it_asked(tmp_path: Path):
-    trials = Trials(lambda question, model: None)
+def test_a_worker_that_died_after_its_request(tmp_path: Path):
+    trials = trials_of()
     for _ in range(2):  # what is tried, and what is known
-        answer, theirs = os.pipe()
-        os.close(answer)
-        trials.start({"name": "m", "key": []}, os.open(os.devnull, os.O_RDONLY), theirs)
+        replies, theirs = os.pipe()
+        os.close(replies)
+        start_trial(trials, "m", theirs)
         while trials._running:
             trials.reap()
-    assert ask(trials, "another") == b"+"
+    assert outcome(trials, "another") == b"+"
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trial_processes, "MAX_VERDICTS", 5)
-    trials = Trials(lambda question, model: None)
+    monkeypatch.setattr(trial_loads, "MAX_OUTCOMES", 5)
+    trials = trials_of()
     for key in range(20):
-        ask(trials, str(key))
-    assert len(trials._survived) == 5
+        outcome(trials, str(key))
+    assert len(trials._is_loadable) == 5
 
 
 def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trial_processes, "LIMIT_S", 1)
-    assert ask(Trials(lambda question, model: threading.Event().wait(LIMIT_S)), "slow") == b""
+    monkeypatch.setattr(trial_loads, "LIMIT_S", 1)
+    trials = trials_of(lambda *_: threading.Event().wait(LIMIT_S) and None)
+    assert outcome(trials, "slow") == b""

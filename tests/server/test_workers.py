@@ -16,8 +16,10 @@ import pytest
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
 from tests.support.process import Process, child_pids, exit_code_of_child, wait_until
 from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.server.process import READY, Lifeline, cause_of
-from torch_serving.server.supervisor import FIRST_DELAY_S, Supervisor, Worker
+from torch_serving.server.parent_channel import READY, ParentChannel
+from torch_serving.server.process import exit_text
+from torch_serving.server.supervisor import Hooks, Supervisor
+from torch_serving.server.worker_pool import RESTART_BACKOFF_S, Worker, WorkerState
 
 
 def ask(url: str) -> None:
@@ -93,13 +95,13 @@ def test_what_can_not_be_had(
 
 
 def test_a_worker_that_can_not_start_ends_the_server():
-    assert exit_code_of_child(lambda: Supervisor(2, lambda lifeline: 2, lambda: None).run()) == 2
+    assert exit_code_of_child(lambda: Supervisor(2, Hooks(lambda channel: 2)).run()) == 2
 
 
 def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
     starts = tmp_path / "starts"
 
-    def serve(lifeline: Lifeline) -> int:
+    def serve(channel: ParentChannel) -> int:
         with starts.open("a") as file:
             file.write(f"{time.monotonic()}\n")
         if len(starts.read_text().splitlines()) == 4:
@@ -107,32 +109,32 @@ def test_a_worker_that_dies_at_once_is_tried_more_slowly(tmp_path: Path):
             time.sleep(LIMIT_S)
         return 1
 
-    assert exit_code_of_child(lambda: Supervisor(1, serve, lambda: None).run()) == 0
+    assert exit_code_of_child(lambda: Supervisor(1, Hooks(serve)).run()) == 0
     times = [float(line) for line in starts.read_text().splitlines()]
     delays = [after - before for before, after in itertools.pairwise(times)]
-    planned = [FIRST_DELAY_S * factor for factor in (1, 2, 4)]
+    planned = [RESTART_BACKOFF_S * factor for factor in (1, 2, 4)]
     assert all(delay >= least for delay, least in zip(delays, planned, strict=True))
 
 
-def test_a_worker_that_raises_is_told_and_started_again(tmp_path: Path):
-    mark = tmp_path / "mark"
+def test_a_worker_that_raises_is_logged_and_started_again(tmp_path: Path):
+    raised = tmp_path / "raised"
 
-    def serve(lifeline: Lifeline) -> int:
-        if not mark.exists():
-            mark.write_text("")
+    def serve(channel: ParentChannel) -> int:
+        if not raised.exists():
+            raised.write_text("")
             raise RuntimeError("the first time")
-        lifeline.tell_ready()
+        channel.notify_ready()
         time.sleep(LIMIT_S)
         return 0
 
     def stop() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    assert exit_code_of_child(lambda: Supervisor(1, serve, stop).run()) == 0
+    assert exit_code_of_child(lambda: Supervisor(1, Hooks(serve, stop)).run()) == 0
 
 
 def test_causes():
-    assert [cause_of(code) for code in (0, 3, -9, -11, -99)] == [
+    assert [exit_text(code) for code in (0, 3, -9, -11, -99)] == [
         "exit code 0",
         "exit code 3",
         "signal SIGKILL",
@@ -141,26 +143,27 @@ def test_causes():
     ]
 
 
-def hear(message: bytes, question: bytes) -> tuple[Worker, list[object]]:
-    """What a supervisor takes from its worker: what it says, and what it asks after that."""
-    asked: list[object] = []
-    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=SharedState())
-    supervisor._trials.start = lambda *question: asked.append(question[0])  # type: ignore[method-assign]
-    worker = supervisor._workers[0]
+def receive(message: bytes, request: bytes) -> tuple[Worker, list[object]]:
+    """What a supervisor receives from its worker: a message, and a request after that."""
+    requests: list[object] = []
+    supervisor = Supervisor(1, Hooks(lambda channel: 0), SharedState())
+    supervisor._trials._start = lambda request, *_: requests.append(request)  # type: ignore[method-assign]
+    worker = supervisor._pool.workers[0]
+    worker.state = WorkerState.STARTING
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull) as model:
         theirs.send(message)
-        socket.send_fds(theirs, [question], [model.fileno(), model.fileno()])
+        socket.send_fds(theirs, [request], [model.fileno(), model.fileno()])
         while select.select([ours], [], [], 0)[0]:
-            supervisor._hear(worker, ours)
-    return worker, asked
+            supervisor._on_message(worker, ours)
+    return worker, requests
 
 
-def test_a_question_may_come_with_the_news_that_a_worker_is_ready():
+def test_a_request_may_come_with_the_message_that_a_worker_is_ready():
     """The kernel joins them for a parent that is busy."""
-    worker, asked = hear(READY, b'{"name": "a.pt"}')
-    assert worker.ready
-    assert asked == [{"name": "a.pt"}]
+    worker, requests = receive(READY, b'{"name": "a.pt"}')
+    assert worker.state is WorkerState.READY
+    assert requests == [{"name": "a.pt"}]
 
 
 def test_a_process_that_can_not_be_started_to_try_a_reload(
@@ -169,19 +172,19 @@ def test_a_process_that_can_not_be_started_to_try_a_reload(
     def fork(*functions: object) -> None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr("torch_serving.server.supervisor.fork", fork)
-    supervisor = Supervisor(1, lambda lifeline: 0, lambda: None, shared=SharedState())
-    supervisor._ask_to_reload(signal.SIGHUP, None)
-    supervisor._replace_next()
+    monkeypatch.setattr("torch_serving.server.rolling_restart.fork", fork)
+    supervisor = Supervisor(1, Hooks(lambda channel: 0), SharedState())
+    supervisor._signals.on_hangup(signal.SIGHUP, None)
+    supervisor._restart.advance()
     assert "not reloaded: no process can be started" in caplog.text
-    assert not supervisor._to_replace
+    assert not supervisor._restart._to_replace
 
 
 def test_a_signal_while_a_worker_is_started_reaches_it():
     """Whichever thread takes it: others than the one that starts it don't put it off."""
     real_fork = os.fork
 
-    def fork_and_be_told() -> int:
+    def fork_and_stop() -> int:
         pid = real_fork()
         if pid:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -190,10 +193,10 @@ def test_a_signal_while_a_worker_is_started_reaches_it():
 
     def supervise() -> int:
         threading.Thread(target=time.sleep, args=(LIMIT_S,), daemon=True).start()
-        os.fork = fork_and_be_told
-        return Supervisor(1, serve, lambda: None).run()
+        os.fork = fork_and_stop
+        return Supervisor(1, Hooks(serve)).run()
 
-    def serve(lifeline: Lifeline) -> int:
+    def serve(channel: ParentChannel) -> int:
         time.sleep(LIMIT_S)
         return 1
 

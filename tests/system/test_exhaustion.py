@@ -36,9 +36,9 @@ from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.settings import read_model_config
-from torch_serving.server.process import Lifeline
-from torch_serving.server.supervisor import Supervisor
-from torch_serving.server.trial_loads import Trials
+from torch_serving.server.parent_channel import ParentChannel, receive
+from torch_serving.server.supervisor import Hooks, Supervisor
+from torch_serving.server.trial_loads import TrialLoads
 from torch_serving.telemetry.access_log import AccessLog
 
 CPU = torch.device("cpu")
@@ -111,30 +111,32 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
 ):
     """The parent has no process left to load it in."""
     ours, theirs = socket.socketpair()
-    lifeline, trials = Lifeline(ours), Trials(lambda question, model: None)
+    channel = ParentChannel(ours)
+    trials = TrialLoads(lambda *_: None, lambda: None)
 
     def answer() -> None:
-        message, descriptors, _, _ = socket.recv_fds(theirs, 4096, 2)
-        trials.start(json.loads(message), *descriptors)
+        message = receive(theirs)
+        assert message is not None
+        trials.start(message.request, message.descriptors)
 
     monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
     with ours, theirs, ThreadPoolExecutor(1) as parent:
         answering = parent.submit(answer)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+            load(model, CPU, survives=lambda file: channel.try_load(question, file.descriptor))
         answering.result(LIMIT_S)
 
 
 def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
     """The parent has no descriptors left for those that were sent to it."""
     ours, theirs = socket.socketpair()
-    lifeline = Lifeline(ours)
+    channel = ParentChannel(ours)
     with ours, theirs, ThreadPoolExecutor(1) as parent:
         taking = parent.submit(theirs.recv, 4096)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, survives=lambda file: lifeline.survives(question, file.descriptor))
+            load(model, CPU, survives=lambda file: channel.try_load(question, file.descriptor))
         assert json.loads(taking.result(LIMIT_S)) == question
 
 
@@ -203,7 +205,7 @@ def test_a_worker_that_can_not_be_forked_is_tried_again(
             raise OSError(failures[0], os.strerror(failures.pop()))
         return fork()
 
-    def serve(lifeline: Lifeline) -> int:
+    def serve(channel: ParentChannel) -> int:
         with starts.open("a") as file:
             file.write("!")
         if len(starts.read_text()) == 2:
@@ -213,7 +215,7 @@ def test_a_worker_that_can_not_be_forked_is_tried_again(
 
     def supervise() -> int:
         monkeypatch.setattr(os, "fork", fork_later)
-        code = Supervisor(1, serve, lambda: None).run()
+        code = Supervisor(1, Hooks(serve)).run()
         return code if not failures else 99
 
     assert exit_code_of_child(supervise) == 0

@@ -16,9 +16,8 @@ from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
-from torch_serving.server.process import Lifeline
-from torch_serving.server.supervisor import WRONG_START, Supervisor
-from torch_serving.server.trial_loads import Trials
+from torch_serving.server.parent_channel import ParentChannel
+from torch_serving.server.supervisor import EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.worker import (
     Threads,
@@ -41,15 +40,14 @@ def serve(config: Config, listener: socket.socket) -> int:
     parent = Parent(config, listener, threads)
     if config.server == "meinheld":
         return serve_with_meinheld(listener, parent.runtime, parent.api_keys, parent.announce)
-    return Supervisor(
-        threads.workers,
-        parent.serve_in_worker,
-        parent.announce,
-        listener.close,  # a socket that the parent held open would still take connections
-        parent.shared,
-        Trials(parent.try_load),
-        parent.reload,
-    ).run()
+    hooks = Hooks(
+        serve=parent.serve_in_worker,
+        on_ready=parent.announce,
+        on_stop=listener.close,  # open in the parent, it would still take connections
+        reload=parent.reload,
+        try_load=parent.try_load,
+    )
+    return Supervisor(threads.workers, hooks, parent.shared).run()
 
 
 class Parent:
@@ -89,15 +87,15 @@ class Parent:
     def try_load(self, question: dict[str, str], model: int) -> None:
         self.runtime.models.try_load(question, model)
 
-    def serve_in_worker(self, lifeline: Lifeline) -> int:
+    def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
         several = self._threads.workers > 1
-        worker = WorkerParts(self.runtime, lifeline, several, self.api_keys, self._tls)
+        worker = WorkerParts(self.runtime, channel, several, self.api_keys, self._tls)
         try:
             return serve_with_uvicorn(self._config, self._listener, worker)
         except StartupError as error:
             print(f"torch-serving: {error}", file=sys.stderr)
-            return WRONG_START
+            return EXIT_MISCONFIGURED
 
     def announce(self) -> None:
         """Say that the server is ready, and what it serves."""

@@ -1,61 +1,19 @@
-"""A worker, from the fork on: its connection to the parent, and its end."""
+"""Processes: fork, signals across the fork, and exit codes as text."""
 
-import errno
-import json
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-READY = b"!"
-TAKEN, SURVIVED, UNTRIED = b".", b"+", b"?"
+
+# To a worker, SIGHUP means "stop without delay": its successor serves already, so load balancers
+# need no time to notice. To the parent, it means "reload".
+RETIRE_SIGNAL = signal.SIGHUP
 
 logger = logging.getLogger(__name__)
-
-
-class Lifeline:
-    """A worker's end of its connection to the parent: tells when the worker serves, asks for
-    trials, and tells the worker when the parent is gone."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-
-    def tell_ready(self) -> None:
-        self.connection.send(READY)
-
-    def fileno(self) -> int:
-        """Becomes readable when the parent is gone."""
-        return self.connection.fileno()
-
-    def survives(self, question: dict[str, Any], model: int) -> bool:
-        """Ask the parent to load the model of this descriptor in a process of its own; return
-        whether that process lived to tell. Safe to use from any thread.
-
-        Raises OSError if it could not be tried.
-        """
-        answer, theirs = os.pipe()
-        try:
-            socket.send_fds(self.connection, [json.dumps(question).encode()], [model, theirs])
-        finally:
-            os.close(theirs)
-        try:
-            # no select: a busy worker has descriptors beyond 1024
-            if os.read(answer, 1) != TAKEN:  # what was sent it had no descriptors for
-                raise OSError(errno.EAGAIN, "the parent could not take it")
-            verdict = os.read(answer, 1)
-        finally:
-            os.close(answer)
-        if verdict == UNTRIED:
-            raise OSError(errno.EAGAIN, "no process could be started to try it in")
-        return verdict == SURVIVED
-
-
-Serve = Callable[[Lifeline], int]
 
 
 def fork(run: Callable[[], int]) -> int:
@@ -79,15 +37,17 @@ def fork(run: Callable[[], int]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
-def run_worker(serve: Serve, connection: socket.socket) -> int:
-    """What a new process does; return its exit code."""
+def run_logged(run: Callable[[], int]) -> int:
+    """Run in a new process; log what it raises, flush its output, and return its exit code.
+
+    Nothing is torn down afterwards but by `os._exit`: an executor thread may be inside a run that
+    never ends, and needs torch until the process is gone.
+    """
     code = 1
     try:
-        code = serve(Lifeline(connection))
+        code = run()
     except BaseException:
         logger.exception("the worker ends")
-    # then no more than os._exit: a lane may be inside a run that never ends, and torch must not be
-    # torn down under it
     with suppress(OSError):  # a full disk must not keep this process from its end
         sys.stdout.flush()
     logging.shutdown()
@@ -95,16 +55,22 @@ def run_worker(serve: Serve, connection: socket.socket) -> int:
 
 
 def reset_signals() -> None:
-    """Take back what the parent set up, in a child that it forked with signals blocked."""
+    """Undo the signal handling of the parent, in a child that it forked with signals blocked."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    # a terminal sends it to all processes; the parent passes on what it means
+    # a terminal sends SIGINT to all processes; the parent forwards it as SIGTERM
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGHUP))
 
 
-def cause_of(code: int) -> str:
+def send_signal(pid: int, number: int) -> None:
+    """Send a signal to a process, unless it has just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def exit_text(code: int) -> str:
     """The exit code of a process as text."""
     if code >= 0:
         return f"exit code {code}"

@@ -1,373 +1,174 @@
-"""Processes that serve, and the one that watches them.
+"""The parent of the workers.
 
-The parent loads what is preloaded, forks, and then only waits: workers that die are started again,
-more slowly each time if they die young. To reload, it starts a successor for each worker, and lets
-the worker end once the successor serves. A worker whose parent dies ends too.
+It loads what is preloaded, forks, and then only waits. A worker that dies is started again, more
+slowly each time if it dies young. A worker whose parent dies ends, too.
 """
 
-import errno
-import functools
-import json
 import logging
 import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
 
 from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.server.process import (
-    READY,
-    STOP_SIGNALS,
-    Lifeline,
+from torch_serving.server.parent_channel import Request, receive
+from torch_serving.server.process import exit_text
+from torch_serving.server.rolling_restart import RollingRestart
+from torch_serving.server.signals import Signals
+from torch_serving.server.trial_loads import TrialLoads
+from torch_serving.server.worker_pool import (
+    MIN_UPTIME_S,
+    RESTART_BACKOFF_S,
     Serve,
-    cause_of,
-    fork,
-    run_worker,
+    Worker,
+    WorkerPool,
+    WorkerState,
 )
-from torch_serving.server.trial_loads import LIMIT_S, Trials
 
 logger = logging.getLogger(__name__)
 
-WRONG_START = 2  # a worker's exit code: the server can't start as it was asked to
-YOUNG_S = 5.0
-FIRST_DELAY_S, MAX_DELAY_S = 0.1, 10.0
-MAX_MESSAGE = 1 << 16
+EXIT_MISCONFIGURED = 2  # of a worker that can't start as configured: another start would not help
 
 
-class Stopped(BaseException):
-    """A signal says stop while this process loads what nobody will serve any more."""
+def do_nothing(*_: object) -> None:
+    pass
 
 
-@dataclass
-class Worker:
-    slot: int  # of what workers share
-    pid: int = 0
-    connection: socket.socket | None = None
-    ready: bool = False
-    started_s: float = 0.0
-    delay_s: float = FIRST_DELAY_S
-    restart_s: float = 0.0  # when, if it is not running
-    replaces: "Worker | None" = None  # which one is to end as soon as this one serves
-    is_retired: bool = False  # it was told to end, for a successor serves
+@dataclass(frozen=True)
+class Hooks:
+    """What a supervisor calls: `serve` and `try_load` in new processes, `reload` in both."""
+
+    serve: Serve  # returns the exit code
+    on_ready: Callable[[], None] = do_nothing  # once, when all workers serve
+    on_stop: Callable[[], None] = do_nothing  # before workers stop, and in trial processes
+    reload: Callable[[], None] = do_nothing  # raises if that fails, and has changed nothing then
+    try_load: Callable[[Request, int], None] = do_nothing
 
 
 class Supervisor:
-    """Runs `serve` in `count` processes until a signal says stop.
+    """Runs `hooks.serve` in `count` processes until a signal says stop.
 
-    The first signal lets them finish what they accepted, the second ends them at once. `on_ready`
-    is called once, when all of them serve; `on_stop` before they are told to stop. At SIGHUP,
-    `reload` is called, in another process first, and then all workers are replaced one by one; if
-    it raises, all stays as it was.
+    The first stop signal lets workers finish the requests that they accepted, the second ends them
+    at once. SIGHUP reloads (`rolling_restart`).
     """
 
-    def __init__(
-        self,
-        count: int,
-        serve: Serve,
-        on_ready: Callable[[], None],
-        on_stop: Callable[[], None] = lambda: None,
-        shared: SharedState | None = None,
-        trials: Trials | None = None,
-        reload: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._serve = serve
-        self._on_ready: Callable[[], None] | None = on_ready
-        self._on_stop = on_stop
+    def __init__(self, count: int, hooks: Hooks, shared: SharedState | None = None) -> None:
+        self._hooks = hooks
         self._shared = shared or SharedState(count)
-        self._trials = trials or Trials(lambda question, model: None)
-        self._trials.let_go = self._let_go
-        self._reload = reload
-        self._workers = [Worker(slot) for slot in range(count)]
-        self._to_replace: list[Worker] = []
-        self._reload_asked = False
-        self._reload_trial = 0  # the process in which it is tried
-        self._is_reloading = False
-        self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
-        self._stop_signals = 0
-        self._passed_on = 0  # so many of them
-        self._exit_code = 0
+        self._signals = Signals()
+        self._pool = WorkerPool(count, hooks.serve, self._shared)
+        self._trials = TrialLoads(hooks.try_load, self._close_inherited)
+        self._restart = RollingRestart(
+            self._pool, self._signals, hooks.reload, self._close_inherited
+        )
+        self._was_ready = False
+        self._forwarded_stops = 0
 
     def run(self) -> int:
-        """Return the exit code: 0 after a stop, 2 if a worker could not start as it was asked to,
-        128 and the signal's number after a second one.
+        """Return the exit code.
 
-        Handlers of signals only take note; all else is done by this loop, which they wake.
+        It is 0 after a stop, 2 if a worker could not start as configured, and 128 + the number of
+        the signal after a second one.
         """
-        waking, woken = socket.socketpair()
-        for end in (waking, woken):
-            end.setblocking(False)
-        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._ask_to_reload)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for worker in self._workers:
-            if self._stop_signals == 0:
-                self._start(worker)
+        wakeup, written = socket.socketpair()
+        self._signals.install(written)
+        for worker in self._pool.workers:
+            if not self._signals.stops:
+                self._pool.start(worker)
         while self._is_needed():
-            self._pass_on_stops()
-            self._wait(waking)
+            self._forward_stop_signals()
+            self._wait(wakeup)
             self._reap()
-            if self._stop_signals == 0:
-                self._restart()
-                self._replace_next()
-        self._pass_on_stops()
-        return self._exit_code
+            if not self._signals.stops:
+                self._pool.start_due()
+                self._restart.advance()
+        self._forward_stop_signals()
+        return self._signals.exit_code
 
     def _is_needed(self) -> bool:
-        return any(worker.pid for worker in self._workers) or self._stop_signals == 0
+        return not self._signals.stops or any(each.is_running for each in self._pool.workers)
 
-    def _wait(self, waking: socket.socket) -> None:
-        """Until a signal or a message of a worker comes, or one is due to start again."""
-        due_s = [worker.restart_s for worker in self._workers if not worker.pid]
-        timeout_s = max(0.0, min(due_s) - time.monotonic()) if due_s else None
-        connected = {worker.connection: worker for worker in self._workers if worker.connection}
-        readable, _, _ = select.select([waking, *connected], [], [], timeout_s)
+    def _wait(self, wakeup: socket.socket) -> None:
+        """Wait for a signal, for a message of a worker, or until a worker is due to start."""
+        workers = {each.connection: each for each in self._pool.workers if each.connection}
+        readable, _, _ = select.select([wakeup, *workers], [], [], self._pool.timeout_s())
         for end in readable:
-            if end is waking:
-                waking.recv(4096)
+            if end is wakeup:
+                wakeup.recv(4096)
             else:
-                self._hear(connected[end], end)
-        if self._on_ready and all(worker.ready for worker in self._workers):
-            self._on_ready()
-            self._on_ready = None
+                self._on_message(workers[end], end)
+        if not self._was_ready and all(worker.was_ready for worker in self._pool.workers):
+            self._was_ready = True
+            self._hooks.on_ready()
 
-    def _hear(self, worker: Worker, connection: socket.socket) -> None:
-        try:
-            message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
-        except ConnectionError:
-            message = b""
-        if not message:  # it died; the signal that says so is on its way
-            self._close(worker)
+    def _on_message(self, worker: Worker, connection: socket.socket) -> None:
+        message = receive(connection)
+        if message is None:  # the worker died; SIGCHLD is on its way
+            worker.close_connection()
             return
-        if message.startswith(READY):
-            worker.ready = True
-            self._retire(worker.replaces)
-        question = message.removeprefix(READY)  # the first one may come with it
-        if question:
-            self._answer(question, descriptors)
-
-    def _answer(self, question: bytes, descriptors: list[int]) -> None:
-        if len(descriptors) == 2:
-            self._trials.start(json.loads(question), *descriptors)
-        else:  # this process has no descriptor left: the worker hears that it was not taken
-            logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    # Starting and ending.
-
-    def _start(self, worker: Worker) -> None:
-        ours, theirs = socket.socketpair()
-        sys.stdout.flush()
-        serve = functools.partial(self._serve_as, worker, ours)
-        try:
-            worker.pid = fork(functools.partial(run_worker, serve, theirs))
-        finally:
-            theirs.close()
-        worker.connection, worker.ready = ours, False
-        worker.started_s = time.monotonic()
-
-    def _serve_as(self, worker: Worker, parents_end: socket.socket, lifeline: Lifeline) -> int:
-        """What a worker does with what it was forked with."""
-        self._close_connections()
-        parents_end.close()
-        self._shared.attach(worker.slot)
-        return self._serve(lifeline)
+        if message.is_ready and worker.state is WorkerState.STARTING:
+            worker.state = WorkerState.READY
+            self._restart.on_ready(worker)
+        if message.request:
+            self._trials.start(message.request, message.descriptors)
 
     def _reap(self) -> None:
         self._trials.reap()
-        if self._reload_trial:
-            pid, status = os.waitpid(self._reload_trial, os.WNOHANG)
-            if pid:
-                self._reload_trial = 0
-                self._reload_after_trial(os.waitstatus_to_exitcode(status))
-        for worker in list(self._workers):
-            if not worker.pid:
-                continue
-            pid, status = os.waitpid(worker.pid, os.WNOHANG)
-            if pid:
-                self._take_note(worker, os.waitstatus_to_exitcode(status))
-                self._shared.detach(worker.slot)
+        self._restart.reap()
+        for worker in list(self._pool.workers):
+            if worker.is_running:
+                pid, status = os.waitpid(worker.pid, os.WNOHANG)
+                if pid:
+                    self._on_exit(worker, os.waitstatus_to_exitcode(status))
 
-    def _take_note(self, worker: Worker, code: int) -> None:
-        """A worker has ended."""
-        was_ready = worker.ready
-        worker.pid, worker.ready = 0, False
-        self._close(worker)
-        if self._stop_signals:
-            return
-        if worker.is_retired:
-            self._forget(worker)
-        elif worker.replaces and not was_ready:
-            self._forget(worker)
-            self._to_replace = []
-            logger.error("not reloaded: a new worker ended (%s)", cause_of(code))
-        elif code == WRONG_START and not was_ready:  # it has said why; a try would not help
-            self._exit_code = code
-            self._stop_signals = 1
-        else:
-            self._plan_restart(worker, code)
-
-    def _plan_restart(self, worker: Worker, code: int) -> None:
-        lived_s = time.monotonic() - worker.started_s
-        worker.delay_s = FIRST_DELAY_S if lived_s > YOUNG_S else worker.delay_s
-        worker.restart_s = time.monotonic() + worker.delay_s
+    def _on_exit(self, worker: Worker, code: int) -> None:
+        state, was_ready = worker.state, worker.was_ready
         running = self._shared.scoreboard.running_in(worker.slot)
+        self._shared.detach(worker.slot)
+        worker.set_ended()
+        if self._signals.stops or self._restart.on_exit(worker, state, code):
+            return
+        if code == EXIT_MISCONFIGURED and not was_ready:  # the worker has said why
+            self._signals.request_stop(code)
+        else:
+            self._plan_restart(worker, code, running)
+
+    def _plan_restart(self, worker: Worker, code: int, running: list[str]) -> None:
+        uptime_s = time.monotonic() - worker.started_s
+        if uptime_s > MIN_UPTIME_S:
+            worker.backoff_s = RESTART_BACKOFF_S
+        delay_s = worker.back_off()
         logger.error(
             "worker %d died (%s) after %.0f s, running %s; it starts again in %.1f s",
-            worker.slot, cause_of(code), lived_s, ", ".join(running) or "nothing", worker.delay_s,
+            worker.slot, exit_text(code), uptime_s, ", ".join(running) or "nothing", delay_s,
         )  # fmt: skip
         if code < 0:
             for name, duration_s in self._shared.quarantine.record_crash(running):
                 logger.error("%s is in quarantine for %.0f s", name, duration_s)
-        worker.delay_s = min(2 * worker.delay_s, MAX_DELAY_S)
 
-    def _restart(self) -> None:
-        for worker in self._workers:
-            if not worker.pid and time.monotonic() >= worker.restart_s:
-                self._start_or_wait(worker)
+    def _forward_stop_signals(self) -> None:
+        """Stop all processes.
 
-    def _start_or_wait(self, worker: Worker) -> None:
-        try:
-            self._start(worker)
-        except OSError as error:  # no process or file descriptor is left: try again
-            worker.restart_s = time.monotonic() + worker.delay_s
-            worker.delay_s = min(2 * worker.delay_s, MAX_DELAY_S)
-            logger.error("worker %d can't start: %s", worker.slot, error.strerror)
-
-    # Replacing all, one by one.
-
-    def _replace_next(self) -> None:
-        """Start the next successor, if it is time to."""
-        if any(worker.replaces for worker in self._workers):
-            return  # one at a time: there is one slot more than workers
-        if self._reload_asked and not self._to_replace and not self._reload_trial:
-            self._reload_asked = False
-            self._try_to_reload()
-        if self._to_replace:
-            taken = {worker.slot for worker in self._workers}
-            slot = next(each for each in range(len(taken) + 1) if each not in taken)
-            successor = Worker(slot, replaces=self._to_replace.pop(0))
-            self._workers.append(successor)
-            self._start_or_wait(successor)
-
-    def _try_to_reload(self) -> None:
-        """Do it in another process first: what crashed this one would end the server."""
-
-        def run() -> int:
-            self._let_go()
-            signal.alarm(LIMIT_S)
-            try:
-                self._reload()
-            except Exception as error:
-                logger.error("%s", error)
-                return 1
-            return 0
-
-        try:
-            self._reload_trial = fork(run)
-        except OSError as error:
-            logger.error("not reloaded: no process can be started: %s", error.strerror)
-
-    def _reload_after_trial(self, code: int) -> None:
-        if self._stop_signals:
-            return
-        if code:
-            logger.error("not reloaded: what is to be loaded can't be loaded (%s)", cause_of(code))
-            return
-        try:
-            self._reload_unless_stopped()
-        except Stopped:
-            return
-        except Exception as error:
-            logger.error("not reloaded: %s", error)
-            return
-        self._to_replace = list(self._workers)
-
-    def _reload_unless_stopped(self) -> None:
-        try:
-            self._is_reloading = True
-            self._reload()
-        finally:
-            self._is_reloading = False
-
-    def _retire(self, worker: Worker | None) -> None:
-        """Let a worker end, as its successor serves."""
-        if worker is None:
-            return
-        worker.is_retired = True
-        if worker.pid:
-            send(worker.pid, signal.SIGHUP)
-        else:
-            self._forget(worker)
-
-    def _forget(self, worker: Worker) -> None:
-        self._workers.remove(worker)
-        for other in self._workers:
-            if other.replaces is worker:
-                other.replaces = None
-                if not self._to_replace:
-                    logger.info("reloaded")
-
-    # Signals.
-
-    def _ask_to_reload(self, number: int, frame: FrameType | None) -> None:
-        if self._has_terminal and not os.isatty(sys.stdin.fileno()):
-            self._stop(number, frame)  # it was closed: whoever started the server is gone
-        self._reload_asked = True
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stop_signals += 1
-        if self._stop_signals > 1:
-            self._exit_code = 128 + number
-        if self._is_reloading:
-            raise Stopped
-
-    def _pass_on_stops(self) -> None:
-        """Tell all processes of the signals; in no handler, which may run before a new one is
-        known."""
-        before, self._passed_on = self._passed_on, self._stop_signals
-        if before == self._passed_on:
+        Not done by the handlers: one may run before the parent knows the process that it forks.
+        """
+        before, self._forwarded_stops = self._forwarded_stops, self._signals.stops
+        if before == self._forwarded_stops:
             return
         if before == 0:
-            self._on_stop()
-            self._forward(signal.SIGTERM)
-        if self._passed_on > 1:
+            self._hooks.on_stop()
+            self._pool.send_signal(signal.SIGTERM)
+        if self._forwarded_stops > 1:
             self._trials.end()
-            self._forward(signal.SIGKILL)
-        if self._reload_trial:
-            send(self._reload_trial, signal.SIGKILL)
+            self._pool.send_signal(signal.SIGKILL)
+        self._restart.cancel()
 
-    def _forward(self, number: int) -> None:
-        for worker in self._workers:
-            if worker.pid:
-                send(worker.pid, number)
+    def _close_inherited(self) -> None:
+        """Close inherited sockets in a trial process.
 
-    def _let_go(self) -> None:
-        """What a process that tries something must not keep from its end: workers see by their
-        connections that the parent is gone, and the port is free when it is."""
-        self._close_connections()
-        self._on_stop()
-
-    def _close_connections(self) -> None:
-        for worker in self._workers:
-            self._close(worker)
-
-    @staticmethod
-    def _close(worker: Worker) -> None:
-        if worker.connection is not None:
-            worker.connection.close()
-            worker.connection = None
-
-
-def send(pid: int, number: int) -> None:
-    """Send a signal to a process, unless it has just ended."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+        An open copy would hide the parent's death from the workers and keep the port bound.
+        """
+        self._pool.close_connections()
+        self._hooks.on_stop()

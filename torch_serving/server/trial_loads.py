@@ -1,9 +1,10 @@
-"""Loading a model that was never seen, in a process of its own: one that crashes costs no worker.
+"""Trial loads: an unknown model is loaded in a process of its own first; a crash costs no worker.
 
-The parent forks it, for the parent has torch and no threads. What a file did is remembered for as
-long as neither it nor what stands beside it changes.
+The parent forks that process, since it has torch and no threads. The outcome for a file is kept for
+as long as neither the file nor what stands beside it changes.
 """
 
+import errno
 import json
 import logging
 import os
@@ -11,86 +12,88 @@ import signal
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch_serving.server.process import SURVIVED, TAKEN, UNTRIED, cause_of, fork
+from torch_serving.server.parent_channel import ACCEPTED, LOADED, NOT_STARTED, Request, reply
+from torch_serving.server.process import exit_text, fork, send_signal
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S = 300  # after it, the process is ended: what loads for longer is refused
-MAX_VERDICTS = 10_000
+LIMIT_S = 300  # then the process is ended: a model that takes longer is refused
+MAX_OUTCOMES = 10_000
 
-Question = dict[str, Any]
-Try = Callable[[Question, int], None]
+TryLoad = Callable[[Request, int], None]
 
 
 class Trial(NamedTuple):
     name: str
-    key: str
+    key: str  # of the file: its path, and when it and what stands beside it changed
 
 
-class Trials:
-    """Runs `try_load` with a question and a model's descriptor, in one process for each.
+class TrialLoads:
+    """Calls `try_load` with a request and a model's descriptor, in one process for each.
 
-    `let_go` is called there first, for what it inherits and must not hold.
+    `close_inherited` is called there first, to close what the process must not keep open.
     """
 
-    def __init__(self, try_load: Try) -> None:
+    def __init__(self, try_load: TryLoad, close_inherited: Callable[[], None]) -> None:
         self._try_load = try_load
-        self.let_go: Callable[[], None] = lambda: None
+        self._close_inherited = close_inherited
         self._running: dict[int, Trial] = {}
-        self._survived: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
+        self._is_loadable: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
 
-    def start(self, question: Question, model: int, answer: int) -> None:
-        """Try a model, or say what is known of it. Both descriptors are closed here."""
-        tell(answer, TAKEN)
-        trial = Trial(question["name"], json.dumps(question["key"]))
-        survived = self._survived.get(trial.key)
-        if survived:
-            tell(answer, SURVIVED)
-        elif survived is None:
+    def start(self, request: bytes, descriptors: list[int]) -> None:
+        """Start a trial load, or reply with the known outcome. The descriptors are closed here."""
+        try:
+            if len(descriptors) == 2:
+                self._start(json.loads(request), *descriptors)
+            else:  # this process has no descriptors left: the worker reads that it closed the pipe
+                logger.error("a model can't be tried: %s", os.strerror(errno.EMFILE))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _start(self, request: Request, model: int, replies: int) -> None:
+        reply(replies, ACCEPTED)
+        trial = Trial(request["name"], json.dumps(request["key"]))
+        is_loadable = self._is_loadable.get(trial.key)
+        if is_loadable:
+            reply(replies, LOADED)
+        elif is_loadable is None:
             try:
-                self._fork(trial, question, model, answer)
-            except OSError as error:  # no process is left: that says nothing of the model
+                self._running[self._fork(request, model, replies)] = trial
+            except OSError as error:  # no process is left: that says nothing about the model
                 logger.error("%s can't be tried: %s", trial.name, error.strerror)
-                tell(answer, UNTRIED)
-        os.close(model)
-        os.close(answer)
+                reply(replies, NOT_STARTED)
 
-    def _fork(self, trial: Trial, question: Question, model: int, answer: int) -> None:
+    def _fork(self, request: Request, model: int, replies: int) -> int:
         def run() -> int:
-            self.let_go()
-            with suppress(BaseException):  # the worker will meet it too, and tell it
+            self._close_inherited()
+            with suppress(BaseException):  # the worker meets the same error, and reports it
                 signal.alarm(LIMIT_S)
-                self._try_load(question, model)
-            tell(answer, SURVIVED)
+                self._try_load(request, model)
+            reply(replies, LOADED)
             return 0
 
-        self._running[fork(run)] = trial
+        return fork(run)
 
     def reap(self) -> None:
-        """Take note of trials that have ended."""
+        """Record the outcomes of processes that have ended."""
         for pid in list(self._running):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self._take_note(self._running.pop(pid), os.waitstatus_to_exitcode(status))
+                self._record(self._running.pop(pid), os.waitstatus_to_exitcode(status))
 
-    def _take_note(self, trial: Trial, code: int) -> None:
+    def _record(self, trial: Trial, code: int) -> None:
         if code:
-            logger.error("loading %s ended its process (%s)", trial.name, cause_of(code))
+            logger.error("loading %s ended its process (%s)", trial.name, exit_text(code))
         if code in (-signal.SIGKILL, -signal.SIGTERM):
-            return  # somebody ended it, or memory did: that says nothing of the file
-        self._survived[trial.key] = code == 0
-        if len(self._survived) > MAX_VERDICTS:
-            self._survived.popitem(last=False)
+            return  # somebody ended it, or memory did: that says nothing about the file
+        self._is_loadable[trial.key] = code == 0
+        if len(self._is_loadable) > MAX_OUTCOMES:
+            self._is_loadable.popitem(last=False)
 
     def end(self) -> None:
-        """End what still runs."""
+        """End all processes that still run."""
         for pid in self._running:
-            os.kill(pid, signal.SIGKILL)
-
-
-def tell(answer: int, word: bytes) -> None:
-    """Answer a worker, unless it died after it had asked."""
-    with suppress(BrokenPipeError):
-        os.write(answer, word)
+            send_signal(pid, signal.SIGKILL)

@@ -23,7 +23,8 @@ from torch_serving.http._connection import Settings as ProtocolSettings
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
 from torch_serving.server.acceptor import Acceptor, Tls
-from torch_serving.server.process import Lifeline
+from torch_serving.server.parent_channel import ParentChannel
+from torch_serving.server.process import RETIRE_SIGNAL
 from torch_serving.service.management import Management
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
@@ -50,7 +51,7 @@ class WorkerParts(NamedTuple):
     """What a worker gets from its parent."""
 
     runtime: Runtime
-    lifeline: Lifeline
+    channel: ParentChannel
     shares_listener: bool  # with other processes
     api_keys: ApiKeys | None
     tls: ssl.SSLContext | None = None
@@ -62,7 +63,7 @@ def serve_with_uvicorn(config: Config, listener: socket.socket, worker: WorkerPa
     Raises StartupError for a device that is not there, and a model that can't be loaded.
     """
     runtime = worker.runtime
-    runtime.start(worker.lifeline.survives if config.trial_load else None)
+    runtime.start(worker.channel.try_load if config.trial_load else None)
     access_log = access_log_of(config)
     try:
         server = uvicorn_server(config, worker, access_log)
@@ -97,7 +98,7 @@ def uvicorn_server(config: Config, worker: WorkerParts, access_log: AccessLog | 
     )
     server = Server(uvicorn_config(config, settings))
     server.management = runtime.management
-    server.lifeline = worker.lifeline
+    server.channel = worker.channel
     server.drain_delay_s = config.drain_delay_s
     server.shares_listener = worker.shares_listener
     if worker.tls:
@@ -132,7 +133,7 @@ def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config
 class Server(uvicorn.Server):
     """Tells the parent when it is ready, and drains at its signal or when it is gone."""
 
-    lifeline: Lifeline
+    channel: ParentChannel
     management: Management
     shares_listener = False  # with other processes
     tls: Tls | None = None
@@ -147,8 +148,8 @@ class Server(uvicorn.Server):
             await super().startup(sockets)
         self.management.listen()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self.lifeline, self.end_alone)
-        self.lifeline.tell_ready()
+        self._loop.add_reader(self.channel, self.end_alone)
+        self.channel.notify_ready()
 
     def acceptor(self, listener: socket.socket) -> Any:
         protocol = functools.partial(
@@ -160,14 +161,14 @@ class Server(uvicorn.Server):
 
     def end_alone(self) -> None:
         """The parent is gone."""
-        self._loop.remove_reader(self.lifeline)
+        self._loop.remove_reader(self.channel)
         self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle the parent's signals; unlike uvicorn's own, don't raise them again afterwards."""
         signal.signal(signal.SIGTERM, self.handle_exit)
-        signal.signal(signal.SIGHUP, lambda *_: self.stop())  # another one serves: no delay
+        signal.signal(RETIRE_SIGNAL, lambda *_: self.stop())
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -1,0 +1,87 @@
+"""The connection between a worker and its parent: a pair of sockets, made before the fork.
+
+A worker sends READY once, when it serves, and then requests for trial loads as JSON, each with two
+descriptors: the model's file, and the pipe for the replies. A worker whose parent has died sees the
+connection closed, and so does the parent of a worker that has died.
+"""
+
+import errno
+import json
+import os
+import socket
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+READY = b"!"
+MAX_MESSAGE = 1 << 16
+
+# Replies to a request for a trial load, a byte each: the first, and then one of the others. A
+# process that crashes leaves the second out.
+ACCEPTED = b"."
+LOADED = b"+"  # or refused with an error, which the worker will meet, too
+NOT_STARTED = b"?"  # no process could be started
+
+Request = dict[str, Any]
+
+
+class ParentChannel:
+    """The worker's end."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def notify_ready(self) -> None:
+        """Report to the parent that this worker serves."""
+        self._connection.send(READY)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the parent is gone."""
+        return self._connection.fileno()
+
+    def try_load(self, request: Request, model: int) -> bool:
+        """Let the parent load the model of this descriptor in a process of its own.
+
+        Return whether that process ended without a crash. Safe to use from any thread. Raises
+        OSError if no process could be started.
+        """
+        replies, parents_end = os.pipe()
+        try:
+            descriptors = [model, parents_end]
+            socket.send_fds(self._connection, [json.dumps(request).encode()], descriptors)
+        finally:
+            os.close(parents_end)
+        try:
+            # no select: a busy worker has descriptors beyond 1024
+            if os.read(replies, 1) != ACCEPTED:  # the parent had no descriptors left for these
+                raise OSError(errno.EAGAIN, "the parent could not take it")
+            outcome = os.read(replies, 1)
+        finally:
+            os.close(replies)
+        if outcome == NOT_STARTED:
+            raise OSError(errno.EAGAIN, "no process could be started to try it in")
+        return outcome == LOADED
+
+
+class WorkerMessage(NamedTuple):
+    """What the parent received at once: the kernel may join READY and the first request."""
+
+    is_ready: bool
+    request: bytes  # empty: none
+    descriptors: list[int]
+
+
+def receive(connection: socket.socket) -> WorkerMessage | None:
+    """Receive at the parent's end; None once the worker has closed its own."""
+    try:
+        message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
+    except ConnectionError:
+        return None
+    if not message:
+        return None
+    return WorkerMessage(message.startswith(READY), message.removeprefix(READY), descriptors)
+
+
+def reply(pipe: int, outcome: bytes) -> None:
+    """Reply to a worker, unless it died after its request."""
+    with suppress(BrokenPipeError):
+        os.write(pipe, outcome)

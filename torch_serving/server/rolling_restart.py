@@ -1,0 +1,129 @@
+"""A reload: everything is loaded anew, and then all workers are replaced one by one.
+
+It is loaded in a process of its own first: a crash there costs nothing. A worker ends once its
+successor is ready; so no request is lost, and memory for one worker more is enough.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+from torch_serving.server.process import RETIRE_SIGNAL, exit_text, fork, send_signal
+from torch_serving.server.signals import Signals, Stopped
+from torch_serving.server.trial_loads import LIMIT_S
+from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
+
+logger = logging.getLogger(__name__)
+
+
+class RollingRestart:
+    """Calls `reload` in a trial process, then in this one, then replaces the workers of the pool.
+
+    If `reload` raises, all stays as it was. `close_inherited` is called in the trial process.
+    """
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        signals: Signals,
+        reload: Callable[[], None],
+        close_inherited: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._signals = signals
+        self._reload = reload
+        self._close_inherited = close_inherited
+        self._trial_pid = 0  # 0: no reload is being tried
+        self._to_replace: list[Worker] = []
+        self._predecessor: Worker | None = None  # of the worker that is replaced now
+        self._successor: Worker | None = None  # until it is ready
+
+    def advance(self) -> None:
+        """Take the next step, if it is time to."""
+        if self._predecessor is not None:
+            return  # one at a time
+        if self._signals.reload_requested and not self._to_replace and not self._trial_pid:
+            self._signals.reload_requested = False
+            self._start_trial()
+        if self._to_replace:
+            self._predecessor = self._to_replace.pop(0)
+            self._successor = self._pool.add()
+            self._pool.start_or_back_off(self._successor)
+
+    def on_ready(self, worker: Worker) -> None:
+        """A worker is ready: if it is the successor, its predecessor may end."""
+        if worker is not self._successor or self._predecessor is None:
+            return
+        self._successor = None
+        if self._predecessor.is_running:
+            self._predecessor.state = WorkerState.RETIRING
+            send_signal(self._predecessor.pid, RETIRE_SIGNAL)
+        else:
+            self._remove_predecessor(self._predecessor)
+
+    def on_exit(self, worker: Worker, state: WorkerState, code: int) -> bool:
+        """A worker has ended in this state; return whether it is not to be started again."""
+        if state is WorkerState.RETIRING:
+            self._remove_predecessor(worker)
+            return True
+        if worker is self._successor:
+            self._pool.remove(worker)
+            self._successor = self._predecessor = None
+            self._to_replace = []
+            logger.error("not reloaded: a new worker ended (%s)", exit_text(code))
+            return True
+        return False
+
+    def _remove_predecessor(self, worker: Worker) -> None:
+        self._pool.remove(worker)
+        self._predecessor = None
+        if not self._to_replace:
+            logger.info("reloaded")
+
+    # The trial.
+
+    def _start_trial(self) -> None:
+        def run() -> int:
+            self._close_inherited()
+            signal.alarm(LIMIT_S)
+            try:
+                self._reload()
+            except Exception as error:
+                logger.error("%s", error)
+                return 1
+            return 0
+
+        try:
+            self._trial_pid = fork(run)
+        except OSError as error:
+            logger.error("not reloaded: no process can be started: %s", error.strerror)
+
+    def reap(self) -> None:
+        """Go on when the trial has ended."""
+        if not self._trial_pid:
+            return
+        pid, status = os.waitpid(self._trial_pid, os.WNOHANG)
+        if pid:
+            self._trial_pid = 0
+            if not self._signals.stops:
+                self.on_trial_exit(os.waitstatus_to_exitcode(status))
+
+    def on_trial_exit(self, code: int) -> None:
+        if code:
+            logger.error("not reloaded: what is to be loaded can't be loaded (%s)", exit_text(code))
+            return
+        try:
+            with self._signals.interruptible():
+                self._reload()
+        except Stopped:
+            return
+        except Exception as error:
+            logger.error("not reloaded: %s", error)
+            return
+        self._to_replace = list(self._pool.workers)
+
+    def cancel(self) -> None:
+        """End the trial, as the server stops."""
+        if self._trial_pid:
+            send_signal(self._trial_pid, signal.SIGKILL)

@@ -1,0 +1,135 @@
+"""The workers of a server: their processes, states and connections, as their parent sees them."""
+
+import enum
+import functools
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch_serving.server.ipc.shared_state import SharedState
+from torch_serving.server.parent_channel import ParentChannel
+from torch_serving.server.process import fork, run_logged, send_signal
+
+logger = logging.getLogger(__name__)
+
+MIN_UPTIME_S = 5.0  # a worker that lived longer is started again without much delay
+RESTART_BACKOFF_S, MAX_RESTART_BACKOFF_S = 0.1, 10.0  # the first delay, and the longest
+
+Serve = Callable[[ParentChannel], int]
+
+
+class WorkerState(enum.Enum):
+    WAITING = enum.auto()  # there is no process; one is started when `restart_s` has come
+    STARTING = enum.auto()  # the process does not serve yet
+    READY = enum.auto()
+    RETIRING = enum.auto()  # the process was told to stop, as its successor is READY
+
+
+@dataclass(eq=False)
+class Worker:
+    slot: int  # in the shared state
+    state: WorkerState = WorkerState.WAITING
+    pid: int = 0  # unless WAITING
+    connection: socket.socket | None = None  # the parent's end
+    started_s: float = 0.0
+    restart_s: float = 0.0
+    backoff_s: float = RESTART_BACKOFF_S  # before the next start that follows a failure
+
+    @property
+    def is_running(self) -> bool:
+        return self.state is not WorkerState.WAITING
+
+    @property
+    def was_ready(self) -> bool:
+        return self.state in (WorkerState.READY, WorkerState.RETIRING)
+
+    def set_started(self, pid: int, connection: socket.socket) -> None:
+        self.state, self.pid, self.connection = WorkerState.STARTING, pid, connection
+        self.started_s = time.monotonic()
+
+    def set_ended(self) -> None:
+        self.close_connection()
+        self.state, self.pid = WorkerState.WAITING, 0
+
+    def back_off(self) -> float:
+        """Put the next start off; return for how long. The delay doubles from time to time."""
+        delay_s = self.backoff_s
+        self.restart_s = time.monotonic() + delay_s
+        self.backoff_s = min(2 * delay_s, MAX_RESTART_BACKOFF_S)
+        return delay_s
+
+    def close_connection(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class WorkerPool:
+    """Starts `serve` in each worker, with the worker's own slot of the shared state."""
+
+    def __init__(self, count: int, serve: Serve, shared: SharedState) -> None:
+        self.workers = [Worker(slot) for slot in range(count)]
+        self._serve = serve
+        self._shared = shared
+
+    def start(self, worker: Worker) -> None:
+        """Fork. Raises OSError if no process or file descriptor is left."""
+        ours, theirs = socket.socketpair()
+        sys.stdout.flush()
+        serve = functools.partial(self._serve_in, worker, ours, theirs)
+        try:
+            pid = fork(functools.partial(run_logged, serve))
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        worker.set_started(pid, ours)
+
+    def _serve_in(self, worker: Worker, ours: socket.socket, theirs: socket.socket) -> int:
+        """What the new process does."""
+        self.close_connections()
+        ours.close()
+        self._shared.attach(worker.slot)
+        return self._serve(ParentChannel(theirs))
+
+    def start_or_back_off(self, worker: Worker) -> None:
+        try:
+            self.start(worker)
+        except OSError as error:
+            worker.back_off()
+            logger.error("worker %d can't start: %s", worker.slot, error.strerror)
+
+    def start_due(self) -> None:
+        """Start the workers whose back-off is over."""
+        for worker in self.workers:
+            if not worker.is_running and time.monotonic() >= worker.restart_s:
+                self.start_or_back_off(worker)
+
+    def timeout_s(self) -> float | None:
+        """How long until a worker is due to start; None if none is."""
+        due_s = [worker.restart_s for worker in self.workers if not worker.is_running]
+        return max(0.0, min(due_s) - time.monotonic()) if due_s else None
+
+    def add(self) -> Worker:
+        """Add a worker in a free slot: there is one slot more than workers."""
+        taken = {worker.slot for worker in self.workers}
+        worker = Worker(next(slot for slot in range(len(taken) + 1) if slot not in taken))
+        self.workers.append(worker)
+        return worker
+
+    def remove(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to all workers."""
+        for worker in self.workers:
+            if worker.is_running:
+                send_signal(worker.pid, number)
+
+    def close_connections(self) -> None:
+        for worker in self.workers:
+            worker.close_connection()
