@@ -24,7 +24,7 @@ from benchmarks.support.payloads import SMALL_BODY, mlp
 from torch_serving.config import Config
 from torch_serving.engine.engine import Engine
 from torch_serving.http import app
-from torch_serving.http._connection import Protocol, Settings
+from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.http.fast_path import FastPath
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.runtime import Runtime
@@ -106,10 +106,10 @@ async def measure(
 ) -> list[float]:
     """Seconds of a request in all, and of each step."""
     log = AccessLog(io.StringIO())
-    settings = Settings(
+    settings = ConnectionSettings(
         application, log, MethodCounters(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
     )
-    connections = [Protocol(settings, server_state=state) for _ in range(in_flight)]
+    connections = [HttpProtocol(settings, server_state=state) for _ in range(in_flight)]
     for protocol in connections:
         protocol.connection_made(Nowhere())
     best = [float("inf")]

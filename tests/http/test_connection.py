@@ -11,7 +11,7 @@ import uvloop
 
 from tests.support.bare_server import LARGE, BareServer, Connection
 from tests.support.client import LIMIT_S
-from torch_serving.http._connection import Protocol
+from torch_serving.http._connection import HttpProtocol
 
 FIELD = b"X-Name: value\r\n"
 
@@ -215,7 +215,7 @@ def test_a_wish_for_another_protocol_is_ignored(bare: BareServer, name: bytes):
 
 
 def alive() -> int:
-    return sum(type(each) is Protocol for each in gc.get_objects())
+    return sum(type(each) is HttpProtocol for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("is_secure", [False, True])

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.server import ServerState
 
 from tests.support.client import LIMIT_S
-from torch_serving.http._connection import Protocol, Settings
+from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 
 LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
 RECEIVE_BUFFER = 4096
@@ -42,10 +42,10 @@ class BareServer:
     def observe_response(self, status: int, elapsed_s: float) -> None:
         self.refused.append(status)
 
-    def protocol(self) -> Callable[[], Protocol]:
+    def protocol(self) -> Callable[[], HttpProtocol]:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
-        settings = Settings(self.application, None, self, *limits)
-        return functools.partial(Protocol, settings, server_state=self.state)
+        settings = ConnectionSettings(self.application, None, self, *limits)
+        return functools.partial(HttpProtocol, settings, server_state=self.state)
 
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
         """Let a client of an own server do something."""

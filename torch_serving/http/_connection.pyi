@@ -1,12 +1,12 @@
 from typing import Any
 
-class Settings:
+class ConnectionSettings:
     app: Any
     def __init__(
         self,
         app: Any,
         log: Any,
-        refused: Any,
+        unmatched: Any,
         max_body_bytes: int,
         header_timeout_s: float,
         body_timeout_s: float,
@@ -15,8 +15,10 @@ class Settings:
         fast_path: Any = None,
     ) -> None: ...
 
-class Protocol:
-    def __init__(self, settings: Settings, *, server_state: Any, **ignored: Any) -> None: ...
+class HttpProtocol:
+    def __init__(
+        self, settings: ConnectionSettings, *, server_state: Any, **ignored: Any
+    ) -> None: ...
     def connection_made(self, transport: Any) -> None: ...
     def connection_lost(self, error: Exception | None) -> None: ...
     def get_buffer(self, size_hint: int) -> memoryview: ...

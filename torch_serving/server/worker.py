@@ -18,8 +18,7 @@ import uvicorn
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.http import app, wsgi
-from torch_serving.http._connection import Protocol
-from torch_serving.http._connection import Settings as ProtocolSettings
+from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
 from torch_serving.server.acceptor import Acceptor, Tls
@@ -85,7 +84,7 @@ def access_log_of(config: Config) -> AccessLog | None:
 def uvicorn_server(config: Config, worker: WorkerParts, access_log: AccessLog | None) -> "Server":
     runtime = worker.runtime
     application = app.create_app(runtime, worker.api_keys, lambda: not server.is_draining)
-    settings = ProtocolSettings(
+    settings = ConnectionSettings(
         runtime.tracing.wrapped(application) if runtime.tracing else application,
         access_log,
         runtime.group.statistics.unmatched,
@@ -113,12 +112,12 @@ def fast_path_of(runtime: Runtime, api_keys: ApiKeys | None) -> FastPath | None:
     return FastPath(runtime.inference, runtime.engine, api_keys)
 
 
-def uvicorn_config(config: Config, settings: ProtocolSettings) -> uvicorn.Config:
+def uvicorn_config(config: Config, settings: ConnectionSettings) -> uvicorn.Config:
     """All that uvicorn would do besides listening is left to the protocol, or off."""
     return uvicorn.Config(
         settings.app,
         loop="uvloop",
-        http=functools.partial(Protocol, settings),  # type: ignore[arg-type]
+        http=functools.partial(HttpProtocol, settings),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         access_log=False,

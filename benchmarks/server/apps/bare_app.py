@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from torch_serving.http._connection import Protocol, Settings
+from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.telemetry._counters import Statistics
 
@@ -43,8 +43,8 @@ def main() -> None:
     if ours:
         keep_freed_memory()
         refused = Statistics().unmatched
-        settings = Settings(app, None, refused, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
-        http = functools.partial(Protocol, settings)
+        settings = ConnectionSettings(app, None, refused, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
+        http = functools.partial(HttpProtocol, settings)
     uvicorn.run(
         app,
         port=int(port),

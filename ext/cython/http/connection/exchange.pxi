@@ -1,7 +1,7 @@
-# One request and its answer.
+# One request and its response.
 
-cdef Py_ssize_t LEAST_ROOM = 4 * 1024 * 1024  # that is reserved for the rest of a body
-cdef Py_ssize_t LARGE_ANSWER = 64 * 1024  # not worth a copy to write it with its head
+cdef Py_ssize_t MIN_RESERVED = 4 * 1024 * 1024  # for the rest of a body
+cdef Py_ssize_t LARGE_RESPONSE = 64 * 1024  # whose copy costs more than a second buffer to write
 cdef dict DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -32,41 +32,43 @@ cdef Ready NOTHING_MORE = ready(None)
 
 @cython.final
 cdef class Exchange:
-    """One request and its answer: ASGI's `receive` and `send`, or what the fast path takes for the
-    future of its job."""
+    """One request and its response: the application's `receive` and `send`.
 
-    cdef Protocol protocol
+    On the fast path it also stands in for the job's future.
+    """
+
+    cdef HttpProtocol protocol
     cdef dict scope
     cdef bytes url, request_id
-    cdef bytearray body  # grows in place: parts to be joined cost twice the page faults
-    cdef Py_ssize_t filled  # once it goes past the parser: what came; beyond is room for more
+    cdef bytearray body  # grows in place: pieces to be joined cost twice the page faults
+    cdef Py_ssize_t filled  # bytes of a directly received body; reserved memory lies beyond
     cdef object task  # the application's, while it runs
-    cdef object fast_task  # what the fast path does for it
+    cdef object fast_task  # what the fast path runs for it
     cdef object waiting  # a future, while the application waits for an event
-    cdef dict start  # of the answer: held back until there is a body
-    cdef int refusal  # the status with which the protocol refused it, or 0
+    cdef dict response_start  # held back until there is a body
+    cdef int rejected_status  # of the error with which the protocol rejected it, or 0
     cdef double started_s
-    cdef bint more_body, asked, expects_continue
+    cdef bint more_body, body_requested, expects_continue
     cdef bint keep_alive, disconnected, complete
 
     cdef int run(self) except -1:
-        self.protocol.active = self
+        self.protocol.responding = self
         if self.takes_fast_path():
             return 0
         self.task = self.protocol.loop.create_task(
             self.protocol.settings.app(self.scope, self.receive, self.send)
         )
         self.protocol.tasks.add(self.task)
-        self.task.add_done_callback(self.ended)
+        self.task.add_done_callback(self.on_task_done)
         return 0
 
     cdef bint takes_fast_path(self) except -1:
-        cdef Settings settings = self.protocol.settings
+        cdef ConnectionSettings settings = self.protocol.settings
         if settings.fast_path is None or self.more_body or self.scope["method"] != "POST":
             return False
         if len(self.body) > settings.max_body_bytes:
             return False
-        self.fast_task = settings.fast_path.begin(  # the outcome comes in a later turn of the loop
+        self.fast_task = settings.fast_path.begin(  # completes in a later turn of the loop
             self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
         )
         if self.fast_task is None:
@@ -84,28 +86,28 @@ cdef class Exchange:
         return self.protocol.loop
 
     def set_result(self, bytes body not None):
-        self.answer(200, self.fast_task.answer_headers, body)
+        self.respond(200, self.fast_task.answer_headers, body)
 
     def set_exception(self, error not None):
-        self.answer(*error_answer(self.scope["path"], error, self.request_id))
+        self.respond(*error_answer(self.scope["path"], error, self.request_id))
 
     def cancel(self, msg=None):
-        # later: as with tasks, the server goes through the set of them
-        self.protocol.loop.call_soon(self.give_up)
+        # later, as tasks do: the server iterates over the set that this leaves
+        self.protocol.loop.call_soon(self.abort)
 
-    def give_up(self):
+    def abort(self):
         if not self.done():
             self.set_exception(ShuttingDown("the server stops before the answer is ready"))
 
-    def answer(self, int status, headers, bytes body):
+    def respond(self, int status, headers, bytes body):
         self.protocol.tasks.discard(self)
-        if not self.protocol.transport.is_closing():  # else it is told that it is disconnected
+        if not self.protocol.transport.is_closing():
             self.write(status, lines_of(headers, body), body)
 
     # The application's task.
 
-    def ended(self, task):
-        """The application has returned, or raised what it should not."""
+    def on_task_done(self, task):
+        """The application has returned, or raised an error that it should have handled."""
         self.task = None
         self.protocol.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
@@ -113,33 +115,33 @@ cdef class Exchange:
         if self.complete:
             return
         if self.disconnected or self.protocol.transport.is_closing():
-            self.protocol.account(self, self.refusal or CLIENT_CLOSED)
+            record_response(self.protocol, self, self.rejected_status or CLIENT_CLOSED)
             return
-        self.protocol.account(self, UnexpectedError.status)
+        record_response(self.protocol, self, UnexpectedError.status)
         path = self.scope["path"]
         self.protocol.transport.write(response_of(UnexpectedError(), path, self.request_id))
         self.protocol.close()
 
-    cdef int add(self, bytes data) except -1:
-        """Take a part of the body."""
+    cdef int append(self, bytes data) except -1:
+        """Add a piece of the body."""
         try:
             self.body += data
         except MemoryError:
             self.body = bytearray()
-            self.protocol.give_up(no_memory())
+            self.protocol.reader.reject(no_memory())
         if len(self.body) > self.protocol.settings.max_body_bytes:
             self.protocol.pause_reading()
             self.wake()
         return 0
 
-    cdef object room(self, Py_ssize_t left):
-        """Return where more of the body is received, of which so many bytes are left.
+    cdef object reserve(self, Py_ssize_t left):
+        """Return memory for more of the body, of which `left` bytes are missing.
 
-        No more is reserved than three times what came, or than the least: many clients may announce
+        At most three times what was received is reserved, or MIN_RESERVED: clients may announce
         what they never send. Raises MemoryError.
         """
         if self.filled == len(self.body):
-            left = min(left, max(3 * self.filled, LEAST_ROOM))
+            left = min(left, max(3 * self.filled, MIN_RESERVED))
             PyByteArray_Resize(self.body, self.filled + left)
         return memoryview(self.body)[self.filled :]
 
@@ -156,13 +158,17 @@ cdef class Exchange:
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     def receive(self):
-        """The first event has the body if it came with the head, else nothing of it, so that the
-        application can refuse it; the second has all of it, or more than the limit."""
+        """Return the next event.
+
+        The first one has the body if that was received with the head; else it is empty, so that the
+        application can reject the request early. The second one has the whole body, or more of it
+        than the limit.
+        """
         over = len(self.body) > self.protocol.settings.max_body_bytes
         if self.disconnected or self.complete or not self.more_body or over:
             return ready(self.event())
-        if not self.asked:
-            self.asked = True
+        if not self.body_requested:
+            self.body_requested = True
             return ready({"type": "http.request", "body": b"", "more_body": True})
         if self.expects_continue and not self.protocol.transport.is_closing():
             self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -171,39 +177,40 @@ cdef class Exchange:
         return self.waiting
 
     def send(self, dict message not None):
+        cdef dict start = self.response_start
         if self.disconnected or self.protocol.transport.is_closing():
             return NOTHING_MORE
         if message["type"] == "http.response.start":
-            self.start = message
+            self.response_start = message
             return NOTHING_MORE
-        if self.complete or self.start is None or message.get("more_body"):
-            raise RuntimeError("an answer is one start and one body")
-        self.write(self.start["status"], self.start["headers"], message.get("body", b""))
+        if self.complete or start is None or message.get("more_body"):
+            raise RuntimeError("a response is one start and one body")
+        self.write(start["status"], start["headers"], message.get("body", b""))
         return NOTHING_MORE
 
     cdef int write(self, int status, headers, bytes body) except -1:
         transport = self.protocol.transport
         head = head_of(status, headers, self.request_id, self.keep_alive)
         self.complete = True
-        self.protocol.account(self, status)
+        record_response(self.protocol, self, status)
         if self.scope["method"] == "HEAD":
             transport.write(head)
-        elif len(body) > LARGE_ANSWER:
+        elif len(body) > LARGE_RESPONSE:
             transport.writelines((head, body))
         else:
             transport.write(head + body)
         if not self.keep_alive:
             return self.protocol.close()
-        return self.protocol.answered()
+        return self.protocol.on_response_written()
 
     cdef int disconnect(self) except -1:
-        """The client is gone, or refused: what was not begun for it need not be done."""
+        """Stop the work for a client that is gone or was rejected."""
         self.disconnected = True
         if self.task is not None:
             self.task.cancel()
         elif self.fast_task is not None:
             self.protocol.tasks.discard(self)
-            self.protocol.account(self, CLIENT_CLOSED)
+            record_response(self.protocol, self, CLIENT_CLOSED)
         return 0
 
 

@@ -1,8 +1,8 @@
-# The text of heads: what is read from those of requests and written into those of answers.
+# The text of heads: read from requests, and written for responses.
 
-# What a client may call its request; another name is replaced.
+# Of a request id that a client may choose; another id is replaced.
 cdef bytes ID_CHARACTERS = bytes(range(33, 127))
-cdef Py_ssize_t MAX_ID = 128
+cdef Py_ssize_t MAX_ID = 128  # bytes
 cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -10,9 +10,9 @@ cdef dict STATUS_LINES = {
 
 
 cdef object length_in(list headers):
-    """The length of a body that a head announces, or 0.
+    """Return the length of the body that a head announces, or 0.
 
-    The parser has seen that it has 64 bits, but it may begin with more zeros than Python takes.
+    The parser has checked that it fits 64 bits. It may begin with more zeros than Python takes.
     """
     for name, value in headers:
         if name == b"content-length":
@@ -21,9 +21,9 @@ cdef object length_in(list headers):
 
 
 cdef bytes without_upgrade(bytes data):
-    """Hide a wish for another protocol: the parser would take the body for that protocol's.
+    """Hide the header `upgrade` from the parser, which would take the body for another protocol.
 
-    Clients that would like HTTP/2 send it with ordinary requests, and take HTTP/1.1 for an answer.
+    Clients that prefer HTTP/2 send it with ordinary requests, and accept a response in HTTP/1.1.
     """
     cdef Py_ssize_t length = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
     if length < 0:
@@ -34,20 +34,20 @@ cdef bytes without_upgrade(bytes data):
 
 
 cdef bytes checked_id(bytes value):
-    """A client's name for its request, or None if it may not have it."""
+    """Return a client's id for its request, or None if that is not valid."""
     if not 0 < len(value) <= MAX_ID or value.translate(None, ID_CHARACTERS):
         return None
     return value
 
 
 cdef bytes response_of(error, str path, bytes request_id):
-    """A whole HTTP response that ends the connection; a request whose head was read has a path."""
+    """Return a whole error response that ends the connection; without a head, `path` is empty."""
     status, headers, body = error_answer(path, error, request_id)
     return head_of(status, lines_of(headers, body), request_id, False) + body
 
 
 cdef list lines_of(headers, bytes body):
-    """As ASGI has them, with the length of the body."""
+    """Return headers as in ASGI, with the length of the body."""
     cdef list lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     lines.append((b"content-length", b"%d" % len(body)))
     return lines

@@ -1,0 +1,25 @@
+# What is counted and logged of each response.
+
+cdef int record_response(HttpProtocol protocol, Exchange exchange, int status) except -1:
+    """Count a response, and log it. Without an exchange, no head of a request was complete."""
+    cdef ConnectionSettings settings = protocol.settings
+    cdef double elapsed_s = 0.0
+    method = url = request_id = "-"
+    counters = None
+    if exchange is not None:
+        elapsed_s = perf_counter() - exchange.started_s
+        if exchange.fast_task is not None:
+            counters = exchange.fast_task.counters
+        else:
+            counters = exchange.scope.get("torch_serving.counters")
+    if counters is not None:
+        counters.observe_response(status, elapsed_s)
+    elif status >= 400:
+        settings.unmatched.observe_response(status, elapsed_s)
+    if settings.log is not None:
+        if exchange is not None:
+            method, url = exchange.scope["method"], exchange.url.decode("latin-1")
+            request_id = exchange.request_id.decode("ascii")
+        client = protocol.client[0] if protocol.client else None
+        settings.log.write(client, method, url, status, elapsed_s, request_id)
+    return 0

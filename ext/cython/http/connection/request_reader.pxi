@@ -1,0 +1,223 @@
+# Received bytes -> exchanges: framing and limits around httptools.
+
+# What of a request arrives now.
+cdef enum ReadState:
+    IDLE
+    HEADERS
+    BODY
+
+
+@cython.final
+cdef class RequestReader:
+    """Reads the requests of one connection. Its `on_` methods are the callbacks of the parser.
+
+    The rest of a large body bypasses the parser, which would copy it twice ("direct").
+    """
+
+    cdef HttpProtocol protocol
+    cdef object parser
+    cdef ReadState state
+    cdef list headers
+    cdef bytes url, request_id
+    cdef bint expects_continue
+    cdef bint completed  # a message ended in the data that is being parsed
+    cdef Py_ssize_t head_bytes  # received of the current head
+    cdef Py_ssize_t framing_bytes  # received since the latest piece of a body: chunks, trailers
+    cdef Py_ssize_t body_bytes  # received of the body since its rate was checked
+    cdef Py_ssize_t direct_bytes_left  # that the body still lacks and that bypass the parser
+    cdef object rejection  # the error that stopped the parser
+
+    def __cinit__(self, HttpProtocol protocol not None):
+        self.protocol = protocol
+        self.state = ReadState.IDLE
+        self.start_parser()
+
+    cdef int start_parser(self) except -1:
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return 0
+
+    cdef int close(self) except -1:
+        """Drop what refers back to this object."""
+        self.direct_bytes_left = 0
+        self.parser = None
+        self.protocol = None
+        return 0
+
+    cdef object parse(self, bytes data):
+        cdef HttpProtocol protocol = self.protocol
+        if protocol is None or protocol.rejected:
+            return None
+        if self.state == ReadState.IDLE:
+            data = without_upgrade(data)
+        before = protocol.exchange
+        self.completed = False
+        self.head_bytes += len(data)
+        self.framing_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # CONNECT, which the application rejects
+        except httptools.HttpParserError:
+            problem = InvalidHttp("the request can't be parsed as HTTP/1.1")
+            return protocol.respond_with_error(self.rejection or problem)
+        protocol.run_next()
+        if self.state != ReadState.HEADERS or self.completed:
+            # a head that follows another message in the same data is counted from the next data on
+            self.head_bytes = 0
+        elif self.head_bytes > MAX_HEAD_BYTES:
+            return protocol.respond_with_error(head_too_large("the limit"))
+        if self.state == ReadState.BODY and self.framing_bytes > MAX_HEAD_BYTES:
+            return protocol.respond_with_error(head_too_large("trailers too; the limit"))
+        if self.completed or self.state != protocol.deadline.state:
+            protocol.deadline.start()
+        if self.state == ReadState.BODY and protocol.exchange is not before:
+            self.start_direct_receive()
+
+    # Large bodies.
+
+    cdef int start_direct_receive(self) except -1:
+        """Receive the rest of a large body where it is decoded from.
+
+        Not on a connection that closes afterwards: the parser has to ignore what follows there.
+        """
+        cdef Exchange exchange = self.protocol.exchange
+        length = length_in(exchange.scope["headers"])
+        received = len(exchange.body)
+        fits = received + LARGE_REST <= length <= self.protocol.settings.max_body_bytes
+        if fits and not exchange.complete and self.parser.should_keep_alive():
+            exchange.filled = received
+            self.direct_bytes_left = length - received
+        return 0
+
+    cdef object direct_buffer(self):
+        cdef Exchange exchange = self.protocol.exchange
+        if self.rejection is None and not exchange.complete:
+            try:
+                return exchange.reserve(self.direct_bytes_left)
+            except MemoryError:
+                exchange.body = bytearray()
+                self.rejection = no_memory()
+        return self.protocol.settings.receiving[: self.direct_bytes_left]
+
+    cdef object on_direct_data(self, Py_ssize_t size):
+        if self.rejection is not None:
+            return self.protocol.respond_with_error(self.rejection)
+        self.direct_bytes_left -= size
+        self.body_bytes += size
+        self.protocol.exchange.filled += size
+        if self.direct_bytes_left == 0:
+            self.start_parser()  # the former one still waits for the body
+            self.on_message_complete()
+            self.protocol.deadline.start()
+
+    # Callbacks of the parser.
+
+    def on_message_begin(self):
+        self.state = ReadState.HEADERS
+        self.url = b""
+        self.request_id = None
+        self.headers = []
+        self.expects_continue = False
+
+    def on_url(self, bytes url):
+        self.url += url
+
+    def on_header(self, bytes name, bytes value):
+        if self.state == ReadState.BODY:
+            return  # a trailer, which means nothing here (RFC 9110, 6.5.1)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expects_continue = True
+        elif name == b"x-request-id":
+            self.request_id = checked_id(value)
+        self.headers.append((name, value))
+
+    def on_headers_complete(self):
+        self.check_head()
+        exchange = new_exchange(self)
+        self.state = ReadState.BODY
+        self.framing_bytes = 0
+        self.protocol.add(exchange)
+
+    def on_body(self, bytes body):
+        cdef Exchange exchange = self.protocol.exchange
+        self.body_bytes += len(body)
+        self.framing_bytes = 0
+        if not exchange.complete:
+            exchange.append(body)
+
+    def on_message_complete(self):
+        cdef Exchange exchange = self.protocol.exchange
+        self.state = ReadState.IDLE
+        self.completed = True
+        exchange.more_body = False
+        exchange.wake()
+        self.protocol.run_next()
+
+    cdef int check_head(self) except -1:
+        cdef Py_ssize_t max_body_bytes = self.protocol.settings.max_body_bytes
+        if self.head_bytes > MAX_HEAD_BYTES:
+            size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+            if size > MAX_HEAD_BYTES:
+                self.reject(head_too_large("the limit"))
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            self.reject(InvalidHttp("this server speaks HTTP/1.1"))
+        if self.parser.should_upgrade() and self.announces_body():
+            # the parser would take the body for another protocol, or for further requests
+            self.reject(InvalidHttp("this server can't change to another protocol"))
+        if self.expects_continue and length_in(self.headers) > max_body_bytes:
+            # before the client is asked to send the body
+            self.reject(BodyTooLarge(f"the limit is {max_body_bytes} bytes"))
+        return 0
+
+    cdef bint announces_body(self) except -1:
+        names = {name for name, _ in self.headers}
+        return not names.isdisjoint((b"content-length", b"transfer-encoding"))
+
+    cdef int reject(self, error) except -1:
+        """Stop the parser; `parse` then responds with the error."""
+        self.rejection = error
+        raise error
+
+
+cdef Exchange new_exchange(RequestReader reader):
+    cdef Exchange exchange = Exchange.__new__(Exchange)
+    cdef HttpProtocol protocol = reader.protocol
+    cdef str version = reader.parser.get_http_version()
+    url = httptools.parse_url(reader.url)
+    raw_path = url.path or b"/"
+    path = raw_path.decode("ascii")
+    exchange.request_id = reader.request_id or protocol.settings.new_id()
+    exchange.scope = {
+        "type": "http",
+        "asgi": ASGI,
+        "http_version": version,
+        "server": protocol.server,
+        "client": protocol.client,
+        "scheme": protocol.scheme,
+        "method": reader.parser.get_method().decode("ascii"),
+        "root_path": "",
+        "path": urllib.parse.unquote(path) if "%" in path else path,
+        "raw_path": raw_path,
+        "query_string": url.query or b"",
+        "headers": reader.headers,
+        "torch_serving.request_id": exchange.request_id,
+    }
+    exchange.url = reader.url
+    exchange.started_s = perf_counter()  # the loop's clock stands still for a turn
+    exchange.protocol = protocol
+    exchange.body = bytearray()
+    exchange.more_body = True
+    exchange.expects_continue = reader.expects_continue
+    exchange.keep_alive = (
+        version != "1.0"
+        and not protocol.is_last
+        and reader.parser.should_keep_alive()
+        and not reader.parser.should_upgrade()
+    )
+    return exchange
+
+
+cdef object head_too_large(str limit):
+    return HeadTooLarge(f"{limit} is {MAX_HEAD_BYTES} bytes")
