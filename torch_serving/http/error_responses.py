@@ -45,6 +45,3 @@ def is_oip(path: str) -> bool:
 def to_oip(error: ServingError) -> dict[str, str]:
     """Clients of the Open Inference Protocol read errors by one key."""
     return {"error": f"{error.description}: {error.detail}" if error.detail else error.description}
-
-
-error_answer = error_response  # the name by which the connection imports it

@@ -30,7 +30,7 @@ from torch_serving.errors import (
     ShuttingDown,
     UnexpectedError,
 )
-from torch_serving.http.error_responses import error_answer
+from torch_serving.http.error_responses import error_response
 
 logger = logging.getLogger("torch_serving.protocol")
 

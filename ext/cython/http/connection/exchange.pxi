@@ -89,7 +89,7 @@ cdef class Exchange:
         self.respond(200, self.fast_task.answer_headers, body)
 
     def set_exception(self, error not None):
-        self.respond(*error_answer(self.scope["path"], error, self.request_id))
+        self.respond(*error_response(self.scope["path"], error, self.request_id))
 
     def cancel(self, msg=None):
         # later, as tasks do: the server iterates over the set that this leaves
