@@ -92,7 +92,7 @@ async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
 
 class FastPathThatAnswersAtOnce:
     counters = MethodCounters()
-    answer_headers = (("content-type", "application/json"),)
+    headers = (("content-type", "application/json"),)
 
     def begin(
         self, path: str, query: bytes, headers: Any, body: bytearray, future: Any

@@ -63,7 +63,7 @@ def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
 
 def proved(method: Method, body: bytes | None = None) -> Method:
     in_a_thread(Engine(1).run, method, body or body_of(1.0, 2.0))
-    assert method.batching is not None
+    assert method.batcher is not None
     return method
 
 
@@ -167,16 +167,16 @@ def test_a_model_proves_that_it_works_row_by_row(
     arguments: str, result: str, body: str, state: str, caplog: pytest.LogCaptureFixture
 ):
     model = proved(method(arguments, result, body))
-    assert model.batching is not None
-    assert model.batching.state == state
+    assert model.batcher is not None
+    assert model.batcher.state == state
     assert ("served one by one" in caplog.text) == (state == "off")
 
 
 def test_a_request_that_has_no_rows_proves_nothing():
     model = method("x: Tensor, n: int", "Tensor", "return x * n")
     proved(model, json.dumps([tensor([], [1.0]), scalar(1, "int")]).encode())
-    assert model.batching is not None
-    assert model.batching.state == "unproven"
+    assert model.batcher is not None
+    assert model.batcher.state == "unproven"
 
 
 def test_only_the_guilty_of_a_batch_fails():
@@ -219,8 +219,8 @@ def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureF
     jobs = [Job(model, body_of(float(value))) for value in range(3)]
     in_a_thread(work, jobs)
     assert [job.error for job in jobs] == [None] * 3
-    assert model.batching is not None
-    assert model.batching.state == "off"
+    assert model.batcher is not None
+    assert model.batcher.state == "off"
     assert "shape [1, 1] for 3 rows" in caplog.text
 
 
@@ -328,7 +328,7 @@ def test_memory_is_freed_once_and_the_request_tried_again():
 
 def test_a_device_in_error_is_told_and_ends_the_worker():
     told = threading.Event()
-    lanes = Engine(1, give_up=lambda why: told.set())
+    lanes = Engine(1, on_fatal=lambda why: told.set())
     lanes.start()
     model = method()
 

@@ -28,7 +28,7 @@ from torch_serving.engine.inline_policy import (
     MAX_SHORT_SHAPES,
     SHORT_S,
     WARM_UP_RUNS,
-    Pace,
+    InlinePolicy,
     is_bounded,
 )
 from torch_serving.engine.steps import Job, work
@@ -214,55 +214,55 @@ QUICK_S, SLOW_S = SHORT_S / 2, SHORT_S * 2
 X, Y, Z = ([torch.empty(size)] for size in (1, 2, 3))
 
 
-def warm(bounded: bool = True) -> Pace:
-    pace = Pace(bounded)
+def warm(bounded: bool = True) -> InlinePolicy:
+    pace = InlinePolicy(bounded)
     for _ in range(WARM_UP_RUNS):
         pace.record(1000, X, SLOW_S)
     return pace
 
 
 def test_nothing_is_short_before_it_ran():
-    pace = Pace(True)
-    assert not pace.may_be_short(0)
-    assert not pace.is_short(X)
-    assert not pace.is_short([])
+    pace = InlinePolicy(True)
+    assert not pace.may_run_inline(0)
+    assert not pace.can_run_inline(X)
+    assert not pace.can_run_inline([])
 
 
 def test_the_first_runs_prove_nothing():
-    pace = Pace(True)
+    pace = InlinePolicy(True)
     for _ in range(WARM_UP_RUNS):
         pace.record(100, X, QUICK_S)
-        assert not pace.may_be_short(0)
-        assert not pace.is_short(X)
+        assert not pace.may_run_inline(0)
+        assert not pace.can_run_inline(X)
     pace.record(100, X, QUICK_S)
-    assert pace.may_be_short(100)
-    assert pace.is_short(X)
+    assert pace.may_run_inline(100)
+    assert pace.can_run_inline(X)
 
 
 def test_what_may_be_short_are_bodies_up_to_the_largest_that_was():
     pace = warm()
     pace.record(100, X, QUICK_S)
-    assert [pace.may_be_short(size) for size in (0, 100, 101)] == [True, True, False]
+    assert [pace.may_run_inline(size) for size in (0, 100, 101)] == [True, True, False]
     pace.record(200, Y, QUICK_S)
     pace.record(50, Z, QUICK_S)
-    assert [pace.may_be_short(size) for size in (200, 201)] == [True, False]
+    assert [pace.may_run_inline(size) for size in (200, 201)] == [True, False]
 
 
 def test_what_is_short_are_inputs_of_the_same_shapes():
     pace = warm()
     pace.record(100, [torch.empty(2, 3), torch.empty(1)], QUICK_S)
-    assert pace.is_short([torch.ones(2, 3), torch.ones(1)])
+    assert pace.can_run_inline([torch.ones(2, 3), torch.ones(1)])
     for shapes in ([(2, 3)], [(3, 2), (1,)], [(6,), (1,)], [(2, 3), (2,)], [(1,), (2, 3)], []):
-        assert not pace.is_short([torch.empty(shape) for shape in shapes])
-    assert not pace.is_short([torch.empty(2, 3), 1])
-    assert not pace.is_short([[torch.empty(2, 3)], torch.empty(1)])
+        assert not pace.can_run_inline([torch.empty(shape) for shape in shapes])
+    assert not pace.can_run_inline([torch.empty(2, 3), 1])
+    assert not pace.can_run_inline([[torch.empty(2, 3)], torch.empty(1)])
 
 
 def test_no_inputs_have_shapes_too():
     pace = warm()
     pace.record(2, [], QUICK_S)
-    assert pace.is_short([])
-    assert not pace.is_short(X)
+    assert pace.can_run_inline([])
+    assert not pace.can_run_inline(X)
 
 
 def test_two_runs_in_a_row_that_take_longer_end_it_for_their_shapes():
@@ -270,12 +270,12 @@ def test_two_runs_in_a_row_that_take_longer_end_it_for_their_shapes():
     pace.record(200, X, QUICK_S)
     pace.record(200, Y, QUICK_S)
     pace.record(150, X, SLOW_S)
-    assert pace.is_short(X)  # it may have been interrupted
+    assert pace.can_run_inline(X)  # it may have been interrupted
     pace.record(150, Y, QUICK_S)
     pace.record(150, X, SLOW_S)
-    assert [pace.is_short(inputs) for inputs in (X, Y)] == [False, True]
+    assert [pace.can_run_inline(inputs) for inputs in (X, Y)] == [False, True]
     pace.record(100, X, QUICK_S)
-    assert pace.is_short(X)
+    assert pace.can_run_inline(X)
 
 
 def test_a_run_that_takes_longer_now_and_then_changes_nothing():
@@ -283,14 +283,14 @@ def test_a_run_that_takes_longer_now_and_then_changes_nothing():
     for _ in range(10):
         pace.record(200, X, QUICK_S)
         pace.record(200, X, SLOW_S)
-        assert pace.is_short(X)
+        assert pace.can_run_inline(X)
 
 
 def test_a_run_that_takes_very_long_ends_it_at_once():
     pace = warm()
     pace.record(200, X, QUICK_S)
     pace.record(200, X, 2 * INTERRUPTED_S)
-    assert not pace.is_short(X)
+    assert not pace.can_run_inline(X)
 
 
 def test_other_shapes_that_take_longer_change_nothing():
@@ -298,16 +298,16 @@ def test_other_shapes_that_take_longer_change_nothing():
     pace.record(100, X, QUICK_S)
     pace.record(101, Y, SLOW_S)
     pace.record(99, Y, SLOW_S)
-    assert [pace.is_short(inputs) for inputs in (X, Y)] == [True, False]
-    assert [pace.may_be_short(size) for size in (100, 101)] == [True, False]
+    assert [pace.can_run_inline(inputs) for inputs in (X, Y)] == [True, False]
+    assert [pace.may_run_inline(size) for size in (100, 101)] == [True, False]
 
 
 def test_inputs_that_are_not_all_tensors_are_never_short():
     pace = warm()
     for inputs in ([1], ["a"], [None], [[torch.empty(1)]], [torch.empty(1), 0.5]):
         pace.record(100, inputs, QUICK_S)
-        assert not pace.is_short(inputs)
-    assert not pace.may_be_short(0)
+        assert not pace.can_run_inline(inputs)
+    assert not pace.may_run_inline(0)
 
 
 def test_the_oldest_shapes_are_forgotten():
@@ -315,15 +315,15 @@ def test_the_oldest_shapes_are_forgotten():
     inputs = [[torch.empty(0, size)] for size in range(MAX_SHORT_SHAPES + 1)]
     for each in inputs:
         pace.record(100, each, QUICK_S)
-    assert [pace.is_short(each) for each in inputs] == [False] + [True] * MAX_SHORT_SHAPES
+    assert [pace.can_run_inline(each) for each in inputs] == [False] + [True] * MAX_SHORT_SHAPES
 
 
 def test_what_is_not_bounded_is_never_short():
     pace = warm(bounded=False)
     for _ in range(10):
         pace.record(100, X, QUICK_S)
-    assert not pace.may_be_short(0)
-    assert not pace.is_short(X)
+    assert not pace.may_run_inline(0)
+    assert not pace.can_run_inline(X)
 
 
 @pytest.mark.usefixtures("every_run_is_short")
@@ -334,11 +334,11 @@ def test_runs_are_recorded():
     for body in (one, two):
         for _ in range(WARM_UP_RUNS + 1):
             in_a_thread(work, [Job(picky, body)])
-    assert picky.pace.may_be_short(len(two))
-    assert picky.pace.is_short(X)
-    assert picky.pace.is_short(Y)
+    assert picky.inline.may_run_inline(len(two))
+    assert picky.inline.can_run_inline(X)
+    assert picky.inline.can_run_inline(Y)
     in_a_thread(work, [Job(picky, b"{")])  # no inputs: nothing to record
-    assert not picky.pace.is_short(Z)
+    assert not picky.inline.can_run_inline(Z)
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_a_lane_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
 
     async def ask() -> bytes:
         with monkeypatch.context() as patched:
-            patched.setattr(echo.pace, "record", fail)
+            patched.setattr(echo.inline, "record", fail)
             with pytest.raises(RuntimeError, match="changed size"):
                 await engine.submit(echo, body)
         return await engine.submit(echo, body)
@@ -427,7 +427,7 @@ def test_a_device_tells_its_errors_in_any_step(step: str):
         return True
 
     setattr(echo, step, fail_twice)
-    engine = Engine(1, free_memory=free, give_up=given_up.append)
+    engine = Engine(1, free_memory=free, on_fatal=given_up.append)
 
     async def ask() -> bytes:
         with pytest.raises(DeviceFailed):  # when it was tried again

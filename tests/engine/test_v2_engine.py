@@ -18,9 +18,9 @@ from tests.support.client import LIMIT_S, Client, tensor
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from tests.support.v2 import binary, body_of, entry
-from torch_serving.codecs.invocation import FormCall
+from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.npy import NPY
-from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, InferCall
+from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, OipInvocation
 from torch_serving.codecs.safetensors import SAFETENSORS
 from torch_serving.config import ModelConfig
 from torch_serving.engine.engine import Engine
@@ -40,14 +40,14 @@ def method(batch: bool = True) -> Method:
     return servable.method("forward")
 
 
-def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, InferCall]:
+def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, OipInvocation]:
     body, headers = body_of([binary(row)], row.tobytes(), **others)
-    call = InferCall(double, "double.pt", int(headers["Inference-Header-Content-Length"]))
+    call = OipInvocation(double, "double.pt", int(headers["Inference-Header-Content-Length"]))
     return Job(call, bytearray(body)), call
 
 
-def json_bytes_of(call: InferCall) -> int:
-    return int(dict(call.answer_headers)["inference-header-content-length"])
+def json_bytes_of(call: OipInvocation) -> int:
+    return int(dict(call.headers)["inference-header-content-length"])
 
 
 def json_body(row: np.ndarray) -> bytes:
@@ -63,16 +63,16 @@ def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
 def test_requests_of_all_forms_run_as_one():
     double = method()
     in_a_thread(work, [Job(double, json_body(ROW))])
-    assert double.batching is not None
-    assert double.batching.state == "on"
+    assert double.batcher is not None
+    assert double.batcher.state == "on"
     binary_job, call = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
     text_job, text_call = infer_job(double, ROW * 5)
     jobs = [
         Job(double, json_body(ROW * 2)),
         binary_job,
-        Job(FormCall(double, NPY, NPY), NPY.write({"x": torch.from_numpy(ROW * 4)})),
+        Job(CodecInvocation(double, NPY, NPY), NPY.write({"x": torch.from_numpy(ROW * 4)})),
         text_job,
-        Job(FormCall(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
+        Job(CodecInvocation(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
     ]
     before = double.counters.numbers().batches
     in_a_thread(work, jobs)
@@ -82,7 +82,7 @@ def test_requests_of_all_forms_run_as_one():
     assert b'"value":[4.0,8.0]' in jobs[0].value
     assert jobs[1].value[json_bytes_of(call) :] == (ROW * 6).tobytes()
     assert jobs[2].value.endswith((ROW * 8).tobytes())
-    assert text_call.answer_headers == (("content-type", "application/json"),)
+    assert text_call.headers == (("content-type", "application/json"),)
     assert json.loads(jobs[3].value)["outputs"][0]["data"] == [10.0, 20.0]
     assert b'"value":[2.0,2.0]' in jobs[4].value
 
@@ -105,11 +105,11 @@ def test_how_large_short_bodies_are_is_known_of_each_form():
     for _ in range(2 * WARM_UP_RUNS):
         job, call = infer_job(double, row[:, :2])
         in_a_thread(work, [job])
-    assert call.pace.may_be_short(job.body_bytes)
-    assert not double.pace.may_be_short(1)
-    assert not InferCall(double, "m", None).pace.may_be_short(1)
-    assert not InferCall(double, "m", MAX_QUICK_JSON + 1).pace.may_be_short(1)
-    assert InferCall(double, "m", 0).pace is call.pace
+    assert call.inline.may_run_inline(job.body_bytes)
+    assert not double.inline.may_run_inline(1)
+    assert not OipInvocation(double, "m", None).inline.may_run_inline(1)
+    assert not OipInvocation(double, "m", MAX_QUICK_JSON + 1).inline.may_run_inline(1)
+    assert OipInvocation(double, "m", 0).inline is call.inline
 
 
 @pytest.mark.usefixtures("every_run_is_short")
@@ -119,8 +119,8 @@ def test_short_requests_run_on_the_loop_and_others_do_not():
     for _ in range(WARM_UP_RUNS + 1):
         job, call = infer_job(double, ROW)
         lanes.run(call, bytearray(job.value))
-    assert call.pace.may_be_short(job.body_bytes)
-    assert call.pace.is_short([torch.from_numpy(ROW)])
+    assert call.inline.may_run_inline(job.body_bytes)
+    assert call.inline.can_run_inline([torch.from_numpy(ROW)])
 
 
 def test_a_deadline_that_passes(uvicorn_server: Process, loop_count: int):

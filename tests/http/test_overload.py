@@ -128,7 +128,7 @@ def test_what_was_not_run_is_not_known_to_be_short(pass_time: Callable[[float], 
     """Its time says nothing of its model."""
 
     async def use(engine: Engine, held: Held) -> None:
-        pace = held.method.pace
+        pace = held.method.inline
         for _ in range(10):
             first, second = started(engine, held, 2)
             await until(lambda: held.runs > 0)
@@ -137,7 +137,7 @@ def test_what_was_not_run_is_not_known_to_be_short(pass_time: Callable[[float], 
             await asyncio.gather(first, second, return_exceptions=True)
             held.free.clear()
             held.runs = 0
-            assert not pace.may_be_short(len(ECHO))
+            assert not pace.may_run_inline(len(ECHO))
 
     with_lane(Limits(), use)
 
@@ -172,14 +172,14 @@ def test_deadlines(arguments: dict[str, float]):
         assert held.runs == 2  # the one that waited was left out
 
     limit_s = 0.5 if arguments.get("timeout_s") != 0.25 else 1.0
-    with_lane(Limits(request_timeout_s=limit_s), use, give_up=told.append)
+    with_lane(Limits(request_timeout_s=limit_s), use, on_fatal=told.append)
     assert told[0] == "held.pt does not end"
 
 
 def test_a_deadline_holds_for_what_the_loop_gives_to_a_lane():
     async def use(engine: Engine, held: Held) -> None:
-        held.method.pace.may_be_short = lambda _: True  # type: ignore[method-assign]
-        held.method.pace.is_short = lambda _: False  # type: ignore[method-assign]
+        held.method.inline.may_run_inline = lambda _: True  # type: ignore[method-assign]
+        held.method.inline.can_run_inline = lambda _: False  # type: ignore[method-assign]
         [answer] = started(engine, held, timeout_s=0.05)
         with pytest.raises(DeadlineExceeded):
             await asyncio.wait_for(answer, LIMIT_S)
@@ -197,7 +197,7 @@ def test_a_late_answer_is_no_lost_lane():
         held.free.set()
         await asyncio.sleep(1)
 
-    with_lane(Limits(request_timeout_s=0.5), use, give_up=told.append)
+    with_lane(Limits(request_timeout_s=0.5), use, on_fatal=told.append)
     assert told == []
 
 

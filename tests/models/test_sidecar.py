@@ -115,9 +115,9 @@ def test_a_model_that_was_warmed_up_has_run(tmp_path: Path):
     method = loaded(
         tmp_path, scripted("x: Tensor", "Tensor", GOOD), batch=True, warmup=warm_ups(BODY)
     ).method("forward")
-    assert method.batching is not None
-    assert method.batching.state == "on"
-    assert method.pace.may_be_short(len(BODY))
+    assert method.batcher is not None
+    assert method.batcher.state == "on"
+    assert method.inline.may_run_inline(len(BODY))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.files import OpenFile
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
-from torch_serving.models.servable import Label
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 CPU = torch.device("cpu")
@@ -23,7 +22,6 @@ class FakeServable:
     """Stands for a servable."""
 
     def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
-        self.label = Label(path.name)
         self.identifier = path.name
         self.warning = ""
         self.bytes = lambda: 1

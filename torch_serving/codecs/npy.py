@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from torch_serving.codecs.arrays import BFLOAT16, array_of, own
-from torch_serving.codecs.invocation import Form
+from torch_serving.codecs.interfaces import Codec
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, inputs_of
 from torch_serving.errors import InvalidInput, NotAcceptable
@@ -80,4 +80,4 @@ def write(tensors: dict[str, Leaf]) -> bytes:
     return b"".join((head.getvalue(), array.data))
 
 
-NPY = Form("application/x-npy", read, write)
+NPY = Codec("application/x-npy", read, write)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.invocation import Form
+from torch_serving.codecs.interfaces import Codec
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.tensor_tree.specs import Leaf, Texts
 from torch_serving.errors import InvalidInput, UnsupportedResult
@@ -57,4 +57,4 @@ def write(tensors: dict[str, Leaf]) -> bytes:
     return result
 
 
-SAFETENSORS = Form("application/vnd.safetensors", read, write)
+SAFETENSORS = Codec("application/vnd.safetensors", read, write)

@@ -23,7 +23,7 @@ class NotRowWise(Exception):
     """A result that has not one row for each row of the inputs."""
 
 
-class Batching:
+class Batcher:
     """Whether and how the requests for one method run together. Safe to use from any thread."""
 
     def __init__(self, name: str, max_rows: int) -> None:

@@ -18,18 +18,18 @@ from typing import NamedTuple
 
 import torch
 
-from torch_serving.engine.batcher import Batching
+from torch_serving.codecs.interfaces import Body
+from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.busy_poll import BusyPoll
+from torch_serving.engine.interfaces import Invocation
 from torch_serving.engine.steps import (
     QUEUE,
     Job,
-    Mark,
-    StepTime,
-    Task,
+    SetRunning,
     blame,
+    can_run_inline,
     decode,
     finish,
-    is_short,
     outcome,
     tell,
     work,
@@ -43,6 +43,7 @@ from torch_serving.errors import (
     ShuttingDown,
 )
 from torch_serving.telemetry._counters import Statistics
+from torch_serving.telemetry.tracing import StepTime
 
 MAX_LANES = 8
 
@@ -63,8 +64,8 @@ class Engine:
 
     `requests` are those that the server is busy with: when there is more than one, short jobs of
     one turn of the loop wait for each other. `free_memory` is asked to make room on a device, and
-    returns whether it could; `give_up` is told why this process is of no more use, `mark` which
-    model the thread runs; `statistics` gets what is counted.
+    returns whether it could; `on_fatal` is told why this process is of no more use, `set_running`
+    which model the thread runs; `statistics` gets what is counted.
     """
 
     def __init__(
@@ -73,24 +74,24 @@ class Engine:
         requests: Sized = (),
         intra_op_threads: int | None = None,
         free_memory: Callable[[torch.device], bool] = lambda _: False,
-        give_up: Callable[[str], None] = lambda _: None,
+        on_fatal: Callable[[str], None] = lambda _: None,
         limits: Limits = DEFAULT_LIMITS,
-        mark: Mark = lambda _: None,
+        set_running: SetRunning = lambda _: None,
         statistics: Statistics | None = None,
     ) -> None:
         self.lanes = lanes
         self.intra_op_threads = intra_op_threads or max(1, cores() // lanes)
         self._requests = requests
         self._free_memory = free_memory
-        self._give_up = give_up
+        self._on_fatal = on_fatal
         self._limits = limits
-        self._mark = mark
+        self._set_running = set_running
         self._statistics = statistics or Statistics()
         self._in_lanes = 0  # jobs that wait or run there; for the loop's thread
         self._short_jobs: list[Job] = []
         self._busy_poll = BusyPoll()
         # a job, a batching that has jobs that wait, or the end
-        self._lane_jobs: SimpleQueue[Job | Batching | None] = SimpleQueue()
+        self._lane_jobs: SimpleQueue[Job | Batcher | None] = SimpleQueue()
         self._done: deque[Job] = deque()
         self._waking = False  # a wake-up is on its way to the loop; it takes all that is done
         self._threads = [
@@ -110,16 +111,16 @@ class Engine:
         for _ in self._threads:
             self._lane_jobs.put(None)
 
-    def run(self, method: Task, body: bytes | bytearray) -> bytes:
+    def run(self, invocation: Invocation, body: Body) -> bytes:
         """Answer a request in the calling thread."""
-        job = Job(method, body)
+        job = Job(invocation, body)
         work((job,))
         return outcome(job)
 
     async def submit(
         self,
-        method: Task,
-        body: bytes | bytearray,
+        invocation: Invocation,
+        body: Body,
         timeout_s: float | None = None,
         steps: list[StepTime] | None = None,
     ) -> bytes:
@@ -129,27 +130,27 @@ class Engine:
         after `timeout_s` or the limit for all requests, and what the steps raise. `steps` gets
         their times.
         """
-        job = Job(method, body, timeout_s, steps)
-        if len(self._requests) < 2 and method.pace.may_be_short(len(body)):
+        job = Job(invocation, body, timeout_s, steps)
+        if len(self._requests) < 2 and invocation.inline.may_run_inline(len(body)):
             decode((job,))
-            if is_short(job):
-                finish((job,), self._mark)
+            if can_run_inline(job):
+                finish((job,), self._set_running)
                 self._see_device(job)
                 return outcome(job)
-        job.future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        job.completion = future
         if job.inputs is not None:
             self._put(job)
         else:
-            self.begin(job)
+            self.enqueue(job)
         try:
-            return await job.future
+            return await future
         except asyncio.CancelledError:  # a lane that has not begun with it leaves it out
             raise ShuttingDown("the server stops before the answer is ready") from None
 
-    def begin(self, job: Job) -> None:
-        """Begin with a job whose `future` gets the outcome: on this thread, which is the loop's, in
-        the loop's next turn, or in a lane."""
-        if not job.method.pace.may_be_short(job.body_bytes):
+    def enqueue(self, job: Job) -> None:
+        """Run a job in the loop's next turn or in a lane; its `completion` gets the outcome."""
+        if not job.invocation.inline.may_run_inline(job.body_bytes):
             self._put(job)
             return
         if not self._short_jobs:
@@ -171,7 +172,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         deadline_s = min(job.timeout_s or limit_s, limit_s)
         job.timer = loop.call_later(deadline_s, self._expire, job, limit_s)
-        batching = job.method.batching
+        batching = job.invocation.batcher
         if batching is not None and batching.state == "on":
             batching.waiting.append(job)
             self._lane_jobs.put(batching)
@@ -180,15 +181,17 @@ class Engine:
 
     def _expire(self, job: Job, limit_s: float) -> None:
         """The time for a job is over. If it still runs long after, its lane is lost."""
-        if job.future is not None and not job.future.done():
-            job.future.set_exception(DeadlineExceeded("the model takes longer than the deadline"))
+        if job.completion is not None and not job.completion.done():
+            job.completion.set_exception(
+                DeadlineExceeded("the model takes longer than the deadline")
+            )
         if job.is_running:
             loop = asyncio.get_running_loop()
             loop.call_later(limit_s, self._see_whether_it_ended, job)
 
     def _see_whether_it_ended(self, job: Job) -> None:
         if job.is_running:
-            self._give_up(f"{job.method.name} does not end")
+            self._on_fatal(f"{job.invocation.model} does not end")
 
     def _work_on_loop(self) -> None:
         begun_s = time.perf_counter()
@@ -196,12 +199,12 @@ class Engine:
         decode(jobs)
         short = []
         for job in jobs:
-            if is_short(job):
+            if can_run_inline(job):
                 short.append(job)
             else:
                 self._put(job)
         try:
-            finish(short, self._mark)
+            finish(short, self._set_running)
         except Exception as error:  # else nobody would ever answer them
             blame(short, error)
         for job in short:
@@ -212,7 +215,7 @@ class Engine:
 
     def _see_device(self, job: Job) -> None:
         if isinstance(job.error, DeviceFailed):
-            self._give_up("a device is in error")
+            self._on_fatal("a device is in error")
 
     def _work_in_lane(self) -> None:
         use_streams_of_its_own()
@@ -227,10 +230,10 @@ class Engine:
         now_s = time.perf_counter()
         oldest_s = now_s - self._limits.queue_timeout_s
         for job in jobs:
-            job.method.counters.observe_step(QUEUE, now_s - job.put_s)
+            job.invocation.counters.observe_step(QUEUE, now_s - job.put_s)
             if job.steps is not None:
                 job.steps.append((QUEUE, job.put_s, now_s))
-            if job.future is not None and job.future.done():  # nobody waits for it any more
+            if job.completion is not None and job.completion.done():  # nobody waits for it any more
                 job.error = ShuttingDown()
             elif job.put_s < oldest_s:
                 job.error = Overloaded("the request waited too long for its turn")
@@ -242,7 +245,7 @@ class Engine:
         for job in jobs:
             job.is_running = False
         self._done.extend(jobs)
-        loop = jobs[0].future.get_loop() if jobs[0].future else None
+        loop = jobs[0].completion.get_loop() if jobs[0].completion else None
         if loop and not self._waking:
             self._waking = True
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -250,10 +253,10 @@ class Engine:
 
     def _work(self, jobs: list[Job]) -> None:
         decode([job for job in jobs if job.inputs is None])
-        finish(jobs, self._mark)
+        finish(jobs, self._set_running)
         for job in jobs:
-            if isinstance(job.error, OutOfMemory) and self._free_memory(job.method.device):
-                work_again(job, self._mark)
+            if isinstance(job.error, OutOfMemory) and self._free_memory(job.invocation.device):
+                work_again(job, self._set_running)
             self._see_device(job)
 
     def _tell_done(self) -> None:

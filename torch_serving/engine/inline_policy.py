@@ -24,7 +24,7 @@ MAX_SHORT_SHAPES = 256
 Shapes = tuple[torch.Size, ...]
 
 
-class Pace:
+class InlinePolicy:
     """Which requests are known to be short, from the run times of those before.
 
     Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. Two in
@@ -40,11 +40,11 @@ class Pace:
         # -> whether the last run took longer than it may; the oldest first
         self._short_shapes: dict[Shapes, bool] = {}
 
-    def may_be_short(self, body_bytes: int) -> bool:
+    def may_run_inline(self, body_bytes: int) -> bool:
         """Whether a body is worth decoding to see if the request is short."""
         return body_bytes <= self._short_bytes
 
-    def is_short(self, inputs: list[Any]) -> bool:
+    def can_run_inline(self, inputs: list[Any]) -> bool:
         return shapes_of(inputs) in self._short_shapes
 
     def record(self, body_bytes: int, inputs: list[Any], elapsed_s: float) -> None:

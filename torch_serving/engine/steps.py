@@ -7,14 +7,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from torch_serving.codecs.invocation import Call
-from torch_serving.engine.batcher import Batching, NotRowWise, groups_of, merge, rows_of, split
+from torch_serving.codecs.interfaces import Body
+from torch_serving.engine.batcher import Batcher, NotRowWise, groups_of, merge, rows_of, split
+from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.inference_mode import INFERENCE
+from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.errors import ServingError
-from torch_serving.models.servable import INFERENCE, Method, of_device
 from torch_serving.telemetry._counters import STEPS
-
-StepTime = tuple[int, float, float]  # which of STEPS, its start and its end by perf_counter
-Task = Method | Call  # what decodes, runs and encodes one request
+from torch_serving.telemetry.tracing import StepTime
 
 
 class Job:
@@ -22,13 +22,13 @@ class Job:
 
     __slots__ = (
         "body_bytes",
+        "completion",
         "elapsed_s",
         "error",
-        "future",
         "inputs",
+        "invocation",
         "is_running",
         "is_shared",
-        "method",
         "put_s",
         "steps",
         "timeout_s",
@@ -38,12 +38,12 @@ class Job:
 
     def __init__(
         self,
-        method: Task,
-        body: bytes | bytearray,
+        invocation: Invocation,
+        body: Body,
         timeout_s: float | None = None,
         steps: list[StepTime] | None = None,
     ) -> None:
-        self.method = method
+        self.invocation = invocation
         self.steps = steps  # gets their times, if somebody wants them
         self.timeout_s = timeout_s  # if it is shorter than the limit for all
         self.value: Any = body
@@ -51,20 +51,20 @@ class Job:
         self.inputs: list[Any] | None = None
         self.elapsed_s = 0.0
         self.error: Exception | None = None
-        self.future: asyncio.Future[bytes] | None = None
+        self.completion: Completion | None = None  # of whoever waits for it
         self.put_s = 0.0  # when it was given to the lanes
         self.timer: asyncio.TimerHandle | None = None  # its deadline, from then on
         self.is_running = False
         self.is_shared = False  # its run was one of several jobs
 
 
-Mark = Callable[[str], None]  # what this thread runs from now on
+SetRunning = Callable[[str], None]  # which model this thread runs from now on; "" for none
 
 
 class Step(NamedTuple):
     """A step of a job: what does it, and the number of its time among the statistics."""
 
-    of: Callable[[Task], Callable[[Any], Any]]
+    of: Callable[[Invocation], Callable[[Any], Any]]
     number: int
 
 
@@ -72,7 +72,7 @@ DECODE = Step(attrgetter("decode"), STEPS.index("decode"))
 RUN = Step(attrgetter("run"), STEPS.index("forward"))
 ENCODE = Step(attrgetter("encode"), STEPS.index("encode"))
 QUEUE = STEPS.index("queue")
-LABEL = attrgetter("method.label")
+MODEL = attrgetter("invocation.model")
 
 
 def work(jobs: Sequence[Job]) -> None:
@@ -94,30 +94,30 @@ def decode(jobs: Sequence[Job]) -> None:
             job.inputs = job.value
 
 
-def work_again(job: Job, mark: Mark) -> None:
+def work_again(job: Job, set_running: SetRunning) -> None:
     """Try once more what failed."""
     job.error = None
     if job.inputs is None:
         decode((job,))
     else:
         job.value = job.inputs
-    finish((job,), mark)
+    finish((job,), set_running)
 
 
-def finish(jobs: Sequence[Job], mark: Mark = lambda _: None) -> None:
+def finish(jobs: Sequence[Job], set_running: SetRunning = lambda _: None) -> None:
     """Run and encode what was decoded, and learn how long it took."""
     INFERENCE.enter()
-    left = run_groups(jobs, mark) if len(jobs) > 1 else jobs
-    for label, group in groupby(left, LABEL):
-        mark(label.identifier)
+    left = run_groups(jobs, set_running) if len(jobs) > 1 else jobs
+    for model, group in groupby(left, MODEL):
+        set_running(model)
         take(RUN, group)
-    mark("")
+    set_running("")
     take(ENCODE, jobs)
     for job in jobs:
         if job.inputs is not None:
-            job.method.pace.record(job.body_bytes, job.inputs, job.elapsed_s)
+            job.invocation.inline.record(job.body_bytes, job.inputs, job.elapsed_s)
             if not job.is_shared:
-                job.method.counters.observe_batch(1)
+                job.invocation.counters.observe_batch(1)
 
 
 def take(step: Step, jobs: Iterable[Job]) -> None:
@@ -125,22 +125,24 @@ def take(step: Step, jobs: Iterable[Job]) -> None:
     for job in jobs:
         if job.error is None:
             try:
-                job.value = step.of(job.method)(job.value)
+                job.value = step.of(job.invocation)(job.value)
             except Exception as error:
-                job.error = error if isinstance(error, ServingError) else of_device(error) or error
+                job.error = (
+                    error if isinstance(error, ServingError) else device_error(error) or error
+                )
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
-            job.method.counters.observe_step(step.number, now - before)
+            job.invocation.counters.observe_step(step.number, now - before)
             if job.steps is not None:
                 job.steps.append((step.number, before, now))
 
 
-def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
+def run_groups(jobs: Iterable[Job], set_running: SetRunning) -> list[Job]:
     """Run as one what may run as one, and return the jobs that are left."""
     left = []
-    groups: dict[Batching, list[Job]] = {}
+    groups: dict[Batcher, list[Job]] = {}
     for job in jobs:
-        batching = job.method.batching
+        batching = job.invocation.batcher
         if batching is not None and batching.state == "on" and job.error is None:
             groups.setdefault(batching, []).append(job)
         else:
@@ -148,19 +150,19 @@ def run_groups(jobs: Iterable[Job], mark: Mark) -> list[Job]:
     for batching, members in groups.items():
         for indices in groups_of([job.value for job in members], batching.max_rows):
             group = [members[index] for index in indices]
-            mark(group[0].method.label.identifier)
+            set_running(group[0].invocation.model)
             if len(group) == 1 or not run_together(batching, group):
                 left += group
     return left
 
 
-def run_together(batching: Batching, jobs: list[Job]) -> bool:
+def run_together(batching: Batcher, jobs: list[Job]) -> bool:
     """Run jobs as one. If that fails, nothing has happened: they are run one by one, so that only
     the guilty one fails."""
     started_s = time.perf_counter()
     sizes = [rows_of(job.value) or 0 for job in jobs]
     try:
-        parts = split(jobs[0].method.run(merge([job.value for job in jobs])), sizes)
+        parts = split(jobs[0].invocation.run(merge([job.value for job in jobs])), sizes)
     except NotRowWise as error:
         batching.turn_off(str(error))
         return False
@@ -171,16 +173,16 @@ def run_together(batching: Batching, jobs: list[Job]) -> bool:
         job.value = part
         job.elapsed_s += share_s
         job.is_shared = True
-        job.method.counters.observe_step(RUN.number, share_s)
+        job.invocation.counters.observe_step(RUN.number, share_s)
         if job.steps is not None:
             job.steps.append((RUN.number, started_s, time.perf_counter()))
-    jobs[0].method.counters.observe_batch(len(jobs))
+    jobs[0].invocation.counters.observe_batch(len(jobs))
     return True
 
 
-def is_short(job: Job) -> bool:
+def can_run_inline(job: Job) -> bool:
     """Whether a decoded job may be finished on the loop; one that can't be decoded is."""
-    return job.inputs is None or job.method.pace.is_short(job.inputs)
+    return job.inputs is None or job.invocation.inline.can_run_inline(job.inputs)
 
 
 def blame(jobs: Iterable[Job], error: Exception) -> None:
@@ -199,9 +201,9 @@ def outcome(job: Job) -> bytes:
 
 def tell(job: Job) -> None:
     """Give the outcome to whoever waits for it."""
-    if job.future is None or job.future.done():
+    if job.completion is None or job.completion.done():
         return
     if job.error is not None:
-        job.future.set_exception(job.error)
+        job.completion.set_exception(job.error)
     else:
-        job.future.set_result(job.value)
+        job.completion.set_result(job.value)

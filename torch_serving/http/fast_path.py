@@ -5,17 +5,17 @@ to the application, and so is whatever goes wrong before the model's turn: it fi
 and tells it. The answers are the same (tests/http/test_fast_path.py).
 """
 
-import asyncio
 import functools
 
 import falcon.uri
 
-from torch_serving.codecs.invocation import task_in
-from torch_serving.codecs.oip.invocation import InferCall
+from torch_serving.codecs.invocation import invocation_of
+from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.oip.request import json_length
 from torch_serving.engine.devices import asked_device
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.steps import Job, Task
+from torch_serving.engine.interfaces import Completion, Invocation
+from torch_serving.engine.steps import Job
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.negotiation import form_of_answer, form_of_body
 from torch_serving.http.oip.routes import route_of
@@ -45,50 +45,53 @@ class FastPath:
         query: bytes,
         headers: list[tuple[bytes, bytes]],
         body: bytearray,
-        future: asyncio.Future[bytes],
-    ) -> Task | None:
-        """Begin with what was posted to a path; `future` gets the answer. Returns what is done for
-        it, or None if it is left to the application. The names of headers are in lower case."""
+        completion: Completion,
+    ) -> Invocation | None:
+        """Begin with what was posted to a path; `completion` gets the response.
+
+        Returns the invocation, or None for a request that is left to the application. The names of
+        headers are in lower case.
+        """
         named = dict(headers)
         if len(named) < len(headers) or not UNCOMMON.isdisjoint(named) or not body:
             return None
         if len(query) > MAX_QUERY:
             return None
         try:
-            task = self._task_of(path, query, named)
+            invocation = self._invocation_of(path, query, named)
         except Exception:  # whatever it is, the application tells it
             return None
-        if task is not None:
-            job = Job(task, body)
-            job.future = future
-            self._engine.begin(job)
-        return task
+        if invocation is not None:
+            job = Job(invocation, body)
+            job.completion = completion
+            self._engine.enqueue(job)
+        return invocation
 
-    def _task_of(self, path: str, query: bytes, headers: Headers) -> Task | None:
+    def _invocation_of(self, path: str, query: bytes, headers: Headers) -> Invocation | None:
         if self._api_keys:
             authorization, key = text_of(headers, b"authorization"), text_of(headers, b"x-api-key")
             self._api_keys.check(path, authorization, key)
         if path == "/serve":
-            return self._task_of_serve(query, headers)
+            return self._serve_invocation(query, headers)
         if path.startswith(V2_MODELS):
-            return self._task_of_v2(path[len(V2_MODELS) :], headers)
+            return self._oip_invocation(path[len(V2_MODELS) :], headers)
         return None
 
-    def _task_of_serve(self, query: bytes, headers: Headers) -> Task | None:
+    def _serve_invocation(self, query: bytes, headers: Headers) -> Invocation | None:
         read = form_of_body(text_of(headers, b"content-type"))
         write = form_of_answer(text_of(headers, b"accept"))
         identifier, device, name, invalidation = parameters_in(query)
         asked = asked_device(device)
         method = self._inference.loaded_method(identifier, name, asked, invalidation)
-        return None if method is None else task_in(method, read, write)
+        return None if method is None else invocation_of(method, read, write)
 
-    def _task_of_v2(self, path: str, headers: Headers) -> Task | None:
+    def _oip_invocation(self, path: str, headers: Headers) -> Invocation | None:
         model, action = route_of(path)
         if action != "infer" or coding_for(text_of(headers, b"accept-encoding")):
             return None
         json_bytes = json_length(text_of(headers, b"inference-header-content-length"))
         method = self._inference.loaded_method(model)
-        return None if method is None else InferCall(method, model, json_bytes)
+        return None if method is None else OipInvocation(method, model, json_bytes)
 
 
 def text_of(headers: Headers, name: bytes) -> str | None:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from torch_serving.codecs.invocation import Form
+from torch_serving.codecs.interfaces import Codec
 from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.safetensors import SAFETENSORS, library
 from torch_serving.errors import NotAcceptable, UnsupportedContentType
@@ -15,16 +15,16 @@ MAX_HEADERS = 256  # that are remembered: clients send few different ones
 MAX_HEADER = 256  # characters of one
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
-FormOf = Callable[[str | None], Form | None]
+FormOf = Callable[[str | None], Codec | None]
 
 
 def unless_long(remembered: Any) -> FormOf:
     """Leave long headers out of what a function remembers."""
 
     @functools.wraps(remembered)
-    def form_of(header: str | None) -> Form | None:
+    def form_of(header: str | None) -> Codec | None:
         is_short = header is None or len(header) <= MAX_HEADER
-        form: Form | None = (remembered if is_short else remembered.__wrapped__)(header)
+        form: Codec | None = (remembered if is_short else remembered.__wrapped__)(header)
         return form
 
     return form_of
@@ -32,7 +32,7 @@ def unless_long(remembered: Any) -> FormOf:
 
 @unless_long
 @functools.lru_cache(MAX_HEADERS)
-def form_of_body(content_type: str | None) -> Form | None:
+def form_of_body(content_type: str | None) -> Codec | None:
     """None is JSON: clients call that by many names, so every other type is taken for it.
 
     Raises UnsupportedContentType for a form whose library is not installed.
@@ -45,7 +45,7 @@ def form_of_body(content_type: str | None) -> Form | None:
 
 @unless_long
 @functools.lru_cache(MAX_HEADERS)
-def form_of_answer(accept: str | None) -> Form | None:
+def form_of_answer(accept: str | None) -> Codec | None:
     """The form that is liked best; None is JSON, which also who asks for none of ours gets.
 
     Raises NotAcceptable for a form whose library is not installed, if it is the only one.

@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from torch_serving.codecs.invocation import task_in
+from torch_serving.codecs.invocation import invocation_of
 from torch_serving.engine.devices import asked_device
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.falcon_errors import apply_error
@@ -67,9 +67,9 @@ class Serve:
         if servable is None:
             servable = self._models.load(identifier, device).result()
         method = servable.method(name)
-        task = task_in(method, read, write)
-        resp.data = self._engine.run(task, body)
-        resp.set_headers(task.answer_headers)
+        invocation = invocation_of(method, read, write)
+        resp.data = self._engine.run(invocation, body)
+        resp.set_headers(invocation.headers)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

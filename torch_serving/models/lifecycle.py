@@ -26,7 +26,6 @@ from torch_serving.models.identifiers import (
     normalize,
     resolve,
     stat_file,
-    utf8,
 )
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
@@ -231,8 +230,7 @@ class ModelLifecycle:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
             self._set_running("")
-        servable.label.identifier = model.identifier
-        servable.label.board_name = utf8(model.identifier)
+        servable.identifier = model.identifier
         servable.stamps = stamps
         servable.count_in(self._statistics)
         return servable

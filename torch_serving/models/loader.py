@@ -12,6 +12,7 @@ import torch
 
 from torch_serving.config import ModelConfig, WarmUp
 from torch_serving.engine.batcher import is_close, merge, rows_of
+from torch_serving.engine.device_errors import explain, is_out_of_memory
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import (
     NO_DESCRIPTOR,
@@ -25,7 +26,7 @@ from torch_serving.models.backends.torchscript.archive import HINT, KIND, verify
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
 from torch_serving.models.files import FileStat, OpenFile
 from torch_serving.models.integrity import open_verified
-from torch_serving.models.servable import Method, Servable, explain, is_out_of_memory
+from torch_serving.models.servable import Method, Servable
 
 logger = logging.getLogger(__name__)
 
@@ -157,12 +158,12 @@ def answer(method: Method, body: bytes) -> None:
     started_s = time.perf_counter()
     inputs = method.decode(body)
     method.encode(method.run(inputs))
-    method.pace.record(len(body), inputs, time.perf_counter() - started_s)
+    method.inline.record(len(body), inputs, time.perf_counter() - started_s)
 
 
 def warm_up_batches(method: Method, body: bytes) -> None:
     """Run batches of 2, 4, 8, … requests, as far as they go."""
-    batching = method.batching
+    batching = method.batcher
     rows = rows_of(method.decode(body))
     requests = 2
     while batching and batching.state == "on" and rows and rows * requests <= batching.max_rows:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.json._decoder import TypeSpec
-from torch_serving.codecs.signature import plain
-from torch_serving.engine.batcher import Batching
+from torch_serving.codecs.signature import json_default
+from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.steps import Job, work
 from torch_serving.models.servable import Method, Servable
 
@@ -40,7 +40,7 @@ def describe_method(servable: Servable, name: str) -> dict[str, Any]:
     method = servable.method(name)
     arguments = [
         {"name": argument.name, "type": argument.spec.type, "required": argument.required}
-        | ({} if argument.required else {"default": plain(argument.default)})
+        | ({} if argument.required else {"default": json_default(argument.default)})
         for argument in method.signature.arguments
     ]
     return {
@@ -48,11 +48,11 @@ def describe_method(servable: Servable, name: str) -> dict[str, Any]:
         "arguments": arguments,
         "result": method.signature.result.type,
         **example_of(servable, servable.apart(name)),
-        **({"batching": describe_batching(method.batching)} if method.batching else {}),
+        **({"batching": describe_batching(method.batcher)} if method.batcher else {}),
     }
 
 
-def describe_batching(batching: Batching) -> dict[str, Any]:
+def describe_batching(batching: Batcher) -> dict[str, Any]:
     return {"state": batching.state, "max_batch": batching.max_rows}
 
 

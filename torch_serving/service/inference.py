@@ -6,10 +6,10 @@ import torch
 
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.steps import StepTime, Task
+from torch_serving.engine.interfaces import Invocation
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method
-from torch_serving.telemetry.tracing import Tracing
+from torch_serving.telemetry.tracing import StepTime, Tracing
 
 
 class Inference:
@@ -59,21 +59,21 @@ class Inference:
         return servable.method(name)
 
     def submit(
-        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+        self, invocation: Invocation, body: bytes | bytearray, timeout_s: float | None
     ) -> Awaitable[bytes]:
         """Answer a request; raises what the engine raises."""
         if self._tracing or self._devices.are_several:
-            return self._observed(task, body, timeout_s)
-        return self._engine.submit(task, body, timeout_s)
+            return self._observed(invocation, body, timeout_s)
+        return self._engine.submit(invocation, body, timeout_s)
 
     async def _observed(
-        self, task: Task, body: bytes | bytearray, timeout_s: float | None
+        self, invocation: Invocation, body: bytes | bytearray, timeout_s: float | None
     ) -> bytes:
         steps: list[StepTime] | None = [] if self._tracing else None
-        self._devices.acquire(task.device)
+        self._devices.acquire(invocation.device)
         try:
-            return await self._engine.submit(task, body, timeout_s, steps)
+            return await self._engine.submit(invocation, body, timeout_s, steps)
         finally:
-            self._devices.release(task.device)
+            self._devices.release(invocation.device)
             if self._tracing and steps:
-                self._tracing.record(task.label.identifier, steps)
+                self._tracing.record(invocation.model, steps)

@@ -1,11 +1,10 @@
 """What every transport calls, and what the service asks of the processes that serve together."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch_serving.engine.steps import Task
+from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.models.interfaces import ModelEvents
 from torch_serving.telemetry._counters import MethodNumbers
 
@@ -30,10 +29,10 @@ class InferenceRequest:
 class InferenceService(Protocol):
     """Runs requests. For the thread of one event loop, but for `run`."""
 
-    def resolve(self, request: InferenceRequest) -> Task | None:
+    def resolve(self, request: InferenceRequest) -> Invocation | None:
         """Return what runs the request, or None if its model has to be loaded first."""
 
-    def start(self, invocation: Task, body: Body, completion: asyncio.Future[bytes]) -> None:
+    def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""
 
     async def infer(self, request: InferenceRequest, body: Body) -> bytes:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from torch_serving.engine.steps import StepTime
 from torch_serving.errors import StartupError
 from torch_serving.telemetry._counters import STEPS
+
+StepTime = tuple[int, float, float]  # which of STEPS, its start and its end by perf_counter
 
 NEEDED = (
     "opentelemetry.sdk",

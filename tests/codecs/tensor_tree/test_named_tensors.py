@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.support.servables import scripted
+from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.specs import Texts, inputs_of, slots_of
 from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS, bind
@@ -16,7 +17,7 @@ from torch_serving.errors import (
     ServingError,
     UnsupportedResult,
 )
-from torch_serving.models.backends.torchscript.schema import Signature, signature_of
+from torch_serving.models.backends.torchscript.schema import signature_of
 
 CPU = torch.device("cpu")
 

@@ -17,14 +17,13 @@ from tests.support.process import Process
 from tests.support.typed_models import CASES, Case, file_of, save_in_a_process
 from torch_serving import errors
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
-from torch_serving.codecs.signature import read, tell
+from torch_serving.codecs.signature import Signature
 from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.http import app
 from torch_serving.http.openapi.context import Facts, example, keys_of, known_of
 from torch_serving.http.openapi.document import OPERATIONS, document
 from torch_serving.http.openapi.number_schemas import ELEMENTS, element
-from torch_serving.models.backends.torchscript.schema import Signature
 from torch_serving.models.loader import load
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.service.runtime import Runtime
@@ -206,7 +205,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def schema_for(signature: Signature, part: str) -> Any:
     """A validator of what a method takes, or gives."""
-    told = {"m": {"forward": tell(signature)}}
+    told = {"m": {"forward": signature.to_dict()}}
     known = known_of([{"identifier": "m", "loaded_s": 0, "methods": told["m"]}], ["m"])
     found = document(OPERATIONS, Facts(["m"], known, ["cpu"], []))
     reference = {"$ref": f"#/components/schemas/m.forward.{part}"}
@@ -235,9 +234,9 @@ def test_what_a_model_takes_and_gives(root: Path, case: Case):
 def test_signatures_come_back_as_they_were_told(root: Path):
     for case in CASES:
         signature = load(root / file_of(case.type), torch.device("cpu")).method("forward").signature
-        again = read(json.loads(json.dumps(tell(signature))))
+        again = Signature.from_dict(json.loads(json.dumps(signature.to_dict())))
         assert str(again) == str(signature)
-        assert tell(again) == tell(signature)
+        assert again.to_dict() == signature.to_dict()
 
 
 def test_keys_of_components():

@@ -2,36 +2,42 @@
 
 from typing import Any
 
-from torch_serving.codecs.invocation import Call
+from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Headers, MethodInfo
 from torch_serving.codecs.oip.datatypes import usual_datatype
+from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.codecs.oip.request import InferRequest, read_raw, read_request
 from torch_serving.codecs.oip.response import unknown_output, write_response
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.specs import can_be_named, slots_of
 from torch_serving.codecs.tensor_tree.unflatten import bind
-from torch_serving.http.oip.routes import VERSION
-from torch_serving.models.servable import Method
 
 MAX_QUICK_JSON = 64 * 1024  # bytes before binary data that take no time to speak of
 
 
-class InferCall(Call):
-    """Decodes the body, and encodes the answer as the request wants it."""
+class OipInvocation:
+    """Decodes the body, and encodes the response as the request wants it."""
 
-    def __init__(self, method: Method, model: str, json_bytes: int | None) -> None:
+    def __init__(self, method: MethodInfo, model: str, json_bytes: int | None) -> None:
         is_binary = json_bytes is not None and json_bytes <= MAX_QUICK_JSON
-        super().__init__(method, "v2 binary" if is_binary else "v2 json")
-        self._model = model
+        self.method = method
+        self.model = method.model
+        self.device = method.device
+        self.batcher = method.batcher
+        self.inline = method.inline_for("v2 binary" if is_binary else "v2 json")
+        self.counters = method.counters
+        self.headers: Headers = JSON_HEADERS
+        self.run = method.run
+        self._name = model
         self._json_bytes = json_bytes
         self._request = InferRequest(None, {}, [], False)
 
-    def decode(self, body: bytes | bytearray) -> list[Any]:
+    def decode(self, body: Body) -> list[Any]:
         arguments = self.method.signature.arguments
         if self._json_bytes == 0:
             request = read_raw(body, arguments, usual_datatype(self.method.weights_dtype))
         else:
             # what may run on the event loop is bounded, and takes nothing but tensors
-            request = read_request(body, self._json_bytes, not self.pace.bounded)
+            request = read_request(body, self._json_bytes, not self.inline.bounded)
         self.check_outputs(request)
         self._request = request._replace(inputs={})  # they need not outlive the run
         return bind(arguments, request.inputs, self.device)
@@ -49,9 +55,9 @@ class InferCall(Call):
 
     def encode(self, outputs: Any) -> bytes:
         tensors = flatten(outputs, self.method.signature.result)
-        body, json_bytes = write_response(self._model, VERSION, self._request, tensors)
+        body, json_bytes = write_response(self._name, VERSION, self._request, tensors)
         if json_bytes is not None:
-            self.answer_headers = (
+            self.headers = (
                 ("content-type", "application/octet-stream"),
                 ("inference-header-content-length", str(json_bytes)),
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch_serving import __version__
+from torch_serving.codecs.interfaces import MethodInfo
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.oip.datatypes import BYTES, OF_KIND, usual_datatype
 from torch_serving.codecs.tensor_tree.specs import (
@@ -13,10 +14,8 @@ from torch_serving.codecs.tensor_tree.specs import (
     is_vector,
     slots_of,
 )
-from torch_serving.http.oip.model_states import ModelNumbers
-from torch_serving.http.oip.routes import VERSION
-from torch_serving.models.servable import Method
 
+VERSION = "1"  # of every model: a file has no other
 SERVER = {
     "name": "torch-serving",
     "version": __version__,
@@ -38,15 +37,15 @@ EACH_INPUT = "`*` stands for 0, 1, … of a list, or for a key: "
 EACH_OUTPUT = "`*` stands for 0, 1, … of a list, or for a key, and is known from an answer: "
 
 
-def input_slots(method: Method) -> list[Slot]:
+def input_slots(method: MethodInfo) -> list[Slot]:
     return [slot for argument in method.signature.arguments for slot in inputs_of(argument)]
 
 
-def output_slots(method: Method) -> list[Slot]:
+def output_slots(method: MethodInfo) -> list[Slot]:
     return list(slots_of(method.signature.result, ""))
 
 
-def model_metadata(model: str, method: Method) -> dict[str, Any]:
+def model_metadata(model: str, method: MethodInfo) -> dict[str, Any]:
     usual = usual_datatype(method.weights_dtype)
     return {
         "name": model,
@@ -71,7 +70,7 @@ def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
     return OF_KIND[part.kind], [-1] if is_vector(spec) else []
 
 
-def parameters_of(method: Method) -> dict[str, str]:
+def parameters_of(method: MethodInfo) -> dict[str, str]:
     """What inputs and outputs can't say of themselves."""
     inputs, outputs = input_slots(method), output_slots(method)
     refused = [
@@ -96,10 +95,10 @@ def variable(explanation: str, slots: Iterable[Slot]) -> str:
     return explanation + names if names else ""
 
 
-def model_config(model: str, method: Method) -> dict[str, Any]:
+def model_config(model: str, method: MethodInfo) -> dict[str, Any]:
     """The same in the words of Triton's model configuration."""
     metadata = model_metadata(model, method)
-    batching = method.batching
+    batching = method.batcher
     batches = batching is not None and batching.state != "off"
     return {
         "name": model,
@@ -119,41 +118,3 @@ def configured(described: dict[str, Any]) -> dict[str, Any]:
     datatype = described["datatype"]
     data_type = "TYPE_STRING" if datatype == BYTES else f"TYPE_{datatype}"
     return {"name": described["name"], "data_type": data_type, "dims": described["shape"]}
-
-
-# Our names of steps in Triton's words.
-STEPS = {
-    "queue": "queue",
-    "compute_input": "decode",
-    "compute_infer": "forward",
-    "compute_output": "encode",
-}
-
-
-def model_statistics(models: Iterable[ModelNumbers]) -> dict[str, Any]:
-    return {"model_stats": [statistics_of(each) for each in models]}
-
-
-def statistics_of(model: ModelNumbers) -> dict[str, Any]:
-    """Times are told of steps only: those of whole requests are not kept apart by their outcome."""
-    codes = model.numbers.codes if model.numbers else {}
-    successes = codes.get(200, 0)
-    failures = sum(codes.values()) - successes
-    steps = model.numbers.steps if model.numbers else {}
-    return {
-        "name": model.name,
-        "version": VERSION,
-        "last_inference": model.last_ms,
-        "inference_count": successes,
-        "execution_count": sum(model.numbers.batches[0]) if model.numbers else 0,
-        "inference_stats": {
-            "success": {"count": successes},
-            "fail": {"count": failures},
-            **{name: duration_of(steps.get(step, ([], 0.0))) for name, step in STEPS.items()},
-        },
-    }
-
-
-def duration_of(histogram: tuple[list[int], float]) -> dict[str, int]:
-    counts, total_s = histogram
-    return {"count": sum(counts), "ns": round(total_s * 1e9)}

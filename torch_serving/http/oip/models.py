@@ -6,12 +6,13 @@ import json
 import falcon
 import falcon.asgi
 
-from torch_serving.codecs.oip.invocation import InferCall
-from torch_serving.codecs.oip.metadata import model_config, model_metadata, model_statistics
+from torch_serving.codecs.oip.invocation import OipInvocation
+from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.codecs.oip.request import json_length
 from torch_serving.errors import MethodNotAllowed, NotReady
 from torch_serving.http.oip.model_states import Repository
 from torch_serving.http.oip.routes import route_of
+from torch_serving.http.oip.statistics import model_statistics
 from torch_serving.http.request import Request
 from torch_serving.http.request_body import coding_for, encoded
 from torch_serving.http.serve.resource import timeout_of
@@ -71,9 +72,9 @@ class Model:
         body = await req.read_body(self._max_body_bytes)
         method = await self._inference.method(model)
         req.count_in(method.counters)
-        call = InferCall(method, model, json_bytes)
-        resp.data = await self._inference.submit(call, body, timeout_of(req))
-        resp.set_headers(call.answer_headers)
+        invocation = OipInvocation(method, model, json_bytes)
+        resp.data = await self._inference.submit(invocation, body, timeout_of(req))
+        resp.set_headers(invocation.headers)
         if coding := coding_for(req.get_header("accept-encoding")):
             resp.data = await asyncio.to_thread(encoded, resp.data, coding)
             resp.set_header("content-encoding", coding)

@@ -7,9 +7,9 @@ import falcon
 import falcon.asgi
 
 from torch_serving.codecs.json._decoder import read_json
+from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.errors import NotFound
 from torch_serving.http.oip.model_states import Repository
-from torch_serving.http.oip.routes import VERSION
 from torch_serving.http.request import Request
 
 MAX_BODY_BYTES = 1 << 20  # parameters, none of which is a model

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.errors import NotFound
 
 ACTIONS = ("infer", "ready", "config", "stats")
-VERSION = "1"  # a file has no other
 
 
 class Route(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.json.images import DATA_TYPES, LAYOUTS, MODES
+from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
     DIMENSIONS,
@@ -21,7 +22,6 @@ from torch_serving.http.openapi.number_schemas import (
     nested,
     one_of,
 )
-from torch_serving.models.backends.torchscript.schema import Signature
 
 PREFIX = "#/components/schemas/"
 INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}

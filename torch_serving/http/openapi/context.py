@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from torch_serving.codecs.signature import read
+from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi import argument_schemas, result_schemas
 from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
-from torch_serving.models.backends.torchscript.schema import Signature
 from torch_serving.service.description import example_value, tensor
 
 MAX_NAMES = 1000  # of models: a longer list is left to GET /models
@@ -91,7 +90,7 @@ def known_of(held: Iterable[dict[str, Any]], names: Iterable[str]) -> list[Known
     ][:MAX_METHODS]
     keys = keys_of([f"{model}.{method}" for model, method, _ in methods])
     return [
-        Known(model, method, key, read(told))
+        Known(model, method, key, Signature.from_dict(told))
         for (model, method, told), key in zip(methods, keys, strict=True)
     ]
 

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES
-from torch_serving.codecs.oip.metadata import STEPS
 from torch_serving.codecs.oip.request import REFUSED
+from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.specs import (
     EACH,
     Slot,
@@ -15,9 +15,9 @@ from torch_serving.codecs.tensor_tree.specs import (
     slots_of,
 )
 from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
+from torch_serving.http.oip.statistics import STEPS
 from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema, nested, one_of
-from torch_serving.models.backends.torchscript.schema import Signature
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch_serving.http.oip.routes import VERSION
+from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.http.openapi.context import Facts
 from torch_serving.http.serve.parameters import IDENTIFIER
 

@@ -2,7 +2,7 @@
 
 import falcon.asgi
 
-from torch_serving.codecs.invocation import task_in
+from torch_serving.codecs.invocation import invocation_of
 from torch_serving.engine.devices import asked_device
 from torch_serving.errors import InvalidParameter
 from torch_serving.http.negotiation import form_of_answer, form_of_body
@@ -26,9 +26,9 @@ class Serve:
         if method is None:
             method = await self._inference.load_method(identifier, name, asked)
         req.count_in(method.counters)
-        task = task_in(method, read, write)
-        resp.data = await self._inference.submit(task, body, timeout_of(req))
-        resp.set_headers(task.answer_headers)
+        invocation = invocation_of(method, read, write)
+        resp.data = await self._inference.submit(invocation, body, timeout_of(req))
+        resp.set_headers(invocation.headers)
 
 
 def timeout_of(req: Request) -> float | None:

@@ -85,8 +85,11 @@ cdef class Exchange:
     def get_loop(self):
         return self.protocol.loop
 
-    def set_result(self, bytes body not None):
-        self.respond(200, self.fast_task.answer_headers, body)
+    def set_result(self, response not None):
+        if type(response) is bytes:
+            self.respond(200, self.fast_task.headers, response)
+        else:
+            self.respond(200, response.headers, response.body)
 
     def set_exception(self, error not None):
         self.respond(*error_response(self.scope["path"], error, self.request_id))

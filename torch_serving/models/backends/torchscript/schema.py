@@ -3,11 +3,13 @@
 A new type is a new row in `KINDS`.
 """
 
+import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
-from torch_serving.errors import InvalidServable
+from torch_serving.codecs.signature import Signature, SignatureData
+from torch_serving.errors import InvalidServable, ServingError
 
 Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
 # the members of the enumerations of a model, by qualified name
@@ -34,21 +36,8 @@ KINDS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
 }
 # In which order the members of a union are tried: 3 is an int before it is a float.
 NARROWEST_FIRST = ("none", "bool", "int", "float", "complex", "number")
-
-
-class Signature(NamedTuple):
-    """What a method takes and gives."""
-
-    arguments: tuple[Argument, ...]
-    result: TypeSpec
-
-    def __str__(self) -> str:
-        arguments = ", ".join(
-            f"{argument.name}: {argument.spec.type}"
-            + ("" if argument.required else f" = {argument.default!r}")
-            for argument in self.arguments
-        )
-        return f"({arguments}) -> {self.result.type}"
+# A longer signature is not shared with other workers: their shared memory is limited.
+MAX_SHARED_BYTES = 8192
 
 
 def signature_of(schema: Any, enums: Enums = dict) -> Signature:
@@ -107,6 +96,19 @@ def rank(spec: TypeSpec) -> int:
     if spec.kind in NARROWEST_FIRST:
         ranks.append(NARROWEST_FIRST.index(spec.kind))
     return max(ranks, default=len(NARROWEST_FIRST))
+
+
+def shared_signatures(module: Any, names: list[str], enums: Enums) -> dict[str, SignatureData]:
+    """The signatures of a module's methods, but for those that no request can call."""
+    signatures = {}
+    for name in names:
+        try:
+            data = signature_of(module._c._get_method(name).schema, enums).to_dict()
+        except ServingError:
+            continue
+        if len(json.dumps(data)) <= MAX_SHARED_BYTES:
+            signatures[name] = data
+    return signatures
 
 
 def field_names(tuple_type: Type) -> tuple[str, ...]:

@@ -1,0 +1,46 @@
+"""What codecs share: the types of bodies and headers, and what they ask of a method."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+
+from torch_serving.codecs.json._decoder import Argument
+from torch_serving.codecs.signature import Signature
+from torch_serving.codecs.tensor_tree.specs import Leaf
+
+Body = bytes | bytearray
+Headers = tuple[tuple[str, str], ...]
+JSON_HEADERS: Headers = (("content-type", "application/json"),)
+
+
+class Codec(NamedTuple):
+    """One media type of bodies that hold named tensors: `read(body, arguments)`, `write(tensors)`.
+
+    JSON is none of them: a method decodes and encodes it itself.
+    """
+
+    media_type: str
+    read: Callable[[Body, Sequence[Argument]], dict[str, Leaf]]
+    write: Callable[[dict[str, Leaf]], bytes]
+
+
+class MethodInfo(Protocol):
+    """A method of a loaded model, as codecs see it.
+
+    `batcher`, `inline` and `counters` belong to the engine; a codec only hands them on.
+    """
+
+    signature: Signature
+    model: str
+    device: torch.device
+    weights_dtype: torch.dtype | None
+    batcher: Any
+    counters: Any
+    headers: Headers
+
+    def decode(self, body: Body, /) -> list[Any]: ...
+    def encode(self, outputs: Any, /) -> bytes: ...
+    def run(self, inputs: list[Any], /) -> Any: ...
+    def inline_for(self, media_types: str, /) -> Any:
+        """The inline policy of requests in other media types than JSON."""

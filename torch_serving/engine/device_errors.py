@@ -1,0 +1,36 @@
+"""Errors of torch that concern a device, whatever step of a request raised them."""
+
+import re
+
+import torch
+
+from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
+
+BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
+MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
+
+
+def device_error(error: Exception) -> ServingError | None:
+    """OutOfMemory or DeviceFailed; None for an error that has nothing to do with a device.
+
+    A GPU works asynchronously: what fails there is raised by any later call.
+    """
+    if is_out_of_memory(error):
+        return OutOfMemory("the request needs more memory than the device has left")
+    if BROKEN_DEVICE in str(error):
+        return DeviceFailed("the device is in error; this server process starts again")
+    return None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch has a class for it only where the device is a GPU."""
+    kinds = (torch.cuda.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
+
+
+def explain(error: BaseException) -> str:
+    """The text of a foreign error, without directories of this machine and without C++ frames."""
+    text = str(error).partition("\nException raised from")[0].strip()
+    text = re.sub(r"(?<![\w.])/(?:[^\s\"'/:]+/)+", "", text)
+    return text[:MAX_EXPLANATION] or type(error).__name__
