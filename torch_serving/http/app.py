@@ -18,7 +18,7 @@ from torch_serving.http.oip import models as oip_models
 from torch_serving.http.oip import repository as oip_repository
 from torch_serving.http.oip import server as oip_server
 from torch_serving.http.oip.model_states import Repository
-from torch_serving.http.openapi.context import Facts, known_of
+from torch_serving.http.openapi.context import DocumentContext, loaded_methods
 from torch_serving.http.openapi.resource import OpenApi
 from torch_serving.http.probes.health import Healthcheck, Ready
 from torch_serving.http.probes.metrics import MetricsPage
@@ -87,18 +87,18 @@ def add_description(app: App, management: Management, api_keys: ApiKeys | None) 
     """What the server says of itself."""
     folder = find_files()
 
-    def facts() -> Facts:
+    def context() -> DocumentContext:
         names = management.names()
-        return Facts(
+        return DocumentContext(
             names,
-            known_of(management.held(), names),
+            loaded_methods(management.held(), names),
             available_devices(),
             [*TYPES, START] if folder else [],
             api_keys is not None,
             api_keys.open_paths if api_keys else frozenset(),
         )
 
-    app.add_route("/openapi.json", OpenApi(lambda: templates_of(app), facts))
+    app.add_route("/openapi.json", OpenApi(lambda: templates_of(app), context))
     app.add_route("/docs", DocsPage(folder))
     app.add_route("/docs/{name}", DocsFile(folder))
 

@@ -1,4 +1,4 @@
-"""The page that shows the document: from local files, or with a word about what is missing."""
+"""The page at /docs: from local files, or with a hint how to install them."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_the_page_loads_what_is_there(uvicorn_server: Process):
         assert fetch(uvicorn_server.url, f"/{name}", {"Accept": "*/*"})[0] == 200
 
 
-def test_no_other_file_is_given(uvicorn_server: Process):
+def test_no_other_file_is_served(uvicorn_server: Process):
     for name in ("index.template.html", "VERSION", "..%2f__init__.py", "%2e%2e"):
         assert fetch(uvicorn_server.url, f"/docs/{name}")[0] == 404
 
@@ -57,9 +57,7 @@ def test_files_are_missing_if_one_is(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert swagger_ui.find_files() is None
 
 
-def test_the_page_needs_a_key_like_everything(
-    model_root: Path, start: Callable[..., Process], tmp_path: Path
-):
+def test_the_page_needs_a_key(model_root: Path, start: Callable[..., Process], tmp_path: Path):
     keys = tmp_path / "keys"
     keys.write_text(f"{KEY}\n")
     process = start(model_root, "--port", "0", "--api-key-file", keys, "--open-health")

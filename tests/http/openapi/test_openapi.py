@@ -1,4 +1,4 @@
-"""The document says what the application has: its routes, its errors, and what models take."""
+"""The document matches the application: its routes, its errors, and the types of models."""
 
 import json
 import math
@@ -21,7 +21,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.http import app
-from torch_serving.http.openapi.context import Facts, example, keys_of, known_of
+from torch_serving.http.openapi.context import DocumentContext, example, keys_of, loaded_methods
 from torch_serving.http.openapi.document import OPERATIONS, document
 from torch_serving.http.openapi.number_schemas import ELEMENTS, element
 from torch_serving.models.loader import load
@@ -39,7 +39,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def registered(application: Any) -> dict[str, set[str]]:
-    """The methods of each route that somebody wrote."""
+    """The methods of each route, without those that Falcon adds."""
     return {
         route.path: {m.method.lower() for m in route.methods if not m.internal} & METHODS
         for route in falcon.inspect.inspect_routes(application)
@@ -55,7 +55,7 @@ def test_every_route_has_its_operations_and_no_other(application: Any):
 
 
 def test_paths_lead_to_the_routes_that_they_describe(application: Any):
-    """With a value in the place of each parameter, the router finds the route of the table."""
+    """The router finds the route of each path, with a value for each parameter."""
     for template, operations in OPERATIONS.items():
         for operation in operations:
             path = operation.path.replace("{", "").replace("}", "")
@@ -63,8 +63,8 @@ def test_paths_lead_to_the_routes_that_they_describe(application: Any):
             assert found == template, operation.path
 
 
-def test_paths_tell_their_methods(uvicorn_server: Process):
-    """Those that share a route, too: their resources read the path."""
+def test_paths_allow_their_methods(uvicorn_server: Process):
+    """Also paths that share a route, whose resource parses the path."""
     by_path: dict[str, set[str]] = {}
     for operations in OPERATIONS.values():
         for operation in operations:
@@ -76,7 +76,7 @@ def test_paths_tell_their_methods(uvicorn_server: Process):
         assert (status, set(headers["allow"].split(", "))) == (200, methods), path
         other = "GET" if "GET" not in methods else "POST"
         status, headers, _ = fetch(uvicorn_server.url, target, method=other)
-        if path == "/models/{identifier}":  # a POST there is one to an unknown action
+        if path == "/models/{identifier}":  # a POST there is an unknown action
             assert status == 404
         else:
             allowed = set(headers["allow"].split(", ")) - {"OPTIONS"}
@@ -90,24 +90,24 @@ def leaves(error: type[ServingError]) -> Iterator[type[ServingError]]:
 
 
 def test_every_error_appears():
-    """In an operation, or among those that belong to none."""
-    found = document(OPERATIONS, Facts([], [], ["cpu"], [], needs_key=True))
-    told = set()
+    """In an operation, or in the responses that belong to none."""
+    found = document(OPERATIONS, DocumentContext([], [], ["cpu"], [], needs_key=True))
+    described = set()
     for path in found["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
-                told |= {(int(status), text) for text in response["description"].split("; ")}
+                described |= {(int(status), text) for text in response["description"].split("; ")}
     outside = found["components"]["responses"]
     assert set(outside) == {"NotFound", "MethodNotAllowed"}
-    told.add((405, outside["MethodNotAllowed"]["description"]))
+    described.add((405, outside["MethodNotAllowed"]["description"]))
     known = {(each.status, each.description) for each in leaves(ServingError)}
-    assert known - {(500, errors.ServerError.description)} <= told
-    assert told - {(200, "OK")} <= known
+    assert known - {(500, errors.ServerError.description)} <= described
+    assert described - {(200, "OK")} <= known
 
 
-def test_errors_below_v2_have_their_form():
-    """As documents, for every class, and not those of another."""
-    found = document(OPERATIONS, Facts([], [], ["cpu"], []))
+def test_errors_below_v2_have_the_protocols_schema():
+    """Each response takes the errors of its classes, and no other."""
+    found = document(OPERATIONS, DocumentContext([], [], ["cpu"], []))
     operation = found["paths"]["/v2/models/{model}/infer"]["post"]
     for status, response in operation["responses"].items():
         if status != "200":
@@ -119,24 +119,24 @@ def test_errors_below_v2_have_their_form():
             assert not takes.is_valid({"error": "Another"})
 
 
-def test_operations_have_names_of_their_own():
+def test_operations_have_unique_names():
     names = [each.name for operations in OPERATIONS.values() for each in operations]
     assert len(names) == len(set(names))
 
 
-def test_keys_are_asked_for_where_they_are_needed():
-    facts = Facts([], [], ["cpu"], [], True, frozenset({"/healthcheck"}))
-    found = document(OPERATIONS, facts)
+def test_keys_are_required_where_they_are_needed():
+    context = DocumentContext([], [], ["cpu"], [], True, frozenset({"/healthcheck"}))
+    found = document(OPERATIONS, context)
     assert set(found["components"]["securitySchemes"]) == {"bearer", "apiKey"}
     assert found["security"] == [{"bearer": []}, {"apiKey": []}]
     health = found["paths"]["/healthcheck"]["get"]
     assert health["security"] == []
     assert "401" not in health["responses"]
     assert "401" in found["paths"]["/serve"]["post"]["responses"]
-    assert "security" not in document(OPERATIONS, facts._replace(needs_key=False))
+    assert "security" not in document(OPERATIONS, context._replace(needs_key=False))
 
 
-# What one number of a data type may be.
+# numbers that a data type takes, and others
 @pytest.mark.parametrize(
     ("data_type", "taken", "refused"),
     [
@@ -204,17 +204,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def schema_for(signature: Signature, part: str) -> Any:
-    """A validator of what a method takes, or gives."""
-    told = {"m": {"forward": signature.to_dict()}}
-    known = known_of([{"identifier": "m", "loaded_s": 0, "methods": told["m"]}], ["m"])
-    found = document(OPERATIONS, Facts(["m"], known, ["cpu"], []))
+    """A validator of a method's arguments or result."""
+    published = {"identifier": "m", "loaded_s": 0, "methods": {"forward": signature.to_dict()}}
+    methods = loaded_methods([published], ["m"])
+    found = document(OPERATIONS, DocumentContext(["m"], methods, ["cpu"], []))
     reference = {"$ref": f"#/components/schemas/m.forward.{part}"}
     return jsonschema_rs.validator_for({**reference, "components": found["components"]})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.type)
-def test_what_a_model_takes_and_gives(root: Path, case: Case):
-    """Each type of the contract, in each form, and what is no value of it."""
+def test_arguments_and_results_of_each_type(root: Path, case: Case):
+    """Values of each type with and without envelopes, and values of other types."""
     method = load(root / file_of(case.type), torch.device("cpu")).method("forward")
     (argument,) = method.signature.arguments
     takes = schema_for(method.signature, "arguments")
@@ -227,11 +227,13 @@ def test_what_a_model_takes_and_gives(root: Path, case: Case):
     assert takes.is_valid(shown)
     assert is_taken(method, shown)
     inputs = method.decode(json.dumps([enveloped(case.value)]).encode())
-    answer = json.loads(method.encode(method.run(inputs)))["result"]
-    assert [str(each) for each in schema_for(method.signature, "result").iter_errors(answer)] == []
+    response = json.loads(method.encode(method.run(inputs)))["result"]
+    assert [
+        str(each) for each in schema_for(method.signature, "result").iter_errors(response)
+    ] == []
 
 
-def test_signatures_come_back_as_they_were_told(root: Path):
+def test_signatures_are_read_as_they_were_written(root: Path):
     for case in CASES:
         signature = load(root / file_of(case.type), torch.device("cpu")).method("forward").signature
         again = Signature.from_dict(json.loads(json.dumps(signature.to_dict())))
@@ -246,7 +248,7 @@ def test_keys_of_components():
 
 
 def test_a_live_document(uvicorn_server: Process, model_root: Path):
-    """It tells of models that are in memory, and of no other."""
+    """It has schemas of the models that are in memory, and of no other."""
     with Client(uvicorn_server.url, secrets=[model_root.name]) as client:
         assert client.post("deep/er/a b,é&+.pt", [tensor([1], [1.0])]).status == 200
         assert client.post("raising.pt", [tensor([1], [1.0])]).status == 400
@@ -261,16 +263,18 @@ def test_a_live_document(uvicorn_server: Process, model_root: Path):
     assert "mlp.pt" in servable["schema"]["enum"]
 
 
-def test_all_workers_tell_of_a_model_that_one_has(model_root: Path, start: Callable[..., Process]):
+def test_all_workers_describe_a_model_that_one_has_loaded(
+    model_root: Path, start: Callable[..., Process]
+):
     process = start(model_root, "--port", "0", "--workers", "2")
     with Client(process.url) as client:
         assert client.post("echo.pt", [tensor([1], [1.0])]).status == 200
-    for _ in range(6):  # each on a connection of its own, taken in turn
+    for _ in range(6):  # each on a new connection, which workers accept in turn
         found = fetch(process.url, "/openapi.json")[2]
         assert "echo.pt.forward.arguments" in found["components"]["schemas"]
 
 
-def test_models_are_told_of_where_their_signatures_have_no_room():
+def test_models_are_published_without_signatures_that_do_not_fit():
     loaded_models = LoadedModels()
     loaded_models.attach(0)
     models = [{"identifier": str(each), "methods": {"forward": "x" * 8000}} for each in range(200)]

@@ -1,5 +1,5 @@
-"""The OpenAPI document holds against the server: requests that it allows are taken, others are
-refused, and every answer is as it says."""
+"""The server conforms to its OpenAPI document: it accepts the requests that the document allows,
+refuses others, and each response matches its schema."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from tests.support.servables import SOURCES, scripted
 
 pytest.importorskip("schemathesis", reason="schemathesis needs Python 3.11")
 
-EXAMPLES = int(os.environ.get("TORCH_SERVING_EXAMPLES", "3"))  # of each operation; a long run: 100
+EXAMPLES = int(os.environ.get("TORCH_SERVING_EXAMPLES", "3"))  # per operation; a long run: 100
 SUPPORT = Path(__file__).parents[2] / "support"
 KEY = "key-0123456789abcdef"
-# Models that work for whatever their schema allows: one that may fail would hide a failure. Those
-# of the short run are the ones that the hooks send tensors and texts to.
+# Models that accept whatever their schema allows: one that may fail would hide a failure. The short
+# run has those that the hooks send tensors and strings to.
 FEW = ("echo.pt", "str.pt")
 ALL = (*FEW, "scalars.pt", "tuple.pt", "ints.pt", "list.pt", "dict.pt", "nothing.pt")
 
@@ -44,7 +44,7 @@ def test_the_document_and_the_server_agree(url: str, tmp_path: Path):
         *("-H", f"Authorization: Bearer {KEY}", "--no-color"),
         *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
         *("--max-examples", str(EXAMPLES), "--continue-on-failure"),
-        # the same code has the same verdict; what a long run finds becomes a test of its own
+        # a short run is deterministic; what a long run finds becomes a test of its own
         *([] if EXAMPLES > 3 else ["--generation-deterministic"]),
     ]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(SUPPORT / "schemathesis_hooks.py")}

@@ -1,4 +1,4 @@
-"""A page of the OpenAPI document, from local files."""
+"""GET /docs: Swagger UI with the OpenAPI document, from local files."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch_serving.http.docs.swagger_ui import MISSING, PAGE, POLICY, SCRIPT, ST
 
 
 class DocsPage:
-    """`folder` has the files; None: they are not installed, which the page then says."""
+    """`folder` has Swagger UI's files. Without it, the page says how to install them."""
 
     def __init__(self, folder: Path | None) -> None:
         self._page = PAGE if folder else MISSING

@@ -1,7 +1,6 @@
-"""The page that shows the OpenAPI document: Swagger UI's files, as the extra `docs` has them.
+"""The page at /docs: Swagger UI, whose files the extra `docs` installs.
 
-The package that ships them is one for Flask, which is never imported: its files are all that is
-wanted of it.
+The package that ships the files is an extension of Flask. It is located, but never imported.
 """
 
 import importlib.util
@@ -15,7 +14,7 @@ TYPES = {
 }
 START = "start.js"
 
-# Nothing of another origin is loaded, asked or run; styles are what the page sets on its elements.
+# Nothing is loaded from another origin; the page's script sets styles on elements directly.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -59,10 +58,10 @@ MISSING = """\
 
 
 def find_files() -> Path | None:
-    """The folder of Swagger UI's files, if they are installed."""
+    """Return the folder of Swagger UI's files, if they are installed."""
     found = importlib.util.find_spec(PACKAGE)
-    for place in found.submodule_search_locations or [] if found else []:
-        folder = Path(place, "dist")
+    for location in found.submodule_search_locations or [] if found else []:
+        folder = Path(location, "dist")
         if all((folder / name).is_file() for name in TYPES):
             return folder
     return None

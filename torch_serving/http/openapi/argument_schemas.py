@@ -1,7 +1,7 @@
-"""JSON Schema of what stands in requests to `/serve`: a spec's values, as the decoder reads them.
+"""JSON Schema of the arguments in requests to `/serve`, by type, as the decoder reads them.
 
-Values stand in envelopes; in the form by name (`bare`), plain JSON may stand for them. What JSON
-Schema can't say is left to descriptions: how many numbers a shape holds, even nesting.
+Values have envelopes. Arguments passed by name may also be plain JSON (`bare`). JSON Schema can't
+express how many numbers a shape holds, or that nesting is even: descriptions say so.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from torch_serving.http.openapi.number_schemas import (
 PREFIX = "#/components/schemas/"
 INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}
 FLOATS = {"float": "float64"} | {name: name for name in ("float16", "float32", "float64")}
-# What a scalar of a kind may call its number; the first may be left out.
+# kind -> name -> data type of a scalar; the first may be omitted
 SCALARS = {
     "bool": {"bool": "bool"},
     "int": INTEGERS,
@@ -42,14 +42,14 @@ def reference(name: str) -> Schema:
 
 
 def envelope(kind: str, value: Schema, required: bool = True, **others: Schema) -> Schema:
-    """An object that tells its type; keys that mean nothing are ignored."""
+    """An object with a `type` key; unknown keys are ignored."""
     needed = ["type", *(["value"] if required else [])]
     properties = {"type": {"const": kind}, "value": value, **others}
     return {"type": "object", "properties": properties, "required": needed}
 
 
 def value(spec: TypeSpec, bare: bool = False) -> Schema:
-    """What a request may hold for a spec."""
+    """The schema of a request's value of a type."""
     return one_of(SCHEMAS_OF_KIND[spec.kind](spec, bare))
 
 
@@ -73,7 +73,7 @@ def scalar(spec: TypeSpec, bare: bool) -> list[Schema]:
 
 
 def number(data_type: str, becomes_float: bool = False) -> Schema:
-    """The number of a scalar. Integers for floats must have an exact float64."""
+    """The number of a scalar. An integer that becomes a float must have an exact float64."""
     if data_type in COMPLEX:
         return {"type": "array", "items": element(data_type), "minItems": 2, "maxItems": 2}
     if data_type == "int64" and becomes_float:
@@ -149,7 +149,7 @@ def dictionary(spec: TypeSpec, bare: bool) -> list[Schema]:
     item = value(values, bare)
     if keys.kind != "str":
         pair = fixed_array([value(keys, True), item], 2)
-        pairs: Schema = {"type": "array", "items": pair, "description": "No key stands twice."}
+        pairs: Schema = {"type": "array", "items": pair, "description": "Keys are unique."}
         schema = envelope("generic_dict", pairs, key_type={"const": keys.kind})
         schema["required"] = [*schema["required"], "key_type"]
         return [schema, *([pairs] if bare else [])]
@@ -177,7 +177,7 @@ SCHEMAS_OF_KIND: dict[str, Callable[[TypeSpec, bool], list[Schema]]] = {
 
 
 def arguments(signature: Signature) -> Schema:
-    """A body: by name, positional or, for one argument, bare."""
+    """A body: arguments by name, in order or, for a single argument, bare."""
     required = [each.name for each in signature.arguments if each.required]
     named: Schema = {
         "title": "by name",
@@ -187,10 +187,10 @@ def arguments(signature: Signature) -> Schema:
         "additionalProperties": False,
     }
     strict = [value(each.spec) for each in signature.arguments]
-    forms = [named, {"title": "positional"} | fixed_array(strict, len(required))]
+    branches = [named, {"title": "positional"} | fixed_array(strict, len(required))]
     if len(strict) == 1:
-        forms.append({"title": "bare"} | strict[0])
-    return {"description": str(signature), "anyOf": forms}
+        branches.append({"title": "bare"} | strict[0])
+    return {"description": str(signature), "anyOf": branches}
 
 
 def tensor_of(data_type: str) -> Schema:
@@ -203,7 +203,11 @@ def image() -> Schema:
     others: dict[str, Any] = {
         "mode": {"enum": list(MODES), "default": "RGB"},
         "layout": {"enum": list(LAYOUTS), "default": "CHW"},
-        "batch": {"type": "boolean", "default": False, "description": "Adds a leading 1."},
+        "batch": {
+            "type": "boolean",
+            "default": False,
+            "description": "Adds a leading dimension of 1.",
+        },
         "data_type": {"enum": list(DATA_TYPES), "default": "uint8"},
     }
     encoded = {
@@ -229,20 +233,20 @@ def any_value() -> Schema:
         *(value(TypeSpec("dict", "", key, TypeSpec("any", ""))) for key in keys),
     ]
     text = (
-        "A value that tells itself what it is. torch wants its lists and dictionaries to be of "
-        "one type, and not empty."
+        "A value of any type, which its envelope names. Lists and dictionaries must not be empty, "
+        "and all their elements must have the same type, as torch requires."
     )
     return {"description": text, "anyOf": branches}
 
 
 def components() -> dict[str, Schema]:
-    """What the schemas of values refer to."""
+    """Components that the schemas of values refer to."""
     numbers: dict[str, Schema] = {}
     for data_type in ELEMENTS:
         numbers |= nested(element(data_type), data_type)
     text = (
-        "`value` is flat, row by row, or nested as the shape says; then `shape` may be left out. "
-        "Complex numbers are pairs of real and imaginary part."
+        "`value` is flat, in row-major order, or nested; if it is nested, `shape` may be left out. "
+        "A complex number is a pair of its real and its imaginary part."
     )
     tensors = {"description": text, "anyOf": [tensor_of(data_type) for data_type in ELEMENTS]}
     return {**numbers, "Shape": DIMENSIONS, "Tensor": tensors, "Image": image(), "Any": any_value()}

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers, but for what models take and give."""
+"""Schemas of request and response bodies, except the models' arguments and results."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from torch_serving.http.openapi.oip_schemas import BOOLEAN, COUNT, TEXT, fixed, 
 
 Content = dict[str, Any]
 JSON = "application/json"
-MAYBE_TEXT: Schema = {"type": ["string", "null"]}
-MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
+NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
+NULLABLE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
+TIMESTAMP: Schema = {"type": "string", "format": "date-time"}
 
 
 def json_of(schema: Schema) -> Content:
@@ -21,7 +21,7 @@ def binary() -> Content:
     return {"schema": {}}  # OpenAPI 3.1: no type for raw bytes
 
 
-def other(media_type: str) -> Content:
+def text_or_image(media_type: str) -> Content:
     return {media_type: {"schema": {"type": "string"} if "image" not in media_type else {}}}
 
 
@@ -39,34 +39,34 @@ def ok(content: Content, headers: dict[str, Any]) -> Content:
     return {"description": "OK", "headers": headers, "content": content}
 
 
-def answered(description: str, **others: Schema) -> Schema:
+def success(description: str, **others: Schema) -> Schema:
     return fixed(
         code={"const": 200}, message={"const": "OK"}, description={"const": description}, **others
     )
 
 
-HEALTH = answered("OK")
-ANSWER = answered("Success", result=reference("Result"))
+HEALTH = success("OK")
+RESULT = success("Success", result=reference("Result"))
 
-PLACE = fixed(
-    device=TEXT, version=TEXT, weights_bytes=COUNT, since=MOMENT, workers=COUNT | {"minimum": 1}
+LOADED = fixed(
+    device=TEXT, version=TEXT, weights_bytes=COUNT, since=TIMESTAMP, workers=COUNT | {"minimum": 1}
 )
 STATUS: dict[str, Schema] = {
     "identifier": TEXT,
     "state": {"enum": ["available", "loaded", "quarantined"]},
-    "bytes": MAYBE_COUNT,
-    "version": MAYBE_TEXT | {"description": "By what the file holds."},
-    "loaded": {"type": "array", "items": PLACE},
+    "bytes": NULLABLE_COUNT,
+    "version": NULLABLE_TEXT | {"description": "Identifies the content of the file."},
+    "loaded": {"type": "array", "items": LOADED},
     "loads": COUNT,
     "requests": COUNT,
-    "hits": {"type": "integer", "description": "Requests that found it in memory."},
+    "hits": {"type": "integer", "description": "Requests that found the model in memory."},
     "last_used": {"type": ["string", "null"], "format": "date-time"},
 }
-SOMETIMES: dict[str, Schema] = {
+OPTIONAL: dict[str, Schema] = {
     "quarantine_left_s": {"type": "number"},
-    "warning": TEXT | {"description": "Why it is not what its file would have it be."},
+    "warning": TEXT | {"description": "Why an older version is still served."},
 }
-ENTRY: Schema = fixed(**STATUS, **SOMETIMES) | {"required": list(STATUS)}
+ENTRY: Schema = fixed(**STATUS, **OPTIONAL) | {"required": list(STATUS)}
 MODELS = fixed(models={"type": "array", "items": ENTRY})
 
 ARGUMENT = record(name=TEXT, type=TEXT, required=BOOLEAN)
@@ -80,14 +80,14 @@ METHOD: Schema = record(
     signature=TEXT,
     arguments={"type": "array", "items": ARGUMENT},
     result=TEXT,
-    example={"type": "object", "description": "A request by name that works, if one was found."},
+    example={"type": "object", "description": "A valid request by name, if one was found."},
 )
 METHOD["properties"] |= {"note": TEXT, "batching": BATCHING}
 DESCRIPTION: dict[str, Schema] = {
     "device": TEXT,
     "parameters": COUNT,
     "parameter_bytes": COUNT,
-    "data_type": MAYBE_TEXT,
+    "data_type": NULLABLE_TEXT,
     "methods": {"type": "object", "additionalProperties": METHOD},
 }
-MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **SOMETIMES) | {"required": [*STATUS, *DESCRIPTION]}
+MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **OPTIONAL) | {"required": [*STATUS, *DESCRIPTION]}

@@ -1,4 +1,4 @@
-"""What a document says of one server: its models, and whom it answers."""
+"""What the OpenAPI document needs to know of a running server: models, devices, keys."""
 
 import itertools
 from collections import Counter
@@ -11,16 +11,16 @@ from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.service.description import example_value, tensor
 
-MAX_NAMES = 1000  # of models: a longer list is left to GET /models
-MAX_METHODS = 200  # that are told of: each takes about 20 KB of the document
+MAX_NAMES = 1000  # of models in an enum; GET /models lists them all
+MAX_METHODS = 200  # with schemas of their own, about 20 KB each
 GUESSED = (
-    "TorchScript does not tell the shapes of tensors: put them in. `GET /models/<path>` has a "
-    "request that works, where one can be found."
+    "The shapes of tensors are guesses, as TorchScript does not declare them: replace them. "
+    "`GET /models/<path>` has a valid request, if one was found."
 )
 
 
-class Known(NamedTuple):
-    """A method of a model that some worker has in memory; `key` names it among the schemas."""
+class LoadedMethod(NamedTuple):
+    """A method of a model that a worker has in memory; `key` is its prefix in the components."""
 
     model: str
     method: str
@@ -28,43 +28,45 @@ class Known(NamedTuple):
     signature: Signature
 
 
-class Facts(NamedTuple):
-    names: list[str]  # of the models below the root
-    known: list[Known]
+class DocumentContext(NamedTuple):
+    """The state of the server when the document is made."""
+
+    model_names: list[str]  # all models below the root
+    methods: list[LoadedMethod]
     devices: list[str]
-    files: list[str]  # that /docs is made of
+    files: list[str]  # static files of /docs
     needs_key: bool = False
-    open_paths: frozenset[str] = frozenset()  # that need no key
+    open_paths: frozenset[str] = frozenset()  # paths that need no key
 
     def model_name(self) -> Schema:
-        """A name of a model: one of those that are there, if they are not too many."""
-        few = 0 < len(self.names) <= MAX_NAMES
-        return {"type": "string"} | ({"enum": self.names} if few else {})
+        """The identifier of a model: an enum, unless there are too many models."""
+        few = 0 < len(self.model_names) <= MAX_NAMES
+        return {"type": "string"} | ({"enum": self.model_names} if few else {})
 
     def arguments(self) -> Schema:
-        """A body of /serve. Where not all models are in memory, others take what they take."""
-        branches = [reference(f"{each.key}.arguments") for each in self.known]
-        models = {each.model for each in self.known}
-        text = "The arguments of the method that is called: each model takes its own."
-        if models != set(self.names) or not branches:
+        """A body of /serve; models that are not in memory take any JSON."""
+        branches = [reference(f"{each.key}.arguments") for each in self.methods]
+        models = {each.model for each in self.methods}
+        text = "The arguments of the method that is called; each model has its own."
+        if models != set(self.model_names) or not branches:
             return {"description": text, "anyOf": [*branches, {"title": "of another model"}]}
         return {"description": text, "anyOf": branches}
 
     def examples(self) -> dict[str, Any]:
-        """A body of /serve for each method. The shapes of its tensors are anybody's guess."""
+        """A body of /serve for each method; the shapes of its tensors are guesses."""
         return {
             each.key: {
                 "summary": f"{each.model}: {each.method}",
                 "description": GUESSED,
                 "value": example(each.signature),
             }
-            for each in self.known
+            for each in self.methods
         }
 
     def components(self) -> dict[str, Schema]:
-        """What each method takes and gives."""
+        """Schemas of the arguments and the result of each loaded method."""
         found: dict[str, Schema] = {}
-        for each in self.known:
+        for each in self.methods:
             title = {"title": f"{each.model}: {each.method}"}
             found[f"{each.key}.arguments"] = title | argument_schemas.arguments(each.signature)
             found[f"{each.key}.result"] = result_schemas.result(each.signature.result)
@@ -72,31 +74,33 @@ class Facts(NamedTuple):
 
 
 def example(signature: Signature) -> dict[str, Any]:
-    """Arguments by name, as the schema has them."""
+    """The required arguments, by name."""
     tensors = itertools.repeat(tensor((1,), "float32"))
     needed = (each for each in signature.arguments if each.required)
     return {each.name: example_value(each.spec, tensors) for each in needed}
 
 
-def known_of(held: Iterable[dict[str, Any]], names: Iterable[str]) -> list[Known]:
-    """Read what workers tell of the models that they hold: the newest, where versions differ."""
+def loaded_methods(
+    published: Iterable[dict[str, Any]], model_names: Iterable[str]
+) -> list[LoadedMethod]:
+    """Collect the methods that workers have published; of several versions the newest counts."""
     newest: dict[str, dict[str, Any]] = {}
-    for entry in sorted(held, key=lambda entry: entry["loaded_s"]):
+    for entry in sorted(published, key=lambda entry: entry["loaded_s"]):
         newest[entry["identifier"]] = entry["methods"]
     methods = [
-        (model, method, told)
-        for model in sorted(set(names) & set(newest))
-        for method, told in newest[model].items()
+        (model, method, signature_json)
+        for model in sorted(set(model_names) & set(newest))
+        for method, signature_json in newest[model].items()
     ][:MAX_METHODS]
     keys = keys_of([f"{model}.{method}" for model, method, _ in methods])
     return [
-        Known(model, method, key, Signature.from_dict(told))
-        for (model, method, told), key in zip(methods, keys, strict=True)
+        LoadedMethod(model, method, key, Signature.from_dict(signature_json))
+        for (model, method, signature_json), key in zip(methods, keys, strict=True)
     ]
 
 
 def keys_of(names: list[str]) -> list[str]:
-    """Keys of components, which have few characters; a number tells apart what gets the same."""
+    """Keys of components: other characters become `_`, and a number makes equal keys unique."""
     keys, seen = [], Counter[str]()
     for name in names:
         allowed = (c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)

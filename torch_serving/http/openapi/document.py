@@ -1,4 +1,4 @@
-"""The document: the operations of the registered routes, and what they refer to."""
+"""The OpenAPI document: the operations of the registered routes, and their components."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from torch_serving.http.openapi import (
     result_schemas,
 )
 from torch_serving.http.openapi.body_schemas import body, ok
-from torch_serving.http.openapi.context import GUESSED, Facts, Known
+from torch_serving.http.openapi.context import GUESSED, DocumentContext, LoadedMethod
 from torch_serving.http.openapi.oip_operations import infer
 from torch_serving.http.openapi.operation import Operation
 from torch_serving.http.openapi.parameters import TIMEOUT
@@ -24,17 +24,18 @@ Document = dict[str, Any]
 OPERATIONS = operations.OPERATIONS | oip_operations.OPERATIONS
 
 ABOUT = """\
-TorchScript models over HTTP. Every answer has an `X-Request-Id`, the client's own where it sent
-one.
+Inference with TorchScript models over HTTP. Every response has an `X-Request-Id` header: the one
+that the client sent, or a new one.
 
-Schemas of models are of those that are in memory now, in any worker: `GET /models` tells which.
+The document has schemas of those models that are in memory in at least one worker. `GET /models`
+lists them.
 
-What is told of no operation, as it belongs to none: a path that leads nowhere is answered with 404,
-`Not found`, another method with 405, `Method not allowed`, and the header `Allow`. Each resource
-answers OPTIONS.
+These responses are not listed with the operations: an unknown path gets 404 `Not found`. An
+unsupported method gets 405 `Method not allowed` with an `Allow` header. Every path supports
+OPTIONS.
 """
 REQUEST_ID = {
-    "description": "The request's name in the log.",
+    "description": "Identifies the request in the access log.",
     "required": True,
     "schema": {"type": "string"},
 }
@@ -44,98 +45,102 @@ SCHEMES = {
 }
 
 
-def document(templates: Iterable[str], facts: Facts) -> Document:
-    """Describe the routes that are registered, by their templates."""
+def document(templates: Iterable[str], context: DocumentContext) -> Document:
+    """Describe the registered routes, given by their templates."""
     secured: Document = {}
-    if facts.needs_key:
+    if context.needs_key:
         secured["security"] = [{name: []} for name in SCHEMES]
     return {
         "openapi": "3.1.0",
         "info": {"title": "torch-serving", "version": __version__, "description": ABOUT},
-        "paths": paths(templates, facts),
+        "paths": paths(templates, context),
         "components": {
-            "schemas": schemas(facts),
+            "schemas": schemas(context),
             "headers": {"X-Request-Id": REQUEST_ID},
-            "responses": no_operation(),
-            **({"securitySchemes": SCHEMES} if facts.needs_key else {}),
+            "responses": common_responses(),
+            **({"securitySchemes": SCHEMES} if context.needs_key else {}),
         },
         **secured,
     }
 
 
-def paths(templates: Iterable[str], facts: Facts) -> Document:
+def paths(templates: Iterable[str], context: DocumentContext) -> Document:
     found: Document = {}
     for template in templates:
         for operation in OPERATIONS[template]:
-            found.setdefault(operation.path, {})[operation.method] = described(operation, facts)
-    for path, operation_of_model in model_paths(facts):
+            found.setdefault(operation.path, {})[operation.method] = described(operation, context)
+    for path, operation_of_model in model_paths(context):
         found[path] = {"post": operation_of_model}
     return found
 
 
-def described(operation: Operation, facts: Facts) -> Document:
-    asked = operation.body(facts)
-    parameters = operation.parameters(facts)
-    is_open = not facts.needs_key or operation.path in facts.open_paths
+def described(operation: Operation, context: DocumentContext) -> Document:
+    request_body = operation.body(context)
+    parameters = operation.parameters(context)
+    is_open = not context.needs_key or operation.path in context.open_paths
     errors = (
         *error_responses.ALWAYS,
         *(() if is_open else error_responses.KEYS),
         *operation.errors,
     )
-    is_v2 = is_oip(operation.path)
+    in_oip = is_oip(operation.path)
     return {
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
         **({"description": operation.description} if operation.description else {}),
         **({"parameters": parameters} if parameters else {}),
-        **({"requestBody": asked} if asked else {}),
+        **({"requestBody": request_body} if request_body else {}),
         "responses": {
-            "200": ok(operation.answers(facts), error_responses.REQUEST_ID),
-            **error_responses.responses(errors, is_v2),
+            "200": ok(operation.content(context), error_responses.REQUEST_ID),
+            **error_responses.responses(errors, in_oip),
         },
-        **({"security": []} if facts.needs_key and is_open else {}),
+        **({"security": []} if context.needs_key and is_open else {}),
     }
 
 
-def model_paths(facts: Facts) -> Iterator[tuple[str, Document]]:
-    """Inference by the Open Inference Protocol, with the inputs of each model that is in memory."""
-    for known in facts.known:
-        if known.method == "forward" and oip_schemas.takes_tensors(known.signature):
-            yield f"/v2/models/{quote(known.model)}/infer", model_infer(known, facts)
+def model_paths(context: DocumentContext) -> Iterator[tuple[str, Document]]:
+    """Inference by the Open Inference Protocol: a path for each loaded model, with its inputs."""
+    for each in context.methods:
+        if takes_oip(each):
+            yield f"/v2/models/{quote(each.model)}/infer", model_infer(each, context)
 
 
-def model_infer(known: Known, facts: Facts) -> Document:
-    shared = described(infer("", f"infer.{known.key}"), facts)
-    shown = {known.key: {"description": GUESSED, "value": oip_schemas.example(known.signature)}}
-    asked = body(argument_schemas.reference(f"{known.key}.inputs"), examples=shown)
+def takes_oip(loaded: LoadedMethod) -> bool:
+    return loaded.method == "forward" and oip_schemas.takes_tensors(loaded.signature)
+
+
+def model_infer(loaded: LoadedMethod, context: DocumentContext) -> Document:
+    key, signature = loaded.key, loaded.signature
+    examples = {key: {"description": GUESSED, "value": oip_schemas.example(signature)}}
+    shared = described(infer("", f"infer.{key}"), context)
     return shared | {
-        "summary": f"Run {known.model}",
-        "description": f"`{known.signature}`",
+        "summary": f"Run {loaded.model}",
+        "description": f"`{signature}`",
         "parameters": [TIMEOUT],
-        "requestBody": asked,
+        "requestBody": body(argument_schemas.reference(f"{key}.inputs"), examples=examples),
     }
 
 
-def schemas(facts: Facts) -> Document:
+def schemas(context: DocumentContext) -> Document:
     inputs = {
         f"{each.key}.inputs": oip_schemas.model_request(each.signature)
-        for each in facts.known
-        if each.method == "forward" and oip_schemas.takes_tensors(each.signature)
+        for each in context.methods
+        if takes_oip(each)
     }
     return {
         "Error": error_responses.ERROR,
         **argument_schemas.components(),
         **result_schemas.components(),
         **oip_schemas.components(),
-        **facts.components(),
+        **context.components(),
         **inputs,
     }
 
 
-def no_operation() -> Document:
-    """Answers to what is no operation."""
+def common_responses() -> Document:
+    """Responses to requests that belong to no operation: unknown paths and methods."""
     return {
-        each.__name__: error_responses.response(each.status, [each.description], is_v2=False)
+        each.__name__: error_responses.response(each.status, [each.description], is_oip=False)
         for each in (*error_responses.UNKNOWN, *error_responses.METHODS)
     }

@@ -1,4 +1,4 @@
-"""Which errors a request may meet, stage by stage, and what their answers look like."""
+"""Error responses: the errors of each stage of a request, and their schemas."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from torch_serving.http.openapi.number_schemas import Schema, one_of
 
 Errors = tuple[type[ServingError], ...]
 
-# Whatever is asked for: the protocol's own refusals, and what nobody expected.
+# Every operation: errors of HTTP itself, and unexpected ones.
 ALWAYS: Errors = (
     errors.InvalidHttp,
     errors.ClientError,
@@ -22,11 +22,11 @@ KEYS: Errors = (errors.Unauthorized,)
 METHODS: Errors = (errors.MethodNotAllowed,)
 UNKNOWN: Errors = (errors.NotFound,)
 STOPS: Errors = (errors.ShuttingDown,)
-READS_FILES: Errors = (errors.Overloaded,)  # by the process, which has only so many descriptors
-KNOWS_MODEL: Errors = (errors.InvalidServable, *READS_FILES)
+READS_FILES: Errors = (errors.Overloaded,)  # the process may be out of file descriptors
+FINDS_MODEL: Errors = (errors.InvalidServable, *READS_FILES)
 DEVICE: Errors = (errors.InvalidParameter, errors.InvalidDevice)
 LOADS: Errors = (
-    *KNOWS_MODEL,
+    *FINDS_MODEL,
     errors.Quarantined,
     errors.DeviceFailed,
     errors.ShuttingDown,
@@ -53,12 +53,12 @@ RUN: Errors = (
 IDENTIFIER: Errors = (errors.MissingParameter, errors.RepeatedParameter)
 NEGOTIATED: Errors = (errors.UnsupportedContentType, errors.NotAcceptable)
 
-HEADERS_OF: dict[int, Schema] = {
+EXTRA_HEADERS: dict[int, Schema] = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},
     405: {"Allow": {"required": True, "schema": {"type": "string"}}},
     503: {
         "Retry-After": {
-            "description": "Seconds after which to try again.",
+            "description": "Seconds to wait before a retry.",
             "schema": {"type": "integer", "minimum": 0},
         }
     },
@@ -66,31 +66,34 @@ HEADERS_OF: dict[int, Schema] = {
 REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 
 
-def responses(found: Iterable[type[ServingError]], is_v2: bool = False) -> dict[str, Schema]:
-    """A response for each status, which names the descriptions of its errors."""
+def responses(found: Iterable[type[ServingError]], is_oip: bool = False) -> dict[str, Schema]:
+    """A response for each status, with the descriptions of its errors."""
     by_status: dict[int, list[str]] = {}
     for each in dict.fromkeys(found):
         by_status.setdefault(each.status, []).append(each.description)
-    return {str(status): response(status, by_status[status], is_v2) for status in sorted(by_status)}
-
-
-def response(status: int, descriptions: list[str], is_v2: bool) -> Schema:
-    form = form_of_v2 if is_v2 else form_of
     return {
-        "description": "; ".join(descriptions),
-        "headers": REQUEST_ID | HEADERS_OF.get(status, {}),
-        "content": {"application/json": {"schema": form(status, descriptions)}},
+        str(status): response(status, by_status[status], is_oip) for status in sorted(by_status)
     }
 
 
-def form_of(status: int, descriptions: list[str]) -> Schema:
+def response(status: int, descriptions: list[str], is_oip: bool) -> Schema:
+    schema_of = oip_error_schema if is_oip else error_schema
+    return {
+        "description": "; ".join(descriptions),
+        "headers": REQUEST_ID | EXTRA_HEADERS.get(status, {}),
+        "content": {"application/json": {"schema": schema_of(status, descriptions)}},
+    }
+
+
+def error_schema(status: int, descriptions: list[str]) -> Schema:
     narrowed: Schema = {"code": {"const": status}, "description": {"enum": descriptions}}
     return {"allOf": [{"$ref": "#/components/schemas/Error"}], "properties": narrowed}
 
 
-def form_of_v2(status: int, descriptions: list[str]) -> Schema:
-    """The protocol's errors have one key; what can't be read has no path, and the other form."""
-    known = "|".join(descriptions)  # words, none of which means anything in a pattern
+def oip_error_schema(status: int, descriptions: list[str]) -> Schema:
+    """An OIP error has one key, `error`. A request that can't be parsed has no path, so its error
+    may also be the server's own."""
+    known = "|".join(descriptions)  # plain words, so nothing needs escaping in a pattern
     schema: Schema = {
         "type": "object",
         "properties": {"error": {"type": "string", "pattern": f"^({known})(: |$)"}},
@@ -98,18 +101,18 @@ def form_of_v2(status: int, descriptions: list[str]) -> Schema:
         "additionalProperties": False,
     }
     unread = [each.description for each in ALWAYS if each.status == status < 500]
-    return one_of([schema, *([form_of(status, unread)] if unread else [])])
+    return one_of([schema, *([error_schema(status, unread)] if unread else [])])
 
 
 ERROR: Schema = {
     "type": "object",
     "properties": {
-        "code": {"type": "integer", "description": "The same as the HTTP status."},
+        "code": {"type": "integer", "description": "The HTTP status code."},
         "message": {"enum": ["Client Error", "Server Error"]},
         "description": {"type": "string", "description": "The kind of error."},
         "detail": {
             "type": "string",
-            "description": "What was wrong, where in the body, and what was expected.",
+            "description": "What is wrong, where in the body, and what is expected.",
         },
     },
     "required": ["code", "message", "description"],

@@ -1,4 +1,4 @@
-"""JSON Schema of numbers, by data type: what each can hold, and nothing else."""
+"""JSON Schema of numbers: the exact range of each data type."""
 
 from fractions import Fraction
 from typing import Any
@@ -34,19 +34,19 @@ def element(data_type: str) -> Schema:
 
 
 def finite(dtype: torch.dtype) -> Schema:
-    """What is rounded to a number of the type: up to half a step beyond the largest."""
+    """Numbers that round to a finite value: less than half a step beyond the largest one."""
     if dtype is torch.float64:
-        return {"type": "number"}  # and nothing can be said in numbers of what is beyond it
+        return {"type": "number"}  # a JSON number can't express a bound beyond float64
     limits = torch.finfo(dtype)
     bound = limits.max * (1 + limits.eps / 2 / (2 - limits.eps))
-    # half-way is too far, but as it is written here, it may be a little less
-    written_is_less = Fraction(repr(bound)) < Fraction(bound)
-    lowest, highest = ("minimum", "maximum") if written_is_less else EXCLUSIVE
+    # The bound rounds to infinity, so exclude it, unless its decimal text is below its exact value.
+    rounds_down = Fraction(repr(bound)) < Fraction(bound)
+    lowest, highest = ("minimum", "maximum") if rounds_down else EXCLUSIVE
     return {"type": "number", lowest: -bound, highest: bound}
 
 
 def nested(item: Schema, name: str) -> dict[str, Schema]:
-    """A number, or arrays of it, nested at will: two components, as one needs the other."""
+    """A number, or nested arrays of it: a component, as it refers to itself."""
     again = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
     return {name: {"anyOf": [item, again]}}
 
@@ -55,6 +55,6 @@ DIMENSIONS: Schema = {
     "type": "array",
     "items": {"type": "integer", "minimum": 0},
     "maxItems": MAX_RANK,
-    "description": "The dimensions. Their product is how many numbers there are.",
+    "description": "The dimensions. Their product is the number of elements.",
 }
-SHAPE: Schema = {"$ref": "#/components/schemas/Shape"}  # of those, which stand in many places
+SHAPE: Schema = {"$ref": "#/components/schemas/Shape"}

@@ -1,4 +1,4 @@
-"""The routes of the Open Inference Protocol, and what may be asked of each."""
+"""The operations of the Open Inference Protocol, by route."""
 
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.argument_schemas import reference
@@ -13,7 +13,7 @@ from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONE
 def of_model(
     action: str, name: str, summary: str, schema: Schema, errors: Errors
 ) -> list[Operation]:
-    """An action on a model, and the same on its version."""
+    """An action on a model, and the same action on its version."""
     return [
         get(
             f"/v2/models/{{model}}{version}{action}",
@@ -22,8 +22,8 @@ def of_model(
             summary,
             always(schema),
             errors=errors if not version else (*errors, *error_responses.UNKNOWN),
-            parameters=lambda facts, version=version: [
-                model(facts),
+            parameters=lambda context, version=version: [
+                model(context),
                 *([VERSIONED] if version else []),
             ],
         )
@@ -37,7 +37,7 @@ def infer(version: str, name: str) -> Operation:
         name,
         PROTOCOL,
         "Run a model",
-        lambda facts: json_of(reference("InferAnswer")) | {"application/octet-stream": binary()},
+        lambda context: json_of(reference("InferAnswer")) | {"application/octet-stream": binary()},
         errors=(
             *error_responses.BODY,
             *error_responses.LOADS,
@@ -45,25 +45,28 @@ def infer(version: str, name: str) -> Operation:
             *error_responses.RUN,
             *(error_responses.UNKNOWN if version else ()),
         ),
-        parameters=lambda facts: [
-            model(facts),
+        parameters=lambda context: [
+            model(context),
             *([VERSIONED] if version else []),
             JSON_LENGTH,
             TIMEOUT,
         ],
-        body=lambda facts: body(reference("InferRequest"), {"application/octet-stream": binary()}),
+        body=lambda context: body(
+            reference("InferRequest"), {"application/octet-stream": binary()}
+        ),
         description=(
-            "JSON, and behind it the buffers of those inputs that have a `binary_data_size`, in "
-            "order; then `Inference-Header-Content-Length` tells how long the JSON is."
+            "The body is JSON, followed by the binary data of those inputs that have a "
+            "`binary_data_size`, in order. With binary data, `Inference-Header-Content-Length` is "
+            "the length of the JSON."
         ),
     )
 
 
-MODEL_OF_V2 = (
+MODEL_OPERATIONS = (
     *of_model(
         "",
         "modelMetadata",
-        "What a model takes and gives",
+        "Inputs and outputs of a model",
         reference("ModelMetadata"),
         error_responses.LOADS,
     ),
@@ -72,21 +75,21 @@ MODEL_OF_V2 = (
         "modelReady",
         "Whether a model is in memory",
         fixed(name=TEXT, ready={"const": True}),
-        (*error_responses.KNOWS_MODEL, *error_responses.NOT_LOADED),
+        (*error_responses.FINDS_MODEL, *error_responses.NOT_LOADED),
     ),
     *of_model(
         "/config",
         "modelConfig",
-        "The same as a configuration",
+        "Inputs and outputs of a model, as its configuration",
         reference("ModelConfig"),
         error_responses.LOADS,
     ),
     *of_model(
         "/stats",
         "modelStatistics",
-        "What was counted of a model",
+        "Statistics of a model",
         reference("ModelStatistics"),
-        error_responses.KNOWS_MODEL,
+        error_responses.FINDS_MODEL,
     ),
     infer("", "infer"),
     infer("/versions/{version}", "inferOfVersion"),
@@ -99,7 +102,7 @@ INDEX = {
 
 def change(action: str, summary: str, errors: Errors) -> Operation:
     refused = {"not": {"required": ["config"]}, "propertyNames": {"not": {"pattern": "^file:"}}}
-    asked = {"type": "object", "properties": {"parameters": {"type": "object"} | refused}}
+    schema = {"type": "object", "properties": {"parameters": {"type": "object"} | refused}}
     return post(
         f"/v2/repository/models/{{model}}/{action}",
         f"{action}InRepository",
@@ -112,19 +115,19 @@ def change(action: str, summary: str, errors: Errors) -> Operation:
             *errors,
             *error_responses.ALL_WORKERS,
         ),
-        parameters=lambda facts: [model(facts)],
-        body=lambda facts: body(asked, required=False),
+        parameters=lambda context: [model(context)],
+        body=lambda context: body(schema, required=False),
     )
 
 
-# By the templates that the application registers.
+# route template -> operations
 OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "/v2": (
         get(
             "/v2",
             "serverMetadata",
             PROTOCOL,
-            "What the server is, and its extensions",
+            "Name, version and extensions of the server",
             always(fixed(name=TEXT, version=TEXT, extensions={"type": "array", "items": TEXT})),
         ),
     ),
@@ -133,7 +136,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             "/v2/health/live",
             "live",
             PROTOCOL,
-            "Whether the server answers",
+            "Whether the server is alive",
             always(fixed(live=BOOLEAN)),
         ),
     ),
@@ -142,7 +145,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             "/v2/health/ready",
             "serverReady",
             PROTOCOL,
-            "Whether the server wants requests",
+            "Whether the server accepts requests",
             always(fixed(ready=BOOLEAN)),
             errors=error_responses.STOPS,
         ),
@@ -162,20 +165,20 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             "/v2/models/stats",
             "allStatistics",
             PROTOCOL,
-            "What was counted of all models",
+            "Statistics of all models",
             always(reference("ModelStatistics")),
         ),
     ),
-    "/v2/models/{path:path}": MODEL_OF_V2,
+    "/v2/models/{path:path}": MODEL_OPERATIONS,
     "/v2/repository/index": (
         post(
             "/v2/repository/index",
             "repositoryIndex",
             PROTOCOL,
-            "All models, and which are in memory",
+            "All models, and whether they are in memory",
             always(INDEX),
             errors=(*error_responses.BODY, *error_responses.INVALID, *error_responses.READS_FILES),
-            body=lambda facts: body(
+            body=lambda context: body(
                 {"type": "object", "properties": {"ready": BOOLEAN}}, required=False
             ),
         ),
@@ -183,7 +186,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "/v2/repository/models/{path:path}": (
         change("load", "Load a model in all workers", error_responses.LOADS),
         change(
-            "unload", "Drop a model from the memory of all workers", error_responses.KNOWS_MODEL
+            "unload", "Drop a model from the memory of all workers", error_responses.FINDS_MODEL
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""JSON Schema of the Open Inference Protocol's bodies."""
+"""JSON Schema of request and response bodies of the Open Inference Protocol."""
 
 import re
 from typing import Any
@@ -26,21 +26,21 @@ EXTENSIONS_REFUSED: Schema = {"not": {"anyOf": [{"required": [name]} for name in
 
 
 def record(**members: Schema) -> Schema:
-    """An object that has these keys."""
+    """An object with these keys, and maybe others."""
     return {"type": "object", "properties": members, "required": list(members)}
 
 
 def fixed(**members: Schema) -> Schema:
-    """An object that has these keys and no other."""
+    """An object with exactly these keys."""
     return record(**members) | {"additionalProperties": False}
 
 
 def parameters(**known: Schema) -> Schema:
-    """Those that are not known are ignored, but for extensions that this server does not have."""
+    """Unknown parameters are ignored, except extensions that this server does not support."""
     return {"type": ["object", "null"], "properties": known} | EXTENSIONS_REFUSED
 
 
-# A size is of data behind the JSON, and JSON alone has none.
+# `binary_data_size` needs data behind the JSON, which a JSON body has not.
 JSON_PARAMETERS = parameters() | {
     "not": {"anyOf": [{"required": [name]} for name in (*REFUSED, "binary_data_size")]}
 }
@@ -64,13 +64,13 @@ def entry(name: Schema, datatype: str, shape: Schema = SHAPE, data: Schema | Non
 
 
 def wanted(names: list[str] | None) -> Schema:
-    """Which outputs a request may ask for; None: any."""
+    """The outputs that a request may name; None: any."""
     name = {"enum": names} if names else TEXT
     output = record(name=name, parameters=parameters(binary_data=BOOLEAN)) | {"required": ["name"]}
     return {
         "type": "array",
         "items": output,
-        "description": "The outputs that are wanted, each once; none: all.",
+        "description": "The requested outputs, each once; none: all.",
         **({} if names is None else {"maxItems": len(names)}),
     }
 
@@ -89,7 +89,7 @@ def request(inputs: Schema, outputs: list[str] | None) -> Schema:
 
 
 def slot_entries(slot: Slot) -> list[Schema]:
-    """What may be sent for one input: a branch for each data type."""
+    """The schemas of one input: a branch for each datatype."""
     name: Schema = {"const": slot.name}
     if not slot.is_fixed:
         parts = [".+" if part == "*" else re.escape(part) for part in slot.name.split(".")]
@@ -105,7 +105,7 @@ def slot_entries(slot: Slot) -> list[Schema]:
 
 
 def int64_data() -> Schema:
-    """Of UINT64 for an int, which has 64 bits with a sign."""
+    """UINT64 data for an `int` argument, which is a signed 64-bit integer."""
     item: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
     return one_of([item, {"type": "array", "items": item}])
 
@@ -119,7 +119,7 @@ def shape_of(slot: Slot) -> Schema:
 
 
 def datatypes_of(kind: str) -> list[str]:
-    """Which data types an input takes: floats take integers, too."""
+    """The datatypes of an input: a float takes integers, too."""
     integers = [name for name, each in DATATYPES.items() if "int" in each.json]
     floats = [name for name, each in DATATYPES.items() if "float" in each.json]
     known = {"bool": ["BOOL"], "str": [BYTES], "int": integers, "float": [*floats, *integers]}
@@ -141,7 +141,7 @@ def inputs_schema(signature: Signature) -> Schema:
 
 
 def takes_tensors(signature: Signature) -> bool:
-    """Whether all arguments that a request must have can be sent as named tensors."""
+    """Whether all required arguments can be sent as named tensors."""
     return all(can_be_named(each.spec) for each in signature.arguments if each.required)
 
 
@@ -154,7 +154,7 @@ def model_request(signature: Signature) -> Schema:
 
 
 def example(signature: Signature) -> dict[str, Any]:
-    """A request to one model; the shapes of its tensors are anybody's guess."""
+    """A request to one model; the shapes of its tensors are guesses."""
     slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
     return {"inputs": [example_input(slot) for slot in slots if slot.required]}
 
@@ -172,7 +172,7 @@ def any_request() -> Schema:
     return request({"type": "array", "items": {"anyOf": branches}}, None)
 
 
-def answer() -> Schema:
+def response() -> Schema:
     flat = {"type": "array", "items": {"type": ["number", "string", "boolean"]}}
     output = {
         "type": "object",
@@ -233,7 +233,7 @@ def statistics() -> Schema:
     model = fixed(
         name=TEXT,
         version=TEXT,
-        last_inference=COUNT | {"description": "In milliseconds since 1970; 0 for never."},
+        last_inference=COUNT | {"description": "Milliseconds since 1970-01-01; 0 if it never ran."},
         inference_count=COUNT,
         execution_count=COUNT,
         inference_stats=fixed(
@@ -248,7 +248,7 @@ def components() -> dict[str, Schema]:
         **nested(TEXT, "Texts"),
         "InputParameters": JSON_PARAMETERS,
         "InferRequest": any_request(),
-        "InferAnswer": answer(),
+        "InferAnswer": response(),
         "ModelMetadata": metadata(),
         "ModelConfig": config(),
         "ModelStatistics": statistics(),

@@ -1,10 +1,10 @@
-"""What may be asked of a path: one row of the tables of operations."""
+"""An operation of the OpenAPI document: a method of a path."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch_serving.http.openapi.body_schemas import json_of
-from torch_serving.http.openapi.context import Facts
+from torch_serving.http.openapi.context import DocumentContext
 from torch_serving.http.openapi.error_responses import Errors
 from torch_serving.http.openapi.number_schemas import Schema
 
@@ -15,31 +15,35 @@ INFERENCE, MODELS_TAG, SERVER, PROTOCOL, DOCS = (
     "Open Inference Protocol",
     "documentation",
 )
-Make = Callable[[Facts], Any]
+FromContext = Callable[[DocumentContext], Any]
 
 
 class Operation(NamedTuple):
-    """`parameters`, `body` and `content` may depend on what the server has: they are asked then."""
+    """`parameters`, `body` and `content` are made from the context of each document."""
 
     method: str
     path: str
     name: str
     tag: str
     summary: str
-    answers: Make
+    content: FromContext
     errors: Errors = ()
-    parameters: Make = lambda facts: []
-    body: Make = lambda facts: None
+    parameters: FromContext = lambda context: []
+    body: FromContext = lambda context: None
     description: str = ""
 
 
-def get(path: str, name: str, tag: str, summary: str, answers: Make, **others: Any) -> Operation:
-    return Operation("get", path, name, tag, summary, answers, **others)
+def get(
+    path: str, name: str, tag: str, summary: str, content: FromContext, **others: Any
+) -> Operation:
+    return Operation("get", path, name, tag, summary, content, **others)
 
 
-def post(path: str, name: str, tag: str, summary: str, answers: Make, **others: Any) -> Operation:
-    return Operation("post", path, name, tag, summary, answers, **others)
+def post(
+    path: str, name: str, tag: str, summary: str, content: FromContext, **others: Any
+) -> Operation:
+    return Operation("post", path, name, tag, summary, content, **others)
 
 
-def always(schema: Schema) -> Make:
-    return lambda facts: json_of(schema)
+def always(schema: Schema) -> FromContext:
+    return lambda context: json_of(schema)

@@ -1,21 +1,20 @@
-"""The routes of the application but for /v2, and what may be asked of each.
+"""The operations of all routes except /v2, by route.
 
-A route whose last part takes any path stands for several operations: its resource reads the path
-from its end.
+A route that ends in a path parameter has several operations: its resource parses the path's end.
 """
 
 from torch_serving.http.negotiation import FORMS
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.body_schemas import (
-    ANSWER,
     ENTRY,
     HEALTH,
     MODEL,
     MODELS,
+    RESULT,
     binary,
     body,
     json_of,
-    other,
+    text_or_image,
 )
 from torch_serving.http.openapi.operation import (
     DOCS,
@@ -35,7 +34,7 @@ SERVE = post(
     "serve",
     INFERENCE,
     "Run a model",
-    lambda facts: json_of(ANSWER) | {media: binary() for media in FORMS},
+    lambda context: json_of(RESULT) | {media: binary() for media in FORMS},
     errors=(
         *error_responses.IDENTIFIER,
         *error_responses.DEVICE,
@@ -45,26 +44,26 @@ SERVE = post(
         *error_responses.INPUT,
         *error_responses.RUN,
     ),
-    parameters=lambda facts: [*(make(facts) for make in OF_SERVE), TIMEOUT],
-    body=lambda facts: body(
-        facts.arguments(), {media: binary() for media in FORMS}, facts.examples()
+    parameters=lambda context: [*(make(context) for make in OF_SERVE), TIMEOUT],
+    body=lambda context: body(
+        context.arguments(), {media: binary() for media in FORMS}, context.examples()
     ),
     description=(
-        "The model is loaded if it is not in memory. The body holds the arguments of its method, "
-        "by name, in order or, for one argument, alone. Every media type but those of the binary "
-        "forms is read as JSON. Bodies may be packed, as `Content-Encoding` says: gzip, deflate, "
-        "zstd. `Accept` asks for an answer in a binary form."
+        "The model is loaded if it is not in memory. The body has the arguments of the method: by "
+        "name, in order or, for a single argument, the bare value. A body whose media type is "
+        "none of the binary ones is read as JSON. `Content-Encoding` may be gzip, deflate or zstd. "
+        "`Accept` selects the media type of the response."
     ),
 )
-MODEL_ROUTE = (
+MODEL_OPERATIONS = (
     get(
         "/models/{identifier}",
         "describeModel",
         MODELS_TAG,
-        "What a model takes and gives; it is loaded for that",
+        "Arguments and results of a model, which is loaded if needed",
         always(MODEL),
         errors=(*error_responses.LOADS, *error_responses.DEVICE),
-        parameters=lambda facts: [identifier(facts), DEVICE(facts)],
+        parameters=lambda context: [identifier(context), DEVICE(context)],
     ),
     Operation(
         "delete",
@@ -73,9 +72,9 @@ MODEL_ROUTE = (
         MODELS_TAG,
         "Drop a model from the memory of all workers",
         always(ENTRY),
-        errors=(*error_responses.KNOWS_MODEL, *error_responses.ALL_WORKERS),
-        parameters=lambda facts: [identifier(facts)],
-        description="Its file stays, and the next request loads it again.",
+        errors=(*error_responses.FINDS_MODEL, *error_responses.ALL_WORKERS),
+        parameters=lambda context: [identifier(context)],
+        description="The file is kept, and the next request loads it again.",
     ),
     post(
         "/models/{identifier}/load",
@@ -84,12 +83,12 @@ MODEL_ROUTE = (
         "Load a model in all workers",
         always(ENTRY),
         errors=(*error_responses.LOADS, *error_responses.DEVICE, *error_responses.ALL_WORKERS),
-        parameters=lambda facts: [identifier(facts), DEVICE(facts)],
+        parameters=lambda context: [identifier(context), DEVICE(context)],
     ),
 )
 
 
-# By the templates that the application registers.
+# route template -> operations
 OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "/serve": (SERVE,),
     "/models": (
@@ -102,26 +101,26 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             errors=error_responses.READS_FILES,
         ),
     ),
-    "/models/{identifier:path}": MODEL_ROUTE,
+    "/models/{identifier:path}": MODEL_OPERATIONS,
     "/metrics": (
         get(
             "/metrics",
             "metrics",
             SERVER,
-            "Numbers for Prometheus, of all workers",
-            lambda facts: other("text/plain"),
+            "Metrics of all workers for Prometheus",
+            lambda context: text_or_image("text/plain"),
             description="\n".join(f"- `{name}`: {text}" for name, text in families()),
         ),
     ),
     "/healthcheck": (
-        get("/healthcheck", "healthcheck", SERVER, "Whether the server answers", always(HEALTH)),
+        get("/healthcheck", "healthcheck", SERVER, "Whether the server is alive", always(HEALTH)),
     ),
     "/ready": (
         get(
             "/ready",
             "ready",
             SERVER,
-            "Whether the server wants requests",
+            "Whether the server accepts requests",
             always(HEALTH),
             errors=error_responses.STOPS,
         ),
@@ -130,17 +129,27 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
         get("/openapi.json", "openapi", DOCS, "This document", always({"type": "object"})),
     ),
     "/docs": (
-        get("/docs", "docs", DOCS, "A page of this document", lambda facts: other("text/html")),
+        get(
+            "/docs",
+            "docs",
+            DOCS,
+            "This document as a page",
+            lambda context: text_or_image("text/html"),
+        ),
     ),
     "/docs/{name}": (
         get(
             "/docs/{name}",
             "docsFile",
             DOCS,
-            "What that page loads",
-            lambda facts: other("text/css") | other("text/javascript") | other("image/png"),
+            "Static files of the page",
+            lambda context: (
+                text_or_image("text/css")
+                | text_or_image("text/javascript")
+                | text_or_image("image/png")
+            ),
             errors=error_responses.UNKNOWN,
-            parameters=lambda facts: [file_name(facts)],
+            parameters=lambda context: [file_name(context)],
         ),
     ),
 }

@@ -1,9 +1,9 @@
-"""Parameters of requests: of the path, the query and the headers."""
+"""Parameters of requests: path, query and header parameters."""
 
 from typing import Any
 
 from torch_serving.codecs.oip.metadata import VERSION
-from torch_serving.http.openapi.context import Facts
+from torch_serving.http.openapi.context import DocumentContext
 from torch_serving.http.serve.parameters import IDENTIFIER
 
 Parameter = dict[str, Any]
@@ -28,37 +28,37 @@ def of_header(name: str, schema: dict[str, Any], text: str) -> Parameter:
     return {"name": name, "in": "header", "description": text, "schema": schema}
 
 
-def identifier(facts: Facts) -> Parameter:
-    text = "The model's path below the model root; `/` may stand in it as it is."
-    return of_path("identifier", facts.model_name(), text)
+def identifier(context: DocumentContext) -> Parameter:
+    text = "The model's path below the model root, in which `/` need not be escaped."
+    return of_path("identifier", context.model_name(), text)
 
 
-def model(facts: Facts) -> Parameter:
-    return identifier(facts) | {"name": "model"}
+def model(context: DocumentContext) -> Parameter:
+    return identifier(context) | {"name": "model"}
 
 
-def file_name(facts: Facts) -> Parameter:
-    return of_path("name", {"type": "string"} | ({"enum": facts.files} if facts.files else {}))
+def file_name(context: DocumentContext) -> Parameter:
+    return of_path("name", {"type": "string"} | ({"enum": context.files} if context.files else {}))
 
 
-def servable(facts: Facts) -> Parameter:
+def servable(context: DocumentContext) -> Parameter:
     text = "The model's path below the model root."
-    return of_query(IDENTIFIER, facts.model_name(), text, required=True)
+    return of_query(IDENTIFIER, context.model_name(), text, required=True)
 
 
-def device(facts: Facts) -> Parameter:
-    text = "Where to run; without it, where the model's settings or the server's flags say."
-    return of_query("device", {"type": "string", "enum": facts.devices}, text)
+def device(context: DocumentContext) -> Parameter:
+    text = "The device to run on. Default: the model's settings, else the server's flags."
+    return of_query("device", {"type": "string", "enum": context.devices}, text)
 
 
-def method(facts: Facts) -> Parameter:
+def method(context: DocumentContext) -> Parameter:
     schema = {"type": "string", "default": "forward"}
     return of_query("method", schema, "An exported method of the model.")
 
 
-def invalidation(facts: Facts) -> Parameter:
+def invalidation(context: DocumentContext) -> Parameter:
     schema = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
-    text = "With this probability, drop the model from memory first and load it again."
+    text = "The probability of dropping the model from memory and loading it again first."
     return of_query("invalidation_probability", schema, text)
 
 
@@ -68,10 +68,11 @@ VERSIONED = of_path("version", {"enum": [VERSION]})
 TIMEOUT = of_header(
     "X-Request-Timeout-Ms",
     {"type": "integer", "minimum": 1, "maximum": 10**12 - 1},
-    "An earlier deadline than the server's own.",
+    "A deadline for this request, if earlier than the server's own.",
 )
 JSON_LENGTH = of_header(
     "Inference-Header-Content-Length",
     {"type": "integer", "minimum": 0, "maximum": 10**12 - 1},
-    "How many bytes of the body are JSON. None: all. 0: the body is one input, without JSON.",
+    "The number of bytes of the body that are JSON. Default: all. 0: the body is one input, "
+    "without JSON.",
 )

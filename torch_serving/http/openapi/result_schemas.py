@@ -1,4 +1,4 @@
-"""JSON Schema of what `/serve` answers: everything in its envelope, tensors flat."""
+"""JSON Schema of the results of `/serve`: every value in an envelope, tensors flat."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ from torch_serving.http.openapi.number_schemas import (
 WRITTEN = {"int": "int64", "float": "float64", "bool": "bool", "complex": "complex128"}
 
 
-def told(kind: str, **others: Schema) -> Schema:
-    """An envelope of an answer: all keys are there, and no other."""
+def exact_envelope(kind: str, **others: Schema) -> Schema:
+    """An envelope of a result, with exactly these keys."""
     properties: dict[str, Schema] = {"type": {"const": kind}, **others}
     return {
         "type": "object",
@@ -28,7 +28,7 @@ def told(kind: str, **others: Schema) -> Schema:
 
 
 def result(spec: TypeSpec) -> Schema:
-    """What an answer holds for a spec."""
+    """The schema of a result of a type."""
     if spec.kind in WRITTEN:
         return scalar(WRITTEN[spec.kind])
     return SCHEMA_OF_KIND[spec.kind](spec)
@@ -38,11 +38,11 @@ def scalar(data_type: str) -> Schema:
     number = element(data_type)
     if data_type in COMPLEX:
         number = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    return told("scalar", data_type={"const": data_type}, value=number)
+    return exact_envelope("scalar", data_type={"const": data_type}, value=number)
 
 
 def named(values: Schema) -> Schema:
-    return told("named_tuple", name={"type": "string"}, value=values)
+    return exact_envelope("named_tuple", name={"type": "string"}, value=values)
 
 
 def tuple_of(spec: TypeSpec) -> Schema:
@@ -61,17 +61,17 @@ def dictionary(spec: TypeSpec) -> Schema:
 
 
 def with_texts(item: Schema) -> Schema:
-    return told("generic_dict", value={"type": "object", "additionalProperties": item})
+    return exact_envelope("generic_dict", value={"type": "object", "additionalProperties": item})
 
 
 def with_pairs(item: Schema, key_types: list[str]) -> Schema:
     pairs: Schema = {"type": "array", "items": fixed_array([{}, item], 2)}
-    return told("generic_dict", key_type={"enum": key_types}, value=pairs)
+    return exact_envelope("generic_dict", key_type={"enum": key_types}, value=pairs)
 
 
-TEXT = told("string", value={"type": "string"})
-NONE = told("none")
-ENUM = told("enum", value={"type": "string"})
+TEXT = exact_envelope("string", value={"type": "string"})
+NONE = exact_envelope("none")
+ENUM = exact_envelope("enum", value={"type": "string"})
 ANY = reference("Result")
 
 SCHEMA_OF_KIND: dict[str, Callable[[TypeSpec], Schema]] = {
@@ -79,7 +79,7 @@ SCHEMA_OF_KIND: dict[str, Callable[[TypeSpec], Schema]] = {
     "number": lambda _: one_of([scalar(each) for each in WRITTEN.values()]),
     "str": lambda _: TEXT,
     "device": lambda _: TEXT,
-    "enum": lambda spec: told("enum", value={"enum": list(spec.names)}),
+    "enum": lambda spec: exact_envelope("enum", value={"enum": list(spec.names)}),
     "none": lambda _: NONE,
     "any": lambda _: ANY,
     "optional": lambda spec: one_of([NONE, result(spec.parts[0])]),
@@ -92,7 +92,7 @@ SCHEMA_OF_KIND: dict[str, Callable[[TypeSpec], Schema]] = {
 
 def components() -> dict[str, Schema]:
     tensors = [
-        told(
+        exact_envelope(
             "tensor",
             shape=SHAPE,
             value={"type": "array", "items": element(data_type)},
@@ -112,6 +112,6 @@ def components() -> dict[str, Schema]:
         with_pairs(ANY, list(KEY_TYPES)),
     ]
     return {
-        "TensorResult": {"description": "Flat, row by row.", "anyOf": tensors},
-        "Result": {"description": "What the method returned.", "anyOf": anything},
+        "TensorResult": {"description": "Flat, in row-major order.", "anyOf": tensors},
+        "Result": {"description": "The value that the method returned.", "anyOf": anything},
     }

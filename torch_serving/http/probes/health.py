@@ -1,4 +1,4 @@
-"""Whether the server answers, and whether it wants requests."""
+"""Health probes: whether the server is alive, and whether it accepts requests."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ class Healthcheck:
 
 
 class Ready:
-    """For balancers: 200 from the end of preloading on, 503 as soon as the server is to stop."""
+    """For load balancers: 200 once models are preloaded, 503 as soon as the server is stopping."""
 
     def __init__(self, is_ready: Callable[[], bool], body: bytes = HEALTHY) -> None:
         self._is_ready = is_ready

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus."""
+"""GET /metrics: metrics of all workers for Prometheus."""
 
 import asyncio
 
