@@ -1,10 +1,10 @@
-// JSON text -> an index of its values. No value is converted here: numbers stay text until somebody
-// knows what type they should have (tensors/elements.h).
+// JSON text -> an index of its values. No value is converted here: numbers stay text until their
+// type is known (tensors/elements.h).
 //
 // Rules of this file:
 // - The text must outlive the document; nothing beyond its last byte is ever read.
-// - `parse` checks the whole document except the numbers inside runs. Whoever reads a run checks
-//   it; `validate` checks the runs that nobody has read.
+// - `parse` checks the whole document except the numbers inside runs. Readers of a run check it;
+//   `validate` checks the runs that were not read.
 // - No Python, no exceptions out of here: every function that can fail returns an Error.
 // - Keys, and scalars that are members, are found without tokens, since objects are read in any
 //   order and more than once: a body could have that go to and fro between two windows of tokens
@@ -35,7 +35,7 @@ class Document {
     // `window_bytes` is how much of it is indexed at a time, 0 for what is best.
     Error parse(const char* text, size_t length, bool non_finite = false,
                 size_t window_bytes = 0) noexcept;
-    // Check every run that nobody has read.
+    // Check every run that was not read.
     Error validate() noexcept;
     // Fail at the key of an object's member.
     Error fail_at_key(Error error, const Node& member) noexcept {

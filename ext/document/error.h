@@ -1,4 +1,4 @@
-// What can be wrong with a body, and how it is told.
+// What can be wrong with a body, and the messages for it.
 #pragma once
 
 namespace torch_serving {
@@ -37,7 +37,7 @@ enum class Error : int {
     too_many_dimensions,
 };
 
-// What to tell a person about it.
+// The message for a client.
 const char* message(Error error) noexcept;
 
 }  // namespace torch_serving

@@ -35,7 +35,7 @@ Error convert(int code) noexcept {
     }
 }
 
-// Which of two errors of a text is told: that of a whole text, as simdjson would find it.
+// The more important one of two errors of a text: that which simdjson would find in the whole.
 Error worse(Error one, Error other) noexcept {
     for (Error error : {Error::out_of_memory, Error::too_large, Error::unclosed_string,
                         Error::control_character, Error::encoding}) {

@@ -51,7 +51,7 @@ class Tokens {
 
     // Index the first window. `window_bytes` is about how long windows are.
     Error open(const char* text, size_t length, size_t window_bytes) noexcept;
-    // Index what was not reached, and tell what is wrong with the text as a whole.
+    // Index what was not reached, and return the error of the text as a whole.
     Error finish() noexcept;
     // Forget the text, and give memory for windows of more than so many bytes back.
     void release(size_t kept) noexcept;

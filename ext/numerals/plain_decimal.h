@@ -3,7 +3,7 @@
 // document has indexed the token behind it. Branches are few, since random lengths mispredict them
 // (benchmarks/README.md has the rates).
 //
-// All functions refuse what they can't read, be it a number or not: elements.cpp reads that slowly.
+// All functions return false for other text, be it a number or not: elements.cpp reads that slowly.
 #pragma once
 
 #include <cstdint>
@@ -109,20 +109,20 @@ constexpr uint64_t MAX_PLACES = 19;
     return bad == 0;
 }
 
-inline bool has_room(const NumberText& source) noexcept {
-    return source.stop - source.text >= 24 && source.end - source.at >= 9;
+inline bool has_room(const NumberText& input) noexcept {
+    return input.stop - input.text >= 24 && input.end - input.at >= 9;
 }
 
 // An integer of up to 64 bits; `places` is 0.
-[[gnu::always_inline]] inline bool read_plain_integer(const NumberText& source,
+[[gnu::always_inline]] inline bool read_plain_integer(const NumberText& input,
                                                       PlainDecimal* number) noexcept {
-    if (!has_room(source)) return false;
-    number->negative = *source.at == '-';
+    if (!has_room(input)) return false;
+    number->negative = *input.at == '-';
     number->places = 0;
-    const char* at = source.at + number->negative;
-    const auto count = static_cast<uint64_t>(source.stop - at);
+    const char* at = input.at + number->negative;
+    const auto count = static_cast<uint64_t>(input.stop - at);
     if (count - 1 > MAX_PLACES || (*at == '0' && count > 1)) return false;
-    if (!read_digits_before(source.stop, count, &number->mantissa)) return false;
+    if (!read_digits_before(input.stop, count, &number->mantissa)) return false;
     // 20 digits fit if no bit was lost
     return count <= MAX_PLACES || (*at == '1' && number->mantissa >= POWERS_OF_TEN[MAX_PLACES]);
 }
@@ -148,21 +148,21 @@ inline bool has_room(const NumberText& source) noexcept {
 }
 
 // A number with a fraction or without.
-[[gnu::always_inline]] inline bool read_plain_decimal(const NumberText& source,
+[[gnu::always_inline]] inline bool read_plain_decimal(const NumberText& input,
                                                       PlainDecimal* number) noexcept {
     using namespace eight_digits;
-    if (!has_room(source)) return false;
-    number->negative = *source.at == '-';
-    const char* at = source.at + number->negative;
-    const auto count = static_cast<uint64_t>(source.stop - at);
+    if (!has_room(input)) return false;
+    number->negative = *input.at == '-';
+    const char* at = input.at + number->negative;
+    const auto count = static_cast<uint64_t>(input.stop - at);
     if (*at == '0' && count > 1 && at[1] != '.') return false;
     if (count <= 8) {
         const bool starts_with_digit = static_cast<unsigned char>(*at - '0') < 10;
-        return starts_with_digit && read_short_decimal(source.stop, count, number);
+        return starts_with_digit && read_short_decimal(input.stop, count, number);
     }
     const uint64_t word = load(at);
     const uint64_t mark = others(word);
-    if (mark == 0) return read_plain_integer(source, number);
+    if (mark == 0) return read_plain_integer(input, number);
     const auto whole_digits = static_cast<uint64_t>(__builtin_ctzll(mark) >> 3);
     if (at[whole_digits] != '.' || whole_digits == 0) return false;
     const uint64_t whole = whole_digits == 1 ? word & 0xFF : value(word << (64 - 8 * whole_digits));
@@ -170,7 +170,7 @@ inline bool has_room(const NumberText& source) noexcept {
     const uint64_t counted = number->places + (whole == 0 ? 0 : whole_digits);
     if (counted - 1 >= MAX_PLACES || number->places == 0) return false;
     uint64_t fraction;
-    if (!read_digits_before(source.stop, number->places, &fraction)) return false;
+    if (!read_digits_before(input.stop, number->places, &fraction)) return false;
     number->mantissa = whole * POWERS_OF_TEN[number->places] + fraction;
     return true;
 }

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
-#include <string_view>
 
 #include "document/document.h"
 #include "numerals/decimal.h"
@@ -171,14 +170,14 @@ Bits with_sign(Bits bits, bool negative) noexcept {
 }
 
 // Whether it is NaN or an infinity as a word, where the document takes those.
-bool is_word(const NumberText& source) noexcept {
-    return source.non_finite && is_non_finite(source.at, source.end);
+bool is_word(const NumberText& input) noexcept {
+    return input.non_finite && is_non_finite(input.at, input.end);
 }
 
 template <class Float>
-Error read_float_slowly(const NumberText& source, typename Float::Bits* out) noexcept {
-    const char *at = source.at, *end = source.end;
-    if (is_word(source)) {
+Error read_float_slowly(const NumberText& input, typename Float::Bits* out) noexcept {
+    const char *at = input.at, *end = input.end;
+    if (is_word(input)) {
         *out = with_sign(*at == 'N' ? Float::NOT_A_NUMBER : Float::INFINITE, *at == '-');
         return Error::none;
     }
@@ -192,16 +191,16 @@ Error read_float_slowly(const NumberText& source, typename Float::Bits* out) noe
 }
 
 template <class Float>
-[[gnu::always_inline]] inline Error read_float(const NumberText& source,
+[[gnu::always_inline]] inline Error read_float(const NumberText& input,
                                                typename Float::Bits* out) noexcept {
     PlainDecimal number;
     typename Float::Bits bits;
-    if (read_plain_decimal(source, &number) && Float::round(number, &bits) &&
+    if (read_plain_decimal(input, &number) && Float::round(number, &bits) &&
         bits < Float::INFINITE) {
         *out = with_sign(bits, number.negative);
         return Error::none;
     }
-    return read_float_slowly<Float>(source, out);
+    return read_float_slowly<Float>(input, out);
 }
 
 template <class Integer>
@@ -214,10 +213,10 @@ Error narrow_integer(uint64_t value, bool negative, Integer* out) noexcept {
 }
 
 template <class Integer>
-Error read_integer_slowly(const NumberText& source, Integer* out) noexcept {
-    if (!starts_number(*source.at) || is_word(source)) return Error::not_integer;
+Error read_integer_slowly(const NumberText& input, Integer* out) noexcept {
+    if (!starts_number(*input.at) || is_word(input)) return Error::not_integer;
     Decimal number;
-    if (!read_decimal(source.at, source.end, &number)) return Error::bad_number;
+    if (!read_decimal(input.at, input.end, &number)) return Error::bad_number;
     if (!number.integer) return Error::not_integer;
     if (number.truncated) {  // 20 digits fit if no bit was lost; more never do
         bool twenty = number.end - number.digits == MAX_DIGITS + 1;
@@ -229,41 +228,40 @@ Error read_integer_slowly(const NumberText& source, Integer* out) noexcept {
 }
 
 template <class Integer>
-[[gnu::always_inline]] inline Error read_integer(const NumberText& source, Integer* out) noexcept {
+[[gnu::always_inline]] inline Error read_integer(const NumberText& input, Integer* out) noexcept {
     PlainDecimal number;
-    if (read_plain_integer(source, &number)) {
+    if (read_plain_integer(input, &number)) {
         return narrow_integer(number.mantissa, number.negative, out);
     }
-    return read_integer_slowly(source, out);
+    return read_integer_slowly(input, out);
 }
 
-Error read_boolean(const NumberText& source, uint8_t* out) noexcept {
-    const char* at = source.at;
+Error read_boolean(const NumberText& input, uint8_t* out) noexcept {
+    const char* at = input.at;
     if (*at == 't' || *at == 'f') {  // parse has checked the whole word
         *out = *at == 't';
         return Error::none;
     }
     if (*at == '-') {
-        return is_number(at, source.end) || is_word(source) ? Error::not_boolean
-                                                            : Error::bad_number;
+        return is_number(at, input.end) || is_word(input) ? Error::not_boolean : Error::bad_number;
     }
-    Error error = read_integer(source, out);
+    Error error = read_integer(input, out);
     return error == Error::none && *out > 1 ? Error::not_boolean : error;
 }
 
 template <class Bits, Error (*read)(const NumberText&, Bits*) noexcept>
 Reading read_each(Document* document, uint32_t first, uint32_t count, void* out) noexcept {
     auto* target = static_cast<Bits*>(out);
-    NumberText source{document->text(), nullptr, nullptr, document->end(),
-                      document->takes_non_finite()};
+    NumberText input{document->text(), nullptr, nullptr, document->end(),
+                     document->takes_non_finite()};
     for (uint32_t i = 0; i < count;) {
         const Span span = document->tokens_from(first + 2 * i);
         if (span.count == 0) return {Error::out_of_memory, i};  // never: it was there before
         const uint32_t stop = i + std::min(count - i, (span.count + 1) / 2);
         for (const uint32_t* token = span.tokens; i < stop; ++i, token += 2) {
-            source.at = span.text + token[0];
-            source.stop = span.text + token[1];
-            Error error = read(source, target + i);
+            input.at = span.text + token[0];
+            input.stop = span.text + token[1];
+            Error error = read(input, target + i);
             if (error != Error::none) return {error, i};
         }
     }

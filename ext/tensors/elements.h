@@ -1,7 +1,7 @@
 // Text of JSON numbers -> numbers of one element type in the caller's memory.
 //
 // Every number is correctly rounded once, from its decimal text to the element type; one that the
-// type cannot hold is refused, as is a fraction or exponent for an integer type.
+// type cannot hold is rejected, as is a fraction or exponent for an integer type.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 // Shapes and values of tensors, from an indexed document into the caller's memory.
 //
 // Rules of this file:
-// - A shape is believed only after the values have been counted: memory is taken for numbers that
-//   are there, never for numbers that somebody says are there.
-// - Nested arrays are walked to the end before their shape is told, for the same reason.
+// - A shape is believed only after the values have been counted: memory is allocated for
+//   numbers that are there, never for numbers that are only announced.
+// - Nested arrays are walked to the end before their shape is returned, for the same reason.
 #pragma once
 
 #include <cstdint>

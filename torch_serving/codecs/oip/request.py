@@ -96,7 +96,7 @@ def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> 
     members = root.members()
     inputs, outputs = members.get("inputs"), members.get("outputs")
     if inputs is None:
-        raise root.refuse("the key `inputs` is missing")
+        raise root.error("the key `inputs` is missing")
     entries = [read_entry(each, datatypes) for each in limited(inputs)]
     sizes = [entry.size for entry in entries if entry.size is not None]
     if sum(sizes) != len(body) - end:
@@ -121,7 +121,7 @@ def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> 
 
 def limited(values: Value) -> list[Value]:
     if values.kind == "array" and values.count > MAX_TENSORS:
-        raise values.refuse(f"{values.count} tensors; the limit is {MAX_TENSORS}")
+        raise values.error(f"{values.count} tensors; the limit is {MAX_TENSORS}")
     return values.elements()
 
 
@@ -131,13 +131,13 @@ def parameters_of(members: dict[str, Value]) -> dict[str, Value]:
     parameters = {} if value is None or value.kind == "null" else value.members()
     for name in REFUSED:
         if name in parameters:
-            raise parameters[name].refuse(f"this server has no extension for `{name}`")
+            raise parameters[name].error(f"this server has no extension for `{name}`")
     return parameters
 
 
 def required(value: Value, members: dict[str, Value], key: str) -> Value:
     if key not in members:
-        raise value.refuse(f"the key `{key}` is missing")
+        raise value.error(f"the key `{key}` is missing")
     return members[key]
 
 
@@ -153,9 +153,9 @@ def read_entry(value: Value, datatypes: Collection[str]) -> Entry:
     size = None if size_value is None else size_value.integer()
     data = members.get("data")
     if size_value is not None and size is not None and size < 0:
-        raise size_value.refuse(f"expected a size, got {size}")
+        raise size_value.error(f"expected a size, got {size}")
     if (size is None) == (data is None):
-        raise value.refuse(
+        raise value.error(
             "expected either `data` or the parameter `binary_data_size`, "
             f"got {'neither' if data is None else 'both'}"
         )
@@ -193,7 +193,7 @@ def read_data(entry: Entry, data: Value) -> Leaf:
     array = data.numbers(datatype.json)
     check_count(entry, array.size)
     if array.ndim > 1 and array.shape != entry.shape:
-        raise data.refuse(f"nested as {list(array.shape)}, the shape is {list(entry.shape)}")
+        raise data.error(f"nested as {list(array.shape)}, the shape is {list(entry.shape)}")
     return tensor_of(array, entry, datatype)
 
 

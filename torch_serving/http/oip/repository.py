@@ -62,4 +62,4 @@ def check_parameters(body: bytes | bytearray) -> None:
     parameters = members["parameters"].members() if "parameters" in members else {}
     for name, value in parameters.items():
         if name == "config" or name.startswith("file:"):
-            raise value.refuse("models and their settings are files of the server")
+            raise value.error("models and their settings are files of the server")

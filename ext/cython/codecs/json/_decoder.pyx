@@ -2,9 +2,9 @@
 """JSON body -> the arguments of a model's method, led by the method's schema.
 
 A `TypeSpec` says what one value must be. The reader walks spec and document together, so an error
-can name the argument, where it stands in the body, what was expected and what came. Numbers go from
-the text straight into numpy memory of their final type and shape; for large bodies without the GIL
-(tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
+can name the argument, its location in the body, what was expected and what was there. Numbers go
+from the text straight into numpy memory of their final type and shape; for large bodies without the
+GIL (tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
 """
 
 cimport cython
@@ -32,7 +32,7 @@ from torch_serving.errors import (
 
 cnp.import_array()
 
-# Below these sizes, giving the GIL away and fetching it back costs more than others gain from it.
+# Below these sizes, releasing and retaking the GIL costs more than other threads gain from it.
 cdef size_t PARSE_WITHOUT_GIL = 32 * 1024  # bytes
 cdef int64_t READ_WITHOUT_GIL = 4096  # numbers
 
@@ -47,7 +47,7 @@ include "decoder/containers.pxi"
 include "decoder/json_values.pxi"
 
 
-# Readers that nobody uses now: as many as bodies were ever decoded at the same time.
+# Unused readers: as many as bodies were ever decoded at the same time.
 cdef list IDLE = []
 
 
@@ -61,7 +61,7 @@ cdef class Decoder:
     cdef size_t window_bytes
 
     def __cinit__(self, arguments, factory, size_t window_bytes=0):
-        """`window_bytes`: how much of a body is indexed at a time, for tests; 0 is what is best."""
+        """`window_bytes`, for tests: how much of a body is indexed at a time; 0 is the default."""
         self.window_bytes = window_bytes
         self.arguments = tuple(arguments)
         self.factory = factory if isinstance(factory, ValueFactory) else ValueFactory(factory)
@@ -71,7 +71,7 @@ cdef class Decoder:
         """Return the list of arguments in `body`, a bytes-like object of UTF-8 JSON.
 
         Raises EmptyBody, InvalidJson, InvalidInput, IncompatibleShape or IncompatibleDtype
-        (torch_serving.errors), each with a detail that says where.
+        (torch_serving.errors), each with a detail that names the location.
         """
         cdef Reader reader = IDLE.pop() if IDLE else Reader()
         cdef Py_buffer view
@@ -82,7 +82,7 @@ cdef class Decoder:
             try:
                 arguments = read_arguments(reader)
             except ServingError:
-                reader.validate()  # that it is not even JSON matters more
+                reader.validate()  # malformed JSON matters more
                 raise
             reader.validate()
             return arguments

@@ -40,9 +40,9 @@ cdef class Encoder:
     """Encode results. Safe to use from any thread.
 
     `to_array` turns an instance of `tensor_type` into a C-contiguous numpy array of the same shape
-    and values (bfloat16: of two-byte voids); it raises UnsupportedResult for a tensor that has no
-    form. What it gives is only read. `to_envelope` turns a value of another type into a dictionary
-    of strings and values, or returns None. `spec` is that of the result.
+    and values (bfloat16: of two-byte voids), which is only read; it raises UnsupportedResult for a
+    tensor that JSON can't hold. `to_envelope` turns a value of another type into a dictionary of
+    strings and values, or returns None. `spec` is the type of the result.
     """
 
     cdef object tensor_type

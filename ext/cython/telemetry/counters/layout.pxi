@@ -1,6 +1,6 @@
 # The layout of the shared memory: a slot for each worker, a row for each method of a model.
 
-# Upper bounds of the histograms; one more bucket has what is beyond.
+# Upper bounds of the histograms; one more bucket counts what is beyond.
 SECONDS = (
     50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0,
     2.5, 5.0, 10.0,
@@ -41,9 +41,9 @@ cdef struct Row:
     uint64_t[N_CODES] codes
     uint64_t loads
     uint64_t cold_starts  # requests that waited for the model to be loaded
-    double last_s  # when the last answer was, by the monotonic clock
+    double last_s  # of the latest response, by the monotonic clock
     Histogram[N_STEPS] steps
-    uint64_t[N_SIZES] batches  # runs of so many requests
+    uint64_t[N_SIZES] batches  # by size
     uint64_t batched  # requests in all of them
 
 

@@ -1,14 +1,14 @@
-# What one process counts of one method.
+# The counters of one method in one process.
 
 @cython.final
 cdef class MethodCounters:
-    """What is counted of one method by this process."""
+    """The counters of one method in this process."""
 
     cdef Row* row
     cdef object owner  # keeps the memory alive that `row` is in
 
     def __cinit__(self, owner=None):
-        """Without an owner, count for nobody else."""
+        """Without an owner, count in private memory."""
         if owner is None:
             self.owner = bytearray(sizeof(Row))
             self.row = <Row*><char*>self.owner
@@ -16,7 +16,7 @@ cdef class MethodCounters:
             self.owner = owner
 
     cpdef int observe_response(self, int code, double elapsed_s) except -1:
-        """Count an answer, and how long it took from the request's head on."""
+        """Count a response, and the time since the head of its request."""
         cdef timespec now
         self.row.codes[CODE_INDEX[code] if 0 <= code < 600 else OTHER_CODE] += 1
         add(&self.row.steps[REQUEST], elapsed_s)
@@ -25,14 +25,14 @@ cdef class MethodCounters:
         return 0
 
     cpdef int observe_step(self, int step, double elapsed_s) except -1:
-        """Count the time of a step, by its index in STEPS."""
+        """Count the time of a step, given as an index of STEPS."""
         if not 0 <= step < N_STEPS:
             raise IndexError(step)
         add(&self.row.steps[step], elapsed_s)
         return 0
 
     cpdef int observe_batch(self, Py_ssize_t requests) except -1:
-        """Count a run of so many requests at once."""
+        """Count a batch of this many requests."""
         cdef int index = 0
         while index < N_SIZES - 1 and requests > <Py_ssize_t>1 << index:
             index += 1

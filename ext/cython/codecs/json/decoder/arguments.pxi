@@ -47,7 +47,7 @@ cdef list read_positional(Reader reader):
     if not is_sequence(reader.kind(at(0))):
         raise reader.unexpected(at(0), f"an array of {expected_count(reader.decoder)}")
     if not reader.decoder.required <= reader.count(at(0)) <= len(arguments):
-        raise reader.refuse(
+        raise reader.error_at(
             InvalidInput, at(0),
             f"expected {expected_count(reader.decoder)}, got {reader.count(at(0))}",
         )
@@ -65,7 +65,7 @@ cdef list read_named(Reader reader):
     names = {argument.name for argument in reader.decoder.arguments}
     for name in members:
         if name not in names:
-            raise reader.refuse(
+            raise reader.error_at(
                 InvalidInput, at(members[name]),
                 f"unknown argument; expected {expected_count(reader.decoder)}",
             )
@@ -73,7 +73,7 @@ cdef list read_named(Reader reader):
         if argument.name in members:
             values.append(read_argument(reader, argument, at(members[argument.name])))
         elif argument.required:
-            raise reader.refuse(
+            raise reader.error_at(
                 InvalidInput, at(0), f"argument `{argument.name}`: {argument.spec.type} is missing"
             )
         else:

@@ -1,11 +1,11 @@
-# Values that hold others, and those of more than one type.
+# Containers, and types that allow more than one kind of value.
 
 cdef object read_optional(Reader reader, TypeSpec spec, ValueRef ref):
     return None if is_none(reader, ref) else read(reader, spec.parts[0], ref)
 
 
 cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
-    """The first part that fits; if none does, the error of the one that came furthest."""
+    """Read the first part that fits; else raise the error of the part that came furthest."""
     cdef int depth, furthest = -1
     cdef ValueRef rejected_at = ref
     reader.attempts += 1
@@ -25,7 +25,7 @@ cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
     if reader.attempts:
         reader.rejected_at = rejected_at
         raise problem
-    return read(reader, meant, ref)  # which tells what is wrong
+    return read(reader, meant, ref)  # raises again, now with a message
 
 
 cdef object read_list(Reader reader, TypeSpec spec, ValueRef ref):
@@ -60,7 +60,7 @@ cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
     if not is_sequence(reader.kind(ref)):
         raise reader.unexpected(ref, f"an array for {spec.type}")
     if reader.count(ref) != len(spec.parts):
-        raise reader.refuse(
+        raise reader.error_at(
             InvalidInput, ref, f"expected {len(spec.parts)} elements, got {reader.count(ref)}"
         )
     element = first_element(reader, ref)
@@ -71,13 +71,13 @@ cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
 
 
 cdef tuple read_fields(Reader reader, TypeSpec spec, ValueRef ref):
-    """The fields of a named tuple, by name: each once, and no other."""
+    """Read the fields of a named tuple by name: each exactly once."""
     cdef Py_ssize_t i
     if reader.kind(ref) != Kind.object:
         raise reader.unexpected(ref, f"an object with the fields {', '.join(spec.names)}")
     members = members_of(reader, ref)
     if members.keys() != set(spec.names):
-        raise reader.refuse(
+        raise reader.error_at(
             InvalidInput, ref,
             f"expected the fields {', '.join(spec.names)}, got {', '.join(members)[:200]}",
         )
@@ -110,7 +110,7 @@ cdef int check_key_type(
 ) except -1:
     if envelope.key_type == ABSENT:
         if keys.kind != "str":
-            raise reader.refuse(
+            raise reader.error_at(
                 InvalidInput, ref, f'the key `key_type` is missing; expected "{keys.kind}"'
             )
     elif (
@@ -122,7 +122,7 @@ cdef int check_key_type(
 
 
 cdef dict read_pairs(Reader reader, TypeSpec keys, TypeSpec values, ValueRef ref):
-    """An array of [key, value]; keys are plain JSON."""
+    """Read an array of [key, value] pairs; keys are plain JSON."""
     cdef dict result = {}
     cdef bint plain = reader.plain
     cdef ValueRef pair = first_element(reader, ref)
@@ -137,7 +137,7 @@ cdef dict read_pairs(Reader reader, TypeSpec keys, TypeSpec values, ValueRef ref
         finally:  # another reading may follow a failed one
             reader.plain = plain
         if key in result:
-            raise reader.refuse(InvalidInput, key_ref, "this key stands twice")
+            raise reader.error_at(InvalidInput, key_ref, "this key stands twice")
         result[key] = read(reader, values, next_element(reader, key_ref))
         pair = next_element(reader, pair)
     return result
@@ -157,7 +157,7 @@ cdef dict SPEC_OF = {
 
 
 cdef object read_any(Reader reader, TypeSpec spec, ValueRef ref):
-    """A value that says itself what it is."""
+    """Read a value whose type only its envelope says."""
     cdef Envelope envelope
     cdef Type kind
     if is_none(reader, ref):
@@ -177,6 +177,6 @@ cdef object read_any(Reader reader, TypeSpec spec, ValueRef ref):
         return read_dict(reader, TypeSpec("dict", "Any", TypeSpec(keys, keys), ANY), ref)
     if <int>kind not in SPEC_OF:
         if envelope.type == ABSENT:
-            raise reader.refuse(InvalidInput, ref, "the key `type` is missing")
+            raise reader.error_at(InvalidInput, ref, "the key `type` is missing")
         raise reader.unexpected(at(envelope.type), "a type that needs no schema, for Any")
     return read(reader, SPEC_OF[<int>kind], ref)

@@ -23,7 +23,7 @@ cdef dict RANGES = {
 
 
 def data_types(**aliases):
-    """What a scalar may call its number -> an index into NAMES."""
+    """Names of data types that a scalar may have -> indices into NAMES."""
     return {name: NAMES.index(data_type) for name, data_type in aliases.items()}
 
 

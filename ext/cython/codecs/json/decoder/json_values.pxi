@@ -1,8 +1,8 @@
-# JSON without a schema, for the reader of another protocol.
+# JSON without a schema, for other protocols than `/serve`.
 
 @cython.final
 cdef class IndexedBody:
-    """A body and its index, for as long as anybody holds a value of it."""
+    """A body and its index. Each Value of it keeps it alive."""
 
     cdef Reader reader
     cdef Py_buffer view
@@ -18,17 +18,16 @@ cdef class IndexedBody:
             PyBuffer_Release(&self.view)
 
 
-# Of an object that is read as a Value: a protocol's words, each of which costs a microsecond.
+# Of an object: each member costs a microsecond, and no protocol has so many keys.
 cdef uint32_t MAX_NAMES = 1024
 cdef tuple JSON_KINDS = ("null", "boolean", "number", "string", "object", "array", "array")
 
 
 @cython.final
 cdef class Value:
-    """A JSON value that is read once it is known what it must be, where no schema tells: the reader
-    of another protocol walks the values, and numbers stay text until it knows their type.
+    """A lazily read JSON value. Callers say which type they expect; numbers stay text until then.
 
-    What is not what was asked for raises InvalidInput, IncompatibleShape or IncompatibleDtype.
+    A value of another type raises InvalidInput, IncompatibleShape or IncompatibleDtype.
     """
 
     cdef IndexedBody body
@@ -39,9 +38,9 @@ cdef class Value:
         """One of null, boolean, number, string, object, array."""
         return JSON_KINDS[<int>self.body.reader.kind(self.ref)]
 
-    def refuse(self, str problem not None):
-        """Return an error about this value."""
-        return self.body.reader.refuse(InvalidInput, self.ref, problem)
+    def error(self, str problem not None):
+        """Build an error that names the location of this value."""
+        return self.body.reader.error_at(InvalidInput, self.ref, problem)
 
     def expect(self, str kind not None, str what not None):
         if self.kind != kind:
@@ -49,14 +48,14 @@ cdef class Value:
 
     @property
     def count(self):
-        """How many elements or members it has."""
+        """The number of elements or members."""
         return self.body.reader.count(self.ref)
 
     def members(self):
         """The members of an object, by key."""
         self.expect("object", "an object")
         if self.count > MAX_NAMES:
-            raise self.refuse(f"{self.count} members; the limit is {MAX_NAMES}")
+            raise self.error(f"{self.count} members; the limit is {MAX_NAMES}")
         nodes = members_of(self.body.reader, self.ref)
         return {key: value_at(self.body, at(nodes[key])) for key in nodes}
 
@@ -105,7 +104,7 @@ cdef class Value:
         return read_array(self.body.reader, self.ref, shape, index)
 
     def validate(self):
-        """Raise InvalidJson for numbers that nobody has read and that are none."""
+        """Raise InvalidJson for malformed numbers that were not read."""
         self.body.reader.validate()
 
 
@@ -117,9 +116,9 @@ cdef Value value_at(IndexedBody body, ValueRef ref):
 
 
 def read_json(body not None, size_t window_bytes=0):
-    """The value that a body of UTF-8 holds, of which NaN, Infinity and -Infinity may be part.
+    """Index a body of UTF-8, in which NaN, Infinity and -Infinity are numbers too.
 
-    Raises EmptyBody or InvalidJson. The body is held as long as any value of it.
+    Raises EmptyBody or InvalidJson. Its values keep the body alive.
     `window_bytes` is that of Decoder.
     """
     cdef IndexedBody indexed = IndexedBody(body)

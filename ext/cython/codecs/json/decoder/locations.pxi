@@ -1,11 +1,11 @@
-# Where values stand in the document, and what errors say of them: that is slow, and only runs when
-# something is wrong.
+# Locations of values in the document, and what errors say of them. The latter is slow, and runs for
+# errors only.
 
 cdef Py_ssize_t MAX_QUOTE = 60  # characters of the body that an error repeats
 cdef Py_ssize_t MAX_POINTER = 300
 
 
-# Where a value stands: a node, or an element of the run that the node is.
+# A value of the document: a node, or an element of the run that the node is.
 cdef struct ValueRef:
     NodeId node
     int64_t element  # -1: the node itself
@@ -45,14 +45,14 @@ cdef Kind kind_of(Document* document, ValueRef ref) noexcept:
 
 
 cdef str quote(Document* document, ValueRef ref):
-    """A scalar as it stands in the body, cut."""
+    """Return the text of a scalar in the body, cut."""
     raw = document.raw(start_of(document, ref))
     text = PyUnicode_DecodeUTF8(raw.data(), min(raw.size(), <size_t>(4 * MAX_QUOTE)), "replace")
     return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
 
 cdef str describe(Document* document, ValueRef ref):
-    """What stands there, in a few words."""
+    """Describe a value in a few words."""
     cdef Kind kind = kind_of(document, ref)
     if kind == Kind.object:
         return "an object"

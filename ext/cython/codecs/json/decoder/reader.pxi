@@ -1,4 +1,4 @@
-# A document that is being read: its index, its errors, its containers and envelopes.
+# The document that is being read: its index, errors, containers and envelopes.
 
 @cython.final
 cdef class Reader:
@@ -9,8 +9,8 @@ cdef class Reader:
     cdef Argument argument
     cdef size_t length
     cdef bint plain  # values may stand without envelopes
-    cdef uint32_t attempts  # readings of a value in which another one may be meant
-    cdef ValueRef rejected_at  # what was refused last
+    cdef uint32_t attempts  # nested unions of which an alternative is being tried
+    cdef ValueRef rejected_at  # the value of the latest error
 
     cdef int parse(
         self, const char* text, size_t length, bint non_finite, size_t window_bytes
@@ -43,15 +43,18 @@ cdef class Reader:
         return 0
 
     cdef int check(self, Error error) except -1:
-        """Raise what the document says is wrong with itself."""
+        """Raise the error of the document, if there is one."""
         if error == Error.none:
             return 0
         if error == Error.out_of_memory:
             raise MemoryError
         raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
 
-    cdef object refuse(self, type error, ValueRef ref, str problem):
-        """Return an error about a value; of a trial only where it is, since to tell takes long."""
+    cdef object error_at(self, type error, ValueRef ref, str problem):
+        """Build an error for a value.
+
+        While alternatives are tried, only its location is recorded: to format a message is slow.
+        """
         self.rejected_at = ref
         if self.attempts:
             return error("")
@@ -65,9 +68,9 @@ cdef class Reader:
     cdef object unexpected(self, ValueRef ref, str expected):
         cdef Envelope envelope
         if self.kind(ref) == Kind.object:
-            self.members(ref, &envelope)  # a key that stands twice matters more
-        came = "" if self.attempts else describe(&self.document, ref)
-        return self.refuse(InvalidInput, ref, f"expected {expected}, got {came}")
+            self.members(ref, &envelope)  # a duplicate key matters more
+        actual = "" if self.attempts else describe(&self.document, ref)
+        return self.error_at(InvalidInput, ref, f"expected {expected}, got {actual}")
 
     cdef Kind kind(self, ValueRef ref) noexcept:
         return kind_of(&self.document, ref)
@@ -83,7 +86,7 @@ cdef class Reader:
         return self.check(read_envelope(&self.document, ref.node, envelope))
 
     cdef bint has_type(self, ValueRef ref) except -1:
-        """Whether an object says what it is; in the plain form, one that does not is the value."""
+        """Whether an object is an envelope; in plain JSON, one without `type` is the value."""
         cdef Envelope envelope
         self.members(ref, &envelope)
         return envelope.type != ABSENT
@@ -100,14 +103,14 @@ cdef class Reader:
             raise self.unexpected(ref, f'an envelope {{"type": {names}, ...}} for {spec.type}')
         self.members(ref, envelope)
         if envelope.type == ABSENT:
-            raise self.refuse(
+            raise self.error_at(
                 InvalidInput, ref, f"the key `type` is missing; expected {names} for {spec.type}"
             )
         found = self.type_of(envelope[0])
         if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
             raise self.unexpected(at(envelope.type), f"{names} for {spec.type}")
         if envelope.value == ABSENT:
-            raise self.refuse(InvalidInput, ref, "the key `value` is missing")
+            raise self.error_at(InvalidInput, ref, "the key `value` is missing")
         return found
 
 

@@ -1,7 +1,7 @@
-# Values that are no tensors and hold no others.
+# Scalars, strings, devices, enumerations and none.
 
 cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
-    """A number of one of the data types that the spec's kind can hold."""
+    """Read a number of one of the data types that the kind allows."""
     cdef Envelope envelope
     cdef Shape shape
     cdef ValueRef part
@@ -46,7 +46,7 @@ cdef int read_scalar_type(
 ) except -1:
     if envelope.data_type == ABSENT:
         if spec.kind not in WIDEST:
-            raise reader.refuse(InvalidInput, ref, "the key `data_type` is missing")
+            raise reader.error_at(InvalidInput, ref, "the key `data_type` is missing")
         return names[WIDEST[spec.kind]]
     if reader.kind(at(envelope.data_type)) == Kind.string:
         name = reader.string(at(envelope.data_type))
@@ -54,24 +54,24 @@ cdef int read_scalar_type(
             return names[name]
         if name in SCALARS:
             raise reader.unexpected(at(envelope.data_type), f"one of {', '.join(names)}")
-    came = describe(&reader.document, at(envelope.data_type))
-    raise reader.refuse(
+    actual = describe(&reader.document, at(envelope.data_type))
+    raise reader.error_at(
         IncompatibleDtype, at(envelope.data_type),
-        f"expected one of {', '.join(names)}, got {came}",
+        f"expected one of {', '.join(names)}, got {actual}",
     )
 
 
 cdef object read_float(Reader reader, TypeSpec spec, ValueRef ref):
     value = read_scalar(reader, spec, ref)
     if type(value) is int and int(float(value)) != value:
-        raise reader.refuse(IncompatibleDtype, ref, f"{value} does not fit float64 exactly")
+        raise reader.error_at(IncompatibleDtype, ref, f"{value} does not fit float64 exactly")
     return float(value)
 
 
 cdef object read_complex(Reader reader, TypeSpec spec, ValueRef ref):
     value = read_scalar(reader, spec, ref)
     if type(value) is int and int(float(value)) != value:
-        raise reader.refuse(IncompatibleDtype, ref, f"{value} does not fit complex128 exactly")
+        raise reader.error_at(IncompatibleDtype, ref, f"{value} does not fit complex128 exactly")
     return complex(value)
 
 
@@ -90,7 +90,7 @@ cdef object read_device(Reader reader, TypeSpec spec, ValueRef ref):
     try:
         return reader.decoder.factory.device(name)
     except ValueError as error:
-        raise reader.refuse(InvalidInput, ref, str(error)) from None
+        raise reader.error_at(InvalidInput, ref, str(error)) from None
 
 
 cdef object read_enum(Reader reader, TypeSpec spec, ValueRef ref):

@@ -34,22 +34,22 @@ cdef int read_data_type(Reader reader, NodeId node) except -1:
     if reader.document.node(node).kind == Kind.string:
         data_type = find_data_type(reader.document.string(reader.document.start(node, -1)))
     if data_type < 0:
-        came = describe(&reader.document, at(node))
-        raise reader.refuse(
-            IncompatibleDtype, at(node), f"expected one of {', '.join(NAMES)}, got {came}"
+        actual = describe(&reader.document, at(node))
+        raise reader.error_at(
+            IncompatibleDtype, at(node), f"expected one of {', '.join(NAMES)}, got {actual}"
         )
     return data_type
 
 
 cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) except -1:
-    """Take the shape of real and imaginary parts for one of complex numbers.
+    """Turn the shape of real and imaginary parts into one of complex numbers.
 
     Flat values interleave them; nested ones hold them in innermost arrays of two.
     """
     cdef bint flat = measured.rank == 1
     cdef int last = measured.rank - 1
     if measured.rank == 0 or measured.dims[last] % 2 or (not flat and measured.dims[last] != 2):
-        raise reader.refuse(
+        raise reader.error_at(
             IncompatibleShape, at(envelope.value), "expected pairs of real and imaginary part"
         )
     measured.count //= 2
@@ -61,13 +61,13 @@ cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) e
 
 
 cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) except -1:
-    """Check the declared shape against the values that are there, and take it."""
+    """Check the declared shape against the values, and use it."""
     cdef Shape declared
     cdef int i
     cdef bint flat = reader.document.node(envelope.value).kind == Kind.run
     raise_located(reader, read_shape(&reader.document, envelope.shape, &declared), FLOAT32)
     if declared.count != measured.count:
-        raise reader.refuse(
+        raise reader.error_at(
             IncompatibleShape, at(envelope.shape),
             f"shape {list_of(declared)} holds {declared.count} numbers, "
             f"`value` has {measured.count}",
@@ -77,7 +77,7 @@ cdef int apply_shape(Reader reader, const Envelope& envelope, Shape* measured) e
         for i in range(declared.rank if same else 0):
             same = same and declared.dims[i] == measured.dims[i]
         if not same:
-            raise reader.refuse(
+            raise reader.error_at(
                 IncompatibleShape, at(envelope.shape),
                 f"shape {list_of(declared)} differs from {list_of(measured[0])}, "
                 "the nesting of `value`",
@@ -123,23 +123,23 @@ cdef cnp.ndarray read_array(Reader reader, ValueRef ref, const Shape& shape, int
 
 
 cdef int raise_located(Reader reader, const LocatedError& located, int data_type) except -1:
-    """Raise what is wrong with a shape or with numbers, if anything is."""
+    """Raise the error of a shape or of numbers, if there is one."""
     cdef ValueRef ref
     if located.error == Error.none:
         return 0
     if located.error == Error.bad_number:
         reader.validate()  # finds the same number, and its byte
     ref = at(located.node, located.element)
-    came = describe(&reader.document, ref)
+    actual = describe(&reader.document, ref)
     kind = SHAPE_ERRORS.get(<int>located.error)
     if kind is not None:
-        raise reader.refuse(kind, ref, f"{text_of(message(located.error))}, got {came}")
+        raise reader.error_at(kind, ref, f"{text_of(message(located.error))}, got {actual}")
     name = NAMES[data_type]
     if reader.kind(ref) == Kind.number:
         problem = f"{quote(&reader.document, ref)} does not fit {name} ({RANGES[name]})"
     else:
-        problem = f"expected a number that fits {name} ({RANGES[name]}), got {came}"
-    raise reader.refuse(IncompatibleDtype, ref, problem)
+        problem = f"expected a number that fits {name} ({RANGES[name]}), got {actual}"
+    raise reader.error_at(IncompatibleDtype, ref, problem)
 
 
 cdef dict SHAPE_ERRORS = {
@@ -152,13 +152,13 @@ cdef dict SHAPE_ERRORS = {
 
 
 cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
-    """Pixels in an encoded image."""
+    """Decode an image into a tensor of its pixels."""
     cdef int data_type = NAMES.index("uint8")
     factory = reader.decoder.factory
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
     if factory.image is None:
-        raise reader.refuse(InvalidInput, ref, "this server takes no images")
+        raise reader.error_at(InvalidInput, ref, "this server takes no images")
     encoded = choice(reader, envelope.value, None)
     mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
     layout = choice(reader, envelope.layout, "CHW") if envelope.layout != ABSENT else "CHW"
@@ -170,7 +170,7 @@ cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
     try:
         return factory.tensor(factory.image(encoded, mode, layout, batch, NAMES[data_type]))
     except ValueError as error:
-        raise reader.refuse(InvalidInput, at(envelope.value), str(error)) from None
+        raise reader.error_at(InvalidInput, at(envelope.value), str(error)) from None
 
 
 cdef str choice(Reader reader, NodeId node, str example):

@@ -1,4 +1,4 @@
-# What a schema asks for.
+# The types that a schema asks for, as the decoder reads them.
 
 ctypedef object (*ReadValue)(Reader, TypeSpec, ValueRef)
 
@@ -19,9 +19,7 @@ cdef ReadValue[16] READERS = [
 
 @cython.final
 cdef class TypeSpec:
-    """What one value must be.
-
-    `type` is how the schema spells it, `kind` what it is:
+    """The type of one value. `type` is its spelling in the schema, `kind` one of:
 
     - tensor; bool, int, float, complex, number (any of them); str, device; none; any
     - enum: one of `names`
@@ -50,7 +48,7 @@ cdef class TypeSpec:
         return f"TypeSpec({self.kind!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
 
     cdef bint is_sequence(self):
-        """Whether its JSON is an array, so that an outer one is easily mistaken for it."""
+        """Whether its JSON is an array, which an outer array may be mistaken for."""
         if self.kind == "optional":
             return (<TypeSpec>self.parts[0]).is_sequence()
         if self.kind == "union":
@@ -60,7 +58,7 @@ cdef class TypeSpec:
 
 @cython.final
 cdef class Argument:
-    """One argument of a method; `default` stands for it where a request leaves it out."""
+    """One argument of a method; `default` is its value where a request leaves it out."""
 
     cdef readonly str name
     cdef readonly TypeSpec spec
@@ -78,14 +76,14 @@ cdef class Argument:
 
 @cython.final
 cdef class ValueFactory:
-    """How values become what torch takes, so that the codec need not know torch.
+    """Makes values of torch, which the codec does not import.
 
-    - `tensor(array)`: of a C-contiguous, writable numpy array that nobody else holds; should share
+    - `tensor(array)`: from a C-contiguous, writable numpy array with no other owner; should share
       its memory, as `torch.from_numpy` does
     - `bfloat16(array)`: the same for the bits of bfloat16, as uint16
     - `device(name)`, `enum(type, name)`; `image(base64, mode, layout, batch, data_type)`: an array
 
-    All raise ValueError, with what is wrong, for a value that they refuse.
+    All raise ValueError, with a message for the client, for a value that they reject.
     """
 
     cdef readonly object tensor
