@@ -17,9 +17,8 @@ from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
-from torch_serving.server.main import Parent
+from torch_serving.server.main import PreforkState
 from torch_serving.server.supervisor import Hooks, Supervisor
-from torch_serving.server.worker import Threads
 
 X = [tensor([1], [1.0])]
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
@@ -176,17 +175,18 @@ def test_a_reload_that_fails_after_it_was_tried(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     with socket.socket() as listener:
-        parent = Parent(Config(model_root=root), listener, Threads(0, 1, 1))
-    hooks = Hooks(lambda channel: 0, reload=parent.reload)
-    supervisor = Supervisor(0, hooks, parent.shared)
+        config = Config(model_root=root, workers=0, threads=1, intra_op_threads=1)
+        state = PreforkState(config, listener)
+    hooks = Hooks(lambda channel: 0, reload=state.reload)
+    supervisor = Supervisor(0, hooks, state.shared)
 
     def fail(*arguments: object) -> None:
         raise StartupError("it is gone")
 
     monkeypatch.setattr("torch_serving.service.runtime.Runtime.preload", fail)
-    before = parent.runtime
+    before = state.runtime
     supervisor._restart.on_trial_exit(0)
     assert "not reloaded: it is gone" in caplog.text
-    assert parent.runtime is before
+    assert state.runtime is before
     assert before.models.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
     before.close()

@@ -1,6 +1,7 @@
-"""From settings to a server: cores are divided, models preloaded, workers forked."""
+"""From a configuration to a server: cores are divided, models preloaded, workers forked."""
 
 import dataclasses
+import functools
 import gc
 import json
 import socket
@@ -11,20 +12,18 @@ import torch
 
 from torch_serving import __version__
 from torch_serving.config import Config
-from torch_serving.engine.engine import MAX_LANES, cores
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
+from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
-from torch_serving.server.parent_channel import ParentChannel
+from torch_serving.server.meinheld import MeinheldTransport
+from torch_serving.server.parent_channel import ParentChannel, Request
 from torch_serving.server.supervisor import EXIT_MISCONFIGURED, Hooks, Supervisor
+from torch_serving.server.tls import load_tls_context
 from torch_serving.server.tuning import keep_freed_memory
-from torch_serving.server.worker import (
-    Threads,
-    WorkerParts,
-    serve_with_meinheld,
-    serve_with_uvicorn,
-)
+from torch_serving.server.uvicorn import UvicornTransport
+from torch_serving.server.worker import WorkerContext, run_transport
 from torch_serving.service.runtime import Runtime
 
 
@@ -34,41 +33,38 @@ def serve(config: Config, listener: socket.socket) -> int:
     Raises StartupError if a device is not there, a model can't be preloaded, or the server is not
     installed.
     """
-    threads = threads_of(config)
+    config = dataclasses.replace(config, **divide_cores(config)._asdict())
     keep_freed_memory()
     torch.set_num_threads(1)  # the parent must not start threads that its children would miss
-    parent = Parent(config, listener, threads)
+    state = PreforkState(config, listener)
     if config.server == "meinheld":
-        return serve_with_meinheld(listener, parent.runtime, parent.api_keys, parent.announce)
+        return state.serve_with_meinheld()
     hooks = Hooks(
-        serve=parent.serve_in_worker,
-        on_ready=parent.announce,
+        serve=state.serve_in_worker,
+        on_ready=state.announce,
         on_stop=listener.close,  # open in the parent, it would still take connections
-        reload=parent.reload,
-        try_load=parent.try_load,
+        reload=state.reload,
+        try_load=state.try_load,
     )
-    return Supervisor(threads.workers, hooks, parent.shared).run()
+    return Supervisor(config.workers or 1, hooks, state.shared).run()
 
 
-class Parent:
-    """What workers inherit: models, keys, and what all of them share."""
+class PreforkState:
+    """What is loaded before the fork, and inherited by workers: models, keys, certificate.
 
-    def __init__(self, config: Config, listener: socket.socket, threads: Threads) -> None:
+    The configuration says how the cores are divided.
+    """
+
+    def __init__(self, config: Config, listener: socket.socket) -> None:
         """Load it. Raises StartupError."""
-        self._config = dataclasses.replace(
-            config,
-            workers=threads.workers,
-            threads=threads.lanes,
-            intra_op_threads=threads.intra_op,
-        )
+        self._config = config
         self._listener = listener
-        self._threads = threads
-        self.shared = SharedState(threads.workers, config.quarantine_s)
-        self.runtime, self.api_keys, self._tls = self._load()
+        self.shared = SharedState(config.workers or 0, config.quarantine_s)
+        self.runtime, self._api_keys, self._tls = self._load()
 
     def _load(self) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
         config = self._config
-        tls = tls_of(config)
+        tls = load_tls_context(config)
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
         runtime = Runtime.build(config, self.shared)
         gc.collect()
@@ -81,58 +77,44 @@ class Parent:
         Raises StartupError if that fails; then all stays as it was.
         """
         before = self.runtime
-        self.runtime, self.api_keys, self._tls = self._load()
+        self.runtime, self._api_keys, self._tls = self._load()
         before.close()
 
-    def try_load(self, question: dict[str, str], model: int) -> None:
-        self.runtime.models.try_load(question, model)
+    def try_load(self, request: Request, model: int) -> None:
+        self.runtime.models.try_load(request, model)
 
     def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
-        several = self._threads.workers > 1
-        worker = WorkerParts(self.runtime, channel, several, self.api_keys, self._tls)
+        worker = WorkerContext(self.runtime, channel, self._api_keys, self._tls)
+        transport = functools.partial(UvicornTransport, worker)
         try:
-            return serve_with_uvicorn(self._config, self._listener, worker)
+            run_transport(transport, self._listener, self.runtime, channel)
         except StartupError as error:
             print(f"torch-serving: {error}", file=sys.stderr)
             return EXIT_MISCONFIGURED
+        return 0
+
+    def serve_with_meinheld(self) -> int:
+        """Serve in this process, without workers. Raises StartupError."""
+        transport = functools.partial(
+            MeinheldTransport, self.runtime, self._api_keys, on_ready=self.announce
+        )
+        run_transport(transport, self._listener, self.runtime)
+        return 0
 
     def announce(self) -> None:
-        """Say that the server is ready, and what it serves."""
-        config, threads = self._config, self._threads
-        count = len(self.runtime.models.repository.names())
-        workers = f"{threads.workers} workers with " if threads.workers > 1 else ""
+        """Print that the server is ready, and what it serves."""
+        config = self._config
         url = url_of(self._listener, "https" if config.tls_cert else "http")
+        models = counted(len(self.runtime.models.repository.names()), "model")
+        workers = f"{config.workers} workers with " if config.workers != 1 else ""
+        threads = counted(config.threads or 1, "thread")
         line = (
-            f"torch-serving {__version__} on {url} ({config.server}): "
-            f"{count} model{'' if count == 1 else 's'} in {config.model_root}, "
-            f"device {config.device}, {workers}{threads.lanes} thread{'s'[: threads.lanes != 1]}"
+            f"torch-serving {__version__} on {url} ({config.server}): {models} "
+            f"in {config.model_root}, device {config.device}, {workers}{threads}"
         )
         print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
 
 
-def tls_of(config: Config) -> ssl.SSLContext | None:
-    """What HTTPS needs. Raises StartupError for a certificate or a key that can't be used."""
-    if not config.tls_cert:
-        return None
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(config.tls_cert, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        reason = getattr(error, "reason", None) or error.strerror or error
-        raise StartupError(f"--tls-cert, --tls-key: {reason}") from None
-    return context
-
-
-def threads_of(config: Config) -> Threads:
-    """Divide the cores. Raises StartupError if more threads are asked for than there are cores."""
-    workers = config.workers or cores()
-    share = max(1, cores() // workers)
-    lanes = config.threads or max(1, min(share // (config.intra_op_threads or 1), MAX_LANES))
-    intra_op = config.intra_op_threads or max(1, share // lanes)
-    if intra_op > 1 and workers * lanes * intra_op > cores():
-        raise StartupError(
-            f"{workers} workers × {lanes} threads × {intra_op} intra-op threads are more than the "
-            f"{cores()} cores; lower --workers, --threads or --intra-op-threads"
-        )
-    return Threads(workers, lanes, intra_op)
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,123 @@
+"""The transport of a worker: uvicorn listens, and our own protocol does the rest."""
+
+import asyncio
+import contextlib
+import functools
+import signal
+import socket
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+
+from torch_serving.config import Config
+from torch_serving.http import app
+from torch_serving.http._connection import ConnectionSettings, HttpProtocol
+from torch_serving.http.auth import ApiKeys
+from torch_serving.http.fast_path import FastPath
+from torch_serving.server.acceptor import Acceptor, Tls
+from torch_serving.server.process import RETIRE_SIGNAL
+from torch_serving.server.worker import WorkerContext
+from torch_serving.service.runtime import Runtime
+from torch_serving.telemetry.access_log import AccessLog
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
+
+
+class UvicornTransport(uvicorn.Server):
+    """Notifies the parent when it is ready; drains at the parent's signal or when it is gone."""
+
+    def __init__(self, worker: WorkerContext, access_log: AccessLog | None) -> None:
+        """Build the application, in the thread and process that run it."""
+        runtime = worker.runtime
+        config = runtime.config
+        self._management = runtime.management
+        self._channel = worker.channel
+        self._drain_delay_s = config.drain_delay_s
+        self._is_draining = False
+        self._tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S) if worker.tls else None
+        # uvicorn knows no limit for handshakes, and does not share connections with other workers
+        self._uses_acceptor = config.workers != 1 or self._tls is not None
+        application = app.create_app(runtime, worker.api_keys, self.is_ready)
+        settings = ConnectionSettings(
+            runtime.tracing.wrapped(application) if runtime.tracing else application,
+            access_log,
+            runtime.group.statistics.unmatched,
+            config.max_body_bytes,
+            config.header_timeout_s,
+            config.body_timeout_s,
+            config.body_rate,
+            KEEP_ALIVE_S,
+            fast_path_of(runtime, worker.api_keys),
+        )
+        super().__init__(uvicorn_config(config, settings))
+        self.server_state.tasks = runtime.in_flight
+
+    def is_ready(self) -> bool:
+        return not self._is_draining
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._uses_acceptor:
+            await super().startup([])
+            self.servers = [self._accept(each) for each in sockets or []]  # type: ignore[misc]
+        else:
+            await super().startup(sockets)
+        self._management.listen()
+        asyncio.get_running_loop().add_reader(self._channel, self._on_parent_death)
+        self._channel.notify_ready()
+
+    def _accept(self, listener: socket.socket) -> Acceptor:
+        protocol = functools.partial(
+            self.config.http_protocol_class,
+            config=self.config,  # type: ignore[call-arg]
+            server_state=self.server_state,
+        )
+        return Acceptor(listener, protocol, self.config.backlog, self._tls)
+
+    def _on_parent_death(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self._stop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the parent's signals; unlike uvicorn's own, don't raise them again afterwards."""
+        loop = asyncio.get_running_loop()
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            self._is_draining = True
+            if self._drain_delay_s:
+                loop.call_soon_threadsafe(loop.call_later, self._drain_delay_s, self._stop)
+            else:
+                self._stop()
+
+        signal.signal(signal.SIGTERM, drain)
+        signal.signal(RETIRE_SIGNAL, lambda *_: self._stop())
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def fast_path_of(runtime: Runtime, api_keys: ApiKeys | None) -> FastPath | None:
+    """None where requests are watched on their way through the application."""
+    if runtime.tracing or runtime.devices.are_several:
+        return None
+    return FastPath(runtime.inference, runtime.engine, api_keys)
+
+
+def uvicorn_config(config: Config, settings: ConnectionSettings) -> uvicorn.Config:
+    """All that uvicorn would do besides listening is left to the protocol, or off."""
+    return uvicorn.Config(
+        settings.app,
+        loop="uvloop",
+        http=functools.partial(HttpProtocol, settings),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=config.shutdown_timeout_s,  # type: ignore[arg-type]
+    )
