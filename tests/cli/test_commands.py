@@ -100,3 +100,25 @@ def test_inspect_of_what_is_no_model(root: Path):
         assert (code, out) == (2, b"")
         assert name in err.decode()
         assert b"Traceback" not in err
+
+
+def test_a_model_is_loaded_as_its_toml_file_says(tmp_path: Path):
+    model = tmp_path / "mlp.pt"
+    (tmp_path / "mlp.toml").write_text("bach = true")
+    mlp().save(model)
+    code, out, err = command("inspect", model)
+    assert (code, out) == (2, b"")
+    assert b"mlp.toml line 1: unknown key `bach`" in err
+
+    (tmp_path / "mlp.toml").write_text("batch = true\nmax_batch = 16")
+    code, out, _ = command("inspect", model, "--json")
+    assert code == 0
+    method = json.loads(out)["methods"]["forward"]
+    assert method["batching"]["max_batch"] == 16
+
+
+def test_a_link_to_a_model(root: Path, tmp_path: Path):
+    (tmp_path / "linked").symlink_to(root / "mlp.pt")
+    code, out, err = command("inspect", tmp_path / "linked")
+    assert (code, err) == (0, b"")
+    assert out.startswith(b"linked: ")

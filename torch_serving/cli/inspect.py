@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from torch_serving.cli.model_file import command_parser, load_servable
+from torch_serving.cli.model_file import command_parser, load_model
 
 
 def inspect(argv: Sequence[str]) -> int:
@@ -14,8 +14,8 @@ def inspect(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     from torch_serving.service.description import describe  # takes a second: torch
 
-    description = describe(load_servable(arguments.model, arguments.device))
-    description = {"file_bytes": arguments.model.stat().st_size, **description}
+    _, servable = load_model(arguments.model, arguments.device)
+    description = {"file_bytes": arguments.model.stat().st_size, **describe(servable)}
     if arguments.json:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:

@@ -1,28 +1,39 @@
-"""What `inspect` and `run` share: one model file, and the device for it."""
+"""What `inspect` and `run` share: one model file, loaded as a server would load it."""
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from torch_serving.config import Config
 from torch_serving.errors import ServingError, StartupError
+
+if TYPE_CHECKING:  # torch takes a second
+    from torch_serving.models.servable import Servable
+    from torch_serving.service.runtime import Runtime
 
 
 def command_parser(name: str, description: str) -> argparse.ArgumentParser:
     """Return a parser of a command about one model."""
     parser = argparse.ArgumentParser(prog=f"torch-serving {name}", description=description)
     parser.add_argument("model", type=Path, help="a file saved with torch.jit.save")
-    parser.add_argument("--device", default="cpu", help="where to load it (default: cpu)")
+    parser.add_argument(
+        "--device", help="where to load it (default: what its TOML file says, else cpu)"
+    )
     return parser
 
 
-def load_servable(path: Path, device: str) -> Any:
-    """Return the servable of a file. Raises StartupError."""
+def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
+    """Return a runtime of the model's folder, and the model. Raises StartupError."""
     from torch_serving.engine.devices import device_of
-    from torch_serving.models.loader import load
+    from torch_serving.service.runtime import Runtime
 
     if not path.is_file():
         raise StartupError(f"no such file: {path}")
+    path = path.resolve()
     try:
-        return load(path, device_of(device))
+        runtime = Runtime.build(Config(model_root=path.parent))
+        requested = device_of(device) if device else None
+        chosen = runtime.models.repository.choose_device(path.name, runtime.devices, requested)
+        return runtime, runtime.models.preload(path.name, chosen)
     except ServingError as error:
-        raise StartupError(f"{path}: {error.detail}") from None
+        raise StartupError(error.detail) from None

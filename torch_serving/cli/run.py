@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_serving.cli.model_file import command_parser, load_servable
+from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import ServingError, StartupError
 
 
@@ -18,11 +18,9 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--method", default="forward", help="the method (default: forward)")
     arguments = parser.parse_args(argv)
     body = read_data(arguments.data)
-    from torch_serving.engine.engine import Engine  # takes a second: torch
-
-    servable = load_servable(arguments.model, arguments.device)
+    runtime, servable = load_model(arguments.model, arguments.device)
     try:
-        response = Engine(lanes=1).run(servable.method(arguments.method), body)
+        response = runtime.engine.run(servable.method(arguments.method), body)
     except ServingError as error:
         print(json.dumps(error.to_dict(), ensure_ascii=False))
         return 1
