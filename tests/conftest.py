@@ -23,6 +23,14 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SERVERS = ["uvicorn", "meinheld"]
+STARTS_A_PROCESS = {"start", "start_for_module", "start_for_all"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that starts a server, however indirectly."""
+    for item in items:
+        if STARTS_A_PROCESS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")
