@@ -1,8 +1,10 @@
 """Commands about one model file: `inspect` and `run`."""
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ import torch
 from tests.support.described import Impossible, Several, described
 from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
+from torch_serving.cli.main import main
 from torch_serving.engine.engine import Engine
 from torch_serving.models.loader import load
 
 CPU = torch.device("cpu")
+
+Command = Callable[..., tuple[int, bytes, bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +34,36 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """A command within this process: its exit code, and what it writes."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capfdbinary.readouterr()
+
+    return run
+
+
+def as_a_process(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
     words = [sys.executable, "-W", "ignore", "-m", "torch_serving", *map(str, arguments)]
     done = subprocess.run(words, input=stdin, capture_output=True, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-def test_inspect(root: Path):
-    code, out, err = command("inspect", root / "Several.pt", "--json")
+def check_document(root: Path, result: tuple[int, bytes, bytes]) -> None:
+    code, out, err = result
     assert (code, err) == (0, b"")
     document = json.loads(out)
     assert document.pop("file_bytes") == (root / "Several.pt").stat().st_size
     assert document == described(root / "Several.pt")[1]
+
+
+def test_inspect(root: Path, command: Command):
+    check_document(root, command("inspect", root / "Several.pt", "--json"))
 
     code, out, err = command("inspect", root / "Several.pt")
     assert (code, err) == (0, b"")
@@ -54,9 +77,14 @@ def test_inspect(root: Path):
         Engine(1).run(servable.method(method), example.encode())
 
 
-def test_run(root: Path, tmp_path: Path):
+def body_and_output(root: Path) -> tuple[bytes, bytes]:
+    """A request for Several.pt, and what `run` writes for it."""
     body = json.dumps(described(root / "Several.pt")[1]["methods"]["forward"]["example"]).encode()
-    expected = Engine(1).run(load(root / "Several.pt", CPU).method("forward"), body) + b"\n"
+    return body, Engine(1).run(load(root / "Several.pt", CPU).method("forward"), body) + b"\n"
+
+
+def test_run(root: Path, tmp_path: Path, command: Command):
+    body, expected = body_and_output(root)
     file = tmp_path / "body.json"
     file.write_bytes(body)
     model = root / "Several.pt"
@@ -66,6 +94,19 @@ def test_run(root: Path, tmp_path: Path):
         (["--data", "@-"], body),
     ]:
         assert command("run", model, *arguments, stdin=stdin) == (0, expected, b"")
+
+
+@pytest.mark.server
+def test_commands_as_processes(root: Path):
+    """Nothing comes out but what they write themselves."""
+    body, expected = body_and_output(root)
+    model = root / "Several.pt"
+    check_document(root, as_a_process("inspect", model, "--json"))
+    assert as_a_process("run", model, stdin=body) == (0, expected, b"")
+    code, out, err = as_a_process("run", root / "broken.pt", stdin=body)
+    assert (code, out) == (2, b"")
+    assert err.startswith(b"torch-serving: ")
+    assert err.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +122,9 @@ def test_run(root: Path, tmp_path: Path):
         (["mlp.pt", "--device", "warp"], b"[]", 2, "warp"),
     ],
 )
-def test_exit_codes(root: Path, arguments: list, stdin: bytes, code: int, told: str):
+def test_exit_codes(
+    root: Path, command: Command, arguments: list, stdin: bytes, code: int, told: str
+):
     ended, out, err = command("run", root / arguments[0], *arguments[1:], stdin=stdin)
     assert ended == code
     assert b"Traceback (most" not in out + err
@@ -94,7 +137,7 @@ def test_exit_codes(root: Path, arguments: list, stdin: bytes, code: int, told: 
         assert told in err.decode()
 
 
-def test_inspect_of_what_is_no_model(root: Path):
+def test_inspect_of_what_is_no_model(root: Path, command: Command):
     for name in ("nothing.pt", "broken.pt", "of several", "box.pt"):
         code, out, err = command("inspect", root / name)
         assert (code, out) == (2, b"")

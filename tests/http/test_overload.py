@@ -22,6 +22,7 @@ from tests.support.client import (
     in_threads,
     scalar,
     tensor,
+    warm_up,
     with_length,
 )
 from tests.support.process import Process, wait_until
@@ -204,6 +205,7 @@ def test_a_late_answer_is_no_lost_lane():
 def test_overload_over_http(model_root: Path, start: Callable[..., Process], brief_body: bytes):
     process = start(model_root, "--port", "0", "--threads", "1", "--queue", "2")
     url = process.url
+    warm_up(url)
 
     def ask(client: int) -> int:
         with Client(url) as connection:
@@ -276,6 +278,7 @@ def test_refusals_leave_nothing_behind(
     """They are counted for their model, and a stop does not wait for them."""
     flags = ["--threads", "1", "--queue", "1", "--shutdown-timeout", "60", "--preload", "slow.pt"]
     process = start(model_root, "--port", "0", *flags)
+    warm_up(process.url)
     with ExitStack() as stack:
         connections = [stack.enter_context(RawConnection(process.url)) for _ in range(10)]
         for connection in connections:
