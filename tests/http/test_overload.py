@@ -259,6 +259,7 @@ def test_a_client_that_goes_away_does_not_hold_up_others(
     model_root: Path, start: Callable[..., Process], slow_body: bytes
 ):
     process = start(model_root, "--port", "0", "--threads", "1")
+    warm_up(process.url)
     request = with_length(slow_body, SLOW)
     with RawConnection(process.url) as first:
         first.send(request)
