@@ -9,6 +9,8 @@ CYTHON := $(shell find ext -name '*.p[xy][xdi]')
 NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
 CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp)
 EXAMPLE := example/model-example.pt
+TESTERS := 4
+unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
 	check-workflows docs format quick test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
@@ -63,10 +65,11 @@ serve: $(EXAMPLE)
 	@$(BIN)/torch-serving example
 
 quick: build
-	@$(BIN)/pytest tests/codecs tests/engine tests/models tests/service tests/http -m "not server"
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not server" $(addprefix tests/,codecs engine models service http)
 
+# More processes than cores, as most tests wait: for a server to start, or for a time to be over.
 test: build
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 chaos: build
 	@$(BIN)/python -m tests.chaos $(ARGS)

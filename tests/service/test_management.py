@@ -20,9 +20,7 @@ from tests.support.servables import SOURCES, scripted
 X = tensor([1], [3])
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "models"
+def save_echoes(folder: Path) -> Path:
     (folder / "sub").mkdir(parents=True)
     for name in ("a.pt", "sub/c d.pt"):
         scripted(*SOURCES["echo.pt"]).save(folder / name)
@@ -31,8 +29,22 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return save_echoes(tmp_path / "models")
+
+
+@pytest.fixture
 def url(root: Path, start: Callable[..., Process]) -> str:
     return start(root, "--port", "0", "--workers", "2").url
+
+
+@pytest.fixture(scope="module")
+def refusing_url(
+    tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]
+) -> str:
+    """A server for requests that are refused: none loads a model."""
+    root = save_echoes(tmp_path_factory.mktemp("models"))
+    return start_for_module(root, "--port", "0", "--workers", "2").url
 
 
 def ask(url: str, target: str, method: str = "GET") -> tuple[int, Any]:
@@ -108,16 +120,16 @@ def test_loading_and_unloading_in_all_workers(url: str):
 
 
 @pytest.mark.parametrize("name", ["nothing.pt", "..%2Fx.pt", "sub", "%00", "x" * 3000])
-def test_models_that_there_are_not(url: str, name: str):
+def test_models_that_there_are_not(refusing_url: str, name: str):
     for method, target in (("POST", f"/models/{name}/load"), ("DELETE", f"/models/{name}")):
-        status, document = ask(url, target, method)
+        status, document = ask(refusing_url, target, method)
         assert (status, document["description"]) == (400, "Invalid servable identifier")
 
 
-def test_other_requests(url: str):
-    assert ask(url, "/models", "POST")[0] == 405
-    assert ask(url, "/models/a.pt", "POST")[0] == 404
-    assert ask(url, "/metrics", "DELETE")[0] == 405
+def test_other_requests(refusing_url: str):
+    assert ask(refusing_url, "/models", "POST")[0] == 405
+    assert ask(refusing_url, "/models/a.pt", "POST")[0] == 404
+    assert ask(refusing_url, "/metrics", "DELETE")[0] == 405
 
 
 @pytest.mark.parametrize(
@@ -128,9 +140,9 @@ def test_other_requests(url: str):
         ("device=cpu&device=cpu", "Invalid parameter"),
     ],
 )
-def test_devices_that_there_are_not(url: str, query: str, description: str):
+def test_devices_that_there_are_not(refusing_url: str, query: str, description: str):
     for method, target in (("GET", "/models/a.pt"), ("POST", "/models/a.pt/load")):
-        status, document = ask(url, f"{target}?{query}", method)
+        status, document = ask(refusing_url, f"{target}?{query}", method)
         assert (status, document["description"]) == (400, description)
 
 
