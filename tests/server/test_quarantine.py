@@ -137,10 +137,10 @@ def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
     assert "(signal SIGSEGV)" in process.stderr
     assert "running crashing.pt" in process.stderr
     with Client(url) as client:
-        answer = client.post("crashing.pt", BODY)
-        assert (answer.status, answer.document["description"]) == (503, "Model quarantined")
-        assert "`crashing.pt`: " in answer.document["detail"]
-        assert 1 <= int(answer.headers["retry-after"]) <= 6
+        response = client.post("crashing.pt", BODY)
+        assert (response.status, response.document["description"]) == (503, "Model quarantined")
+        assert "`crashing.pt`: " in response.document["detail"]
+        assert 1 <= int(response.headers["retry-after"]) <= 6
     died = process.stderr.count("died")
     good()
     assert process.stderr.count("died") == died

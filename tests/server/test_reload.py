@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,11 @@ from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.main import PreforkState
+from torch_serving.server.parent_channel import READY
 from torch_serving.server.supervisor import Hooks, Supervisor
+from torch_serving.server.worker_pool import Worker, WorkerState
 
 X = [tensor([1], [1.0])]
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
@@ -49,7 +52,7 @@ def test_no_request_is_lost(root: Path, start: Callable[..., Process], workers: 
     url = process.url
     done = threading.Event()
 
-    def ask(index: int) -> int:
+    def send_requests(index: int) -> int:
         if index == 0:
             for _ in range(3):
                 reload(process, int(workers))
@@ -57,13 +60,13 @@ def test_no_request_is_lost(root: Path, start: Callable[..., Process], workers: 
             return 0
         count = 0
         while not done.is_set():
-            with Client(url) as client:  # which asks on, on a new connection, if one is ended
+            with Client(url) as client:  # sends on, on a new connection, if one is closed
                 for _ in range(50):
                     assert client.post("echo.pt", X).result == X[0]
                     count += 1
         return count
 
-    counts = in_threads(5, ask)
+    counts = in_threads(5, send_requests)
     assert sum(counts) > 0
     process.signal()
     assert process.exit_code() == 0
@@ -190,3 +193,64 @@ def test_a_reload_that_fails_after_it_was_tried(
     assert state.runtime is before
     assert before.models.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
     before.close()
+
+
+@pytest.fixture
+def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    """A supervisor whose one worker has a successor that is starting; no process is real."""
+    monkeypatch.setattr("torch_serving.server.rolling_restart.send_signal", lambda *_: None)
+    monkeypatch.setattr(
+        "torch_serving.server.worker_pool.WorkerPool.start",
+        lambda pool, worker: worker.set_started(os.getpid(), None),
+    )
+    shared = SharedState(1)
+    supervisor = Supervisor(1, Hooks(lambda channel: 0), shared)
+    supervisor._pool.start_due()
+    supervisor._restart.on_trial_exit(0)
+    supervisor._restart.advance()
+    yield supervisor
+    for mailbox in (*shared.peers._inboxes, *shared.peers._outboxes):
+        mailbox.close()
+
+
+def set_ready(supervisor: Supervisor, worker: Worker) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(READY)
+        supervisor._on_message(worker, ours)
+
+
+def test_a_worker_that_starts_while_its_successor_is_ready_retires(restart: Supervisor):
+    worker, successor = restart._pool.workers
+    set_ready(restart, successor)
+    set_ready(restart, worker)
+    assert [each.state for each in (worker, successor)] == [
+        WorkerState.RETIRING,
+        WorkerState.READY,
+    ]
+    restart._on_exit(worker, 0)
+    assert restart._pool.workers == [successor]
+
+
+def test_a_successor_that_dies_after_it_was_ready_starts_again(restart: Supervisor):
+    """Whether or not its predecessor has ended: it is a worker as all others."""
+    worker, successor = restart._pool.workers
+    set_ready(restart, successor)
+    for _ in range(2):
+        restart._on_exit(successor, -signal.SIGKILL)
+        successor.restart_s = 0
+        restart._pool.start_due()
+    restart._on_exit(worker, 0)
+    assert restart._pool.workers == [successor]
+    assert successor.state is WorkerState.STARTING
+
+
+def test_a_successor_that_never_gets_ready_changes_nothing(
+    restart: Supervisor, caplog: pytest.LogCaptureFixture
+):
+    worker, successor = restart._pool.workers
+    restart._on_exit(successor, 1)
+    assert "not reloaded: a new worker ended (exit code 1)" in caplog.text
+    assert restart._pool.workers == [worker]
+    restart._restart.advance()
+    assert restart._pool.workers == [worker]

@@ -87,7 +87,7 @@ def test_a_line_for_each_request(root: Path, start: Callable[..., Process], serv
         ):
             connection.send(request)
             assert connection.answer().status == status
-    # a server that is asked no more still writes what it has to say
+    # a server without further requests still writes its log
     wait_until(lambda: len(log_of(process)) == 3)
     process.signal()
     assert process.exit_code() == 0
@@ -117,7 +117,7 @@ def test_requests_that_were_never_whole_are_logged_once(root: Path, start: Calla
     process.signal()
     assert process.exit_code() == 0
     statuses = [line.split()[-3] for line in log_of(process)]
-    assert "200" not in statuses  # none was answered so
+    assert "200" not in statuses  # of no request
     assert statuses.count("408") == 1
     assert statuses.count("400") == 1
 

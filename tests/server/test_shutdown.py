@@ -1,4 +1,4 @@
-"""Signals: accepted requests are answered, new ones are not taken, the second ends it."""
+"""Signals: after the first, accepted requests are finished; the second ends the server."""
 
 import signal
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def is_refused(url: str) -> bool:
 
 
 def see_that_it_runs(url: str) -> None:
-    """Whatever was sent before this is with the server once it has answered something else."""
+    """Once the server has responded to these, it has received whatever was sent before."""
     with Client(url) as client:
         for _ in range(3):
             client.get("/healthcheck")
@@ -60,10 +60,10 @@ def test_meinheld_ends_the_request_it_is_at(
         logged = process.stdout.count("\n")
         connection.send(with_length(brief_body, SLOW))
         process.signal(number)
-        answer = connection.answer()
-    assert answer is None or answer.result == tensor([1], [2.5])
+        response = connection.answer()
+    assert response is None or response.result == tensor([1], [2.5])
     assert process.exit_code() == 0
-    assert process.stdout.count("\n") == logged + (answer is not None)
+    assert process.stdout.count("\n") == logged + (response is not None)
     assert process.stderr == ""
 
 
@@ -85,7 +85,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
-def test_requests_that_do_not_end_are_given_up(
+def test_requests_that_do_not_end_are_cancelled(
     model_root: Path, start: Callable[..., Process], is_loaded: bool
 ):
     process = start(model_root, "--port", "0", "--shutdown-timeout", "1")

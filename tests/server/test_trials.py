@@ -58,9 +58,9 @@ def post(url: str, identifier: str) -> Answer:
         return client.post(identifier, X)
 
 
-def refused(answer: Answer) -> bool:
-    crashed = "a process that loaded it crashed" in answer.document.get("detail", "")
-    return (answer.status, crashed) == (400, True)
+def refused(response: Answer) -> bool:
+    crashed = "a process that loaded it crashed" in response.document.get("detail", "")
+    return (response.status, crashed) == (400, True)
 
 
 def test_a_file_that_crashes_the_loader(root: Path, start: Callable[..., Process]):
@@ -112,8 +112,8 @@ def test_a_load_in_progress_ends_before_the_server_does(root: Path, start: Calla
         body = b'[{"type":"tensor","shape":[1],"value":[1.0]}]'
         connection.send(with_length(body, "/serve?servable_identifier=slow.pt"))
         process.signal()
-        answer = connection.answer()
-    assert answer is None or answer.result == X[0]
+        response = connection.answer()
+    assert response is None or response.result == X[0]
     assert process.exit_code() == 0
 
 

@@ -22,7 +22,7 @@ from torch_serving.server.supervisor import Hooks, Supervisor
 from torch_serving.server.worker_pool import RESTART_BACKOFF_S, Worker, WorkerState
 
 
-def ask(url: str) -> None:
+def send_request(url: str) -> None:
     with Client(url) as client:
         assert client.post("echo.pt", [tensor([1], [3])]).result == tensor([1], [3])
 
@@ -36,7 +36,7 @@ def test_workers_share_a_port(two_workers: Process):
     url = two_workers.url
     assert "2 workers with" in two_workers.stdout
     assert len(child_pids(two_workers)) == 2
-    in_threads(8, lambda _: [ask(url) for _ in range(20)])
+    in_threads(8, lambda _: [send_request(url) for _ in range(20)])
     two_workers.signal()
     assert two_workers.exit_code() == 0
     assert two_workers.stderr == ""
@@ -48,7 +48,7 @@ def test_a_worker_that_dies_is_started_again(two_workers: Process):
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: len(child_pids(two_workers)) == 2 and child_pids(two_workers) != before)
     assert before[1] in child_pids(two_workers)
-    in_threads(8, lambda _: ask(url))
+    in_threads(8, lambda _: send_request(url))
     assert "worker 0 died (signal SIGKILL)" in two_workers.stderr
     os.kill(before[1], signal.SIGSEGV)
     wait_until(lambda: not set(before) & set(child_pids(two_workers)))
@@ -60,7 +60,7 @@ def test_a_worker_that_dies_is_started_again(two_workers: Process):
 
 def test_workers_end_with_their_parent(two_workers: Process):
     url = two_workers.url
-    ask(url)
+    send_request(url)
     workers = child_pids(two_workers)
     two_workers.signal(signal.SIGKILL)
     two_workers.exit_code()

@@ -12,14 +12,14 @@ OUT_OF_FILES_S = 0.5  # how long to wait where there is no file descriptor for a
 class Tls(NamedTuple):
     context: ssl.SSLContext
     handshake_timeout_s: float
-    shutdown_timeout_s: float  # for clients to read the last answer
+    shutdown_timeout_s: float  # for clients to read the last response
 
 
 class Acceptor:
-    """Takes one connection in each turn of the loop.
+    """Accepts one connection in each turn of the loop.
 
-    So processes that are as idle as each other get as many, and a busy one gets fewer. The loop's
-    own server takes all that wait: of eight connections, one process often gets eight.
+    So processes that are equally idle get equally many, and a busy one gets fewer. The server of
+    asyncio accepts all that wait: of eight connections, one process often gets eight.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Acceptor:
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process took it, or it is gone
+            return  # another process accepted it, or the client is gone
         except OSError:
             self._loop.remove_reader(self._fd)
             self._loop.call_later(OUT_OF_FILES_S, self._listen)
@@ -69,7 +69,7 @@ class Acceptor:
         try:
             await self._loop.connect_accepted_socket(self._protocol, connection, **self._tls)
         except OSError:
-            connection.close()  # it is gone
+            connection.close()  # the client is gone
 
     def close(self) -> None:
         """Accept no more."""

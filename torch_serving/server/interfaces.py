@@ -1,4 +1,4 @@
-"""What a worker asks of an HTTP server."""
+"""What a worker needs from a server of HTTP, or of another protocol."""
 
 import socket
 from typing import Protocol

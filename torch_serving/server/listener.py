@@ -1,4 +1,4 @@
-"""The listening socket. Apart, so that a port in use is told before torch is imported."""
+"""The listening socket. It imports no torch, so that a port in use is reported at once."""
 
 import socket
 

@@ -25,7 +25,7 @@ class WorkerState(enum.Enum):
     WAITING = enum.auto()  # there is no process; one is started when `restart_s` has come
     STARTING = enum.auto()  # the process does not serve yet
     READY = enum.auto()
-    RETIRING = enum.auto()  # the process was told to stop, as its successor is READY
+    RETIRING = enum.auto()  # the process was sent RETIRE_SIGNAL, as its successor is READY
 
 
 @dataclass(eq=False)

@@ -52,6 +52,6 @@ class SharedState:
         self.loaded_models.detach(slot)
 
     def request_restart(self, reason: str, /) -> None:
-        """End this worker once what it accepted is answered; the parent starts another one."""
+        """Drain this worker; its parent starts another one."""
         logger.critical("this worker ends: %s", reason)
         os.kill(os.getpid(), signal.SIGTERM)
