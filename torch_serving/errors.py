@@ -37,7 +37,7 @@ ServingError
     └── DeadlineExceeded        504
 
 Descriptions are part of the wire contract: clients compare them. StartupError stands apart: it is
-told to whoever starts the server, never to a client.
+for the operator who starts the server, and never reaches a client.
 """
 
 import errno
@@ -48,7 +48,7 @@ NO_DESCRIPTOR = "the server has no file descriptor left"
 
 
 class ServingError(Exception):
-    """An error that is told to the client: `detail` says where, what came and what was expected."""
+    """An error that the client receives: `detail` says where, what came and what was expected."""
 
     status: ClassVar[int] = 500
     description: ClassVar[str] = "Unexpected server error"
@@ -200,7 +200,7 @@ class InferenceFailed(ServerError):
 
 
 class UnsupportedResult(ServerError):
-    """The model gave something that the wire has no form for."""
+    """The model returned a value that the response's media type can't represent."""
 
     description = "Unsupported result"
 
@@ -262,7 +262,7 @@ class DeadlineExceeded(ServerError):
 
 
 class StartupError(Exception):
-    """The server can't start as it was asked to; one line says why."""
+    """The server can't start as it is configured; one line says why."""
 
 
 def file_error(error: OSError, what: str) -> ServingError:

@@ -110,7 +110,7 @@ def test_commands_as_processes(root: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "told"),
+    ("arguments", "stdin", "code", "words"),
     [
         (["mlp.pt", "--data", "[1]"], b"", 1, "Invalid Input JSON"),
         (["mlp.pt"], b"", 1, "Empty body"),
@@ -123,18 +123,18 @@ def test_commands_as_processes(root: Path):
     ],
 )
 def test_exit_codes(
-    root: Path, command: Command, arguments: list, stdin: bytes, code: int, told: str
+    root: Path, command: Command, arguments: list, stdin: bytes, code: int, words: str
 ):
     ended, out, err = command("run", root / arguments[0], *arguments[1:], stdin=stdin)
     assert ended == code
     assert b"Traceback (most" not in out + err
     if code == 1:
         document = json.loads(out)
-        assert document["description"] == told
+        assert document["description"] == words
         assert err == b""
     else:
         assert out == b""
-        assert told in err.decode()
+        assert words in err.decode()
 
 
 def test_inspect_of_what_is_no_model(root: Path, command: Command):

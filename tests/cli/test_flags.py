@@ -118,7 +118,7 @@ def test_a_root_that_is_no_folder(tmp_path: Path, start: Callable[..., Process],
         ("-h", "TORCH_SERVING_MAX_BODY"),
     ],
 )
-def test_flags_that_only_tell(start: Callable[..., Process], flag: str, words: str):
+def test_flags_that_only_print(start: Callable[..., Process], flag: str, words: str):
     process = start(flag)
     assert process.exit_code() == 0
     assert words in process.stdout

@@ -1,4 +1,4 @@
-"""Text of a flag -> its value. Each raises ArgumentTypeError, which says what was expected."""
+"""Types of flags: text -> value. Each raises ArgumentTypeError, which says what was expected."""
 
 import argparse
 import re
@@ -81,7 +81,7 @@ def size_or_zero(text: str) -> int:
     return 0 if text == "0" else size(text)
 
 
-# kind of a setting -> how its text is read, and what `--help` shows in its place
+# kind of a setting -> how its text is read, and its metavar in `--help`
 KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "batch_size": (batch_size, "N"),
     "file": (Path, "FILE"),
