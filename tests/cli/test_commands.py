@@ -145,7 +145,7 @@ def test_inspect_of_what_is_no_model(root: Path, command: Command):
         assert b"Traceback" not in err
 
 
-def test_a_model_is_loaded_as_its_toml_file_says(tmp_path: Path):
+def test_a_model_is_loaded_as_its_toml_file_says(tmp_path: Path, command: Command):
     model = tmp_path / "mlp.pt"
     (tmp_path / "mlp.toml").write_text("bach = true")
     mlp().save(model)
@@ -160,7 +160,7 @@ def test_a_model_is_loaded_as_its_toml_file_says(tmp_path: Path):
     assert method["batching"]["max_batch"] == 16
 
 
-def test_a_link_to_a_model(root: Path, tmp_path: Path):
+def test_a_link_to_a_model(root: Path, tmp_path: Path, command: Command):
     (tmp_path / "linked").symlink_to(root / "mlp.pt")
     code, out, err = command("inspect", tmp_path / "linked")
     assert (code, err) == (0, b"")
