@@ -15,7 +15,7 @@ PADDING = 64
 
 
 class BareLoop:
-    """Reads the numbers of one body into an array, and does nothing else."""
+    """Only reads the numbers of one body into an array."""
 
     def __init__(self, body: bytes, count: int) -> None:
         self._length = len(body)

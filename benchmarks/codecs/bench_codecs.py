@@ -1,4 +1,4 @@
-"""Decoding and encoding, against what people use otherwise. Equality is checked before timing."""
+"""Decoding and encoding beside the usual libraries. Equality is checked before timing."""
 
 import json
 from collections.abc import Callable
@@ -120,7 +120,7 @@ def codec(body: bytes, result: torch.Tensor) -> bytes:
 
 
 def torch_calls(body: bytes, result: torch.Tensor) -> bytes:
-    """What the codec can't do without: a new tensor over numpy memory, and a result's memory."""
+    """The codec's calls into torch: make a tensor of an array, and get a result's memory."""
     torch.from_numpy(np.empty((1, 16), np.float32))
     result.numpy()
     return b""

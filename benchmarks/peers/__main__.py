@@ -1,7 +1,7 @@
 """Other model servers beside ours, in the same run, one at a time.
 
-Every round starts each server anew: so a noisy moment, or connections that all came to one of two
-processes, cost one round and not the whole figure.
+Every round starts each server anew, so that a noisy moment, or connections that all went to one of
+two processes, spoil one round only.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def compare(peers: list[Peer], workload: Workload, rounds: int, seconds: int) -> Results:
-    """All rounds of all servers; one that fails is left out from then on."""
+    """Run all rounds of all servers; a server that fails is skipped from then on."""
     measured: dict[Peer, list[Figures]] = {peer: [] for peer in peers}
     failed = set()
     for number in range(1, rounds + 1):
@@ -50,7 +50,7 @@ def compare(peers: list[Peer], workload: Workload, rounds: int, seconds: int) ->
             log = LOGS / f"{peer.name}-{workload.name}.log"
             try:
                 figures = measure(peer, workload, programs_of(peer), log, seconds)
-            except Exception as error:  # whatever one server does, the others are measured
+            except Exception as error:  # one server's failure must not stop the others
                 failed.add(peer)
                 why = " ".join(str(error).split())
                 print(f"{peer.name} is left out: {why} (its output: {log})", flush=True)

@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, made when it is first wanted, and kept."""
+"""A virtual environment for each peer, created on first use and kept."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from benchmarks.peers.table import OUR_BIN, Peer
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
-AS_OURS = ("torch", "numpy")  # of the constraints; a peer's own requirements decide about the rest
+AS_OURS = ("torch", "numpy")  # pinned by our constraints; a peer's requirements determine the rest
 FOLDER = ROOT / ".venv-peers"
 
 
@@ -18,7 +18,7 @@ class UnavailableError(Exception):
 
 
 def programs_of(peer: Peer) -> Path:
-    """The folder with the peer's programs, installed if they aren't."""
+    """Return the folder with the peer's programs, which are installed if needed."""
     for program in peer.programs:
         if shutil.which(program) is None:
             raise UnavailableError(f"there is no {program}")

@@ -1,4 +1,4 @@
-"""One server on one workload: start, check, warm, load, weigh."""
+"""One round of a server on a workload: start, check, warm up, load, measure memory."""
 
 import os
 import tempfile
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.environments import run
-from benchmarks.peers.process import memory_mb, running
 from benchmarks.peers.questions import Questions
 from benchmarks.peers.table import Peer
 from benchmarks.peers.workloads import Workload
 from benchmarks.support.load import free_port, load, write_script
+from benchmarks.support.process import pss_mb, start_program
 
 APPS = Path(__file__).with_name("apps")
 
@@ -27,7 +27,7 @@ class Figures:
 
 
 def measure(peer: Peer, workload: Workload, programs: Path, log: Path, seconds: int) -> Figures:
-    """Do one round. Raises whatever goes wrong, when the server is stopped."""
+    """Run one round. Errors are raised once the server has been stopped."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = folder / "model.pt"
@@ -40,7 +40,7 @@ def measure(peer: Peer, workload: Workload, programs: Path, log: Path, seconds: 
         questions = Questions(peer, workload, ports["port"])
         script = write_script(folder / "post.lua", questions.body(workload.numbers))
         started = time.perf_counter()
-        with running(command, folder, variables(folder, model, programs), log) as server:
+        with start_program(command, folder, variables(folder, model, programs), log) as server:
             questions.wait_until_right(server)
             start_s = time.perf_counter() - started
             questions.check_different()
@@ -49,11 +49,11 @@ def measure(peer: Peer, workload: Workload, programs: Path, log: Path, seconds: 
                 count: load(questions.url, count, script, seconds) for count in workload.connections
             }
             questions.check_different()
-            return Figures(start_s, memory_mb(server), rounds)
+            return Figures(start_s, pss_mb(server), rounds)
 
 
 def variables(folder: Path, model: Path, programs: Path) -> dict[str, str]:
-    """What the server finds in its environment; temporary files go where they are removed."""
+    """The server's environment; its temporary files go to the folder, which is removed."""
     return {
         "MODEL": str(model),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

@@ -1,4 +1,4 @@
-"""One server, asked for what is known: is it there, and are its answers right?"""
+"""Requests with known results: whether a server is up, and whether its results are right."""
 
 import http.client
 import json
@@ -12,8 +12,8 @@ from benchmarks.peers.table import Peer
 from benchmarks.peers.workloads import Numbers, Workload
 
 START_TIMEOUT_S = 120
-ANSWER_TIMEOUT_S = 60
-ASKERS = 8
+RESPONSE_TIMEOUT_S = 60
+CLIENTS = 8
 
 
 class Questions:
@@ -30,43 +30,43 @@ class Questions:
         return json.dumps(self._peer.body(numbers)).encode()
 
     def wait_until_right(self, server: psutil.Popen) -> None:
-        """Ask until the server answers; its first answer must be right."""
+        """Send a request until the server responds; its first result must be right."""
         body = self.body(self._workload.numbers)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            answer = self._ask(body)
-            if answer is not None:
-                self._check(answer, self._workload.numbers)
+            response = self._ask(body)
+            if response is not None:
+                self._check(response, self._workload.numbers)
                 return
             if server.poll() is not None:
-                raise RuntimeError(f"ended with code {server.returncode} before its first answer")
+                raise RuntimeError(f"ended with code {server.returncode} before its first response")
             time.sleep(0.05)
-        raise TimeoutError(f"no answer in {START_TIMEOUT_S} s")
+        raise TimeoutError(f"no response in {START_TIMEOUT_S} s")
 
     def check_different(self) -> None:
-        """Ask for different results at the same time: nobody gets somebody else's."""
-        with ThreadPoolExecutor(ASKERS) as threads:
-            list(threads.map(self._check_scaled, range(2 * ASKERS)))
+        """Send concurrent requests with different results: each must get its own."""
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            list(threads.map(self._check_scaled, range(2 * CLIENTS)))
 
     def _check_scaled(self, factor: int) -> None:
         numbers = self._workload.numbers * factor
-        answer = self._ask(self.body(numbers))
-        if answer is None:
-            raise RuntimeError("no answer, or not with status 200")
-        self._check(answer, numbers)
+        response = self._ask(self.body(numbers))
+        if response is None:
+            raise RuntimeError("no response, or a status other than 200")
+        self._check(response, numbers)
 
     def _ask(self, body: bytes) -> bytes | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, ANSWER_TIMEOUT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, RESPONSE_TIMEOUT_S)
         try:
             connection.request("POST", self._peer.path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            answer = response.read()
+            content = response.read()
         except (ConnectionError, http.client.HTTPException):
             return None
         finally:
             connection.close()
-        return answer if response.status == 200 else None
+        return content if response.status == 200 else None
 
-    def _check(self, answer: bytes, numbers: Numbers) -> None:
-        result = self._peer.answer(json.loads(answer))
+    def _check(self, response: bytes, numbers: Numbers) -> None:
+        result = self._peer.read_result(json.loads(response))
         torch.testing.assert_close(result, self._workload.expected(numbers))

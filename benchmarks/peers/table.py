@@ -1,7 +1,7 @@
-"""The servers, a row each. In a command and a path stand:
+"""The servers, one row each. Commands and paths may use these placeholders:
 
 {bin}, {apps}: the programs of the server's virtual environment, and the folder `apps` here
-{folder}, {model}: an empty folder to work in, and the TorchScript file in it
+{folder}, {model}: an empty working directory, and the TorchScript file in it
 {port}, {port2}, {port3}, {port4}: free ports
 """
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.workloads import (
-    AnswerReader,
     BodyMaker,
+    ResultReader,
     envelope,
-    envelope_answer,
+    envelope_result,
     nested,
-    plain_answer,
+    plain_result,
     shape_and_value,
 )
 
@@ -27,13 +27,13 @@ class Peer:
     name: str
     command: tuple[str, ...]
     path: str = "/predict"
-    environment: str = ""  # of which virtual environment; "" is the one that this runs in
-    requirements: tuple[str, ...] = ()  # beside torch and numpy
-    programs: tuple[str, ...] = ()  # that must be there already
-    prepare: tuple[str, ...] = ()  # run once before the command, not timed
-    warm_seconds: int = 1  # of load before the first figure
+    environment: str = ""  # name of its virtual environment; "": the one that this runs in
+    requirements: tuple[str, ...] = ()  # besides torch and numpy
+    programs: tuple[str, ...] = ()  # that must be installed already
+    prepare: tuple[str, ...] = ()  # a command to run once before, not timed
+    warm_seconds: int = 1  # of load before the first measurement
     body: BodyMaker = shape_and_value
-    answer: AnswerReader = plain_answer
+    read_result: ResultReader = plain_result
 
 
 def ours(name: str, *flags: str) -> Peer:
@@ -42,7 +42,7 @@ def ours(name: str, *flags: str) -> Peer:
         ("{bin}/torch-serving", "{folder}", "--port", "{port}", *flags),
         path="/serve?servable_identifier=model.pt",
         body=envelope,
-        answer=envelope_answer,
+        read_result=envelope_result,
     )
 
 
@@ -84,7 +84,7 @@ def torchserve(name: str, properties: str) -> Peer:
         ),
         programs=("java",),
         prepare=tuple(archive.split()),
-        warm_seconds=12,  # Java compiles what runs often
+        warm_seconds=12,  # Java compiles hot code at run time
     )
 
 

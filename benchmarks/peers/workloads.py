@@ -1,4 +1,4 @@
-"""What every server is asked: a model, one body's numbers, and how many ask at once."""
+"""Workloads: a model, the numbers of a request, and numbers of connections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def workloads() -> list[Workload]:
 
 
 BodyMaker = Callable[[Numbers], dict[str, Any] | list[Any]]
-AnswerReader = Callable[[Any], torch.Tensor]
+ResultReader = Callable[[Any], torch.Tensor]
 
 
 def shape_and_value(numbers: Numbers) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def envelope(numbers: Numbers) -> list[Any]:
     return [{"type": "tensor", **shape_and_value(numbers)}]
 
 
-def plain_answer(answer: Any) -> torch.Tensor:
-    return torch.tensor(answer).flatten()
+def plain_result(response: Any) -> torch.Tensor:
+    return torch.tensor(response).flatten()
 
 
-def envelope_answer(answer: Any) -> torch.Tensor:
-    return torch.tensor(answer["result"]["value"])
+def envelope_result(response: Any) -> torch.Tensor:
+    return torch.tensor(response["result"]["value"])

@@ -1,8 +1,8 @@
-"""An image in and out of a model that returns it: JSON beside binary bodies, and beside a bare app.
+"""An image through a model that returns it, in JSON and binary media types, beside a bare app.
 
-`python -m benchmarks.server.binary`. All forms are asked in turn, several times, and the best
-of each counts. CPU is that of the server's processes, a request; the bare app receives and sends
-the same number of bytes on stock uvicorn, or on this server's protocol and with its allocator.
+`python -m benchmarks.server.binary`. All media types are measured in turn, several times, and the
+best of each counts. CPU is that of the server's processes per request. The bare app receives and
+sends the same number of bytes on stock uvicorn, or on this server's protocol and allocator.
 """
 
 import io
@@ -36,8 +36,8 @@ file:close()
 
 
 @dataclass(frozen=True)
-class Form:
-    """A body, where it goes, and its headers."""
+class Message:
+    """A request: its target, body and headers."""
 
     target: str
     body: bytes
@@ -49,7 +49,7 @@ class Echo(torch.nn.Module):
         return x
 
 
-def forms() -> dict[str, Form]:
+def messages() -> dict[str, Message]:
     serve, infer = "/serve?servable_identifier=echo.pt", "/v2/models/echo.pt/infer"
     shape = list(ARRAY.shape)
     values = ARRAY.ravel().tolist()
@@ -67,20 +67,20 @@ def forms() -> dict[str, Form]:
     np.save(npy, ARRAY)
     length = {"Inference-Header-Content-Length": str(len(head))}
     return {
-        "/serve, JSON": Form(serve, text, {}),
-        "V2, JSON": Form(infer, text_v2, {}),
-        "V2, binary": Form(infer, head + ARRAY.tobytes(), length),
-        "/serve, safetensors": Form(
+        "/serve, JSON": Message(serve, text, {}),
+        "V2, JSON": Message(infer, text_v2, {}),
+        "V2, binary": Message(infer, head + ARRAY.tobytes(), length),
+        "/serve, safetensors": Message(
             serve,
             safetensors.numpy.save({"x": ARRAY}),
             {"Content-Type": SAFETENSORS, "Accept": SAFETENSORS},
         ),
-        "/serve, npy": Form(serve, npy.getvalue(), {"Content-Type": NPY, "Accept": NPY}),
+        "/serve, npy": Message(serve, npy.getvalue(), {"Content-Type": NPY, "Accept": NPY}),
     }
 
 
 def main() -> None:
-    arguments = parser_of("binary", __doc__, rounds=3).parse_args()
+    arguments = parser_of("server.binary", __doc__, rounds=3).parse_args()
     require_wrk()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -89,50 +89,50 @@ def main() -> None:
         size = str(ARRAY.nbytes)
         bare = stack.enter_context(start(BARE_APP, "{port}", size))
         bare_ours = stack.enter_context(start(BARE_APP, "{port}", size, "ours"))
-        asked = {name: (ours, form) for name, form in forms().items()}
-        plain = Form("/", ARRAY.tobytes(), {})
-        asked |= {
+        requests = {name: (ours, message) for name, message in messages().items()}
+        plain = Message("/", ARRAY.tobytes(), {})
+        requests |= {
             f"bare app, {base}": (server, plain)
             for base, server in zip(BARE, (bare, bare_ours), strict=True)
         }
-        for name, (server, form) in asked.items():
-            check(server, form)
-            write_script(folder / name.replace("/", ""), form)
+        for name, (server, message) in requests.items():
+            check(server, message)
+            write_script(folder / name.replace("/", ""), message)
         for connections in CONNECTIONS:
-            measure(asked, folder, connections, arguments.rounds, arguments.seconds)
+            measure(requests, folder, connections, arguments.rounds, arguments.seconds)
 
 
-def check(server: Running, form: Form) -> None:
-    """See that the numbers come back."""
-    request = urllib.request.Request(server.url(form.target), form.body, form.headers)
+def check(server: Running, message: Message) -> None:
+    """Assert that the numbers come back."""
+    request = urllib.request.Request(server.url(message.target), message.body, message.headers)
     with urllib.request.urlopen(request, timeout=60) as response:
-        answer = response.read()
-    if form.headers:
-        assert answer.endswith(ARRAY.tobytes())
-    elif form.target != "/":
-        document = json.loads(answer)
+        content = response.read()
+    if message.headers:
+        assert content.endswith(ARRAY.tobytes())
+    elif message.target != "/":
+        document = json.loads(content)
         tensor = (
             document["result"]["value"] if "result" in document else document["outputs"][0]["data"]
         )
         assert np.array_equal(np.array(tensor, np.float32), ARRAY.ravel())
 
 
-def write_script(path: Path, form: Form) -> None:
+def write_script(path: Path, message: Message) -> None:
     body = path.with_suffix(".body")
-    body.write_bytes(form.body)
-    lines = [f'wrk.headers["{name}"] = "{value}"\n' for name, value in form.headers.items()]
+    body.write_bytes(message.body)
+    lines = [f'wrk.headers["{name}"] = "{value}"\n' for name, value in message.headers.items()]
     path.with_suffix(".lua").write_text(SCRIPT.format(path=body) + "".join(lines))
 
 
-Asked = dict[str, tuple[Running, Form]]
+Requests = dict[str, tuple[Running, Message]]
 
 
-def measure(asked: Asked, folder: Path, connections: int, rounds: int, seconds: int) -> None:
-    rates, costs_us = dict.fromkeys(asked, 0.0), dict.fromkeys(asked, float("inf"))
+def measure(requests: Requests, folder: Path, connections: int, rounds: int, seconds: int) -> None:
+    rates, costs_us = dict.fromkeys(requests, 0.0), dict.fromkeys(requests, float("inf"))
     for number in range(rounds + 1):
-        for name, (server, form) in asked.items():
+        for name, (server, message) in requests.items():
             script = (folder / name.replace("/", "")).with_suffix(".lua")
-            rate, cost_us = server.under_load(form.target, connections, script, seconds)
+            rate, cost_us = server.under_load(message.target, connections, script, seconds)
             if number:  # the first warms up
                 rates[name] = max(rates[name], rate)
                 costs_us[name] = min(costs_us[name], cost_us)

@@ -1,8 +1,8 @@
 """Where the time of a small request goes: `python -m benchmarks.server.budget`.
 
 Requests go through protocol, application and engine as in the server, but to a transport that goes
-nowhere, so that no client and no kernel takes part. A step's time is what a clock around it says;
-the protocol's is that of an application that answers at once.
+nowhere, so that neither client nor kernel takes part. The time of a step is measured around it; the
+protocol's is that of an application that responds at once.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ REQUEST = (
 
 
 class Nowhere(asyncio.Transport):
-    """Counts what is written to all of them."""
+    """Counts the responses written to all transports."""
 
-    answers = 0
+    responses = 0
 
     def write(self, data: Any) -> None:
         assert data.startswith(b"HTTP/1.1 200"), data
-        Nowhere.answers += 1
+        Nowhere.responses += 1
 
     def is_closing(self) -> bool:
         return False
@@ -57,14 +57,14 @@ class Nowhere(asyncio.Transport):
 
 
 class Echo(torch.nn.Module):
-    """Not for the loop: it takes more than tensors."""
+    """Never runs inline, as it takes more than tensors."""
 
     def forward(self, x: torch.Tensor, n: int) -> torch.Tensor:
         return x
 
 
 class Clock:
-    """The time that was spent inside of functions."""
+    """The time spent in each step."""
 
     def __init__(self) -> None:
         self.spent_s = dict.fromkeys(STEPS, 0.0)
@@ -83,20 +83,20 @@ class Clock:
 CLOCK = Clock()
 
 
-async def answer_at_once(scope: Any, receive: Any, send: Any) -> None:
+async def respond_at_once(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-class FastPathThatAnswersAtOnce:
+class FastPathThatRespondsAtOnce:
     counters = MethodCounters()
     headers = (("content-type", "application/json"),)
 
     def begin(
         self, path: str, query: bytes, headers: Any, body: bytearray, future: Any
-    ) -> "FastPathThatAnswersAtOnce":
+    ) -> "FastPathThatRespondsAtOnce":
         asyncio.get_running_loop().call_soon(future.set_result, b"{}")
         return self
 
@@ -104,7 +104,7 @@ class FastPathThatAnswersAtOnce:
 async def measure(
     state: ServerState, in_flight: int, application: Any, fast_path: Any
 ) -> list[float]:
-    """Seconds of a request in all, and of each step."""
+    """Seconds of a request in total, and of each step."""
     log = AccessLog(io.StringIO())
     settings = ConnectionSettings(
         application, log, MethodCounters(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
@@ -117,11 +117,11 @@ async def measure(
         CLOCK.spent_s = dict.fromkeys(STEPS, 0.0)
         started_s = time.perf_counter()
         for _ in range(REQUESTS // in_flight):
-            expected = Nowhere.answers + in_flight
+            expected = Nowhere.responses + in_flight
             for protocol in connections:
                 protocol.get_buffer(-1)[: len(REQUEST)] = REQUEST
                 protocol.buffer_updated(len(REQUEST))
-            while Nowhere.answers < expected:
+            while Nowhere.responses < expected:
                 await asyncio.sleep(0)
         total_s = time.perf_counter() - started_s
         best = min(best, [total_s, *CLOCK.spent_s.values()])
@@ -150,10 +150,10 @@ async def budget() -> None:
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for in_flight in IN_FLIGHT:
             await print_row(
-                "application", state, in_flight, (answer_at_once, None), (application, None)
+                "application", state, in_flight, (respond_at_once, None), (application, None)
             )
         for in_flight in IN_FLIGHT:
-            empty = (answer_at_once, FastPathThatAnswersAtOnce())
+            empty = (respond_at_once, FastPathThatRespondsAtOnce())
             total_s = await print_row(
                 "fast path", state, in_flight, empty, (application, fast_path)
             )
@@ -169,7 +169,7 @@ async def budget() -> None:
 async def print_row(
     way: str, state: ServerState, in_flight: int, empty: tuple[Any, Any], whole: tuple[Any, Any]
 ) -> float:
-    """Print µs of a request; returns the seconds in all."""
+    """Print µs of a request; return its seconds in total."""
     protocol_s, *_ = await measure(state, in_flight, *empty)
     total_s, *steps_s = await measure(state, in_flight, *whole)
     row = [protocol_s, total_s - protocol_s - sum(steps_s), *steps_s, total_s]
@@ -179,7 +179,7 @@ async def print_row(
 
 
 def counting() -> float:
-    """Seconds that it takes to count one request."""
+    """Seconds to count one request."""
     counters = Statistics().counters(b"mlp.pt", b"forward")
     best = float("inf")
     for _ in range(ROUNDS):
@@ -194,18 +194,18 @@ def counting() -> float:
 
 
 async def hand_over(engine: Engine) -> dict[str, float]:
-    """Seconds of a request that runs here, in a lane, and in an executor."""
+    """Seconds of a request inline, in an executor thread of the engine, and in run_in_executor."""
     method = Servable(torch.jit.script(Echo()), torch.device("cpu")).method("forward")
     body = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1}]'
     loop = asyncio.get_running_loop()
     executor = ThreadPoolExecutor(1)
 
-    async def here() -> None:
+    async def inline() -> None:
         engine.run(method, body)
 
     ways: dict[str, Callable[[], Awaitable[Any]]] = {
-        "here": here,
-        "lane": lambda: engine.submit(method, body),
+        "inline": inline,
+        "engine": lambda: engine.submit(method, body),
         "executor": lambda: loop.run_in_executor(executor, engine.run, method, body),
     }
     best = dict.fromkeys(ways, float("inf"))
@@ -220,8 +220,8 @@ async def hand_over(engine: Engine) -> dict[str, float]:
 
 
 def print_hand_over(best: dict[str, float]) -> None:
-    lane, executor = (best[name] - best["here"] for name in ("lane", "executor"))
-    print(f"\nto another thread and back: a lane {lane * 1e6:.0f} µs, ", end="")
+    engine, executor = (best[name] - best["inline"] for name in ("engine", "executor"))
+    print(f"\nto another thread and back: an executor thread {engine * 1e6:.0f} µs, ", end="")
     print(f"run_in_executor {executor * 1e6:.0f} µs")
 
 

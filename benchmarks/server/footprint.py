@@ -1,7 +1,7 @@
 """The server's memory and start beside those of a process that only has torch and the model.
 
 `python -m benchmarks.server.footprint`. Memory is PSS, of all processes of the server; the start is
-from the command to the first answer of a model. The least of several rounds counts. This process
+from the command to the first response of a model. The least of several rounds counts. This process
 keeps away from torch itself: it would bear half of torch's pages in the PSS of the others.
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def measure(folder: Path, workers: str, script: Path) -> tuple[float, float]:
-    """Seconds to the first answer, and MB under load."""
+    """Seconds to the first response, and MB under load."""
     started_s = time.perf_counter()
     flags = ("--port", "{port}", "--workers", workers, "--preload", "model.pt")
     with start("torch_serving", str(folder), *flags) as server:

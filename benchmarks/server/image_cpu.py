@@ -24,7 +24,7 @@ RUNS = 100  # a round
 
 
 class Least:
-    """Reads the body and runs the model, and nothing else."""
+    """Only reads the body and runs the model."""
 
     def __init__(self) -> None:
         self._read = BareLoop(IMAGE_BODY, IMAGE.size)
@@ -43,7 +43,7 @@ class Least:
 
 
 def main() -> None:
-    arguments = parser_of("image_cpu", __doc__, rounds=4).parse_args()
+    arguments = parser_of("server.image_cpu", __doc__, rounds=4).parse_args()
     require_wrk()
     torch.set_num_threads(1)
     least = Least()

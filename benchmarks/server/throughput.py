@@ -1,7 +1,7 @@
-"""Throughput and latency of the running server, in pairs: ours against a baseline in the same run.
+"""Throughput and latency of the running server, beside a baseline in the same run.
 
-The two are asked in turn, several times, and the best of each counts: the machines are noisy, and
-noise only ever slows down. Workloads without a baseline are measured alone.
+Both are measured in turn, several times, and the best of each counts, as noise only ever slows
+down. Workloads without a baseline are measured alone.
 """
 
 import subprocess
@@ -32,7 +32,7 @@ end
 
 @dataclass(frozen=True)
 class Server:
-    """A command line; without one, the empty responder."""
+    """Flags of our server; None: the empty responder."""
 
     flags: tuple[str, ...] | None = ()
 
@@ -40,14 +40,14 @@ class Server:
 @dataclass(frozen=True)
 class Workload:
     name: str
-    save: Callable[[Path], None]  # the models, into a folder
+    save: Callable[[Path], None]  # saves the models in a folder
     body: bytes
     connections: tuple[int, ...]
     ours: Server = Server()
     baseline: Server | None = None
     target: str = "model.pt"
-    least: dict[int, float] | None = None  # ratios that are wanted, by connections
-    script: str = ""  # what wrk does besides sending the body
+    least: dict[int, float] | None = None  # connections -> target ratio
+    script: str = ""  # an addition to wrk's script
 
 
 def save(module: Callable[[], torch.jit.ScriptModule]) -> Callable[[Path], None]:
@@ -83,7 +83,7 @@ WORKLOADS = (
         least={8: 1.7, 64: 1.7},
     ),
     Workload(
-        "transformer, batches in one lane / none",
+        "transformer, batches in one executor thread / none",
         save(transformer),
         TOKENS_BODY,
         (1, 32),
@@ -108,7 +108,7 @@ WORKLOADS = (
 
 
 def main() -> None:
-    parser = parser_of("server", __doc__, rounds=4)
+    parser = parser_of("server.throughput", __doc__, rounds=4)
     parser.add_argument("--only", metavar="WORD", default="", help="workloads with it in the name")
     arguments = parser.parse_args()
     require_wrk()

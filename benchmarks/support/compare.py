@@ -1,7 +1,7 @@
 """Ratios of one run against those of another: `python -m benchmarks.support.compare OLD [NEW]`.
 
-`make bench` leaves its ratios in .benchmarks/ratios.json. Keep a copy, change something, run it
-again: what became worse by more than the noise is told, and the exit code is 1.
+`make bench` writes its ratios to .benchmarks/ratios.json. Keep a copy, change something, run it
+again: ratios that became worse by more than the noise are marked, and the exit code is 1.
 """
 
 import argparse
@@ -20,7 +20,7 @@ class Ratio(NamedTuple):
 
 
 def record(name: str, ratio: Ratio) -> None:
-    """Keep a ratio of this run, in place of the one that was there."""
+    """Store a ratio of this run in place of the old one."""
     LATEST.parent.mkdir(exist_ok=True)
     ratios = read(LATEST) if LATEST.exists() else {}
     ratios[name] = ratio

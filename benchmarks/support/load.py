@@ -1,4 +1,4 @@
-"""`wrk` against one address, and what is needed to get a server there."""
+"""Load by `wrk`, and free ports for servers."""
 
 import argparse
 import re
@@ -17,7 +17,7 @@ wrk.body = [=[{body}]=]
 
 
 def parser_of(name: str, description: str | None, rounds: int) -> argparse.ArgumentParser:
-    """What all benchmarks with `wrk` take."""
+    """The arguments of all benchmarks with `wrk`."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--seconds", type=int, default=2, help="of each load (default: 2)")
     parser.add_argument(
@@ -32,7 +32,7 @@ def require_wrk() -> None:
 
 
 def write_script(path: Path, body: bytes) -> Path:
-    """Make the script that tells wrk to post `body`."""
+    """Write a script with which wrk posts `body`."""
     path.write_text(SCRIPT.format(body=body.decode()))
     return path
 

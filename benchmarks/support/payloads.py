@@ -1,4 +1,4 @@
-"""What the benchmarks send and expect, made once and apart from any timing."""
+"""Bodies, tensors and models of the benchmarks, made once and outside of any timing."""
 
 import json
 
@@ -23,7 +23,7 @@ SMALL_RESULT = torch.from_numpy(RNG.standard_normal((1, 4)).astype(np.float32))
 
 
 def element(data_type: torch.dtype, texts: list[str]) -> tuple[bytes, torch.Tensor]:
-    """A body of numbers of one type, and what they are."""
+    """A body with numbers of one data type, and the tensor that it must give."""
     name = str(data_type).removeprefix("torch.")
     body = f'{{"type":"tensor","data_type":"{name}","value":[{",".join(texts)}]}}'.encode()
     exact = torch.int64 if not data_type.is_floating_point else torch.float64
@@ -36,7 +36,7 @@ def integers(low: int, high: int) -> list[str]:
 
 
 DIGITS_17 = [repr(number) for number in IMAGE.ravel().tolist()]
-# what is measured -> (its body, the tensor)
+# name -> (body, tensor)
 ELEMENTS = {
     "float32, 17 digits": element(torch.float32, DIGITS_17),
     "float64, 17 digits": element(torch.float64, DIGITS_17),
@@ -54,7 +54,7 @@ ELEMENTS = {
 
 
 def floats() -> dict[str, torch.Tensor]:
-    """float32 as models give them, and as they don't."""
+    """float32 of several distributions, typical and untypical of results."""
     patterns = RNG.integers(0, 1 << 32, IMAGE.size, dtype=np.uint32)
     patterns &= ~np.uint32(1 << 23)  # neither infinite nor NaN
     numbers = {
@@ -70,7 +70,7 @@ def floats() -> dict[str, torch.Tensor]:
     }
 
 
-# what is measured -> the tensor
+# name -> tensor
 RESULTS = {
     **floats(),
     "float16, normal": RESULT.to(torch.float16),
@@ -82,7 +82,7 @@ RESULTS = {
 
 
 def mlp() -> torch.jit.ScriptModule:
-    """16 -> 64 -> 4: so small that a server's own work shows."""
+    """16 -> 64 -> 4: so small that the server's overhead shows."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 4))
     return torch.jit.script(layers.eval())
@@ -120,7 +120,7 @@ TOKENS_BODY = json.dumps(
 
 
 def conv() -> torch.jit.ScriptModule:
-    """One convolution over an image: about as little as a model can do with that body."""
+    """One convolution over an image: about the least work for that body."""
     torch.manual_seed(0)
     layers = nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2),

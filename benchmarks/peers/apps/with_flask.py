@@ -18,5 +18,5 @@ def predict() -> Response:
     x = torch.from_numpy(np.array(body["value"], np.float32).reshape(body["shape"]))
     with torch.inference_mode():
         y = model(x)
-    answer = orjson.dumps(y.numpy(), option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(answer, mimetype="application/json")
+    result = orjson.dumps(y.numpy(), option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(result, mimetype="application/json")

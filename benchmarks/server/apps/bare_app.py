@@ -1,4 +1,4 @@
-"""The least that a server of binary tensors can do: receive a body, send as many bytes.
+"""A minimal server of binary tensors: it receives a body and sends as many bytes.
 
 `python -m benchmarks.server.apps.bare_app PORT BYTES [ours]`: on stock uvicorn, or on this server's
 protocol and with its allocator.
@@ -17,10 +17,10 @@ from torch_serving.telemetry._counters import Statistics
 MAX_BODY_BYTES = 1 << 28
 
 
-def application(answer: bytes) -> Any:
+def application(content: bytes) -> Any:
     headers = [
         (b"content-type", b"application/octet-stream"),
-        (b"content-length", str(len(answer)).encode()),
+        (b"content-length", str(len(content)).encode()),
     ]
 
     async def receive_and_send(scope: Any, receive: Any, send: Any) -> None:
@@ -31,7 +31,7 @@ def application(answer: bytes) -> Any:
             more = event.get("more_body", False)
         assert received
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": content})
 
     return receive_and_send
 

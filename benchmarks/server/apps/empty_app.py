@@ -1,4 +1,4 @@
-"""The least that Falcon on uvicorn can do: read the body, answer a constant."""
+"""A minimal Falcon app on uvicorn: it reads the body and sends a constant."""
 
 import sys
 
