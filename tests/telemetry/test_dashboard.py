@@ -1,4 +1,4 @@
-"""The dashboard asks for metrics and labels that the server has, and for all that it has."""
+"""The dashboard's queries use metrics and labels of the server, and all of its metrics."""
 
 import json
 import re
@@ -41,8 +41,10 @@ def test_it_uses_what_there_is(uvicorn_server: Process):
         labels = {each for name in names for each in known[name]} | ADDED
         grouped = re.findall(r"by \(([^)]*)\)", query)
         matched = re.findall(r"(\w+)=~", query)
-        asked = {each.strip() for group in grouped for each in group.split(",")} | set(matched)
-        assert asked <= labels, query
+        used_labels = {each.strip() for group in grouped for each in group.split(",")} | set(
+            matched
+        )
+        assert used_labels <= labels, query
         used |= names
     families = {re.sub("_(total|bucket|sum|count)$", "", name) for name in known}
     assert {re.sub("_(total|bucket|sum|count)$", "", name) for name in used} == families

@@ -67,7 +67,7 @@ def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]
     labels = ["model", "method"]
     requests = CounterMetricFamily(
         PREFIX + "requests",
-        "Answers to inference requests; model is empty where none was found for them.",
+        "Responses to inference requests; model is empty if none was found.",
         labels=[*labels, "code"],
     )
     waits = CounterMetricFamily(
@@ -87,11 +87,11 @@ def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]
 def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
     labels = ["model", "method"]
     whole = HistogramMetricFamily(
-        PREFIX + "request_seconds", "From a request's head to its answer.", labels=labels
+        PREFIX + "request_seconds", "From a request's head to its response.", labels=labels
     )
     steps = HistogramMetricFamily(
         PREFIX + "step_seconds",
-        "The steps of a request; queue has those only that were given to a lane.",
+        "The steps of a request; queue counts only requests that ran in an executor thread.",
         labels=[*labels, "step"],
     )
     batches = HistogramMetricFamily(
@@ -122,16 +122,16 @@ def cumulated(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, f
 
 def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
     gauges = {
-        "lanes": "Threads that run models.",
-        "lanes_busy": "Lanes that have a request.",
-        "queue_length": "Requests that wait for a lane.",
+        "threads": "Executor threads, which run models.",
+        "threads_busy": "Executor threads that have a request.",
+        "queue_length": "Requests that wait for an executor thread.",
         "cache_models": "Models in memory.",
-        "cache_bytes": "Their weights.",
-        "resident_memory_bytes": "Memory of the process, what it shares with others included.",
+        "cache_bytes": "Bytes of the weights of the models in memory.",
+        "resident_memory_bytes": "Memory of the process, including shared pages.",
     }
     counters = {
         "cache_loads": "Models that were loaded.",
-        "cache_evictions": "Models that made room for others.",
+        "cache_evictions": "Models that were evicted to make room for others.",
         "cache_failed_loads": "Models that could not be loaded.",
         "rejected": "Requests that found the queue full.",
     }
@@ -148,8 +148,8 @@ def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
 
 def values_of(numbers: WorkerNumbers) -> dict[str, float]:
     return {
-        "lanes": numbers.threads,
-        "lanes_busy": min(numbers.threads, numbers.jobs),
+        "threads": numbers.threads,
+        "threads_busy": min(numbers.threads, numbers.jobs),
         "queue_length": max(0, numbers.jobs - numbers.threads),
         "cache_models": numbers.models,
         "cache_bytes": numbers.bytes,
