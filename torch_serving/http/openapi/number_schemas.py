@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.npy import MAX_RANK
 from torch_serving.codecs.oip.datatypes import DATATYPES
 
 Schema = dict[str, Any]
@@ -13,7 +14,6 @@ COMPLEX = {"complex64": "float32", "complex128": "float64"}
 ELEMENTS = (*(each.json for each in DATATYPES.values()), *COMPLEX)
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 EXCLUSIVE = ("exclusiveMinimum", "exclusiveMaximum")
-MAX_RANK = 32
 EXACT_IN_FLOAT64 = 1 << 53  # beyond it, some integers have no float64
 
 
