@@ -265,7 +265,7 @@ def test_nothing_behind_the_last_byte_is_read(text, size, came):
         decoder().decode(memoryview(text)[:size])
 
 
-def test_plans_and_arguments_tell_what_they_are():
+def test_specs_and_arguments_show_their_fields():
     assert (PAIR.kind, PAIR.type, PAIR.parts) == ("tuple", "Tuple[int, str]", (INT, STR))
     argument = Argument("n", INT, required=False)
     assert (argument.name, argument.spec, argument.required) == ("n", INT, False)

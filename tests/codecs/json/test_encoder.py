@@ -136,7 +136,7 @@ def test_tensors_as_keys():
         (TypeSpec("dict", "Dict", STR, STR), {}, None),
     ],
 )
-def test_the_keys_of_empty_dictionaries_are_told_by_the_plan(spec, value, key_type):
+def test_the_type_of_the_result_names_the_keys_of_empty_dictionaries(spec, value, key_type):
     written = Encoder(np.ndarray, to_array, spec=spec).encode(value).decode()
     empty = f'"key_type":"{key_type}","value":[]' if key_type else '"value":{}'
     assert f'{{"type":"generic_dict",{empty}}}' in written

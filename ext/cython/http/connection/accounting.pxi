@@ -8,8 +8,8 @@ cdef int record_response(HttpProtocol protocol, Exchange exchange, int status) e
     counters = None
     if exchange is not None:
         elapsed_s = perf_counter() - exchange.started_s
-        if exchange.fast_task is not None:
-            counters = exchange.fast_task.counters
+        if exchange.invocation is not None:
+            counters = exchange.invocation.counters
         else:
             counters = exchange.scope.get("torch_serving.counters")
     if counters is not None:

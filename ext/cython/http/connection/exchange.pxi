@@ -43,7 +43,7 @@ cdef class Exchange:
     cdef bytearray body  # grows in place: pieces to be joined cost twice the page faults
     cdef Py_ssize_t filled  # bytes of a directly received body; reserved memory lies beyond
     cdef object task  # the application's, while it runs
-    cdef object fast_task  # what the fast path runs for it
+    cdef object invocation  # what the engine runs for it, on the fast path
     cdef object waiting  # a future, while the application waits for an event
     cdef dict response_start  # held back until there is a body
     cdef int rejected_status  # of the error with which the protocol rejected it, or 0
@@ -68,10 +68,10 @@ cdef class Exchange:
             return False
         if len(self.body) > settings.max_body_bytes:
             return False
-        self.fast_task = settings.fast_path.begin(  # completes in a later turn of the loop
+        self.invocation = settings.fast_path.begin(  # completes in a later turn of the loop
             self.scope["path"], self.scope["query_string"], self.scope["headers"], self.body, self
         )
-        if self.fast_task is None:
+        if self.invocation is None:
             return False
         self.body = None
         self.protocol.tasks.add(self)  # the server waits for it, and cancels it in the end
@@ -87,7 +87,7 @@ cdef class Exchange:
 
     def set_result(self, response not None):
         if type(response) is bytes:
-            self.respond(200, self.fast_task.headers, response)
+            self.respond(200, self.invocation.headers, response)
         else:
             self.respond(200, response.headers, response.body)
 
@@ -211,7 +211,7 @@ cdef class Exchange:
         self.disconnected = True
         if self.task is not None:
             self.task.cancel()
-        elif self.fast_task is not None:
+        elif self.invocation is not None:
             self.protocol.tasks.discard(self)
             record_response(self.protocol, self, CLIENT_CLOSED)
         return 0

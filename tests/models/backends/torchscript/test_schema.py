@@ -199,7 +199,7 @@ def test_results_that_no_answer_can_hold():
         assert caught.value.detail.startswith(expected)
 
 
-def test_the_result_has_a_plan():
+def test_the_result_has_a_type_spec():
     module = torch.jit.script(Defaults())
     assert outline(signature_of(module.forward.schema).result) == "tensor"
     assert str(signature_of(module.describe.schema)) == (
