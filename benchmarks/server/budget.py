@@ -26,6 +26,7 @@ from torch_serving.engine.engine import Engine
 from torch_serving.http import app
 from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.http.fast_path import FastPath
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry._counters import MethodCounters, Statistics
@@ -195,7 +196,8 @@ def counting() -> float:
 
 async def hand_over(engine: Engine) -> dict[str, float]:
     """Seconds of a request inline, in an executor thread of the engine, and in run_in_executor."""
-    method = Servable(torch.jit.script(Echo()), torch.device("cpu")).method("forward")
+    program = TorchScriptProgram(torch.jit.script(Echo()))
+    method = Servable(program, torch.device("cpu")).method("forward")
     body = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1}]'
     loop = asyncio.get_running_loop()
     executor = ThreadPoolExecutor(1)

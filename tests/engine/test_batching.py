@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tests.support.client import LIMIT_S, Client, in_threads, scalar, tensor
+from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import scripted
 from torch_serving.config import ModelConfig
@@ -29,7 +30,7 @@ from torch_serving.engine.batcher import (
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.steps import Job, work
 from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import Method
 from torch_serving.telemetry._counters import SIZES
 
 CPU = torch.device("cpu")
@@ -48,8 +49,8 @@ def method(
     body: str = "return x * 2",
     max_batch: int = 32,
 ) -> Method:
-    settings = ModelConfig(batch=True, max_batch=max_batch)
-    return Servable(scripted(arguments, result, body), CPU, settings=settings).method("forward")
+    config = ModelConfig(batch=True, max_batch=max_batch)
+    return method_of(scripted(arguments, result, body), config)
 
 
 def body_of(*values: object, data_type: str = "float32") -> bytes:
@@ -335,7 +336,7 @@ def test_a_device_in_error_is_told_and_ends_the_worker():
     def fail(*inputs: Any) -> Any:
         raise RuntimeError("CUDA error: device-side assert triggered")
 
-    model._method = fail
+    model._run = fail
     try:
         with pytest.raises(DeviceFailed):
             asyncio.run(lanes.submit(model, body_of(1.0)))
@@ -351,9 +352,9 @@ def test_a_model_can_not_pretend_that_its_device_is_in_error():
 
 
 def test_a_request_for_more_memory_than_there_is():
-    model = Servable(scripted("x: Tensor", "Tensor", "return x.expand(1 << 45).clone()"), CPU)
+    method = method_of(scripted("x: Tensor", "Tensor", "return x.expand(1 << 45).clone()"))
     with pytest.raises(OutOfMemory):
-        in_a_thread(Engine(1).run, model.method("forward"), b'[{"type":"tensor","value":[1]}]')
+        in_a_thread(Engine(1).run, method, b'[{"type":"tensor","value":[1]}]')
 
 
 def test_batches_form_in_the_server(model_root: Path, start: Callable[..., Process]):

@@ -20,6 +20,7 @@ from tests.support.client import (
     tensor,
     with_length,
 )
+from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine
@@ -29,17 +30,17 @@ from torch_serving.engine.inline_policy import (
     SHORT_S,
     WARM_UP_RUNS,
     InlinePolicy,
-    is_bounded,
 )
 from torch_serving.engine.steps import Job, work
 from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.backends.torchscript.cost import is_bounded
+from torch_serving.models.servable import Method
 
 CPU = torch.device("cpu")
 
 
 def method(arguments: str, result: str, body: str) -> Method:
-    return Servable(scripted(arguments, result, body), CPU).method("forward")
+    return method_of(scripted(arguments, result, body))
 
 
 def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:

@@ -15,6 +15,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from tests.support.client import LIMIT_S, Client, tensor
+from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from tests.support.v2 import binary, body_of, entry
@@ -26,7 +27,7 @@ from torch_serving.config import ModelConfig
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.engine.steps import Job, work
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import Method
 
 KEY = "0123456789abcdef"
 ROW = np.array([[1.0, 2.0]], "float32")
@@ -34,10 +35,7 @@ ROW = np.array([[1.0, 2.0]], "float32")
 
 def method(batch: bool = True) -> Method:
     module = scripted("x: Tensor", "Tensor", "return x * 2")
-    servable = Servable(
-        module, torch.device("cpu"), settings=ModelConfig(batch=batch, max_batch=32)
-    )
-    return servable.method("forward")
+    return method_of(module, ModelConfig(batch=batch, max_batch=32))
 
 
 def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, OipInvocation]:

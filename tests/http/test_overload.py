@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from tests.support.client import (
     LIMIT_S,
@@ -25,11 +24,12 @@ from tests.support.client import (
     warm_up,
     with_length,
 )
+from tests.support.loaded import method_of
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine, Limits
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import Method
 
 ECHO = b'[{"type":"tensor","value":[1]}]'
 SLOW = "/serve?servable_identifier=slow.pt"
@@ -40,8 +40,7 @@ class Held:
     """A method whose runs wait until they are let go."""
 
     def __init__(self) -> None:
-        servable = Servable(scripted(*SOURCES["echo.pt"]), torch.device("cpu"), name="held.pt")
-        self.method: Method = servable.method("forward")
+        self.method: Method = method_of(scripted(*SOURCES["echo.pt"]), identifier="held.pt")
         self.runs = 0
         self.free = threading.Event()
         self.method.run = self._run  # type: ignore[method-assign]

@@ -38,7 +38,7 @@ def refusal(path: Path) -> str:
 def test_a_whole_file_is_taken(model: Path):
     with open_verified(model, verify) as file:
         assert torch.jit.load(file.path) is not None
-    assert load(model, CPU).name == "m.pt"
+    assert load(model, CPU).identifier == "m.pt"
 
 
 def test_flipped_bits_in_weights_are_found(model: Path):

@@ -103,7 +103,7 @@ def test_settings_that_are_no_text(tmp_path: Path):
 
 def loaded(folder: Path, module: torch.jit.ScriptModule, **settings: object):
     module.save(folder / "m.pt")
-    return load(folder / "m.pt", CPU, settings=ModelConfig(**settings))  # type: ignore[arg-type]
+    return load(folder / "m.pt", CPU, ModelConfig(**settings))  # type: ignore[arg-type]
 
 
 def warm_ups(*bodies: str) -> tuple[WarmUp, ...]:
@@ -142,8 +142,8 @@ MLP_BODY = json.dumps([tensor([2, 16], list(range(32)))])
 def test_a_frozen_model_gives_the_same(tmp_path: Path, optimize: bool):
     plain = loaded(tmp_path, mlp())
     frozen = loaded(tmp_path, mlp(), freeze=True, optimize=optimize, warmup=warm_ups(MLP_BODY))
-    assert len(list(plain.module.parameters())) == 4
-    assert list(frozen.module.parameters()) == []
+    assert len(list(plain.program.parameters())) == 4
+    assert list(frozen.program.parameters()) == []
     results = [
         servable.method("forward").run(servable.method("forward").decode(MLP_BODY.encode()))
         for servable in (plain, frozen)
@@ -169,7 +169,7 @@ def test_a_model_that_freezing_changes_is_served_as_it_is(
     servable = loaded(
         tmp_path, torch.jit.script(Counting().eval()), freeze=True, warmup=warm_ups(BODY)
     )
-    assert list(servable.module.buffers()) != []
+    assert list(servable.program.buffers()) != []
     assert "m.pt: served as it is, not frozen: " in caplog.text
 
 

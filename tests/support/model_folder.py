@@ -13,6 +13,7 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.files import OpenFile
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
+from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 CPU = torch.device("cpu")
@@ -21,17 +22,23 @@ CPU = torch.device("cpu")
 class FakeServable:
     """Stands for a servable."""
 
-    def __init__(self, path: Path, device: torch.device, identity: tuple[int, ...]) -> None:
+    rejected_file = None
+    tried_sidecars = None
+
+    def __init__(self, path: Path, device: torch.device, source: ModelSource) -> None:
         self.identifier = path.name
         self.warning = ""
         self.bytes = lambda: 1
         self.path = path
         self.device = device
-        self.identity = identity
+        self.file = source.file
+        self.sidecars = source.sidecars
         self.content = path.read_bytes()
 
     def count_in(self, statistics: Statistics) -> None:
         pass
+
+    newest_tried = Servable.newest_tried
 
     def method(self, name: str) -> Any:
         return SimpleNamespace(counters=MethodCounters())
@@ -53,14 +60,14 @@ class ModelFolder:
         self,
         path: Path,
         device: torch.device,
-        identity: tuple[int, ...],
-        settings: ModelConfig,
-        digest: str | None,
-        survives: Callable[[OpenFile], bool],
+        config: ModelConfig,
+        source: ModelSource,
+        statistics: Statistics,
+        try_load: Callable[[OpenFile], bool],
     ) -> FakeServable:
         self.loads.append(path)
         self.before_load(path)
-        return FakeServable(path, device, identity)
+        return FakeServable(path, device, source)
 
     def ask(
         self, identifier: str, device: torch.device = CPU, probability: float = 0.0

@@ -124,7 +124,7 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
         answering = parent.submit(answer)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, survives=lambda file: channel.try_load(question, file.descriptor))
+            load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))
         answering.result(LIMIT_S)
 
 
@@ -136,7 +136,7 @@ def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
         taking = parent.submit(theirs.recv, 4096)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, survives=lambda file: channel.try_load(question, file.descriptor))
+            load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))
         assert json.loads(taking.result(LIMIT_S)) == question
 
 
@@ -156,7 +156,7 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
         servable = load(model, CPU)
         method = servable.method("forward")
         Engine(1).run(method, BODY)
-        module = weakref.ref(servable.module)
+        module = weakref.ref(servable.program)
         del servable, method
         assert module() is None
     finally:

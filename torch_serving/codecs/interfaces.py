@@ -33,6 +33,7 @@ class MethodInfo(Protocol):
 
     signature: Signature
     model: str
+    platform: str  # of the kind of its file, in metadata
     device: torch.device
     weights_dtype: torch.dtype | None
     batcher: Any

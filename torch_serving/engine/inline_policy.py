@@ -1,8 +1,6 @@
 """Which requests are known to be short, so that they may run on the event loop."""
 
-import functools
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,12 +12,6 @@ SHORT_S = 0.001
 INTERRUPTED_S = 0.02
 # The first runs of a method are slower: TorchScript profiles and specialises.
 WARM_UP_RUNS = 3
-# Where the time of a run may depend on more than the shapes of its inputs.
-UNBOUNDED = (
-    "prim::Loop", "prim::tolist", "aten::item", "aten::Int", "aten::Float", "aten::Complex",
-    "aten::IntImplicit", "aten::FloatImplicit", "aten::ComplexImplicit", "aten::ScalarImplicit",
-)  # fmt: skip
-SIZED_BY_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
 MAX_SHORT_SHAPES = 256
 Shapes = tuple[torch.Size, ...]
 
@@ -81,33 +73,3 @@ def shapes_of(inputs: list[Any]) -> Shapes | None:
         return tuple([tensor.shape for tensor in inputs])
     except AttributeError:
         return None
-
-
-def is_bounded(method: Any) -> bool:
-    """Whether the shapes of a request's tensors bound the time that a method takes.
-
-    So it is if it takes nothing but tensors, has no loops, makes no numbers of tensors, and no
-    operator in it has a result whose size depends on values (torch tags those).
-    """
-    if any(argument.type.kind() != "TensorType" for argument in method.schema.arguments[1:]):
-        return False
-    graph = method.inlined_graph
-    return all(is_sized_by_shapes(kind) for kind in set(kinds_in(graph)))
-
-
-def kinds_in(block: Any) -> Iterator[str]:
-    """The kinds of all operators in a graph or a block of it."""
-    for node in block.nodes():
-        yield node.kind()
-        for inner in node.blocks():
-            yield from kinds_in(inner)
-
-
-@functools.lru_cache(maxsize=4096)
-def is_sized_by_shapes(kind: str) -> bool:
-    namespace, _, name = kind.partition("::")
-    if kind in UNBOUNDED or namespace not in ("aten", "prim"):
-        return False
-    operator = getattr(torch.ops.aten, name, None) if namespace == "aten" else None
-    overloads = operator.overloads() if operator else []
-    return not any(SIZED_BY_VALUES & set(getattr(operator, each).tags) for each in overloads)

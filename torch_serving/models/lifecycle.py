@@ -31,14 +31,15 @@ from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.loader import load, load_open
 from torch_serving.models.repository import ModelRepository
-from torch_serving.models.servable import Servable
-from torch_serving.models.settings import stamps_beside
+from torch_serving.models.servable import ModelSource, Servable
+from torch_serving.models.settings import sidecar_stats
+from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
 
 TryLoad = Callable[[dict[str, Any], int], bool]  # a question to the parent, and a descriptor
 Load = Callable[
-    [Path, torch.device, FileStat, ModelConfig, str | None, Callable[[OpenFile], bool]], Servable
+    [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool]], Servable
 ]
 
 LOADERS = 2  # threads: loading is reading a disk and copying, which more of them only slow down
@@ -94,7 +95,7 @@ class ModelLifecycle:
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is not None and file in (None, servable.identity):
+        if servable is not None and file in (None, servable.rejected_file or servable.file):
             return servable
         return None
 
@@ -139,9 +140,9 @@ class ModelLifecycle:
         for servable in self.cache.values():
             model = resolve(self._root, servable.identifier, servable.device)
             try:
-                stamps = stamps_beside(self.repository.real_path(model))
-                if (stat_file(model), stamps) != (servable.identity, servable.stamps):
-                    servable.stamps = stamps  # if it is bad, it is not tried again and again
+                sidecars = sidecar_stats(self.repository.real_path(model))
+                if (stat_file(model), sidecars) != servable.newest_tried():
+                    servable.tried_sidecars = sidecars  # bad ones are not tried again and again
                     logger.info("%s has changed: loading it", model.identifier)
                     self._load_into_cache(model, servable.device, anew=True)
             except InvalidServable:
@@ -176,7 +177,7 @@ class ModelLifecycle:
         try:
             file = stat_file(model)
             loaded = self.cache.get(model.key)  # somebody else's load may just have ended
-            if loaded is not None and loaded.identity == file and not anew:
+            if loaded is not None and file == loaded.newest_tried()[0] and not anew:
                 return loaded
             try:
                 servable = self._load_file(model, device, file)
@@ -184,7 +185,7 @@ class ModelLifecycle:
                 self._statistics.count_failed_load()
                 if loaded is None or not isinstance(error, InvalidServable):
                     raise
-                self._keep(loaded, file, error.detail)
+                self._reject(loaded, file, error.detail)
                 return loaded
             self._put(model.key, servable)
             return servable
@@ -200,9 +201,9 @@ class ModelLifecycle:
         servable.method("forward").counters.count_load()
         self.publish()
 
-    def _keep(self, servable: Servable, file: FileStat, problem: str) -> None:
+    def _reject(self, servable: Servable, file: FileStat, problem: str) -> None:
         logger.warning("the new file is not served, the old one is: %s", problem)
-        servable.identity = file  # until the file changes again
+        servable.rejected_file = file  # it is not tried again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
@@ -210,30 +211,27 @@ class ModelLifecycle:
         path = self.repository.real_path(model)
         self._set_running(model.identifier)
         try:
+            sidecars = sidecar_stats(path)
             config = self.repository.read_config(model)
             digest = expected_digest(Path(self._root), model.identifier)
-            stamps = stamps_beside(path)
+            source = ModelSource(model.identifier, file, sidecars, digest)
             question = {
                 "name": model.identifier,
                 "device": str(device),
-                "key": [*file, *stamps],
+                "key": [*file, *sidecars],
             }
-            servable = self._load(
+            return self._load(
                 path,
                 device,
-                file,
                 config,
-                digest,
+                source,
+                self._statistics,
                 lambda opened: self._try_load(question, opened.descriptor),
             )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
             self._set_running("")
-        servable.identifier = model.identifier
-        servable.stamps = stamps
-        servable.count_in(self._statistics)
-        return servable
 
     def try_load(self, question: dict[str, Any], descriptor: int) -> None:
         """Load the open file that a worker's `try_load` asks about."""
@@ -241,7 +239,7 @@ class ModelLifecycle:
         model = self.repository.resolve(question["name"], device)
         path = self.repository.real_path(model)
         config = self.repository.read_config(model)
-        load_open(open_file(descriptor, path), path.name, device, None, config)
+        load_open(open_file(descriptor, path), device, config, ModelSource(model.identifier))
 
 
 async def loaded(loading: Future[Servable]) -> Servable:

@@ -1,172 +1,104 @@
-"""A file and its settings -> a servable that is warm."""
+"""A model file and its configuration -> a servable that is warm."""
 
-import errno
 import functools
 import logging
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from torch_serving.config import ModelConfig, WarmUp
-from torch_serving.engine.batcher import is_close, merge, rows_of
-from torch_serving.engine.device_errors import explain, is_out_of_memory
-from torch_serving.engine.inline_policy import WARM_UP_RUNS
-from torch_serving.errors import (
-    NO_DESCRIPTOR,
-    InvalidServable,
-    OutOfMemory,
-    Overloaded,
-    ServingError,
-    file_error,
-)
-from torch_serving.models.backends.torchscript.archive import HINT, KIND, verify
-from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
-from torch_serving.models.files import FileStat, OpenFile
+from torch_serving.config import ModelConfig
+from torch_serving.engine.batcher import is_close
+from torch_serving.engine.device_errors import explain
+from torch_serving.errors import InvalidServable, file_error
+from torch_serving.models.backends.registry import backend_of
+from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import DEFAULT_CONFIG, ModelSource, Servable
+from torch_serving.models.warmup import warm_up
+from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
+
+NO_WARM_UP = "`freeze` and `optimize` are checked with a warm-up request; give `warmup`"
+TryLoad = Callable[[OpenFile], bool]  # whether a process that loads it survives
 
 
 def load(
     path: Path,
     device: torch.device,
-    identity: FileStat | None = None,
-    settings: ModelConfig | None = None,
-    digest: str | None = None,
-    survives: Callable[[OpenFile], bool] = lambda _: True,
+    config: ModelConfig = DEFAULT_CONFIG,
+    source: ModelSource | None = None,
+    statistics: Statistics | None = None,
+    try_load: TryLoad = lambda _: True,
 ) -> Servable:
-    """Load a TorchScript archive onto a device, for inference, and run its warm-up requests.
+    """Load a file onto a device, for inference, and run its warm-up requests.
 
-    Raises InvalidServable if it is none, has another SHA-256 than `digest`, if a process that
-    `survives` tried it in did not, if its `forward` takes what no request can hold, or if its
-    settings or one of those requests are wrong.
+    Raises InvalidServable if the file is no model or damaged, if it has another SHA-256 than
+    `source` says, if `try_load` fails, if its `forward` takes what no request can hold, and if a
+    warm-up request fails.
     """
-    with open_verified(path, verify, digest) as file:
+    source = source or ModelSource(path.name)
+    backend = backend_of(source.identifier)
+    with open_verified(path, backend.verify, source.digest) as file:
         try:
-            survived = survives(file)
+            survived = try_load(file)
         except OSError as error:
             raise file_error(error, "it can't be tried") from None
         if not survived:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
-        return load_open(file, path.name, device, identity, settings or ModelConfig())
+        return load_open(file, device, config, source, statistics)
 
 
 def load_open(
     file: OpenFile,
-    name: str,
     device: torch.device,
-    identity: FileStat | None,
-    settings: ModelConfig,
+    config: ModelConfig,
+    source: ModelSource,
+    statistics: Statistics | None = None,
 ) -> Servable:
-    """The same for a file that is open and checked."""
-    module = read_module(file.path, device)
-    enums = enum_members(file.path)
+    """Load a file that is open and verified."""
     make = functools.partial(
         Servable,
         device=device,
-        identity=identity,
-        enums=lambda: enums,
-        settings=settings,
-        name=name,
+        config=config,
+        source=source,
         version=file.version,
+        statistics=statistics,
     )
-    servable = make(module)
+    servable = make(backend_of(source.identifier).load(file, device))
     with torch.inference_mode():
-        if settings.freeze or settings.optimize:
-            servable = make(optimized(servable))
+        if config.freeze or config.optimize:
+            servable = optimized(servable, make)
         warm_up(servable)
     if device.type == "cuda":
-        torch.cuda.synchronize(device)  # lanes have streams of their own
+        torch.cuda.synchronize(device)  # executor threads have streams of their own
     return servable
 
 
-def read_module(path: Path, device: torch.device) -> torch.jit.ScriptModule:
-    install_stand_ins()
+def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
+    """The servable with an optimized program, if that gives the same results; else as it is."""
+    config = servable.config
+    if not config.warmup:
+        toml = Path(servable.identifier).with_suffix(".toml").name
+        raise InvalidServable(f"{toml}: {NO_WARM_UP}")
     try:
-        module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        reason = explain(error).partition("\n")[0]
-        if is_out_of_memory(error):
-            raise OutOfMemory("the model needs more memory than the device has left") from error
-        if os.strerror(errno.EMFILE) in reason:
-            raise Overloaded(NO_DESCRIPTOR) from error
-        raise InvalidServable(f"not {KIND} that can be loaded here ({reason}); {HINT}") from error
-    if not hasattr(module, "forward"):
-        raise InvalidServable("the module has no method `forward`")
-    evaluated: torch.jit.ScriptModule = module.eval()
-    return evaluated
-
-
-def optimized(servable: Servable) -> torch.jit.ScriptModule:
-    """The module frozen, if it then answers the warm-up requests as before; else as it is."""
-    settings = servable.settings
-    if not settings.warmup:
-        raise InvalidServable(
-            f"{Path(servable.name).with_suffix('.toml')}: `freeze` and `optimize` are checked with "
-            "a warm-up request; give `warmup`"
-        )
-    others = [name for name in servable.method_names() if name != "forward"]
-    try:
-        module = torch.jit.freeze(servable.module, preserved_attrs=others)
-        if settings.optimize:
-            module = torch.jit.optimize_for_inference(module, other_methods=others)
-        candidate = Servable(module, servable.device, name=servable.name)
-        same = all(answers_alike(servable, candidate, each.body) for each in settings.warmup)
+        program = servable.program.optimized(config)
+        candidate = Servable(program, servable.device)
+        same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
         problem = "" if same else "it gives other results"
     except Exception as error:
         problem = explain(error).partition("\n")[0]
     if problem:
-        logger.warning("%s: served as it is, not frozen: %s", servable.name, problem)
-        return servable.module
-    frozen: torch.jit.ScriptModule = module
-    return frozen
+        logger.warning("%s: served as it is, not frozen: %s", servable.identifier, problem)
+        return servable
+    return make(program)
 
 
-def answers_alike(servable: Servable, candidate: Servable, body: bytes) -> bool:
-    """Whether two give the same for a request. Each gets inputs that it may write to."""
-    results = [
+def gives_the_same(servable: Servable, candidate: Servable, body: bytes) -> bool:
+    """Whether the results for a request are equal. Each model gets inputs that it may write to."""
+    expected, result = (
         method.run(method.decode(body))
         for method in (servable.method("forward"), candidate.method("forward"))
-    ]
-    return is_close(results[1], results[0])
-
-
-def warm_up(servable: Servable) -> None:
-    """Run the warm-up requests until TorchScript has specialised, alone and in batches.
-
-    Raises InvalidServable for one that fails.
-    """
-    for request in servable.settings.warmup:
-        warm_up_with(servable.method("forward"), request)
-
-
-def warm_up_with(method: Method, request: WarmUp) -> None:
-    try:
-        for _ in range(WARM_UP_RUNS + 1):
-            answer(method, request.body)
-        warm_up_batches(method, request.body)
-    except ServingError as error:
-        problem = f"{error.description}: {error.detail}"
-        raise InvalidServable(f"{request.source}: {problem}") from error
-
-
-def answer(method: Method, body: bytes) -> None:
-    started_s = time.perf_counter()
-    inputs = method.decode(body)
-    method.encode(method.run(inputs))
-    method.inline.record(len(body), inputs, time.perf_counter() - started_s)
-
-
-def warm_up_batches(method: Method, body: bytes) -> None:
-    """Run batches of 2, 4, 8, … requests, as far as they go."""
-    batching = method.batcher
-    rows = rows_of(method.decode(body))
-    requests = 2
-    while batching and batching.state == "on" and rows and rows * requests <= batching.max_rows:
-        for _ in range(WARM_UP_RUNS):
-            method.run(merge([method.decode(body) for _ in range(requests)]))
-        requests *= 2
+    )
+    return is_close(result, expected)

@@ -12,7 +12,7 @@ import torch
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.engine.devices import DevicePool, asked_device
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
-from torch_serving.models.backends.torchscript.archive import version
+from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
 from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file, utf8
 from torch_serving.models.settings import read_model_config
@@ -41,8 +41,9 @@ class ModelRepository:
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
-        paths = sorted(Path(self.root).rglob("*.pt"))
-        names = [path.relative_to(self.root).as_posix() for path in paths]
+        root = Path(self.root)
+        paths = sorted(path for suffix in suffixes() for path in root.rglob(f"*{suffix}"))
+        names = [path.relative_to(root).as_posix() for path in paths]
         names = [name for name in names if len(utf8(name)) <= MAX_IDENTIFIER_BYTES]
         return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
@@ -83,7 +84,9 @@ class ModelRepository:
 
     def read_config(self, model: ModelPath) -> ModelConfig:
         """Read the files beside a model. Raises InvalidServable with file and line."""
-        return read_model_config(self.real_path(model), self._defaults(model.identifier))
+        defaults = self._defaults(model.identifier)
+        options = backend_of(model.identifier).options
+        return read_model_config(self.real_path(model), defaults, options)
 
     def _read_configured_device(self, identifier: str) -> torch.device | None:
         model = self.resolve(identifier, CPU)
@@ -93,4 +96,4 @@ class ModelRepository:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 
     def _read_version(self, model: ModelPath, file: FileStat) -> str:
-        return version(Path(model.path))
+        return backend_of(model.identifier).version(Path(model.path))

@@ -1,7 +1,9 @@
 """A loaded model: bytes -> inputs -> outputs -> bytes."""
 
+import json
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,74 +12,69 @@ from torch_serving.codecs.interfaces import JSON_HEADERS
 from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
+from torch_serving.codecs.signature import SignatureData
 from torch_serving.config import ModelConfig
 from torch_serving.engine.batcher import Batcher
-from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.engine.devices import device_of
-from torch_serving.engine.inline_policy import InlinePolicy, is_bounded
-from torch_serving.errors import (
-    InferenceFailed,
-    InvalidDevice,
-    InvalidInput,
-    InvalidParameter,
-    ServingError,
-)
-from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
-from torch_serving.models.backends.torchscript.schema import Enums, shared_signatures, signature_of
-from torch_serving.models.files import FileStat
+from torch_serving.engine.inline_policy import InlinePolicy
+from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
+from torch_serving.models.backends.interfaces import Program, ProgramMethod
+from torch_serving.models.files import FileStat, SidecarStats
+from torch_serving.models.identifiers import utf8
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '
 SUFFIX = b"}"
+DEFAULT_CONFIG = ModelConfig()
+# A longer signature is not shared with other workers: their shared memory is limited.
+MAX_SHARED_BYTES = 8192
 
-UNTYPED = "Tracer cannot infer type"  # what torch says of a list of several types, or of none
+
+class ModelSource(NamedTuple):
+    """The files that a servable is loaded from."""
+
+    identifier: str
+    file: FileStat | None = None
+    sidecars: SidecarStats = ()
+    digest: str | None = None  # the SHA-256 that the file must have
+
+
+UNNAMED = ModelSource("model")
 
 
 class Servable:
-    """A TorchScript module on one device, and its methods. Safe to use from any thread.
+    """A program on one device, and its methods. Safe to use from any thread.
 
-    `identity` tells the file that it was loaded from apart from any other (files.FileStat),
-    `version` its contents from those of any other (archive.version_of).
+    `version` is a name for the contents of the file.
     Raises InvalidServable if its `forward` takes what no request can hold.
     """
 
     def __init__(
         self,
-        module: torch.jit.ScriptModule,
+        program: Program,
         device: torch.device,
-        identity: FileStat | None = None,
-        enums: Enums = dict,
-        settings: ModelConfig | None = None,
-        name: str = "model",
+        config: ModelConfig = DEFAULT_CONFIG,
+        source: ModelSource = UNNAMED,
         version: str = "",
+        statistics: Statistics | None = None,
     ) -> None:
-        self.name = name
-        self._identifier = name
-        self.version = version
-        self.warning = ""  # why it is not what its file would have it be
-        self.loaded_s = time.time()
-        self.stamps: list[int] = []  # when the files beside its file changed
-        self.identity = identity
+        self.program = program
         self.device = device
-        self.module = module
-        self.settings = settings or ModelConfig()
-        self._enums = enums
+        self.config = config
+        self.identifier = source.identifier
+        self.file = source.file
+        self.sidecars = source.sidecars
+        self.version = version
+        self.rejected_file: FileStat | None = None  # a newer one that could not be loaded
+        self.tried_sidecars: SidecarStats | None = None  # newer ones that were tried
+        self.warning = ""  # why an older version is still served
+        self.loaded_s = time.time()
+        self._statistics = statistics
+        self._program_methods = program.methods()
         self._methods: dict[str, Method] = {}
-        self._statistics: Statistics | None = None
-        self._bytes: int | None = None
+        self._bytes = sum(each.nbytes for each in [*program.parameters(), *program.buffers()])
         self.method("forward")
-        self._signatures = shared_signatures(module, self.method_names(), enums)
-
-    @property
-    def identifier(self) -> str:
-        """What requests call the model: the path of its file below the model root."""
-        return self._identifier
-
-    @identifier.setter
-    def identifier(self, identifier: str) -> None:
-        self._identifier = identifier
-        for method in self._methods.values():
-            method.model = identifier
+        self._signatures = shared_signatures(self._program_methods)
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
@@ -90,12 +87,12 @@ class Servable:
         return method
 
     def apart(self, name: str) -> "Method":
-        """The same as a copy, to try requests: what it does is neither counted nor learnt from."""
-        names = self.method_names()
-        if name not in names:
-            raise InvalidParameter(f"`method`: the model has {', '.join(names)}; got `{name[:40]}`")
-        # by attribute, torch.nn.Module's own `half` or `train` would be found
-        return Method(self, self.module._c._get_method(name), self._enums)
+        """Return a copy of a method, to try requests: they are neither counted nor learnt from."""
+        method = self._program_methods.get(name)
+        if method is None:
+            names = ", ".join(self.method_names())
+            raise InvalidParameter(f"`method`: the model has {names}; got `{name[:40]}`")
+        return Method(self, method)
 
     def count_in(self, statistics: Statistics) -> None:
         """Count its requests there from now on."""
@@ -104,17 +101,14 @@ class Servable:
             method.counters = self._counters(statistics, name)
 
     def _counters(self, statistics: Statistics, method: str) -> MethodCounters:
-        return statistics.counters(self.identifier.encode("utf-8", "replace"), method.encode())
+        return statistics.counters(utf8(self.identifier), method.encode())
 
     def bytes(self) -> int:
-        """What its weights take on its device; reckoned once, as each load asks for all models."""
-        if self._bytes is None:
-            tensors = [*self.module.parameters(), *self.module.buffers()]
-            self._bytes = sum(tensor.nbytes for tensor in tensors)
+        """The memory that its weights and buffers take on its device."""
         return self._bytes
 
     def entry(self) -> dict[str, Any]:
-        """What the list of loaded models says of it."""
+        """Its entry in the list of loaded models."""
         return {
             "identifier": self.identifier,
             "device": str(self.device),
@@ -125,15 +119,17 @@ class Servable:
             "methods": self._signatures,
         }
 
+    def newest_tried(self) -> tuple[FileStat | None, SidecarStats]:
+        """The newest files that a load was tried with: its own, unless newer ones were bad."""
+        return self.rejected_file or self.file, self.tried_sidecars or self.sidecars
+
     def weights_dtype(self) -> torch.dtype | None:
-        """The data type of the first weights that are floats, as most tensors that a model takes
-        have the same."""
-        dtypes = (weight.dtype for weight in self.module.parameters())
+        """The data type of the first floating-point weights: inputs usually have it."""
+        dtypes = (weight.dtype for weight in self.program.parameters())
         return next((dtype for dtype in dtypes if dtype.is_floating_point), None)
 
     def method_names(self) -> list[str]:
-        names: list[str] = self.module._c._method_names()
-        return [name for name in names if not name.startswith("_")]
+        return list(self._program_methods)
 
 
 class Method:
@@ -145,28 +141,30 @@ class Method:
     # memory until the next run of the garbage collector.
     model: str
 
-    def __init__(self, servable: Servable, method: Any, enums: Enums) -> None:
-        self.signature = signature_of(method.schema, enums)
-        self.inline = InlinePolicy(is_bounded(method))
+    def __init__(self, servable: Servable, method: ProgramMethod) -> None:
+        self.signature = method.signature
+        self.inline = InlinePolicy(method.bounded_by_shapes)
         self.counters = MethodCounters()
         self.model = servable.identifier
+        self.platform = servable.program.platform
         self.weights_dtype = servable.weights_dtype()
         self.device = servable.device
-        settings = servable.settings
-        self.batcher = Batcher(servable.name, settings.max_batch) if settings.batch else None
-        self._method = method
+        config = servable.config
+        self.batcher = Batcher(self.model, config.max_batch) if config.batch else None
+        self._run = method.run
+        self._translate = method.translate
         self._inline_for: dict[str, InlinePolicy] = {}
         make = ValueFactory(
             tensor=from_array_to(servable.device),
             bfloat16=from_bfloat16_to(servable.device),
             device=device_value,
-            enum=lambda enum_type, name: EnumMember(name, enums()[enum_type][name]),
+            enum=method.make_enum,
             image=decode_image,
         )
-        # no method around these two, since each call of Python's is dear when caches are cold
+        # plain attributes: a method of Python around them would add a frame to each request
         self.decode = Decoder(self.signature.arguments, make).decode
         self.encode = Encoder(
-            torch.Tensor, array_of, PREFIX, SUFFIX, envelope_of, self.signature.result
+            torch.Tensor, array_of, PREFIX, SUFFIX, method.to_envelope, self.signature.result
         ).encode
 
     def inline_for(self, media_types: str) -> InlinePolicy:
@@ -182,11 +180,11 @@ class Method:
         Raises InferenceFailed with the model's own message, or OutOfMemory.
         """
         try:
-            outputs = self._method(*inputs)
+            outputs = self._run(*inputs)
         except Exception as error:
-            raise translated(error) from error
+            raise self._translate(error) from error
         if self.batcher is not None and self.batcher.state == "unproven":
-            self.batcher.prove(lambda others: self._method(*others), inputs, outputs)
+            self.batcher.prove(lambda others: self._run(*others), inputs, outputs)
         return outputs
 
 
@@ -197,15 +195,14 @@ def device_value(name: str) -> torch.device:
         raise ValueError(error.detail) from None
 
 
-def translated(error: Exception) -> ServingError:
-    """What torch or the model raised, as one of our errors."""
-    if not isinstance(error, torch.jit.Error):  # that is the model's own, whatever it says
-        problem = device_error(error)
-        if problem:
-            return problem
-        if str(error).startswith(UNTYPED):
-            line = explain(error).partition("\n")[0]
-            return InvalidInput(
-                f"a list or dictionary for Any or a union must tell its type: {line}"
-            )
-    return InferenceFailed(explain(error))
+def shared_signatures(methods: Mapping[str, ProgramMethod]) -> dict[str, SignatureData]:
+    """The signatures of a program's methods, but for those that no request can call."""
+    signatures = {}
+    for name, method in methods.items():
+        try:
+            data = method.signature.to_dict()
+        except ServingError:
+            continue
+        if len(json.dumps(data)) <= MAX_SHARED_BYTES:
+            signatures[name] = data
+    return signatures

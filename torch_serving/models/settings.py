@@ -1,60 +1,74 @@
-"""What is said about one model in files beside it.
+"""The files beside a model that say how it is served.
 
-For `resnet.pt` these are `resnet.toml`, its settings, and `resnet.warmup.json`, requests that are
-run when it is loaded: one JSON document, or one in each line.
+For `resnet.pt` these are `resnet.toml`, its configuration, and `resnet.warmup.json`, its warm-up
+requests: one JSON document, or one on each line.
 """
 
+import functools
 import json
+import os
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp, settings_of
+from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.errors import InvalidServable, file_error
-from torch_serving.models.files import read_regular
+from torch_serving.models.backends.registry import BACKENDS
+from torch_serving.models.files import FileStat, SidecarStats, read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-KINDS: dict[str, tuple[type, str]] = {  # kind of a setting -> its type in TOML, in words too
-    "batch_size": (int, "a whole number"),
-    "requests": (list, "a list of requests"),
-    "switch": (bool, "true or false"),
-    "text": (str, "a string"),
+TYPES: dict[str, tuple[type, str]] = {
+    "device": (str, "a string"),
+    "batch": (bool, "true or false"),
+    "max_batch": (int, "a whole number"),
+    "freeze": (bool, "true or false"),
+    "optimize": (bool, "true or false"),
+    "warmup": (list, "a list of requests"),
 }
-TYPES = {name: KINDS[str(setting.kind)] for name, _, setting in settings_of(ModelConfig)}
+OPTIONS = frozenset(key for backend in BACKENDS for key in backend.options)
 
 
-def read_model_config(model: Path, defaults: ModelConfig) -> ModelConfig:
-    """Read the files beside a model. Raises InvalidServable with file and line."""
-    toml, warm_up = files_beside(model)
-    settings = read_toml(toml, defaults)
-    warm_ups = read_warm_ups(warm_up)
-    return replace(settings, warmup=settings.warmup + warm_ups)
+def read_model_config(
+    model: Path, defaults: ModelConfig, options: frozenset[str] = OPTIONS
+) -> ModelConfig:
+    """Read the files beside a model; of OPTIONS, its kind of file knows `options`.
+
+    Raises InvalidServable with file and line.
+    """
+    toml, warm_up = sidecar_paths(model)
+    config = read_toml(toml, stat_or_none(toml), defaults, options)
+    return replace(config, warmup=config.warmup + read_warm_ups(warm_up))
 
 
-def files_beside(model: Path) -> tuple[Path, Path]:
-    """Where the settings and the warm-up requests of a model are, if it has any."""
+def sidecar_paths(model: Path) -> tuple[Path, Path]:
+    """The paths of a model's configuration and warm-up requests; there need be no such files."""
     return model.with_suffix(".toml"), model.with_suffix(".warmup.json")
 
 
-def stamps_beside(model: Path) -> list[int]:
-    """When each of them changed last; 0 for one that is not there."""
-    return [stamp_of(path) for path in files_beside(model)]
+def sidecar_stats(model: Path) -> SidecarStats:
+    """What tells the files beside a model from their successors."""
+    return tuple(stat_or_none(path) for path in sidecar_paths(model))
 
 
-def stamp_of(path: Path) -> int:
+def stat_or_none(path: Path) -> FileStat | None:
     try:
-        return path.stat().st_mtime_ns
+        status = os.stat(path)
     except OSError:
-        return 0
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
 
 
-def read_toml(path: Path, defaults: ModelConfig) -> ModelConfig:
+@functools.lru_cache(maxsize=8)  # so that one load, which asks twice, reads once
+def read_toml(
+    path: Path, stat: FileStat | None, defaults: ModelConfig, options: frozenset[str]
+) -> ModelConfig:
+    """Read a configuration; `stat` tells the file from its successor."""
     try:
         text = read_regular(path).decode()
         values = tomllib.loads(text)
@@ -67,7 +81,7 @@ def read_toml(path: Path, defaults: ModelConfig) -> ModelConfig:
     except tomllib.TOMLDecodeError as error:
         raise InvalidServable(f"{path.name}: {error}") from None
     for key, value in values.items():
-        problem = problem_with(key, value)
+        problem = problem_with(key, value, options)
         if problem:
             raise InvalidServable(f"{path.name}{line_of(key, text)}: {problem}")
     source = f"{path.name}{line_of('warmup', text)}"
@@ -76,10 +90,11 @@ def read_toml(path: Path, defaults: ModelConfig) -> ModelConfig:
     return replace(defaults, **values, warmup=warm_ups)
 
 
-def problem_with(key: str, value: Any) -> str:
+def problem_with(key: str, value: Any, options: frozenset[str]) -> str:
     """What is wrong with a setting, or nothing."""
-    if key not in TYPES:
-        return f"unknown key `{key}`; known are {', '.join(TYPES)}"
+    known = [each for each in TYPES if each in options or each not in OPTIONS]
+    if key not in known:
+        return f"unknown key `{key}`; known are {', '.join(known)}"
     kind, expected = TYPES[key]
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         return f"`{key}`: expected {expected}, got {value!r}"

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shap
 
 def describe(servable: Servable) -> dict[str, Any]:
     """Describe a servable and its methods as JSON."""
-    parameters = list(servable.module.parameters())
+    parameters = list(servable.program.parameters())
     dtypes = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in parameters)
     return {
         "device": str(servable.device),
@@ -63,7 +63,7 @@ def example_of(servable: Servable, method: Method) -> dict[str, Any]:
     }
     tensors = sum(count_tensors(spec) for spec in specs.values())
     stop_s = time.monotonic() + MAX_TRIAL_S
-    for tries in itertools.islice(choices(servable.module, tensors), MAX_TRIES):
+    for tries in itertools.islice(choices(servable, tensors), MAX_TRIES):
         remaining = iter(tries)
         body = {name: example_value(spec, remaining) for name, spec in specs.items()}
         job = Job(method, json.dumps(body).encode())
@@ -87,9 +87,10 @@ def count_tensors(spec: TypeSpec) -> int:
     return sum(count_tensors(part) for part in parts)
 
 
-def choices(module: torch.nn.Module, tensors: int) -> Iterator[tuple[Any, ...]]:
+def choices(servable: Servable, tensors: int) -> Iterator[tuple[Any, ...]]:
     """Tensors to try, for all places at once: first the same everywhere, then any mixture."""
-    known = [tensor(shape, data_type) for shape, data_type in likely_shapes(module)]
+    shapes = likely_shapes(servable.program.parameters())
+    known = [tensor(shape, data_type) for shape, data_type in shapes]
     yield from ((candidate,) * tensors for candidate in known)
     if tensors > 1:
         yield from itertools.product(known, repeat=tensors)
@@ -100,10 +101,10 @@ def tensor(shape: tuple[int, ...], data_type: str) -> dict[str, Any]:
     return {"type": "tensor", "shape": list(shape), "value": [0] * count, "data_type": data_type}
 
 
-def likely_shapes(module: torch.nn.Module) -> list[tuple[tuple[int, ...], str]]:
+def likely_shapes(parameters: Iterable[torch.Tensor]) -> list[tuple[tuple[int, ...], str]]:
     """What the first weights suggest that inputs look like, the likeliest first."""
     shapes: dict[tuple[tuple[int, ...], str], None] = {}
-    weights = [weight for weight in module.parameters() if weight.dim() > 1][:6]
+    weights = [weight for weight in parameters if weight.dim() > 1][:6]
     for weight in weights:
         data_type = str(weight.dtype).removeprefix("torch.")
         features = weight.shape[1]

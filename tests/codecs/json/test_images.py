@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tests.support.client import Client
+from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import IncompatibleDtype, InvalidInput
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import Method
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -30,7 +30,7 @@ PICTURE = Image.fromarray(PIXELS)
 
 @pytest.fixture(scope="module")
 def echo() -> Method:
-    return Servable(scripted(*SOURCES["echo.pt"]), torch.device("cpu")).method("forward")
+    return method_of(scripted(*SOURCES["echo.pt"]))
 
 
 def encoded(image: Any, format_: str = "PNG", **options: Any) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.loaded import method_of
 from tests.support.servables import scripted
 from tests.support.v2 import binary, body_of, entry, texts
 from torch_serving.codecs.oip.datatypes import DATATYPES
@@ -30,7 +31,6 @@ from torch_serving.errors import (
     UnsupportedResult,
 )
 from torch_serving.http.oip.routes import Route, route_of
-from torch_serving.models.servable import Servable
 
 FLOATS = np.array([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]], "float32")
 
@@ -245,7 +245,7 @@ def test_results_that_do_not_lie_row_by_row(tensor: torch.Tensor):
 
 def arguments_of(source: str) -> Any:
     module = scripted(source, "int", "return 1")
-    return Servable(module, torch.device("cpu")).method("forward").signature.arguments
+    return method_of(module).signature.arguments
 
 
 def test_a_body_without_json_is_one_input():
@@ -306,7 +306,7 @@ def test_metadata_and_configuration_of_a_model_of_many_types():
         "Tuple[Tensor, Dict[str, Tensor], List[bool]]",
         "return x, {'a': x}, [True]",
     )
-    method = Servable(module, torch.device("cpu")).method("forward")
+    method = method_of(module)
     metadata = model_metadata("m", method)
     assert metadata["inputs"] == [
         {"name": "x", "datatype": "FP32", "shape": [-1]},
@@ -326,5 +326,5 @@ def test_metadata_and_configuration_of_a_model_of_many_types():
 
 def test_the_datatype_of_tensors_is_that_of_the_weights():
     module = torch.jit.script(torch.nn.Linear(2, 2).half().eval())
-    method = Servable(module, torch.device("cpu")).method("forward")
+    method = method_of(module)
     assert model_metadata("m", method)["inputs"][0]["datatype"] == "FP16"

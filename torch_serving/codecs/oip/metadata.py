@@ -27,7 +27,6 @@ SERVER = {
         "parameters",
     ],
 }
-PLATFORM = "pytorch_libtorch"  # as Triton calls TorchScript
 
 ANY_TENSOR = (
     "a Tensor takes any datatype and shape: TorchScript does not tell them, so the usual datatype "
@@ -50,7 +49,7 @@ def model_metadata(model: str, method: MethodInfo) -> dict[str, Any]:
     return {
         "name": model,
         "versions": [VERSION],
-        "platform": PLATFORM,
+        "platform": method.platform,
         "inputs": [described(slot, usual) for slot in input_slots(method) if slot.is_fixed],
         "outputs": [described(slot, usual) for slot in output_slots(method) if slot.is_fixed],
         "parameters": parameters_of(method),
@@ -102,7 +101,7 @@ def model_config(model: str, method: MethodInfo) -> dict[str, Any]:
     batches = batching is not None and batching.state != "off"
     return {
         "name": model,
-        "platform": PLATFORM,
+        "platform": method.platform,
         "backend": "pytorch",
         "version_policy": {"latest": {"num_versions": 1}},
         "max_batch_size": batching.max_rows if batching is not None and batches else 0,

@@ -214,7 +214,7 @@ def test_defaults_are_kept():
 
 def test_members_of_enumerations_are_named():
     enums = {f"__torch__.{__name__}.Color": {"RED": 1, "GREEN": 2}}
-    _, second = signature_of(taking(Color).forward.schema, lambda: enums).arguments
+    _, second = signature_of(taking(Color).forward.schema, enums).arguments
     assert (second.spec.kind, second.spec.names) == ("enum", ("RED", "GREEN"))
 
 

@@ -3,17 +3,16 @@
 A new type is a new row in `KINDS`.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
-from torch_serving.codecs.signature import Signature, SignatureData
-from torch_serving.errors import InvalidServable, ServingError
+from torch_serving.codecs.signature import Signature
+from torch_serving.errors import InvalidServable
 
 Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
-# the members of the enumerations of a model, by qualified name
-Enums = Callable[[], dict[str, dict[str, Any]]]
+Enums = Mapping[str, Mapping[str, Any]]  # qualified name of an enumeration -> its members
+NO_ENUMS: Enums = {}
 
 # torch's kind of type -> the spec's kind, and how to get the types of its parts
 KINDS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
@@ -36,11 +35,9 @@ KINDS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
 }
 # In which order the members of a union are tried: 3 is an int before it is a float.
 NARROWEST_FIRST = ("none", "bool", "int", "float", "complex", "number")
-# A longer signature is not shared with other workers: their shared memory is limited.
-MAX_SHARED_BYTES = 8192
 
 
-def signature_of(schema: Any, enums: Enums = dict) -> Signature:
+def signature_of(schema: Any, enums: Enums = NO_ENUMS) -> Signature:
     """Compile a method's schema, `self` aside.
 
     Raises InvalidServable, naming the argument, for a type that no request can hold. An argument
@@ -64,13 +61,13 @@ def signature_of(schema: Any, enums: Enums = dict) -> Signature:
     return Signature(tuple(arguments), result)
 
 
-def spec_of(type_: Type, enums: Enums = dict) -> TypeSpec:
+def spec_of(type_: Type, enums: Enums = NO_ENUMS) -> TypeSpec:
     """Compile one type. Raises InvalidServable for a type that no request can hold."""
     kind, parts_of = KINDS.get(type_.kind(), ("", lambda _: []))
     spelling = type_.annotation_str
     names: tuple[str, ...] = ()
     if kind == "enum":
-        names = tuple(enums().get(spelling, ()))
+        names = tuple(enums.get(spelling, ()))
     if not kind or (kind == "enum" and not names):
         raise InvalidServable(
             f"values of type {spelling} can't be made or told without the model's source"
@@ -96,19 +93,6 @@ def rank(spec: TypeSpec) -> int:
     if spec.kind in NARROWEST_FIRST:
         ranks.append(NARROWEST_FIRST.index(spec.kind))
     return max(ranks, default=len(NARROWEST_FIRST))
-
-
-def shared_signatures(module: Any, names: list[str], enums: Enums) -> dict[str, SignatureData]:
-    """The signatures of a module's methods, but for those that no request can call."""
-    signatures = {}
-    for name in names:
-        try:
-            data = signature_of(module._c._get_method(name).schema, enums).to_dict()
-        except ServingError:
-            continue
-        if len(json.dumps(data)) <= MAX_SHARED_BYTES:
-            signatures[name] = data
-    return signatures
 
 
 def field_names(tuple_type: Type) -> tuple[str, ...]:

@@ -1,0 +1,82 @@
+"""What the server asks of one kind of model file. A new kind is a folder beside this file."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from torch_serving.codecs.signature import Signature
+from torch_serving.config import ModelConfig
+from torch_serving.errors import ServingError
+from torch_serving.models.files import OpenFile
+
+
+class ProgramMethod(Protocol):
+    """One method of a program. It holds no reference to the program."""
+
+    # Takes the arguments in the order of the signature. A plain attribute: each request calls it,
+    # and a method around it would add a Python frame.
+    run: Callable[..., Any]
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes and gives. Raises InvalidServable for types that no request can hold."""
+
+    @property
+    def bounded_by_shapes(self) -> bool:
+        """Whether the shapes of the tensors in a request bound the time of a run."""
+
+    def make_enum(self, type_name: str, member: str) -> Any:
+        """Return a member of an enumeration in the signature, as `run` takes it."""
+
+    def to_envelope(self, value: object) -> dict[str, Any] | None:
+        """Return the JSON envelope of a result that is neither a tensor nor of a built-in type.
+
+        None if there is no envelope for it.
+        """
+
+    def translate(self, error: Exception) -> ServingError:
+        """Return the error of ours for what `run` raised."""
+
+
+class Program(Protocol):
+    """A model that is loaded onto a device."""
+
+    @property
+    def platform(self) -> str:
+        """Its name in metadata of the Open Inference Protocol, as Triton spells it."""
+
+    def methods(self) -> Mapping[str, ProgramMethod]:
+        """The methods that requests may name."""
+
+    def parameters(self) -> Iterable[torch.Tensor]:
+        """The weights."""
+
+    def buffers(self) -> Iterable[torch.Tensor]:
+        """The tensors beside the weights that take memory."""
+
+    def optimized(self, config: ModelConfig) -> "Program":
+        """Return a faster program, as the configuration wants it. Raises anything if that fails.
+
+        Whoever calls it compares the results.
+        """
+
+
+class Backend(Protocol):
+    """One kind of model file. Safe to use from any thread."""
+
+    suffixes: tuple[str, ...]  # of the files of this kind
+    options: frozenset[str]  # keys of a model's TOML file that only this kind knows
+
+    def verify(self, path: Path) -> str:
+        """Read a whole file and return its version, a name for its contents.
+
+        Raises InvalidServable for a file of another kind, or a damaged one.
+        """
+
+    def version(self, path: Path) -> str:
+        """Return the same version, quickly. Raises InvalidServable for a file of another kind."""
+
+    def load(self, file: OpenFile, device: torch.device) -> Program:
+        """Load a file that was verified. Raises InvalidServable, OutOfMemory or Overloaded."""

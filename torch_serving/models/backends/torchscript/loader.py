@@ -1,0 +1,37 @@
+"""A verified TorchScript file -> a program."""
+
+import errno
+import os
+from typing import Any
+
+import torch
+
+from torch_serving.engine.device_errors import explain, is_out_of_memory
+from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, OutOfMemory, Overloaded
+from torch_serving.models.backends.torchscript.archive import HINT, KIND
+from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
+from torch_serving.models.files import OpenFile
+
+OUT_OF_DESCRIPTORS = os.strerror(errno.EMFILE)
+
+
+def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
+    """Raises InvalidServable, OutOfMemory or Overloaded."""
+    module = read_module(file, device).eval()
+    if not hasattr(module, "forward"):
+        raise InvalidServable("the module has no method `forward`")
+    return TorchScriptProgram(module, enum_members(file.path))
+
+
+def read_module(file: OpenFile, device: torch.device) -> Any:
+    install_stand_ins()
+    try:
+        return torch.jit.load(file.path, map_location=device)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        reason = explain(error).partition("\n")[0]
+        if is_out_of_memory(error):
+            raise OutOfMemory("the model needs more memory than the device has left") from error
+        if OUT_OF_DESCRIPTORS in reason:
+            raise Overloaded(NO_DESCRIPTOR) from error
+        raise InvalidServable(f"not {KIND} that can be loaded here ({reason}); {HINT}") from error

@@ -1,0 +1,82 @@
+"""A loaded TorchScript module, as the server sees programs of any kind."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.signature import Signature
+from torch_serving.config import ModelConfig
+from torch_serving.engine.device_errors import device_error, explain
+from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
+from torch_serving.models.backends.torchscript.cost import is_bounded
+from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
+from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
+
+UNTYPED = "Tracer cannot infer type"  # torch's error for an empty list, or one of several types
+
+
+class TorchScriptMethod:
+    """One method of a TorchScript module."""
+
+    to_envelope = staticmethod(envelope_of)
+
+    def __init__(self, method: Any, enums: Enums) -> None:
+        self.run = method
+        self._enums = enums
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        return signature_of(self.run.schema, self._enums)
+
+    @functools.cached_property
+    def bounded_by_shapes(self) -> bool:
+        return is_bounded(self.run)
+
+    def make_enum(self, type_name: str, member: str) -> EnumMember:
+        return EnumMember(member, self._enums[type_name][member])
+
+    def translate(self, error: Exception) -> ServingError:
+        if not isinstance(error, torch.jit.Error):  # that is raised by the model's own code
+            problem = device_error(error)
+            if problem:
+                return problem
+            if str(error).startswith(UNTYPED):
+                line = explain(error).partition("\n")[0]
+                return InvalidInput(
+                    f"a list or dictionary for Any or a union must tell its type: {line}"
+                )
+        return InferenceFailed(explain(error))
+
+
+class TorchScriptProgram:
+    """A TorchScript module on one device; `enums` are the members of its enumerations."""
+
+    platform = "pytorch_libtorch"
+
+    def __init__(self, module: torch.jit.ScriptModule, enums: Enums = NO_ENUMS) -> None:
+        self.module = module
+        self._enums = enums
+
+    def methods(self) -> Mapping[str, TorchScriptMethod]:
+        # by attribute, torch.nn.Module's own `half` or `train` would be found
+        find = self.module._c._get_method
+        return {name: TorchScriptMethod(find(name), self._enums) for name in self._method_names()}
+
+    def parameters(self) -> Iterable[torch.Tensor]:
+        return self.module.parameters()
+
+    def buffers(self) -> Iterable[torch.Tensor]:
+        return self.module.buffers()
+
+    def optimized(self, config: ModelConfig) -> "TorchScriptProgram":
+        others = [name for name in self._method_names() if name != "forward"]
+        module = torch.jit.freeze(self.module, preserved_attrs=others)
+        if config.optimize:
+            module = torch.jit.optimize_for_inference(module, other_methods=others)
+        return TorchScriptProgram(module, self._enums)
+
+    def _method_names(self) -> list[str]:
+        names: list[str] = self.module._c._method_names()
+        return [name for name in names if not name.startswith("_")]
