@@ -22,15 +22,15 @@ from benchmarks.support.payloads import (
     SMALL_BODY,
     SMALL_RESULT,
 )
-from torch_serving.codecs.arrays import array_of, from_bfloat16_to
+from torch_serving.codecs.arrays import bfloat16_to_tensor_on, to_numpy
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 
 ARGUMENTS = [Argument("x", TypeSpec("tensor", "Tensor"))]
 DECODER = Decoder(
-    ARGUMENTS, ValueFactory(torch.from_numpy, bfloat16=from_bfloat16_to(torch.device("cpu")))
+    ARGUMENTS, ValueFactory(torch.from_numpy, bfloat16=bfloat16_to_tensor_on(torch.device("cpu")))
 )
-ENCODER = Encoder(torch.Tensor, array_of)
+ENCODER = Encoder(torch.Tensor, to_numpy)
 
 
 def ours(body: bytes) -> torch.Tensor:

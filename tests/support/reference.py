@@ -13,7 +13,6 @@ from tests.support.reference_values import (
     Number,
     Object,
     Tensor,
-    array_of,
     declared,
     is_container,
     is_run,
@@ -21,6 +20,7 @@ from tests.support.reference_values import (
     members_of,
     parse,
     refuse,
+    to_numpy,
     without_pairs,
 )
 from torch_serving import errors
@@ -126,7 +126,7 @@ def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
 
 def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
     if plain and not isinstance(value, Object):
-        return Tensor(array_of(value, measure(value, path), "float32", path), "float32")
+        return Tensor(to_numpy(value, measure(value, path), "float32", path), "float32")
     members = opened(value, path, "tensor", "image")
     data_type = members.get("data_type", "float32")
     if not isinstance(data_type, str) or data_type not in ALL | INTEGERS | FLOATS:
@@ -141,7 +141,7 @@ def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Te
         shape = without_pairs(shape, inside)
     if "shape" in members:
         shape = declared(members["shape"], shape, is_run(value), (*path, "shape"))
-    return Tensor(array_of(value, shape, data_type, inside), data_type)
+    return Tensor(to_numpy(value, shape, data_type, inside), data_type)
 
 
 def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
@@ -161,7 +161,7 @@ def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> An
                 raise refuse(InvalidInput, (*place, index), part)
     elif is_container(value):
         raise refuse(InvalidInput, place, value)
-    number = array_of(value, (), data_type, place).item()
+    number = to_numpy(value, (), data_type, place).item()
     if kind in ("float", "complex"):
         if isinstance(number, int) and int(float(number)) != number:
             raise refuse(IncompatibleDtype, path)

@@ -168,7 +168,7 @@ def declared(
     return tuple(dims)
 
 
-def array_of(
+def to_numpy(
     value: Any, shape: tuple[int, ...], data_type: str, path: tuple[Any, ...]
 ) -> np.ndarray:
     numbers: list[Any] = []

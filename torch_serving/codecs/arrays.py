@@ -12,20 +12,20 @@ PINNED_BYTES = 1 << 16  # the driver stages less than that by itself
 BFLOAT16 = np.dtype((np.void, 2))  # as the encoder knows it
 
 
-def from_array_to(device: torch.device) -> Any:
+def to_tensor_on(device: torch.device) -> Any:
     """How a numpy array becomes a tensor there: on the CPU, without a copy."""
     if device.type == "cpu":
         return torch.from_numpy
-    return lambda array: copied(torch.from_numpy(array), device)
+    return lambda array: to_device(torch.from_numpy(array), device)
 
 
-def from_bfloat16_to(device: torch.device) -> Any:
+def bfloat16_to_tensor_on(device: torch.device) -> Any:
     """The same for the bits of bfloat16, which numpy does not have."""
-    return lambda array: copied(torch.from_numpy(array).view(torch.bfloat16), device)
+    return lambda array: to_device(torch.from_numpy(array).view(torch.bfloat16), device)
 
 
-def copied(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor of the CPU on a device; a large one goes through pinned memory, in its own time."""
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device; a large one is copied asynchronously, from pinned memory."""
     if device.type == "cpu":
         return tensor
     if device.type == "cuda" and tensor.nbytes > PINNED_BYTES:
@@ -33,30 +33,30 @@ def copied(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device)
 
 
-def own(array: NDArray[Any]) -> NDArray[Any]:
-    """An array that torch may have: models write into their inputs, and read them by whole words of
-    this machine's order. Copied only if it must be."""
+def writable_native(array: NDArray[Any]) -> NDArray[Any]:
+    """An array that torch can take: writable, aligned, of native byte order. Copied only if it must
+    be."""
     if array.dtype.isnative and array.flags.aligned and array.flags.writeable:
         return array
     return array.astype(array.dtype.newbyteorder("="), order="K")
 
 
-def array_of(tensor: torch.Tensor) -> NDArray[Any]:
+def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     """The values of a tensor, wherever and however it lies, as a C-contiguous array."""
     try:
         array: NDArray[Any] = tensor.numpy()  # shares the memory, of most outputs
     except (TypeError, RuntimeError):
-        array = copy_of(tensor)
+        array = force_numpy(tensor)
     # ascontiguousarray would give a 0-d array one dimension
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
-def copy_of(tensor: torch.Tensor) -> NDArray[Any]:
+def force_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     if tensor.is_quantized or tensor.layout != torch.strided:
         kind = "quantized" if tensor.is_quantized else "sparse"
         raise UnsupportedResult(f"a {kind} tensor has no JSON form; return a dense one")
     if tensor.dtype == torch.bfloat16:
-        return copy_of(tensor.contiguous().view(torch.uint16)).view(BFLOAT16)
+        return force_numpy(tensor.contiguous().view(torch.uint16)).view(BFLOAT16)
     try:
         return tensor.numpy(force=True)
     except TypeError:

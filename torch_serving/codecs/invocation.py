@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
 from torch_serving.codecs.tensor_tree.flatten import flatten
-from torch_serving.codecs.tensor_tree.unflatten import bind
+from torch_serving.codecs.tensor_tree.unflatten import unflatten
 
 AnyMethod = TypeVar("AnyMethod", bound=MethodInfo)
 
@@ -38,7 +38,7 @@ class CodecInvocation:
 
 def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     arguments = method.signature.arguments
-    return bind(arguments, codec.read(body, arguments), method.device)
+    return unflatten(arguments, codec.read(body, arguments), method.device)
 
 
 def encode(codec: Codec, method: MethodInfo, outputs: Any) -> bytes:

@@ -10,31 +10,29 @@ import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from torch_serving.codecs.arrays import BFLOAT16, array_of, own
+from torch_serving.codecs.arrays import BFLOAT16, to_numpy, writable_native
 from torch_serving.codecs.interfaces import Codec
-from torch_serving.codecs.json._decoder import Argument
-from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, inputs_of
+from torch_serving.codecs.json._decoder import MAX_RANK, Argument
+from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor, only_input
 from torch_serving.errors import InvalidInput, NotAcceptable
 
 MAX_HEADER_BYTES = 4096  # of one shape and data type; numpy writes 118
-MAX_RANK = 32  # as in JSON
 KINDS = "?bBhHiIlLqQefdFD"  # what torch has too
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
-    """Raises InvalidInput for a method of more than one argument, and for a body that is none."""
-    slots = [slot for argument in arguments for slot in inputs_of(argument)]
-    needed = [slot for slot in slots if slot.required] or slots[:1]
-    if len(needed) != 1 or not needed[0].is_fixed:
-        names = ", ".join(slot.name for slot in needed) or "nothing"
-        raise InvalidInput(f"a .npy body holds one tensor; the model takes {names}")
-    return {needed[0].name: torch.from_numpy(array_in(body))}
+    """Read the one tensor of a body.
+
+    Raises InvalidInput for a method that needs other inputs, and for a body that is not `.npy`.
+    """
+    name = only_input(arguments, "a .npy body holds one tensor").name
+    return {name: torch.from_numpy(parse_array(body))}
 
 
-def array_in(body: bytes | bytearray) -> NDArray[Any]:
-    """The array of a body, in its memory where that can be written to."""
-    shape, fortran, dtype, start = head_of(body)
+def parse_array(body: bytes | bytearray) -> NDArray[Any]:
+    """The array of a body, in the body's own memory where that is writable."""
+    shape, fortran, dtype, start = read_header(body)
     bad = [each for each in shape if not 0 <= each < 1 << 59]
     if len(shape) > MAX_RANK or bad:
         raise InvalidInput(f"the shape of the .npy body is not one: {str(shape)[:100]}")
@@ -47,10 +45,10 @@ def array_in(body: bytes | bytearray) -> NDArray[Any]:
     array: NDArray[Any] = np.frombuffer(body, dtype, offset=start)
     if dtype.char == "?" and array.view(np.uint8).max() > 1:
         raise InvalidInput("a bool of the .npy body is neither 0 nor 1")
-    return own(array.reshape(shape, order="F" if fortran else "C"))
+    return writable_native(array.reshape(shape, order="F" if fortran else "C"))
 
 
-def head_of(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def read_header(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, whether columns come first, data type, and where the numbers start."""
     head = io.BytesIO(body[: MAX_HEADER_BYTES + 12])
     try:
@@ -67,12 +65,15 @@ def head_of(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtype[An
 
 
 def write(tensors: dict[str, Leaf]) -> bytes:
-    """Raises NotAcceptable for a result that is not one tensor of a type that numpy has."""
+    """Write the one tensor of a result.
+
+    Raises NotAcceptable for any other result, and for a data type that numpy lacks.
+    """
     leaf = next(iter(tensors.values())) if len(tensors) == 1 else None
-    if leaf is None or isinstance(leaf, Texts):
+    if leaf is None or isinstance(leaf, StringTensor):
         names = ", ".join(tensors)[:200] or "nothing"
         raise NotAcceptable(f".npy holds one tensor; the model gave {names}")
-    array = array_of(leaf)
+    array = to_numpy(leaf)
     if array.dtype == BFLOAT16:
         raise NotAcceptable(".npy has no bfloat16; ask for application/vnd.safetensors")
     head = io.BytesIO()

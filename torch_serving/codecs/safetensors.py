@@ -7,7 +7,7 @@ import torch
 
 from torch_serving.codecs.interfaces import Codec
 from torch_serving.codecs.json._decoder import Argument
-from torch_serving.codecs.tensor_tree.specs import Leaf, Texts
+from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
 from torch_serving.errors import InvalidInput, UnsupportedResult
 
 MAX_REASON = 300  # characters of what the library says
@@ -23,7 +23,10 @@ def library() -> Any:
 
 
 def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
-    """Raises InvalidInput for a body that is none. The library checks sizes before it allocates."""
+    """Read the tensors of a body; the library checks sizes before it allocates.
+
+    Raises InvalidInput for a body that is not safetensors.
+    """
     try:
         tensors: dict[str, torch.Tensor] = library().load(bytes(body))
     except KeyError as error:
@@ -38,18 +41,18 @@ def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Le
 
 
 def write(tensors: dict[str, Leaf]) -> bytes:
-    """Raises UnsupportedResult for tensors that the format does not have."""
+    """Write tensors. Raises UnsupportedResult for those that the format lacks."""
     dense: dict[str, torch.Tensor] = {}
     seen: set[int] = set()  # the library refuses tensors that share memory
     for name, leaf in tensors.items():
-        if isinstance(leaf, Texts):
+        if isinstance(leaf, StringTensor):
             raise UnsupportedResult(f"result `{name}`: safetensors holds no strings")
         if leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedResult(f"result `{name}`: safetensors holds dense tensors only")
         tensor = leaf.detach().cpu().contiguous()
-        place = tensor.untyped_storage().data_ptr()
-        dense[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
+        address = tensor.untyped_storage().data_ptr()
+        dense[name] = tensor.clone() if address in seen else tensor
+        seen.add(address)
     try:
         result: bytes = library().save(dense)
     except KeyError as error:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.codecs.arrays import array_of, from_array_to, from_bfloat16_to
+from torch_serving.codecs.arrays import bfloat16_to_tensor_on, to_numpy, to_tensor_on
 from torch_serving.codecs.interfaces import JSON_HEADERS
 from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
@@ -155,8 +155,8 @@ class Method:
         self._translate = method.translate
         self._inline_for: dict[str, InlinePolicy] = {}
         make = ValueFactory(
-            tensor=from_array_to(servable.device),
-            bfloat16=from_bfloat16_to(servable.device),
+            tensor=to_tensor_on(servable.device),
+            bfloat16=bfloat16_to_tensor_on(servable.device),
             device=device_value,
             enum=method.make_enum,
             image=decode_image,
@@ -164,7 +164,7 @@ class Method:
         # plain attributes: a method of Python around them would add a frame to each request
         self.decode = Decoder(self.signature.arguments, make).decode
         self.encode = Encoder(
-            torch.Tensor, array_of, PREFIX, SUFFIX, method.to_envelope, self.signature.result
+            torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, self.signature.result
         ).encode
 
     def inline_for(self, media_types: str) -> InlinePolicy:

@@ -43,7 +43,7 @@ def envelope(value: str, **members: Any) -> dict[str, Any]:
     return {"type": "image", "value": value, **members}
 
 
-def array_of(method: Method, body: Any) -> np.ndarray:
+def to_numpy(method: Method, body: Any) -> np.ndarray:
     result = json.loads(ENGINE.run(method, json.dumps(body).encode()))["result"]
     return np.array(result["value"], result["data_type"]).reshape(result["shape"])
 
@@ -58,7 +58,7 @@ def refusal(method: Method, body: Any, error: type[Exception] = InvalidInput) ->
     ("format_", "options"), [("PNG", {}), ("BMP", {}), ("WEBP", {"lossless": True})]
 )
 def test_formats_that_lose_nothing(echo: Method, format_: str, options: dict):
-    array = array_of(echo, [envelope(encoded(PICTURE, format_, **options))])
+    array = to_numpy(echo, [envelope(encoded(PICTURE, format_, **options))])
     assert array.dtype == np.uint8
     np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
 
@@ -66,7 +66,7 @@ def test_formats_that_lose_nothing(echo: Method, format_: str, options: dict):
 @pytest.mark.parametrize("format_", ["JPEG", "WEBP", "GIF"])
 def test_formats_that_lose_something(echo: Method, format_: str):
     even = Image.new("RGB", (20, 10), (200, 30, 90))
-    array = array_of(echo, envelope(encoded(even, format_)))
+    array = to_numpy(echo, envelope(encoded(even, format_)))
     assert array.shape == (3, 10, 20)
     assert np.abs(array.astype(int) - np.array([200, 30, 90])[:, None, None]).max() <= 4
 
@@ -74,7 +74,7 @@ def test_formats_that_lose_something(echo: Method, format_: str):
 def test_the_first_picture_of_an_animation(echo: Method):
     red, blue = (Image.new("RGB", (2, 2), color) for color in ("red", "blue"))
     text = encoded(red, "GIF", save_all=True, append_images=[blue])
-    assert array_of(echo, envelope(text))[:, 0, 0].tolist() == [255, 0, 0]
+    assert to_numpy(echo, envelope(text))[:, 0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("source", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
@@ -85,7 +85,7 @@ def test_modes(echo: Method, source: str, mode: str):
     text = encoded(image, format_, **options)
     with Image.open(io.BytesIO(base64.b64decode(text))) as read:
         expected = np.array(read.convert(mode)).reshape(4, 6, len(mode))
-    array = array_of(echo, envelope(text, mode=mode))
+    array = to_numpy(echo, envelope(text, mode=mode))
     np.testing.assert_array_equal(array, expected.transpose(2, 0, 1))
 
 
@@ -98,14 +98,14 @@ def test_layouts_and_batch(echo: Method):
         ({"batch": True}, channels_first[np.newaxis]),
         ({"layout": "HWC", "batch": True, "mode": "RGB"}, PIXELS[np.newaxis]),
     ]:
-        np.testing.assert_array_equal(array_of(echo, envelope(text, **members)), expected)
-    assert array_of(echo, envelope(text, mode="L", layout="HWC")).shape == (4, 6, 1)
+        np.testing.assert_array_equal(to_numpy(echo, envelope(text, **members)), expected)
+    assert to_numpy(echo, envelope(text, mode="L", layout="HWC")).shape == (4, 6, 1)
 
 
 @pytest.mark.parametrize("data_type", ["float16", "float32", "float64"])
 def test_floats_are_scaled(echo: Method, data_type: str):
     gray = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
-    array = array_of(echo, envelope(encoded(gray), mode="L", data_type=data_type))
+    array = to_numpy(echo, envelope(encoded(gray), mode="L", data_type=data_type))
     assert array.dtype == data_type
     expected = np.arange(256) / 255
     tolerance = {"float16": 1e-3, "float32": 1e-7, "float64": 0}[data_type]
@@ -117,7 +117,7 @@ def test_floats_are_scaled(echo: Method, data_type: str):
 def test_the_orientation_of_the_camera_is_applied(echo: Method, orientation: int):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    array = array_of(echo, envelope(encoded(PICTURE, "PNG", exif=exif), layout="HWC"))
+    array = to_numpy(echo, envelope(encoded(PICTURE, "PNG", exif=exif), layout="HWC"))
     turned = {
         1: PIXELS,
         2: PIXELS[:, ::-1],
@@ -134,7 +134,7 @@ def test_the_orientation_of_the_camera_is_applied(echo: Method, orientation: int
 def test_images_among_other_values(echo: Method):
     text = encoded(PICTURE)
     for body in ([envelope(text)], {"x": envelope(text)}):
-        np.testing.assert_array_equal(array_of(echo, body), PIXELS.transpose(2, 0, 1))
+        np.testing.assert_array_equal(to_numpy(echo, body), PIXELS.transpose(2, 0, 1))
 
 
 FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP"]

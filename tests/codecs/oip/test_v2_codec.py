@@ -15,13 +15,13 @@ from torch_serving.codecs.oip.datatypes import DATATYPES
 from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.codecs.oip.request import (
     InferRequest,
-    Wanted,
+    RequestedOutput,
     json_length,
     read_raw,
     read_request,
 )
 from torch_serving.codecs.oip.response import write_response
-from torch_serving.codecs.tensor_tree.specs import Texts
+from torch_serving.codecs.tensor_tree.specs import StringTensor
 from torch_serving.errors import (
     ClientError,
     InvalidInput,
@@ -60,8 +60,8 @@ def test_every_datatype_goes_both_ways_as_binary_data_and_as_json(name: str, sha
     numbers = np.array(np.arange(math.prod(shape)).reshape(shape) % 2)
     tensor = torch.from_numpy(numbers).to(DATATYPES[name].tensor)
     for is_binary in (True, False):
-        wanted = InferRequest("7", {}, [], is_binary)
-        body, json_bytes = write_response("m", "1", wanted, {"x": tensor})
+        requested = InferRequest("7", {}, [], is_binary)
+        body, json_bytes = write_response("m", "1", requested, {"x": tensor})
         document = json.loads(body[:json_bytes])
         assert (document["id"], document["outputs"][0]["datatype"]) == ("7", name)
         sent = {"inputs": document["outputs"], "id": document["id"]}
@@ -158,13 +158,13 @@ def test_buffers_stand_in_the_order_of_the_inputs_that_have_one():
     assert request.inputs["a"].tolist() == [1.0, 1.0]
     assert request.inputs["b"].tolist() == [7]
     assert request.inputs["c"].tolist() == [0, 1, 2]
-    assert request.inputs["d"] == Texts((2,), ["é", "x"])
+    assert request.inputs["d"] == StringTensor((2,), ["é", "x"])
 
 
 def test_strings_in_json_are_flat_or_nested():
     for data in (["a", "é", "", "d"], [["a", "é"], ["", "d"]]):
         request = read(entry(shape=[2, 2], datatype="BYTES", data=data))
-        assert request.inputs["x"] == Texts((2, 2), ["a", "é", "", "d"])
+        assert request.inputs["x"] == StringTensor((2, 2), ["a", "é", "", "d"])
 
 
 def test_what_is_wanted_and_what_is_not_known():
@@ -178,7 +178,7 @@ def test_what_is_wanted_and_what_is_not_known():
         parameters={"binary_data_output": True, "sequence_id": 3, "priority": 1, "timeout": 9},
         unknown=None,
     )
-    assert request.outputs == [Wanted("b", False), Wanted("a", None)]
+    assert request.outputs == [RequestedOutput("b", False), RequestedOutput("a", None)]
     assert request.binary
     tensors = {"a": torch.ones(2), "b": torch.zeros(1), "c": torch.ones(1)}
     body, json_bytes = write_response("m", "1", request, tensors)
@@ -201,13 +201,13 @@ def test_what_is_wanted_and_what_is_not_known():
 
 
 def test_an_output_that_is_not_there():
-    request = InferRequest(None, {}, [Wanted("b", None)], False)
+    request = InferRequest(None, {}, [RequestedOutput("b", None)], False)
     with pytest.raises(InvalidInput, match="output `b` is unknown; the model gives a"):
         write_response("m", "1", request, {"a": torch.ones(1)})
 
 
 def test_strings_as_outputs():
-    leaf = Texts((2,), ["é", 'a"b'])
+    leaf = StringTensor((2,), ["é", 'a"b'])
     body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"s": leaf})
     assert json_bytes is not None
     assert body[json_bytes:] == texts("é".encode(), b'a"b')
@@ -253,7 +253,7 @@ def test_a_body_without_json_is_one_input():
     assert request.inputs["x"].tolist() == FLOATS.ravel().tolist()
     assert request.binary
     request = read_raw("é".encode(), arguments_of("s: str"), "FP32")
-    assert request.inputs["s"] == Texts((1,), ["é"])
+    assert request.inputs["s"] == StringTensor((1,), ["é"])
     for source in ("x: Tensor, y: Tensor", "d: List[Tensor]", "n: int"):
         with pytest.raises(InvalidInput, match="a body without JSON is"):
             read_raw(bytearray(8), arguments_of(source), "FP32")

@@ -8,8 +8,8 @@ import torch
 from tests.support.servables import scripted
 from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.flatten import flatten
-from torch_serving.codecs.tensor_tree.specs import Texts, inputs_of, slots_of
-from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS, bind
+from torch_serving.codecs.tensor_tree.specs import StringTensor, input_specs, tensor_specs
+from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS, unflatten
 from torch_serving.errors import (
     IncompatibleDtype,
     IncompatibleShape,
@@ -28,11 +28,11 @@ def signature(arguments: str, result: str = "int", body: str = "return 1") -> Si
 
 def bound(arguments: str, **tensors: Any) -> list[Any]:
     names = {name.replace("__", "."): value for name, value in tensors.items()}
-    return bind(signature(arguments).arguments, names, CPU)
+    return unflatten(signature(arguments).arguments, names, CPU)
 
 
-def text(*values: str, shape: tuple[int, ...] | None = None) -> Texts:
-    return Texts((len(values),) if shape is None else shape, list(values))
+def text(*values: str, shape: tuple[int, ...] | None = None) -> StringTensor:
+    return StringTensor((len(values),) if shape is None else shape, list(values))
 
 
 def number(value: float, dtype: torch.dtype = torch.int64) -> torch.Tensor:
@@ -124,7 +124,7 @@ def test_what_is_refused(
 def test_so_many_inputs_that_nobody_looks_for_them():
     tensors = {f"d.{index}": ONE for index in range(MAX_TENSORS + 1)}
     with pytest.raises(InvalidInput, match="1025 inputs; the limit is 1024"):
-        bind(signature("d: List[Tensor]").arguments, tensors, CPU)
+        unflatten(signature("d: List[Tensor]").arguments, tensors, CPU)
 
 
 class Pair(NamedTuple):
@@ -195,11 +195,15 @@ def test_results_that_have_no_names(value: Any, problem: str):
 
 def test_names_that_are_known_beforehand_and_those_that_are_not():
     known = signature("x: Tensor, d: List[Tensor], n: int = 2")
-    slots = [slot for argument in known.arguments for slot in inputs_of(argument)]
-    assert [(slot.name, slot.is_fixed, slot.required) for slot in slots] == [
+    specs = [tensor for argument in known.arguments for tensor in input_specs(argument)]
+    assert [(tensor.name, tensor.is_fixed, tensor.required) for tensor in specs] == [
         ("x", True, True),
         ("d.*", False, True),
         ("n", True, False),
     ]
     spec = spec_of_result("Tuple[Tensor, Dict[str, List[Tensor]], List[int]]")
-    assert [slot.name for slot in slots_of(spec, "")] == ["output_0", "output_1.*.*", "output_2"]
+    assert [tensor.name for tensor in tensor_specs(spec, "")] == [
+        "output_0",
+        "output_1.*.*",
+        "output_2",
+    ]

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from torch_serving.errors import InvalidInput
 
+MAX_RANK: int  # dimensions of a tensor
+
 class TypeSpec:
     kind: str
     type: str

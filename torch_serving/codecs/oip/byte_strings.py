@@ -1,4 +1,4 @@
-"""BYTES: strings, each behind its length, and the nested or flat strings of JSON."""
+"""The datatype BYTES: strings, each after its length, and the nested or flat strings of JSON."""
 
 import struct
 
@@ -8,11 +8,11 @@ from torch_serving.errors import IncompatibleDtype, IncompatibleShape
 LENGTH = struct.Struct("<I")
 
 
-def read_texts(data: memoryview, count: int, name: str) -> list[str]:
+def read_byte_strings(data: memoryview, count: int, name: str) -> list[str]:
     """Strings from a buffer of exactly `count`."""
     if count * LENGTH.size > len(data):
         raise wrong_length(name, count)
-    texts, at = [], 0
+    strings, at = [], 0
     for _ in range(count):
         start = at + LENGTH.size
         if start > len(data):
@@ -20,13 +20,13 @@ def read_texts(data: memoryview, count: int, name: str) -> list[str]:
         at = start + LENGTH.unpack_from(data, at)[0]
         if at > len(data):
             raise wrong_length(name, count)
-        texts.append(text_of(data[start:at], name))
+        strings.append(decode_utf8(data[start:at], name))
     if at != len(data):
         raise wrong_length(name, count)
-    return texts
+    return strings
 
 
-def text_of(data: memoryview, name: str) -> str:
+def decode_utf8(data: memoryview, name: str) -> str:
     try:
         return str(data, "utf-8")
     except UnicodeDecodeError:
@@ -39,10 +39,10 @@ def wrong_length(name: str, count: int) -> IncompatibleShape:
     )
 
 
-def write_texts(texts: list[str]) -> bytes:
+def write_byte_strings(strings: list[str]) -> bytes:
     parts = []
-    for text in texts:
-        data = text.encode("utf-8", "replace")
+    for string in strings:
+        data = string.encode("utf-8", "replace")
         parts += [LENGTH.pack(len(data)), data]
     return b"".join(parts)
 
@@ -51,4 +51,4 @@ def strings_in(value: Value) -> list[str]:
     """All strings of nested arrays, in order."""
     if value.kind != "array":
         return [value.string()]
-    return [text for element in value.elements() for text in strings_in(element)]
+    return [string for element in value.elements() for string in strings_in(element)]

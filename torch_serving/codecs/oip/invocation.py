@@ -8,8 +8,8 @@ from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.codecs.oip.request import InferRequest, read_raw, read_request
 from torch_serving.codecs.oip.response import unknown_output, write_response
 from torch_serving.codecs.tensor_tree.flatten import flatten
-from torch_serving.codecs.tensor_tree.specs import can_be_named, slots_of
-from torch_serving.codecs.tensor_tree.unflatten import bind
+from torch_serving.codecs.tensor_tree.specs import can_be_named, tensor_specs
+from torch_serving.codecs.tensor_tree.unflatten import unflatten
 
 MAX_QUICK_JSON = 64 * 1024  # bytes before binary data that take no time to speak of
 
@@ -40,18 +40,18 @@ class OipInvocation:
             request = read_request(body, self._json_bytes, not self.inline.bounded)
         self.check_outputs(request)
         self._request = request._replace(inputs={})  # they need not outlive the run
-        return bind(arguments, request.inputs, self.device)
+        return unflatten(arguments, request.inputs, self.device)
 
     def check_outputs(self, request: InferRequest) -> None:
         """Refuse outputs that the schema rules out before anything runs for them."""
         result = self.method.signature.result
         if not request.outputs or not can_be_named(result):
             return
-        slots = list(slots_of(result, ""))
-        names = [slot.name for slot in slots]
-        for wanted in request.outputs:
-            if wanted.name not in names and all(slot.is_fixed for slot in slots):
-                raise unknown_output(wanted.name, names)
+        specs = list(tensor_specs(result, ""))
+        names = [tensor.name for tensor in specs]
+        for requested in request.outputs:
+            if requested.name not in names and all(tensor.is_fixed for tensor in specs):
+                raise unknown_output(requested.name, names)
 
     def encode(self, outputs: Any) -> bytes:
         tensors = flatten(outputs, self.method.signature.result)

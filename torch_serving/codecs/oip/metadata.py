@@ -1,4 +1,4 @@
-"""What the protocol tells of the server and its models."""
+"""The metadata of the server and its models."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,11 +8,11 @@ from torch_serving.codecs.interfaces import MethodInfo
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.oip.datatypes import BYTES, OF_KIND, usual_datatype
 from torch_serving.codecs.tensor_tree.specs import (
-    Slot,
+    TensorSpec,
     can_be_named,
-    inputs_of,
+    input_specs,
     is_vector,
-    slots_of,
+    tensor_specs,
 )
 
 VERSION = "1"  # of every model: a file has no other
@@ -29,19 +29,19 @@ SERVER = {
 }
 
 ANY_TENSOR = (
-    "a Tensor takes any datatype and shape: TorchScript does not tell them, so the usual datatype "
-    "and one dimension stand here for all"
+    "a Tensor takes any datatype and shape: TorchScript records neither, so the usual datatype and "
+    "one dimension stand here for all"
 )
 EACH_INPUT = "`*` stands for 0, 1, … of a list, or for a key: "
-EACH_OUTPUT = "`*` stands for 0, 1, … of a list, or for a key, and is known from an answer: "
+EACH_OUTPUT = "`*` stands for 0, 1, … of a list, or for a key, and is known from a response: "
 
 
-def input_slots(method: MethodInfo) -> list[Slot]:
-    return [slot for argument in method.signature.arguments for slot in inputs_of(argument)]
+def input_specs_of(method: MethodInfo) -> list[TensorSpec]:
+    return [spec for argument in method.signature.arguments for spec in input_specs(argument)]
 
 
-def output_slots(method: MethodInfo) -> list[Slot]:
-    return list(slots_of(method.signature.result, ""))
+def output_specs_of(method: MethodInfo) -> list[TensorSpec]:
+    return list(tensor_specs(method.signature.result, ""))
 
 
 def model_metadata(model: str, method: MethodInfo) -> dict[str, Any]:
@@ -50,15 +50,15 @@ def model_metadata(model: str, method: MethodInfo) -> dict[str, Any]:
         "name": model,
         "versions": [VERSION],
         "platform": method.platform,
-        "inputs": [described(slot, usual) for slot in input_slots(method) if slot.is_fixed],
-        "outputs": [described(slot, usual) for slot in output_slots(method) if slot.is_fixed],
+        "inputs": [described(spec, usual) for spec in input_specs_of(method) if spec.is_fixed],
+        "outputs": [described(spec, usual) for spec in output_specs_of(method) if spec.is_fixed],
         "parameters": parameters_of(method),
     }
 
 
-def described(slot: Slot, usual: str) -> dict[str, Any]:
-    datatype, shape = datatype_and_shape(slot.spec, usual)
-    return {"name": slot.name, "datatype": datatype, "shape": shape}
+def described(spec: TensorSpec, usual: str) -> dict[str, Any]:
+    datatype, shape = datatype_and_shape(spec.type_spec, usual)
+    return {"name": spec.name, "datatype": datatype, "shape": shape}
 
 
 def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
@@ -70,32 +70,32 @@ def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
 
 
 def parameters_of(method: MethodInfo) -> dict[str, str]:
-    """What inputs and outputs can't say of themselves."""
-    inputs, outputs = input_slots(method), output_slots(method)
+    """What the lists of inputs and outputs have no room for."""
+    inputs, outputs = input_specs_of(method), output_specs_of(method)
     refused = [
         f"{argument.name}: {argument.spec.type}"
         for argument in method.signature.arguments
         if not can_be_named(argument.spec)
     ]
-    tensors = any(slot.spec.kind == "tensor" for slot in [*inputs, *outputs])
-    told = {
+    tensors = any(spec.type_spec.kind == "tensor" for spec in [*inputs, *outputs])
+    parameters = {
         "signature": str(method.signature),
         "tensors": ANY_TENSOR if tensors else "",
-        "optional_inputs": ", ".join(slot.name for slot in inputs if not slot.required),
+        "optional_inputs": ", ".join(spec.name for spec in inputs if not spec.required),
         "variable_inputs": variable(EACH_INPUT, inputs),
         "variable_outputs": variable(EACH_OUTPUT, outputs),
         "refused_arguments": ", ".join(refused),
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in parameters.items() if text}
 
 
-def variable(explanation: str, slots: Iterable[Slot]) -> str:
-    names = ", ".join(slot.name for slot in slots if not slot.is_fixed)
+def variable(explanation: str, specs: Iterable[TensorSpec]) -> str:
+    names = ", ".join(spec.name for spec in specs if not spec.is_fixed)
     return explanation + names if names else ""
 
 
 def model_config(model: str, method: MethodInfo) -> dict[str, Any]:
-    """The same in the words of Triton's model configuration."""
+    """The metadata as Triton's model configuration."""
     metadata = model_metadata(model, method)
     batching = method.batcher
     batches = batching is not None and batching.state != "off"

@@ -1,4 +1,4 @@
-"""The body of an inference request -> tensors with names, and which outputs are wanted how.
+"""The body of an inference request -> named tensors, and which outputs are requested how.
 
 A body is JSON, and behind it the buffers of the inputs that have a `binary_data_size`, in order.
 Nothing is allocated before all sizes were found to agree. Numbers in JSON are read straight into
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from torch_serving.codecs.arrays import own
+from torch_serving.codecs.arrays import writable_native
 from torch_serving.codecs.json._decoder import Argument, Value, read_json
-from torch_serving.codecs.oip.byte_strings import read_texts, strings_in, text_of
+from torch_serving.codecs.oip.byte_strings import decode_utf8, read_byte_strings, strings_in
 from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES, Datatype
-from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, inputs_of
+from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor, only_input
 from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS
 from torch_serving.errors import (
     IncompatibleDtype,
@@ -34,7 +34,7 @@ Body = bytes | bytearray
 REFUSED = ("shared_memory_region", "classification")
 
 
-class Wanted(NamedTuple):
+class RequestedOutput(NamedTuple):
     """An output that is asked for, and whether as binary data; None: as the request says."""
 
     name: str
@@ -44,12 +44,12 @@ class Wanted(NamedTuple):
 class InferRequest(NamedTuple):
     id: str | None
     inputs: dict[str, Leaf]
-    outputs: list[Wanted]  # none: all
+    outputs: list[RequestedOutput]  # none: all
     binary: bool  # unless an output says otherwise
 
 
-class Entry(NamedTuple):
-    """An input as the JSON describes it; with `size`, its numbers are in the body behind."""
+class InputHeader(NamedTuple):
+    """An input as the JSON describes it; with `size`, its elements follow the JSON in the body."""
 
     name: str
     datatype: str
@@ -74,8 +74,8 @@ def json_length(header: str | None) -> int | None:
     return int(header)
 
 
-def read_request(body: Body, json_bytes: int | None, takes_texts: bool = True) -> InferRequest:
-    """Read a body. Where no string can be wanted, none is read: they take long.
+def read_request(body: Body, json_bytes: int | None, accepts_strings: bool = True) -> InferRequest:
+    """Read a body. Strings are read only if `accepts_strings`: they take long.
 
     Raises InvalidJson, InvalidInput, IncompatibleShape or IncompatibleDtype.
     """
@@ -84,7 +84,7 @@ def read_request(body: Body, json_bytes: int | None, takes_texts: bool = True) -
         raise InvalidInput(f"the JSON shall have {end} bytes, the body has {len(body)}")
     root = read_json(body if end == len(body) else memoryview(body)[:end])
     try:
-        request = read_root(root, body, end, DATATYPES if not takes_texts else NAMES)
+        request = read_root(root, body, end, DATATYPES if not accepts_strings else NAMES)
     except ServingError:
         root.validate()  # that it is not even JSON matters more
         raise
@@ -97,16 +97,17 @@ def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> 
     inputs, outputs = members.get("inputs"), members.get("outputs")
     if inputs is None:
         raise root.error("the key `inputs` is missing")
-    entries = [read_entry(each, datatypes) for each in limited(inputs)]
-    sizes = [entry.size for entry in entries if entry.size is not None]
+    headers = [read_input_header(each, datatypes) for each in limited(inputs)]
+    sizes = [header.size for header in headers if header.size is not None]
     if sum(sizes) != len(body) - end:
         raise InvalidInput(
             f"the inputs announce {sum(sizes)} bytes of binary data, "
             f"the body has {len(body) - end} behind its JSON"
         )
-    tensors = read_tensors(entries, body, end)
-    wanted = [] if outputs is None else [read_wanted(each) for each in limited(outputs)]
-    if len({each.name for each in wanted}) < len(wanted):
+    tensors = read_tensors(headers, body, end)
+    listed = [] if outputs is None else limited(outputs)
+    requested = [read_requested_output(each) for each in listed]
+    if len({each.name for each in requested}) < len(requested):
         raise InvalidInput("/outputs: an output is asked for twice")
     parameters = parameters_of(members)
     binary = parameters.get("binary_data_output")
@@ -114,7 +115,7 @@ def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> 
     return InferRequest(
         None if name is None else name.string(),
         tensors,
-        wanted,
+        requested,
         False if binary is None else binary.boolean(),
     )
 
@@ -141,7 +142,7 @@ def required(value: Value, members: dict[str, Value], key: str) -> Value:
     return members[key]
 
 
-def read_entry(value: Value, datatypes: Collection[str]) -> Entry:
+def read_input_header(value: Value, datatypes: Collection[str]) -> InputHeader:
     members = value.members()
     name = required(value, members, "name").string()
     datatype = required(value, members, "datatype").string()
@@ -159,92 +160,89 @@ def read_entry(value: Value, datatypes: Collection[str]) -> Entry:
             "expected either `data` or the parameter `binary_data_size`, "
             f"got {'neither' if data is None else 'both'}"
         )
-    return Entry(name, datatype, required(value, members, "shape").shape(), size, data)
+    return InputHeader(name, datatype, required(value, members, "shape").shape(), size, data)
 
 
-def read_wanted(value: Value) -> Wanted:
+def read_requested_output(value: Value) -> RequestedOutput:
     members = value.members()
     binary = parameters_of(members).get("binary_data")
     name = required(value, members, "name").string()
-    return Wanted(name, None if binary is None else binary.boolean())
+    return RequestedOutput(name, None if binary is None else binary.boolean())
 
 
-def read_tensors(entries: list[Entry], body: Body, at: int) -> dict[str, Leaf]:
+def read_tensors(headers: list[InputHeader], body: Body, at: int) -> dict[str, Leaf]:
     tensors: dict[str, Leaf] = {}
-    for entry in entries:
-        if entry.name in tensors:
-            raise InvalidInput(f"input `{entry.name[:100]}` stands twice")
-        if entry.data is not None:
-            tensors[entry.name] = read_data(entry, entry.data)
+    for header in headers:
+        if header.name in tensors:
+            raise InvalidInput(f"input `{header.name[:100]}` stands twice")
+        if header.data is not None:
+            tensors[header.name] = read_data(header, header.data)
         else:
-            size = entry.size or 0
-            tensors[entry.name] = read_buffer(entry, body, at, size)
+            size = header.size or 0
+            tensors[header.name] = read_buffer(header, body, at, size)
             at += size
     return tensors
 
 
-def read_data(entry: Entry, data: Value) -> Leaf:
+def read_data(header: InputHeader, data: Value) -> Leaf:
     """Numbers or strings in JSON: flat, or nested as the shape says."""
-    if entry.datatype == BYTES:
-        texts = strings_in(data)
-        check_count(entry, len(texts))
-        return Texts(entry.shape, texts)
-    datatype = DATATYPES[entry.datatype]
+    if header.datatype == BYTES:
+        strings = strings_in(data)
+        check_count(header, len(strings))
+        return StringTensor(header.shape, strings)
+    datatype = DATATYPES[header.datatype]
     array = data.numbers(datatype.json)
-    check_count(entry, array.size)
-    if array.ndim > 1 and array.shape != entry.shape:
-        raise data.error(f"nested as {list(array.shape)}, the shape is {list(entry.shape)}")
-    return tensor_of(array, entry, datatype)
+    check_count(header, array.size)
+    if array.ndim > 1 and array.shape != header.shape:
+        raise data.error(f"nested as {list(array.shape)}, the shape is {list(header.shape)}")
+    return tensor_of(array, header, datatype)
 
 
-def tensor_of(array: NDArray[Any], entry: Entry, datatype: Datatype) -> torch.Tensor:
-    tensor = torch.from_numpy(array.reshape(entry.shape))
+def tensor_of(array: NDArray[Any], header: InputHeader, datatype: Datatype) -> torch.Tensor:
+    tensor = torch.from_numpy(array.reshape(header.shape))
     return tensor.view(torch.bfloat16) if datatype.tensor is torch.bfloat16 else tensor
 
 
-def check_count(entry: Entry, count: int) -> None:
-    if count != entry.elements:
+def check_count(header: InputHeader, count: int) -> None:
+    if count != header.elements:
         raise IncompatibleShape(
-            f"input `{entry.name[:100]}`: shape {list(entry.shape)} holds {entry.elements} "
+            f"input `{header.name[:100]}`: shape {list(header.shape)} holds {header.elements} "
             f"elements, `data` has {count}"
         )
 
 
-def read_buffer(entry: Entry, body: Body, at: int, size: int) -> Leaf:
-    if entry.datatype == BYTES:
+def read_buffer(header: InputHeader, body: Body, at: int, size: int) -> Leaf:
+    if header.datatype == BYTES:
         data = memoryview(body)[at : at + size]
-        return Texts(entry.shape, read_texts(data, entry.elements, entry.name[:100]))
-    datatype = DATATYPES[entry.datatype]
-    if entry.elements * datatype.array.itemsize != size:
+        return StringTensor(
+            header.shape, read_byte_strings(data, header.elements, header.name[:100])
+        )
+    datatype = DATATYPES[header.datatype]
+    if header.elements * datatype.array.itemsize != size:
         raise IncompatibleShape(
-            f"input `{entry.name[:100]}`: shape {list(entry.shape)} of {datatype.name} takes "
-            f"{entry.elements * datatype.array.itemsize} bytes, `binary_data_size` is {size}"
+            f"input `{header.name[:100]}`: shape {list(header.shape)} of {datatype.name} takes "
+            f"{header.elements * datatype.array.itemsize} bytes, `binary_data_size` is {size}"
         )
     if size == 0:
-        return torch.empty(entry.shape, dtype=datatype.tensor)
-    array = np.frombuffer(body, datatype.array, entry.elements, at)
+        return torch.empty(header.shape, dtype=datatype.tensor)
+    array = np.frombuffer(body, datatype.array, header.elements, at)
     if datatype.name == "BOOL" and array.view(np.uint8).max() > 1:
-        raise IncompatibleDtype(f"input `{entry.name[:100]}`: a BOOL is neither 0 nor 1")
-    return tensor_of(own(array), entry, datatype)
+        raise IncompatibleDtype(f"input `{header.name[:100]}`: a BOOL is neither 0 nor 1")
+    return tensor_of(writable_native(array), header, datatype)
 
 
 def read_raw(body: Body, arguments: Sequence[Argument], datatype: str) -> InferRequest:
     """A body without JSON: one input of one dimension, or one string; all outputs are binary."""
-    slots = [slot for argument in arguments for slot in inputs_of(argument)]
-    needed = [slot for slot in slots if slot.required] or slots[:1]
-    if len(needed) != 1 or not needed[0].is_fixed:
-        names = ", ".join(slot.name for slot in needed) or "nothing"
-        raise InvalidInput(f"a body without JSON is one input; the model takes {names}")
-    name, spec, _ = needed[0]
+    name, spec, _ = only_input(arguments, "a body without JSON is one input")
     leaf: Leaf
     if spec.kind == "str":
-        leaf = Texts((1,), [text_of(memoryview(body), name)])
+        leaf = StringTensor((1,), [decode_utf8(memoryview(body), name)])
     elif spec.kind == "tensor":
         item_bytes = DATATYPES[datatype].array.itemsize
         count, rest = divmod(len(body), item_bytes)
         if rest:
             raise InvalidInput(f"{len(body)} bytes are no {datatype} of {item_bytes} bytes each")
-        leaf = read_buffer(Entry(name, datatype, (count,), None, None), body, 0, len(body))
+        leaf = read_buffer(InputHeader(name, datatype, (count,), None, None), body, 0, len(body))
     else:
         raise InvalidInput(f"a body without JSON is a tensor or a string; `{name}`: {spec.type}")
     return InferRequest(None, {name: leaf}, [], True)

@@ -1,15 +1,15 @@
-"""Tensors with names -> the body of an answer: JSON, and behind it the buffers of its outputs."""
+"""Named tensors -> the body of a response: JSON, and after it the buffers of binary outputs."""
 
 import json
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
-from torch_serving.codecs.arrays import array_of
+from torch_serving.codecs.arrays import to_numpy
 from torch_serving.codecs.json._encoder import encode_numbers
-from torch_serving.codecs.oip.byte_strings import write_texts
+from torch_serving.codecs.oip.byte_strings import write_byte_strings
 from torch_serving.codecs.oip.datatypes import BYTES, OF_TENSOR
-from torch_serving.codecs.oip.request import InferRequest, Wanted
-from torch_serving.codecs.tensor_tree.specs import Leaf, Texts
+from torch_serving.codecs.oip.request import InferRequest, RequestedOutput
+from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
 from torch_serving.errors import InvalidInput, UnsupportedResult
 
 
@@ -23,8 +23,11 @@ class InferResponse(NamedTuple):
 def write_response(
     model: str, version: str, request: InferRequest, tensors: dict[str, Leaf]
 ) -> InferResponse:
-    """Raises InvalidInput for an output that is wanted and not there, UnsupportedResult for a type
-    that the protocol has not."""
+    """Write the body of a response.
+
+    Raises InvalidInput for a requested output that is not there, UnsupportedResult for a data type
+    that the protocol lacks.
+    """
     id_ = "" if request.id is None else f', "id": {quoted(request.id)}'
     head = f'{{"model_name": {quoted(model)}, "model_version": "{version}"{id_}, "outputs": ['
     texts = [head.encode()]
@@ -46,14 +49,14 @@ def write_response(
 
 
 def chosen(request: InferRequest, tensors: dict[str, Leaf]) -> list[tuple[str, Leaf, bool]]:
-    """The outputs that go into the answer, in order, and which of them as binary data."""
-    wanted = request.outputs or [Wanted(name, None) for name in tensors]
-    for name, _ in wanted:
+    """The outputs that go into the response, in order, and which of them as binary data."""
+    requested = request.outputs or [RequestedOutput(name, None) for name in tensors]
+    for name, _ in requested:
         if name not in tensors:
             raise unknown_output(name, tensors)
     return [
         (name, tensors[name], request.binary if binary is None else binary)
-        for name, binary in wanted
+        for name, binary in requested
     ]
 
 
@@ -72,7 +75,7 @@ def described(name: str, datatype: str, leaf: Leaf, size: int | None = None) -> 
 
 
 def datatype_of(name: str, leaf: Leaf) -> str:
-    if isinstance(leaf, Texts):
+    if isinstance(leaf, StringTensor):
         return BYTES
     datatype = OF_TENSOR.get(leaf.dtype)
     if datatype is None:
@@ -83,11 +86,15 @@ def datatype_of(name: str, leaf: Leaf) -> str:
 
 def data_of(leaf: Leaf) -> bytes:
     """The elements as a flat array of JSON; NaN and infinities are strings, as JSON lacks them."""
-    if isinstance(leaf, Texts):
+    if isinstance(leaf, StringTensor):
         return json.dumps(leaf.values).encode()
-    return encode_numbers(array_of(leaf))
+    return encode_numbers(to_numpy(leaf))
 
 
 def buffer_of(leaf: Leaf) -> memoryview:
     """The elements as bytes, row by row; a tensor is only copied if it lies otherwise."""
-    return memoryview(write_texts(leaf.values)) if isinstance(leaf, Texts) else array_of(leaf).data
+    return (
+        memoryview(write_byte_strings(leaf.values))
+        if isinstance(leaf, StringTensor)
+        else to_numpy(leaf).data
+    )

@@ -1,4 +1,4 @@
-"""The result of a method -> tensors with names."""
+"""The result of a method -> named tensors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.json._decoder import TypeSpec
-from torch_serving.codecs.tensor_tree.specs import Leaf, Texts, joined
+from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor, joined
 from torch_serving.errors import UnsupportedResult
 
 ELEMENTS = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
 
 
 def flatten(result: Any, spec: TypeSpec | None) -> dict[str, Leaf]:
-    """Name the tensors of a result; None has none. `spec` tells the type of an empty list.
+    """Name the tensors of a result; None has none. `spec` has the type of an empty list's elements.
 
-    Raises UnsupportedResult for a value that has no form as tensors.
+    Raises UnsupportedResult for a value that tensors can't hold.
     """
     leaves: dict[str, Leaf] = {}
     put(leaves, "", result, spec)
@@ -43,7 +43,7 @@ def leaf_of(value: Any, spec: TypeSpec | None, name: str) -> Leaf | None:
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, str):
-        return Texts((), [value])
+        return StringTensor((), [value])
     if isinstance(value, list):
         return vector_of(value, spec, name)
     for kind, dtype in ((bool, torch.bool), (int, torch.int64), (float, torch.float64)):
@@ -58,7 +58,7 @@ def vector_of(values: list[Any], spec: TypeSpec | None, name: str) -> Leaf | Non
     if not values and spec is not None and spec.kind == "list":
         kind = spec.parts[0].kind
     if kind == "str":
-        return Texts((len(values),), values)
+        return StringTensor((len(values),), values)
     return numbers_of(values, ELEMENTS[kind], name) if kind in ELEMENTS else None
 
 
@@ -72,7 +72,7 @@ def numbers_of(values: Any, dtype: torch.dtype, name: str) -> torch.Tensor:
 def parts_of(
     value: Any, spec: TypeSpec | None, name: str
 ) -> Iterator[tuple[str | int, Any, TypeSpec | None]]:
-    """The parts of a value: their places, themselves, and their specs where those are known."""
+    """The parts of a value: key or index, value, and type where that is known."""
     known = spec.parts if spec is not None and spec.kind in ("list", "tuple", "dict") else ()
     if isinstance(value, dict):
         for key, element in value.items():

@@ -1,11 +1,11 @@
-"""Arguments and results of a method as tensors with names, which is all that binary bodies hold.
+"""Arguments and results of a method as a flat set of named tensors, which is all that binary bodies
+hold.
 
-An argument is the tensor of its name. One that has parts is a tensor for each, called after its
-place: `images.0`, `images.1` for a list, `sizes.width` for a named tuple or a dictionary. Numbers
-are tensors of one element, lists of numbers tensors of one dimension, strings are `Texts`. What a
-method returns is named in the same way below `output_0`, `output_1`, … or, where the result is a
-dictionary or a named tuple, its keys or fields. named_arguments.py and named_results.py go either
-way.
+An argument is the tensor of its name. An argument with parts is a tensor for each part, named by
+its path: `images.0`, `images.1` for a list, `sizes.width` for a named tuple or a dictionary.
+Numbers are tensors of one element, lists of numbers tensors of one dimension, strings a
+`StringTensor`. Results are named in the same way below `output_0`, `output_1`, … or, for a
+dictionary or a named tuple, below its keys or fields.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,25 +14,26 @@ from typing import NamedTuple
 import torch
 
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
+from torch_serving.errors import InvalidInput
 
-EACH = "*"  # stands for indices or keys that only a value tells
+EACH = "*"  # stands for indices or keys that only a value has
 
 
-class Texts(NamedTuple):
+class StringTensor(NamedTuple):
     """Strings, which torch has no tensors for, row by row."""
 
     shape: tuple[int, ...]
     values: list[str]
 
 
-Leaf = torch.Tensor | Texts
+Leaf = torch.Tensor | StringTensor
 
 
-class Slot(NamedTuple):
-    """Where one tensor goes or comes from. A name with `*` stands for any number of them."""
+class TensorSpec(NamedTuple):
+    """One tensor of an argument or a result. A name with `*` stands for any number of tensors."""
 
     name: str
-    spec: TypeSpec
+    type_spec: TypeSpec
     required: bool = True
 
     @property
@@ -54,7 +55,7 @@ def is_leaf(spec: TypeSpec) -> bool:
 
 
 def can_be_named(spec: TypeSpec) -> bool:
-    """Whether named tensors can make a value of this spec."""
+    """Whether named tensors can make a value of a type."""
     if is_leaf(spec):
         return True
     if spec.kind == "dict":
@@ -63,17 +64,17 @@ def can_be_named(spec: TypeSpec) -> bool:
     return known and all(can_be_named(part) for part in spec.parts)
 
 
-def slots_of(spec: TypeSpec, name: str, required: bool = True) -> Iterator[Slot]:
-    """The tensors that a spec takes or gives; none for types that have no such form."""
+def tensor_specs(spec: TypeSpec, name: str, required: bool = True) -> Iterator[TensorSpec]:
+    """The tensors of a value of a type; none for types that named tensors can't make."""
     if is_leaf(spec):
-        yield Slot(name or "output_0", spec, required)
+        yield TensorSpec(name or "output_0", spec, required)
     elif spec.kind == "optional":
-        yield from slots_of(spec.parts[0], name, False)
+        yield from tensor_specs(spec.parts[0], name, False)
     elif spec.kind in ("list", "dict"):
-        yield from slots_of(spec.parts[-1], joined(name, EACH), required)
+        yield from tensor_specs(spec.parts[-1], joined(name, EACH), required)
     elif spec.kind == "tuple":
         for part, field in zip(spec.parts, fields_of(spec), strict=True):
-            yield from slots_of(part, joined(name, field), required)
+            yield from tensor_specs(part, joined(name, field), required)
 
 
 def fields_of(spec: TypeSpec) -> Iterable[str | int]:
@@ -86,6 +87,19 @@ def joined(name: str, part: str | int) -> str:
     return f"output_{part}" if isinstance(part, int) else part
 
 
-def inputs_of(argument: Argument) -> Iterator[Slot]:
+def input_specs(argument: Argument) -> Iterator[TensorSpec]:
     if can_be_named(argument.spec):
-        yield from slots_of(argument.spec, argument.name, argument.required)
+        yield from tensor_specs(argument.spec, argument.name, argument.required)
+
+
+def only_input(arguments: Iterable[Argument], body: str) -> TensorSpec:
+    """The one input of a method that a body of a single tensor can hold.
+
+    Raises InvalidInput, which calls the body `body`, for a method that needs more or other inputs.
+    """
+    specs = [spec for argument in arguments for spec in input_specs(argument)]
+    needed = [spec for spec in specs if spec.required] or specs[:1]
+    if len(needed) != 1 or not needed[0].is_fixed:
+        names = ", ".join(spec.name for spec in needed) or "nothing"
+        raise InvalidInput(f"{body}; the model takes {names}")
+    return needed[0]

@@ -1,21 +1,21 @@
-"""Tensors with names -> the arguments of a method."""
+"""Named tensors -> the arguments of a method."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from torch_serving.codecs.arrays import copied
+from torch_serving.codecs.arrays import to_device
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.tensor_tree.specs import (
     Leaf,
-    Texts,
+    StringTensor,
     can_be_named,
     fields_of,
-    inputs_of,
+    input_specs,
     is_leaf,
     is_vector,
-    slots_of,
+    tensor_specs,
 )
 from torch_serving.errors import IncompatibleDtype, IncompatibleShape, InvalidInput
 
@@ -24,7 +24,7 @@ MAX_INT64 = (1 << 63) - 1
 MISSING: Any = object()
 
 
-def bind(
+def unflatten(
     arguments: Iterable[Argument], tensors: Mapping[str, Leaf], device: torch.device
 ) -> list[Any]:
     """Make the arguments of a method. Those that are left out take their defaults, or None.
@@ -36,7 +36,7 @@ def bind(
     left = dict(tensors)
     values = [argument_of(argument, left, device) for argument in arguments]
     if left:
-        expected = ", ".join(slot.name for each in arguments for slot in inputs_of(each))
+        expected = ", ".join(tensor.name for each in arguments for tensor in input_specs(each))
         raise InvalidInput(f"input `{next(iter(left))[:100]}` is unknown; expected {expected}")
     return values
 
@@ -58,12 +58,12 @@ def argument_of(argument: Argument, left: dict[str, Leaf], device: torch.device)
 
 
 def missing(spec: TypeSpec, name: str) -> InvalidInput:
-    names = ", ".join(slot.name for slot in slots_of(spec, name))
+    names = ", ".join(tensor.name for tensor in tensor_specs(spec, name))
     return InvalidInput(f"input `{names}`: {spec.type} is missing")
 
 
 def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
-    """Take what a spec needs out of `left`; MISSING if nothing of it is there."""
+    """Take the tensors of a value out of `left`; MISSING if nothing of it is there."""
     if spec.kind == "tensor":
         return tensor_of(name, left.pop(name, MISSING), device)
     if is_leaf(spec):
@@ -81,9 +81,9 @@ def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.dev
 
 
 def tensor_of(name: str, leaf: Any, device: torch.device) -> Any:
-    if isinstance(leaf, Texts):
+    if isinstance(leaf, StringTensor):
         raise IncompatibleDtype(f"input `{name}`: expected a tensor of numbers, got strings")
-    return leaf if leaf is MISSING else copied(leaf, device)
+    return leaf if leaf is MISSING else to_device(leaf, device)
 
 
 def list_of(part: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
@@ -118,13 +118,16 @@ def plain_value(spec: TypeSpec, name: str, leaf: Leaf) -> Any:
     vector = is_vector(spec)
     part = spec.parts[0] if vector else spec
     kind = check_kind(part.kind, spec, name, leaf)
-    rank, count = len(leaf.shape), len(leaf.values) if isinstance(leaf, Texts) else leaf.numel()
+    rank, count = (
+        len(leaf.shape),
+        len(leaf.values) if isinstance(leaf, StringTensor) else leaf.numel(),
+    )
     if rank != 1 if vector else (rank > 1 or count != 1):
         expected = "one dimension" if vector else "shape [] or [1]"
         raise IncompatibleShape(
             f"input `{name}`: expected {expected} for {spec.type}, got {list(leaf.shape)}"
         )
-    values: list[Any] = leaf.values if isinstance(leaf, Texts) else leaf.reshape(-1).tolist()
+    values: list[Any] = leaf.values if isinstance(leaf, StringTensor) else leaf.reshape(-1).tolist()
     if kind == "int" and any(value > MAX_INT64 for value in values):
         raise IncompatibleDtype(f"input `{name}`: a number does not fit int64")
     values = [float(value) for value in values] if kind == "float" else values
@@ -137,13 +140,15 @@ def check_kind(kind: str, spec: TypeSpec, name: str, leaf: Leaf) -> str:
     if kind == "number" and came != "str":
         return came
     if kind != came and not (kind == "float" and came == "int"):
-        got = "strings" if isinstance(leaf, Texts) else str(leaf.dtype).removeprefix("torch.")
+        got = (
+            "strings" if isinstance(leaf, StringTensor) else str(leaf.dtype).removeprefix("torch.")
+        )
         raise IncompatibleDtype(f"input `{name}`: expected {spec.type}, got {got}")
     return kind
 
 
 def kind_of(leaf: Leaf) -> str:
-    if isinstance(leaf, Texts):
+    if isinstance(leaf, StringTensor):
         return "str"
     if leaf.dtype == torch.bool:
         return "bool"

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.npy import MAX_RANK
+from torch_serving.codecs.json._decoder import MAX_RANK
 from torch_serving.codecs.oip.datatypes import DATATYPES
 
 Schema = dict[str, Any]

@@ -8,11 +8,11 @@ from torch_serving.codecs.oip.request import REFUSED
 from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.specs import (
     EACH,
-    Slot,
+    TensorSpec,
     can_be_named,
-    inputs_of,
+    input_specs,
     is_vector,
-    slots_of,
+    tensor_specs,
 )
 from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
 from torch_serving.http.oip.statistics import STEPS
@@ -44,7 +44,7 @@ def parameters(**known: Schema) -> Schema:
 JSON_PARAMETERS = parameters() | {
     "not": {"anyOf": [{"required": [name]} for name in (*REFUSED, "binary_data_size")]}
 }
-DATA = {datatype: each.json for datatype, each in DATATYPES.items()} | {BYTES: "Texts"}
+DATA = {datatype: each.json for datatype, each in DATATYPES.items()} | {BYTES: "StringTensor"}
 
 
 def entry(name: Schema, datatype: str, shape: Schema = SHAPE, data: Schema | None = None) -> Schema:
@@ -88,13 +88,13 @@ def request(inputs: Schema, outputs: list[str] | None) -> Schema:
     }
 
 
-def slot_entries(slot: Slot) -> list[Schema]:
+def slot_entries(slot: TensorSpec) -> list[Schema]:
     """The schemas of one input: a branch for each datatype."""
     name: Schema = {"const": slot.name}
     if not slot.is_fixed:
         parts = [".+" if part == "*" else re.escape(part) for part in slot.name.split(".")]
         name = {"type": "string", "pattern": "^" + r"\.".join(parts) + "$"}
-    kind = slot.spec.parts[0].kind if is_vector(slot.spec) else slot.spec.kind
+    kind = slot.type_spec.parts[0].kind if is_vector(slot.type_spec) else slot.type_spec.kind
     shape = shape_of(slot)
     return [
         entry(
@@ -110,10 +110,10 @@ def int64_data() -> Schema:
     return one_of([item, {"type": "array", "items": item}])
 
 
-def shape_of(slot: Slot) -> Schema:
-    if slot.spec.kind == "tensor":
+def shape_of(slot: TensorSpec) -> Schema:
+    if slot.type_spec.kind == "tensor":
         return SHAPE
-    if is_vector(slot.spec):
+    if is_vector(slot.type_spec):
         return DIMENSIONS | {"minItems": 1, "maxItems": 1}
     return {"enum": [[], [1]]}
 
@@ -127,7 +127,7 @@ def datatypes_of(kind: str) -> list[str]:
 
 
 def inputs_schema(signature: Signature) -> Schema:
-    slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
+    slots = [slot for argument in signature.arguments for slot in input_specs(argument)]
     needed = [slot.name for slot in slots if slot.required and slot.is_fixed]
     schema: Schema = {
         "type": "array",
@@ -147,7 +147,7 @@ def takes_tensors(signature: Signature) -> bool:
 
 def model_request(signature: Signature) -> Schema:
     """A request to one model."""
-    outputs = list(slots_of(signature.result, "")) if can_be_named(signature.result) else None
+    outputs = list(tensor_specs(signature.result, "")) if can_be_named(signature.result) else None
     known = outputs is not None and all(slot.is_fixed for slot in outputs)
     names = [slot.name for slot in outputs or []] if known else None
     return {"description": str(signature)} | request(inputs_schema(signature), names)
@@ -155,12 +155,12 @@ def model_request(signature: Signature) -> Schema:
 
 def example(signature: Signature) -> dict[str, Any]:
     """A request to one model; the shapes of its tensors are guesses."""
-    slots = [slot for argument in signature.arguments for slot in inputs_of(argument)]
+    slots = [slot for argument in signature.arguments for slot in input_specs(argument)]
     return {"inputs": [example_input(slot) for slot in slots if slot.required]}
 
 
-def example_input(slot: Slot) -> dict[str, Any]:
-    kind = slot.spec.parts[0].kind if is_vector(slot.spec) else slot.spec.kind
+def example_input(slot: TensorSpec) -> dict[str, Any]:
+    kind = slot.type_spec.parts[0].kind if is_vector(slot.type_spec) else slot.type_spec.kind
     datatype = "FP32" if kind == "tensor" else datatypes_of(kind)[0]
     data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
     name = slot.name.replace(EACH, "0")
@@ -245,7 +245,7 @@ def statistics() -> Schema:
 
 def components() -> dict[str, Schema]:
     return {
-        **nested(TEXT, "Texts"),
+        **nested(TEXT, "StringTensor"),
         "InputParameters": JSON_PARAMETERS,
         "InferRequest": any_request(),
         "InferAnswer": response(),

@@ -19,6 +19,7 @@ from tensors.envelope cimport (
     ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
 )
 from tensors.elements cimport Element, Reading, read_numbers
+from tensors.shape cimport MAX_RANK as C_MAX_RANK
 from tensors.shape cimport LocatedError, Shape, measure, read_shape, read_values
 
 from torch_serving.errors import (
@@ -31,6 +32,8 @@ from torch_serving.errors import (
 )
 
 cnp.import_array()
+
+MAX_RANK = C_MAX_RANK  # dimensions of a tensor
 
 # Below these sizes, releasing and retaking the GIL costs more than other threads gain from it.
 cdef size_t PARSE_WITHOUT_GIL = 32 * 1024  # bytes
