@@ -144,7 +144,7 @@ async def budget() -> None:
         application = app.create_app(runtime)
         gc.collect()
         gc.freeze()
-        fast_path = FastPath(runtime.inference, engine, None)
+        fast_path = FastPath(runtime.inference, None)
         print(
             "| way, in flight | protocol | routing and engine | decode | forward | encode | all |"
         )

@@ -29,13 +29,13 @@ def leak() -> None:
 
 
 def main() -> int | None:
-    find = Inference.loaded_method
+    resolve = Inference.resolve
 
-    def loaded_method(self: Inference, *arguments: Any) -> Any:
+    def leaking_resolve(self: Inference, *arguments: Any) -> Any:
         leak()
-        return find(self, *arguments)
+        return resolve(self, *arguments)
 
-    Inference.loaded_method = loaded_method  # type: ignore[method-assign]
+    Inference.resolve = leaking_resolve  # type: ignore[method-assign]
     return cli.main()
 
 

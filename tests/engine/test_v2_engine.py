@@ -19,6 +19,7 @@ from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from tests.support.v2 import binary, body_of, entry
+from torch_serving.codecs.interfaces import Response
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, OipInvocation
@@ -44,8 +45,8 @@ def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, O
     return Job(call, bytearray(body)), call
 
 
-def json_bytes_of(call: OipInvocation) -> int:
-    return int(dict(call.headers)["inference-header-content-length"])
+def json_bytes_of(response: Response) -> int:
+    return int(dict(response.headers)["inference-header-content-length"])
 
 
 def json_body(row: np.ndarray) -> bytes:
@@ -63,7 +64,7 @@ def test_requests_of_all_forms_run_as_one():
     in_a_thread(work, [Job(double, json_body(ROW))])
     assert double.batcher is not None
     assert double.batcher.state == "on"
-    binary_job, call = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
+    binary_job, _ = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
     text_job, text_call = infer_job(double, ROW * 5)
     jobs = [
         Job(double, json_body(ROW * 2)),
@@ -78,7 +79,7 @@ def test_requests_of_all_forms_run_as_one():
     assert double.counters.numbers().batches[1] - before[1] == 5
     assert sum(double.counters.numbers().batches[0]) - sum(before[0]) == 1
     assert b'"value":[4.0,8.0]' in jobs[0].value
-    assert jobs[1].value[json_bytes_of(call) :] == (ROW * 6).tobytes()
+    assert jobs[1].value.body[json_bytes_of(jobs[1].value) :] == (ROW * 6).tobytes()
     assert jobs[2].value.endswith((ROW * 8).tobytes())
     assert text_call.headers == (("content-type", "application/json"),)
     assert json.loads(jobs[3].value)["outputs"][0]["data"] == [10.0, 20.0]

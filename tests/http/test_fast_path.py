@@ -13,7 +13,6 @@ import torch
 from tests.support.client import RawConnection, raw_request, scalar, tensor
 from tests.support.process import Process
 from torch_serving.config import Config
-from torch_serving.engine.engine import Engine
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
 from torch_serving.service.inference import Inference
@@ -36,6 +35,7 @@ SERVE, INFER = "/serve", "/v2/models/echo.pt/infer"
 NPY = "application/x-npy"
 OCTETS = "Content-Type: application/octet-stream"
 ECHO = "servable_identifier=echo.pt"
+SLOW = "servable_identifier=slow.pt"
 KEY = "0123456789abcdef"
 
 
@@ -127,11 +127,11 @@ def test_answers_are_the_applications(
 
 
 @pytest.fixture
-def models(model_root: Path) -> Iterator[tuple[Inference, Engine]]:
+def models(model_root: Path) -> Iterator[Inference]:
     with Runtime.build(Config(model_root=model_root, threads=1)) as runtime:
         for name in ("echo.pt", "slow.pt"):
             runtime.models.load(name, torch.device("cpu")).result()
-        yield runtime.inference, runtime.engine
+        yield runtime.inference
 
 
 JSON = (b"content-type", b"application/json")
@@ -159,7 +159,7 @@ JSON = (b"content-type", b"application/json")
     ],
 )
 def test_what_is_left_to_the_application(
-    models: tuple[Inference, Engine],
+    models: Inference,
     path: str,
     query: str,
     headers: list[tuple[bytes, bytes]],
@@ -167,7 +167,7 @@ def test_what_is_left_to_the_application(
 ):
     async def begin() -> None:
         future = asyncio.get_running_loop().create_future()
-        fast_path = FastPath(*models, None)
+        fast_path = FastPath(models, None)
         assert fast_path.begin(path, query.encode(), headers, bytearray(body), future) is None
         await asyncio.sleep(0)
         assert not future.done()
@@ -175,10 +175,10 @@ def test_what_is_left_to_the_application(
     asyncio.run(begin())
 
 
-def test_what_is_taken(models: tuple[Inference, Engine]):
+def test_what_is_taken(models: Inference):
     async def begin() -> bytes:
         future = asyncio.get_running_loop().create_future()
-        path = FastPath(*models, None)
+        path = FastPath(models, None)
         assert path.begin(SERVE, ECHO.encode(), [JSON], bytearray(BODY), future) is not None
         return await future
 
@@ -197,14 +197,14 @@ def test_what_is_taken(models: tuple[Inference, Engine]):
     ],
 )
 def test_keys_are_asked_for(
-    models: tuple[Inference, Engine], tmp_path: Path, header: tuple[bytes, bytes], taken: bool
+    models: Inference, tmp_path: Path, header: tuple[bytes, bytes], taken: bool
 ):
     keys = tmp_path / "keys"
     keys.write_text(KEY)
 
     async def begin() -> None:
         future = asyncio.get_running_loop().create_future()
-        path = FastPath(*models, ApiKeys(keys))
+        path = FastPath(models, ApiKeys(keys))
         task = path.begin(SERVE, ECHO.encode(), [JSON, header], bytearray(BODY), future)
         assert (task is not None) is taken
         if taken:
@@ -223,3 +223,39 @@ def test_requests_in_lanes_keep_their_order(uvicorn_server: Process, brief_body:
         connection.send(one + other + one + other)
         results = [connection.answer().result for _ in range(4)]
     assert results == [tensor([1], [2.5]), RESULT, tensor([1], [2.5]), RESULT]
+
+
+@pytest.fixture
+def two_devices(model_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """Two devices by name, both of which are the processor."""
+    monkeypatch.setattr("torch_serving.engine.devices.device_of", torch.device)
+    monkeypatch.setattr("torch_serving.service.inference.device_of", torch.device)
+    config = Config(model_root=model_root, threads=1, device="cpu,cpu:1")
+    with Runtime.build(config) as runtime:
+        for device in ("cpu", "cpu:1"):
+            for name in ("echo.pt", "slow.pt"):
+                runtime.models.load(name, torch.device(device)).result()
+        yield runtime
+
+
+def test_the_fast_path_takes_the_device_with_the_fewest_requests(
+    two_devices: Runtime, brief_body: bytes
+):
+    path = FastPath(two_devices.inference, None)
+
+    async def begin() -> list[str]:
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(4)]
+        queries = [SLOW, ECHO, ECHO, SLOW]
+        bodies = [brief_body, BODY, BODY, brief_body]
+        invocations = [
+            path.begin(SERVE, query.encode(), [JSON], bytearray(body), future)
+            for query, body, future in zip(queries, bodies, futures, strict=True)
+        ]
+        futures[-1].cancel()  # its client is gone
+        await asyncio.gather(*futures[:-1])
+        await asyncio.sleep(0.1)
+        return [str(invocation.device) for invocation in invocations if invocation]
+
+    assert asyncio.run(begin()) == ["cpu", "cpu:1", "cpu", "cpu:1"]
+    assert set(two_devices.devices._running.values()) == {0}

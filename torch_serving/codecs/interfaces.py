@@ -14,6 +14,13 @@ Headers = tuple[tuple[str, str], ...]
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 
 
+class Response(NamedTuple):
+    """A body with the headers that describe it; names are in lower case."""
+
+    headers: Headers
+    body: bytes
+
+
 class Codec(NamedTuple):
     """One media type of bodies that hold named tensors: `read(body, arguments)`, `write(tensors)`.
 

@@ -1,13 +1,11 @@
 """Requests to a method whose bodies or responses have another media type than `/serve`'s JSON."""
 
 import functools
-from typing import Any, TypeVar
+from typing import Any
 
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.unflatten import unflatten
-
-AnyMethod = TypeVar("AnyMethod", bound=MethodInfo)
 
 
 class CodecInvocation:
@@ -43,10 +41,3 @@ def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
 
 def encode(codec: Codec, method: MethodInfo, outputs: Any) -> bytes:
     return codec.write(flatten(outputs, method.signature.result))
-
-
-def invocation_of(
-    method: AnyMethod, reader: Codec | None, writer: Codec | None
-) -> AnyMethod | CodecInvocation:
-    """What serves a request to a method in these media types."""
-    return method if reader is writer is None else CodecInvocation(method, reader, writer)

@@ -23,7 +23,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def asked_device(name: str | None) -> torch.device | None:
+def requested_device(name: str | None) -> torch.device | None:
     """The device that a request or a model's settings name; None if they don't.
 
     Raises InvalidDevice.

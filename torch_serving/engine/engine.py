@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sized
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -111,7 +111,7 @@ class Engine:
         for _ in self._threads:
             self._lane_jobs.put(None)
 
-    def run(self, invocation: Invocation, body: Body) -> bytes:
+    def run(self, invocation: Invocation, body: Body) -> Any:
         """Answer a request in the calling thread."""
         job = Job(invocation, body)
         work((job,))
@@ -123,7 +123,7 @@ class Engine:
         body: Body,
         timeout_s: float | None = None,
         steps: list[StepTime] | None = None,
-    ) -> bytes:
+    ) -> Any:
         """Answer a request: on the loop's thread if it is known to be short, else in a lane.
 
         Raises Overloaded if too many wait already or this one waited too long, DeadlineExceeded
@@ -137,7 +137,7 @@ class Engine:
                 finish((job,), self._set_running)
                 self._see_device(job)
                 return outcome(job)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job.completion = future
         if job.inputs is not None:
             self._put(job)

@@ -29,6 +29,7 @@ class Job:
         "invocation",
         "is_running",
         "is_shared",
+        "on_end",
         "put_s",
         "steps",
         "timeout_s",
@@ -55,6 +56,7 @@ class Job:
         self.put_s = 0.0  # when it was given to the lanes
         self.timer: asyncio.TimerHandle | None = None  # its deadline, from then on
         self.is_running = False
+        self.on_end: Callable[[], None] | None = None  # called once it has run, or will not run
         self.is_shared = False  # its run was one of several jobs
 
 
@@ -191,16 +193,17 @@ def blame(jobs: Iterable[Job], error: Exception) -> None:
         job.error = job.error or error
 
 
-def outcome(job: Job) -> bytes:
+def outcome(job: Job) -> Any:
     """The response, or the error raised."""
     if job.error is not None:
         raise job.error
-    response: bytes = job.value
-    return response
+    return job.value
 
 
 def tell(job: Job) -> None:
     """Give the outcome to whoever waits for it."""
+    if job.on_end is not None:
+        job.on_end()
     if job.completion is None or job.completion.done():
         return
     if job.error is not None:

@@ -1,7 +1,8 @@
-"""Who may ask: requests carry one of the keys in a file, or are refused before anything else."""
+"""API keys: requests carry one of those in a file, or are refused before anything else."""
 
 import hmac
 from pathlib import Path
+from typing import Protocol
 
 from torch_serving.errors import StartupError, Unauthorized
 
@@ -31,7 +32,7 @@ class ApiKeys:
 
     def check(self, path: str, authorization: str | None, api_key: str | None) -> None:
         """Raise Unauthorized unless a header has a key: `Authorization: Bearer KEY`, or `X-Api-Key:
-        KEY`. Each key is compared, in a time that does not tell how much of it was right."""
+        KEY`. Each key is compared, in a time that does not depend on how much of it is right."""
         if path in self.open_paths:
             return
         scheme, _, token = (authorization or "").partition(" ")
@@ -39,3 +40,34 @@ class ApiKeys:
         data = given.encode("utf-8", "surrogatepass")
         if not sum([hmac.compare_digest(data, key) for key in self._keys]):
             raise Unauthorized("send a key as `Authorization: Bearer KEY` or `X-Api-Key: KEY`")
+
+
+class RequestHeaders(Protocol):
+    """What a request of either kind of application has."""
+
+    path: str
+    method: str
+
+    def get_header(self, name: str, /) -> str | None: ...
+
+
+class RequireKey:
+    """Falcon middleware of both kinds of applications. It comes before routing: without a key,
+    nobody learns which paths there are."""
+
+    def __init__(self, api_keys: ApiKeys, open_preflights: bool = False) -> None:
+        self._api_keys = api_keys
+        self._open_preflights = open_preflights
+
+    def process_request(self, req: RequestHeaders, resp: object) -> None:
+        if self._open_preflights and is_preflight(req):
+            return  # browsers send no key with them
+        authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
+        self._api_keys.check(req.path, authorization, api_key)
+
+    async def process_request_async(self, req: RequestHeaders, resp: object) -> None:
+        self.process_request(req, resp)
+
+
+def is_preflight(req: RequestHeaders) -> bool:
+    return req.method == "OPTIONS" and bool(req.get_header("access-control-request-method"))

@@ -1,67 +1,58 @@
-"""Which form a request's body has, and which its answer may have, by its headers."""
+"""Content negotiation (RFC 9110, 12): which media types a request's body and its response have."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
+from torch_serving.codecs.media_types import CODECS, codec_of, is_available
+from torch_serving.errors import NotAcceptable
 
-from torch_serving.codecs.interfaces import Codec
-from torch_serving.codecs.npy import NPY
-from torch_serving.codecs.safetensors import SAFETENSORS, library
-from torch_serving.errors import NotAcceptable, UnsupportedContentType
-from torch_serving.http.preferences import weights_of
-
-FORMS = {form.media_type: form for form in (SAFETENSORS, NPY)}
-MAX_HEADERS = 256  # that are remembered: clients send few different ones
-MAX_HEADER = 256  # characters of one
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
-FormOf = Callable[[str | None], Codec | None]
 
+def request_media_type(content_type: str | None) -> str | None:
+    """None is JSON: clients call that by many names, so every unknown type is taken for it.
 
-def unless_long(remembered: Any) -> FormOf:
-    """Leave long headers out of what a function remembers."""
-
-    @functools.wraps(remembered)
-    def form_of(header: str | None) -> Codec | None:
-        is_short = header is None or len(header) <= MAX_HEADER
-        form: Codec | None = (remembered if is_short else remembered.__wrapped__)(header)
-        return form
-
-    return form_of
-
-
-@unless_long
-@functools.lru_cache(MAX_HEADERS)
-def form_of_body(content_type: str | None) -> Codec | None:
-    """None is JSON: clients call that by many names, so every other type is taken for it.
-
-    Raises UnsupportedContentType for a form whose library is not installed.
+    Raises UnsupportedContentType for a codec whose library is not installed.
     """
-    form = FORMS.get(media_type(content_type))
-    if form is SAFETENSORS and library() is None:
-        raise UnsupportedContentType(f"{form.media_type} needs the extra `safetensors` here")
-    return form
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type not in CODECS:
+        return None
+    codec_of(media_type)
+    return media_type
 
 
-@unless_long
-@functools.lru_cache(MAX_HEADERS)
-def form_of_answer(accept: str | None) -> Codec | None:
-    """The form that is liked best; None is JSON, which also who asks for none of ours gets.
+def response_media_type(accept: str | None) -> str | None:
+    """The media type with the highest quality value; None is JSON, also where we have none of them.
 
-    Raises NotAcceptable for a form whose library is not installed, if it is the only one.
+    Raises NotAcceptable for a codec whose library is not installed, if there is no other.
     """
     if accept is None or accept == "*/*":
         return None
-    wanted = sorted(weights_of(accept).items(), key=lambda item: -item[1])
-    ours = [name for name, weight in wanted if weight > 0 and name in {*FORMS, *JSON_TYPES}]
+    ranked = sorted(quality_values(accept).items(), key=lambda item: -item[1])
+    ours = [name for name, quality in ranked if quality > 0 and name in {*CODECS, *JSON_TYPES}]
     for name in ours:
-        form = FORMS.get(name)
-        if form is not SAFETENSORS or library() is not None:
-            return form
+        if is_available(name):
+            return name if name in CODECS else None
     if ours:
         raise NotAcceptable(f"{ours[0]} needs the extra `safetensors` here")
     return None
 
 
-def media_type(header: str | None) -> str:
-    return (header or "").partition(";")[0].strip().lower()
+def quality_values(header: str) -> dict[str, float]:
+    """The items of a header as `gzip;q=0.5, deflate` with their quality values (RFC 9110, 12.4.2).
+
+    A malformed value counts as 0.
+    """
+    values = {}
+    for item in header.split(","):
+        name, _, parameters = item.partition(";")
+        values[name.strip().lower()] = quality_in(parameters)
+    return values
+
+
+def quality_in(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -5,12 +5,14 @@ from typing import Any
 
 import falcon.asgi
 
-from torch_serving.http.request_body import Body, check_length, check_whole, coding_of, decoded
+from torch_serving.errors import InvalidParameter
+from torch_serving.http.content_coding import decompress, request_coding
+from torch_serving.http.request_body import Body, check_length, check_whole
 from torch_serving.telemetry._counters import MethodCounters
 
 
 class Disconnected(Exception):
-    """The client went away; nobody reads the answer."""
+    """The client went away; nobody reads the response."""
 
 
 class Request(falcon.asgi.Request):
@@ -27,20 +29,36 @@ class Request(falcon.asgi.Request):
         """Tell the protocol where the answer is counted, and how long it took."""
         self.scope["torch_serving.counters"] = counters
 
+    def raw_header(self, name: str) -> bytes | None:
+        """A header as it was sent."""
+        value = self.get_header(name)
+        return None if value is None else value.encode("latin-1")
+
+    def timeout_s(self) -> float | None:
+        """The deadline that a client sets, in seconds. Raises InvalidParameter."""
+        text = self.get_header("x-request-timeout-ms")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and int(text[:12]) > 0 and len(text) <= 12):
+            raise InvalidParameter(
+                f"header `X-Request-Timeout-Ms`: expected a whole number above 0, got `{text[:40]}`"
+            )
+        return int(text) / 1000
+
     async def read_body(self, limit_bytes: int, may_be_empty: bool = False) -> Body:
         """Return the body, unpacked. Raises BodyTooLarge before much more than the limit is read,
         or unpacked."""
-        coding = coding_of(self.get_header("content-encoding"))
+        coding = request_coding(self.get_header("content-encoding"))
         announced = self.content_length
         check_length(announced, limit_bytes)
-        body: Body = self._event["body"]
+        body: Body = self._event.get("body", b"")
         if self._event.get("more_body"):
             body = await self._read_rest(body, limit_bytes)
         check_length(len(body), limit_bytes)
         if may_be_empty and not body:
             return body
         check_whole(body, announced)
-        return await asyncio.to_thread(decoded, body, coding, limit_bytes) if coding else body
+        return await asyncio.to_thread(decompress, body, coding, limit_bytes) if coding else body
 
     async def _read_rest(self, body: Body, limit_bytes: int) -> Body:
         more = True
@@ -48,6 +66,7 @@ class Request(falcon.asgi.Request):
             event = await self._next_event()
             if event["type"] != "http.request":
                 raise Disconnected
-            body = body + event["body"] if body else event["body"]
+            more_body = event.get("body", b"")
+            body = body + more_body if body else more_body
             more = event.get("more_body", False)
         return body

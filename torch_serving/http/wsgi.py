@@ -1,6 +1,6 @@
-"""The small synchronous face, for WSGI servers: `/serve` and `/healthcheck`.
+"""The small synchronous application, for WSGI servers: `/serve` and `/healthcheck`.
 
-Requests run in the thread that the server calls from, by the same engine function as elsewhere.
+Requests run in the thread that the server calls from, by the same service as elsewhere.
 """
 
 import time
@@ -8,40 +8,30 @@ from typing import Any
 
 import falcon
 
-from torch_serving.codecs.invocation import invocation_of
-from torch_serving.engine.devices import asked_device
-from torch_serving.http.auth import ApiKeys
+from torch_serving.http.auth import ApiKeys, RequireKey
+from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
-from torch_serving.http.negotiation import form_of_answer, form_of_body
 from torch_serving.http.probes.health import HEALTHY
-from torch_serving.http.request_body import check_length, check_whole, coding_of, decoded
-from torch_serving.http.serve.parameters import parameters_of
+from torch_serving.http.request_body import check_length, check_whole
+from torch_serving.http.serve.endpoint import inference_request
+from torch_serving.service.inference import Inference
 from torch_serving.service.runtime import Runtime
-from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.responses import ResponseRecorder
 
 
 def create_app(
-    runtime: Runtime, access_log: AccessLog | None = None, api_keys: ApiKeys | None = None
+    runtime: Runtime, responses: ResponseRecorder, api_keys: ApiKeys | None = None
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """Build the WSGI application of a runtime. The engine's lanes are not used."""
-    middleware: list[Any] = [LogAccess(access_log)] if access_log else []
+    """Build the WSGI application of a runtime. The engine's threads are not used."""
+    middleware: list[Any] = [RecordResponses(responses)]
     if api_keys:
         middleware.append(RequireKey(api_keys))
     app = falcon.App(middleware=middleware)
-    app.add_route("/serve", Serve(runtime))
+    app.add_route("/serve", Serve(runtime.inference, runtime.config.max_body_bytes))
     app.add_route("/healthcheck", Healthcheck())
-    app.add_error_handler(Exception, answer_error)
-    app.add_error_handler(falcon.HTTPError, answer_error)
+    app.add_error_handler(Exception, respond_to_error)
+    app.add_error_handler(falcon.HTTPError, respond_to_error)
     return app
-
-
-class RequireKey:
-    def __init__(self, api_keys: ApiKeys) -> None:
-        self._api_keys = api_keys
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
-        self._api_keys.check(req.path, authorization, api_key)
 
 
 class Healthcheck:
@@ -50,31 +40,33 @@ class Healthcheck:
 
 
 class Serve:
-    def __init__(self, runtime: Runtime) -> None:
-        self._models = runtime.models
-        self._engine = runtime.engine
-        self._devices = runtime.devices
-        self._max_body_bytes = runtime.config.max_body_bytes
+    def __init__(self, inference: Inference, max_body_bytes: int) -> None:
+        self._inference = inference
+        self._max_body_bytes = max_body_bytes
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        identifier, device_name, name, invalidation = parameters_of(req.params)
-        asked = asked_device(device_name)
-        read = form_of_body(req.content_type)
-        write = form_of_answer(req.get_header("accept"))
+        request = inference_request(
+            req.env.get("QUERY_STRING", "").encode("latin-1"),
+            raw_header(req, "content-type"),
+            raw_header(req, "accept"),
+        )
         body = read_body(req, self._max_body_bytes)
-        device = self._models.repository.choose_device(identifier, self._devices, asked)
-        servable = self._models.get(identifier, device, invalidation)
-        if servable is None:
-            servable = self._models.load(identifier, device).result()
-        method = servable.method(name)
-        invocation = invocation_of(method, read, write)
-        resp.data = self._engine.run(invocation, body)
-        resp.set_headers(invocation.headers)
+        invocation = self._inference.invocation_now(request)
+        req.context.counters = invocation.counters
+        response = self._inference.run(invocation, body)
+        resp.data = response.body
+        resp.set_headers(response.headers)
+
+
+def raw_header(req: falcon.Request, name: str) -> bytes | None:
+    """A header as it was sent."""
+    value = req.get_header(name)
+    return None if value is None else value.encode("latin-1")
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
     """Return the whole body; raises BodyTooLarge before much more than the limit is read."""
-    coding = coding_of(req.get_header("content-encoding"))
+    coding = request_coding(req.get_header("content-encoding"))
     check_length(req.content_length, limit_bytes)
     # only a server that says so gives chunked bodies an end that can be read to
     terminated = req.env.get("wsgi.input_terminated", False)
@@ -82,25 +74,29 @@ def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
     body: bytes = stream.read(limit_bytes + 1)
     check_length(len(body), limit_bytes)
     check_whole(body, req.content_length)
-    return decoded(body, coding, limit_bytes) if coding else body
+    return decompress(body, coding, limit_bytes) if coding else body
 
 
-class LogAccess:
-    def __init__(self, log: AccessLog) -> None:
-        self._log = log
+class RecordResponses:
+    """Counts responses, and logs them."""
+
+    def __init__(self, responses: ResponseRecorder) -> None:
+        self._responses = responses
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.started_s = time.perf_counter()
+        req.context.counters = None
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
         url = f"{req.path}?{req.query_string}" if req.query_string else req.path
         elapsed_s = time.perf_counter() - req.context.started_s
-        self._log.write(req.remote_addr, req.method, url, resp.status_code, elapsed_s)
+        self._responses.count(req.context.counters, resp.status_code, elapsed_s)
+        self._responses.log(req.remote_addr, req.method, url, resp.status_code, elapsed_s)
 
 
-def answer_error(
+def respond_to_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     apply_error(resp, req.path, error)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.engine.devices import DevicePool, asked_device
+from torch_serving.engine.devices import DevicePool, requested_device
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
@@ -91,7 +91,7 @@ class ModelRepository:
     def _read_configured_device(self, identifier: str) -> torch.device | None:
         model = self.resolve(identifier, CPU)
         try:
-            return asked_device(self.read_config(model).device)
+            return requested_device(self.read_config(model).device)
         except (InvalidServable, InvalidDevice) as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 

@@ -14,7 +14,7 @@ from torch_serving.http import wsgi
 from torch_serving.http.auth import ApiKeys
 from torch_serving.server.uvicorn import BACKLOG, KEEP_ALIVE_S
 from torch_serving.service.runtime import Runtime
-from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.responses import ResponseRecorder
 
 MARGIN_BYTES = 1 << 20
 
@@ -31,11 +31,11 @@ class MeinheldTransport:
         self,
         runtime: Runtime,
         api_keys: ApiKeys | None,
-        access_log: AccessLog | None,
+        responses: ResponseRecorder,
         on_ready: Callable[[], None],
     ) -> None:
         self._server = meinheld_server(runtime.config)
-        self._application = wsgi.create_app(runtime, access_log, api_keys)
+        self._application = wsgi.create_app(runtime, responses, api_keys)
         self._on_ready = on_ready
         # requests run in the thread of the server
         torch.set_num_threads(runtime.engine.lanes * runtime.engine.intra_op_threads)

@@ -19,7 +19,7 @@ from torch_serving.server.acceptor import Acceptor, Tls
 from torch_serving.server.process import RETIRE_SIGNAL
 from torch_serving.server.worker import WorkerContext
 from torch_serving.service.runtime import Runtime
-from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.responses import ResponseRecorder
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
@@ -28,7 +28,7 @@ KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxie
 class UvicornTransport(uvicorn.Server):
     """Notifies the parent when it is ready; drains at the parent's signal or when it is gone."""
 
-    def __init__(self, worker: WorkerContext, access_log: AccessLog | None) -> None:
+    def __init__(self, worker: WorkerContext, responses: ResponseRecorder) -> None:
         """Build the application, in the thread and process that run it."""
         runtime = worker.runtime
         config = runtime.config
@@ -42,7 +42,7 @@ class UvicornTransport(uvicorn.Server):
         application = app.create_app(runtime, worker.api_keys, self.is_ready)
         settings = ConnectionSettings(
             runtime.tracing.wrapped(application) if runtime.tracing else application,
-            access_log,
+            responses.access_log,
             runtime.group.statistics.unmatched,
             config.max_body_bytes,
             config.header_timeout_s,
@@ -100,10 +100,8 @@ class UvicornTransport(uvicorn.Server):
 
 
 def fast_path_of(runtime: Runtime, api_keys: ApiKeys | None) -> FastPath | None:
-    """None where requests are watched on their way through the application."""
-    if runtime.tracing or runtime.devices.are_several:
-        return None
-    return FastPath(runtime.inference, runtime.engine, api_keys)
+    """None with tracing, which follows requests through the application."""
+    return None if runtime.tracing else FastPath(runtime.inference, api_keys)
 
 
 def uvicorn_config(config: Config, settings: ConnectionSettings) -> uvicorn.Config:

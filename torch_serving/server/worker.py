@@ -12,6 +12,7 @@ from torch_serving.server.interfaces import Transport
 from torch_serving.server.parent_channel import ParentChannel
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.responses import ResponseRecorder
 
 
 class WorkerContext(NamedTuple):
@@ -24,7 +25,7 @@ class WorkerContext(NamedTuple):
 
 
 def run_transport(
-    make_transport: Callable[[AccessLog | None], Transport],
+    make_transport: Callable[[ResponseRecorder], Transport],
     listener: socket.socket,
     runtime: Runtime,
     channel: ParentChannel | None = None,
@@ -35,13 +36,12 @@ def run_transport(
     """
     config = runtime.config
     runtime.start(channel.try_load if channel and config.trial_load else None)
-    access_log = access_log_of(config)
+    responses = ResponseRecorder(runtime.group.statistics, access_log_of(config))
     try:
-        make_transport(access_log).run([listener])
+        make_transport(responses).run([listener])
     finally:
         runtime.close()
-        if access_log:
-            access_log.flush()
+        responses.flush()
 
 
 def access_log_of(config: Config) -> AccessLog | None:

@@ -1,5 +1,6 @@
 """What a model takes and gives, for people: signatures, sizes, and a request that works."""
 
+import asyncio
 import itertools
 import json
 import time
@@ -12,8 +13,12 @@ import torch
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
+from torch_serving.engine.devices import DevicePool, requested_device
 from torch_serving.engine.steps import Job, work
+from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method, Servable
+from torch_serving.service.management import Management
+from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 # Requests are tried until one works; this bounds how many, and for how long.
 MAX_TRIES = 60
@@ -21,6 +26,44 @@ MAX_TRIAL_S = 2.0
 IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
 UNKNOWN = "…"
 UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shapes in place of …"
+
+
+class Description:
+    """Describes models that are served. For the thread of one event loop."""
+
+    def __init__(self, models: ModelLifecycle, devices: DevicePool, management: Management) -> None:
+        self._models = models
+        self._devices = devices
+        self._management = management
+
+    async def describe(self, model: str, device: str | None = None) -> dict[str, Any]:
+        """Return the status of a model and what it takes and gives. It is loaded for that.
+
+        Raises what loading raises, and InvalidDevice.
+        """
+        requested = requested_device(device)
+        chosen = self._models.repository.choose_device(model, self._devices, requested)
+        servable = await loaded(self._models.load(model, chosen))
+        # requests are tried: that takes a while, and is not for the loop
+        return await asyncio.to_thread(self._describe, model, servable)
+
+    def _describe(self, model: str, servable: Servable) -> dict[str, Any]:
+        description = describe(servable)
+        for name, method in description["methods"].items():
+            if "batching" in method:
+                ((_, numbers),) = self._management.statistics(servable.identifier, name)
+                method["batching"] |= batch_sizes(numbers)
+        return {**self._management.status(model), **description}
+
+
+def batch_sizes(numbers: MethodNumbers | None) -> dict[str, Any]:
+    """How many requests ran together, in all workers."""
+    if numbers is None:
+        return {"requests": 0, "runs_of_up_to": {}}
+    runs, requests = numbers.batches
+    sizes = [*map(str, SIZES), "more"]
+    counted = {size: count for size, count in zip(sizes, runs, strict=True) if count}
+    return {"requests": requests, "runs_of_up_to": counted}
 
 
 def describe(servable: Servable) -> dict[str, Any]:

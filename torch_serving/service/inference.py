@@ -1,74 +1,101 @@
-"""From the name of a model to an answer: what all ways to ask for inference have in common."""
+"""From an `InferenceRequest` to a response: what all transports have in common."""
 
+import functools
+import time
 from collections.abc import Awaitable
+from typing import Any
 
 import torch
 
-from torch_serving.engine.devices import DevicePool
+from torch_serving.codecs.interfaces import Body, Response
+from torch_serving.codecs.invocation import CodecInvocation
+from torch_serving.codecs.media_types import OIP, codec_of
+from torch_serving.codecs.oip.invocation import OipInvocation
+from torch_serving.engine.devices import DevicePool, device_of, requested_device
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.interfaces import Invocation
+from torch_serving.engine.interfaces import Completion, Invocation
+from torch_serving.engine.steps import Job
+from torch_serving.errors import ServingError
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method
+from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.telemetry._counters import MethodCounters
+from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.tracing import StepTime, Tracing
 
 
 class Inference:
-    """Finds methods, loading their models where need be, and has the engine run requests."""
+    """Finds methods, loading their models where need be, and has the engine run requests.
+
+    For the thread of one event loop, but for `invocation_now` and `run`.
+    """
 
     def __init__(
         self,
         models: ModelLifecycle,
         engine: Engine,
         devices: DevicePool,
+        responses: ResponseRecorder,
         tracing: Tracing | None = None,
     ) -> None:
         self._models = models
         self._engine = engine
         self._devices = devices
+        self._choose_device = models.repository.choose_device
+        self._responses = responses
         self._tracing = tracing
 
-    def loaded_method(
-        self,
-        identifier: str,
-        name: str = "forward",
-        device: torch.device | None = None,
-        invalidation: float = 0.0,
-    ) -> Method | None:
-        """Return a method if its model is loaded: no coroutine for what most requests find.
+    def resolve(self, request: InferenceRequest) -> Invocation | None:
+        """Return what runs a request, or None if its model has to be loaded first.
 
-        Raises InvalidServable, Quarantined or InvalidParameter if there is no such method.
+        No coroutine, since most requests find their model. Raises InvalidServable, Quarantined,
+        InvalidDevice or InvalidParameter if there is no such method.
         """
-        device = self._models.repository.choose_device(identifier, self._devices, device)
-        servable = self._models.get(identifier, device, invalidation)
-        return None if servable is None else servable.method(name)
+        requested = None if request.device is None else device_of(request.device)
+        device = self._choose_device(request.model, self._devices, requested)
+        servable = self._models.get(request.model, device, request.reload_probability)
+        if servable is None:
+            return None
+        method = servable.method(request.method)
+        if request.content_type is None and request.accept is None:
+            return method
+        return invocation_of(method, request)
 
-    async def method(
-        self, identifier: str, name: str = "forward", device: torch.device | None = None
-    ) -> Method:
-        """Return a method, loading its model if need be. Raises the same."""
-        method = self.loaded_method(identifier, name, device)
-        return await self.load_method(identifier, name, device) if method is None else method
+    async def invocation(self, request: InferenceRequest) -> Invocation:
+        """Return what runs a request, loading its model if need be. Raises the same."""
+        found = self.resolve(request)
+        return invocation_of(await self._load(request), request) if found is None else found
 
-    async def load_method(
-        self, identifier: str, name: str, device: torch.device | None = None
-    ) -> Method:
-        """Return a method of a model that is not loaded. Raises the same."""
-        device = self._models.repository.choose_device(identifier, self._devices, device)
-        servable = await loaded(self._models.load(identifier, device))
-        servable.method("forward").counters.count_cold_start()
-        return servable.method(name)
+    async def method(self, request: InferenceRequest) -> Method:
+        """Return the method that a request names, loading its model if need be."""
+        servable = self._models.get(request.model, self._device(request))
+        return await self._load(request) if servable is None else servable.method(request.method)
 
-    def submit(
-        self, invocation: Invocation, body: bytes | bytearray, timeout_s: float | None
-    ) -> Awaitable[bytes]:
-        """Answer a request; raises what the engine raises."""
+    async def _load(self, request: InferenceRequest) -> Method:
+        servable = await loaded(self._models.load(request.model, self._device(request)))
+        return after_cold_start(servable.method(request.method))
+
+    def _device(self, request: InferenceRequest) -> torch.device:
+        return self._choose_device(request.model, self._devices, requested_device(request.device))
+
+    def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
+        """Start what `resolve` returned; `completion` gets the response or the error."""
+        job = Job(invocation, body)
+        job.completion = completion
+        if self._devices.are_several:
+            self._devices.acquire(invocation.device)
+            job.on_end = functools.partial(self._devices.release, invocation.device)
+        self._engine.enqueue(job)
+
+    async def submit(
+        self, invocation: Invocation, body: Body, timeout_s: float | None = None
+    ) -> Response:
+        """Run what `invocation` returned. Raises what the engine raises."""
         if self._tracing or self._devices.are_several:
-            return self._observed(invocation, body, timeout_s)
-        return self._engine.submit(invocation, body, timeout_s)
+            return response_of(invocation, await self._observed(invocation, body, timeout_s))
+        return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
 
-    async def _observed(
-        self, invocation: Invocation, body: bytes | bytearray, timeout_s: float | None
-    ) -> bytes:
+    async def _observed(self, invocation: Invocation, body: Body, timeout_s: float | None) -> Any:
         steps: list[StepTime] | None = [] if self._tracing else None
         self._devices.acquire(invocation.device)
         try:
@@ -77,3 +104,57 @@ class Inference:
             self._devices.release(invocation.device)
             if self._tracing and steps:
                 self._tracing.record(invocation.model, steps)
+
+    async def infer(self, request: InferenceRequest, body: Body) -> Response:
+        """Run a request, loading its model if need be, and count it."""
+        return await self.counted(self.invocation(request), body, request.timeout_s)
+
+    async def counted(
+        self, resolving: Awaitable[Invocation], body: Any, timeout_s: float | None
+    ) -> Response:
+        """Run a request that no transport counts."""
+        started_s = time.perf_counter()
+        counters: MethodCounters | None = None
+        status = 200
+        try:
+            invocation = await resolving
+            counters = invocation.counters
+            return await self.submit(invocation, body, timeout_s)
+        except BaseException as error:
+            status = error.status if isinstance(error, ServingError) else 500
+            raise
+        finally:
+            self._responses.count(counters, status, time.perf_counter() - started_s)
+
+    # For threads that a server calls from.
+
+    def invocation_now(self, request: InferenceRequest) -> Invocation:
+        """Return what runs a request, loading its model in this thread's time if need be."""
+        found = self.resolve(request)
+        if found is not None:
+            return found
+        servable = self._models.load(request.model, self._device(request)).result()
+        return invocation_of(after_cold_start(servable.method(request.method)), request)
+
+    def run(self, invocation: Invocation, body: Body) -> Response:
+        """Run a request in this thread. Raises what its steps raise."""
+        return response_of(invocation, self._engine.run(invocation, body))
+
+
+def invocation_of(method: Method, request: InferenceRequest) -> Invocation:
+    """What runs a request to a method in the request's media types."""
+    if request.content_type is None and request.accept is None:
+        return method
+    if request.content_type == OIP:
+        return OipInvocation(method, request.model, request.json_bytes)
+    return CodecInvocation(method, codec_of(request.content_type), codec_of(request.accept))
+
+
+def after_cold_start(method: Method) -> Method:
+    """Count a request that waited for its model."""
+    method.counters.count_cold_start()
+    return method
+
+
+def response_of(invocation: Invocation, encoded: bytes | Response) -> Response:
+    return encoded if isinstance(encoded, Response) else Response(invocation.headers, encoded)

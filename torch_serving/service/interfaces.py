@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from torch_serving.codecs.interfaces import Body, Response
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.models.interfaces import ModelEvents
 from torch_serving.telemetry._counters import MethodNumbers
 
-Body = bytes | bytearray
 Message = dict[str, Any]
 ModelStatus = dict[str, Any]
 
@@ -20,14 +20,15 @@ class InferenceRequest:
     model: str
     method: str = "forward"
     device: str | None = None  # None: the configured one
-    content_type: str | None = None  # None: JSON
-    accept: str | None = None  # None: JSON
+    content_type: str | None = None  # media type of the body; None: JSON
+    accept: str | None = None  # media type of the response; None: JSON
+    json_bytes: int | None = None  # of an Open Inference Protocol body; None: all of it
     timeout_s: float | None = None  # None: the limit for all requests
     reload_probability: float = 0.0  # that the model is loaded anew
 
 
 class InferenceService(Protocol):
-    """Runs requests. For the thread of one event loop, but for `run`."""
+    """Runs requests."""
 
     def resolve(self, request: InferenceRequest) -> Invocation | None:
         """Return what runs the request, or None if its model has to be loaded first."""
@@ -35,7 +36,7 @@ class InferenceService(Protocol):
     def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""
 
-    async def infer(self, request: InferenceRequest, body: Body) -> bytes:
+    async def infer(self, request: InferenceRequest, body: Body) -> Response:
         """Run a request, loading its model if need be."""
 
 

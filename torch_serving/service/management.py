@@ -1,4 +1,4 @@
-"""What is loaded where, and loading and unloading in all workers."""
+"""Which models are loaded where; loading and unloading in all workers."""
 
 import asyncio
 import time
@@ -7,137 +7,147 @@ from typing import Any
 
 import torch
 
-from torch_serving.engine.devices import DevicePool
+from torch_serving.engine.devices import DevicePool, requested_device
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
-from torch_serving.service.interfaces import WorkerGroup
-from torch_serving.telemetry._counters import SIZES, MethodNumbers
-
-Entry = dict[str, Any]
+from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
+from torch_serving.telemetry._counters import MethodNumbers
 
 
 class Management:
-    """For the thread of one event loop, but for `models`, which reads files."""
+    """`load`, `unload` and `listen` are for the thread of one event loop. The rest reads files, so
+    it is for other threads."""
 
     def __init__(self, models: ModelLifecycle, devices: DevicePool, group: WorkerGroup) -> None:
         self._models = models
+        self._repository = models.repository
         self._devices = devices
         self._group = group
 
     def listen(self) -> None:
-        """Do what other workers ask, from now on."""
-        self._group.listen(self._handle)
+        """Do what other workers request, from now on."""
+        self._group.listen(self._respond)
 
-    async def load(self, identifier: str, device: torch.device | None = None) -> None:
-        """Load a model in all workers.
+    async def load(self, model: str, device: str | None = None) -> ModelStatus:
+        """Load a model in all workers; return its status.
 
         Raises what loading raises, and WorkerFailed if another worker could not do what this did.
         """
-        device = self._models.repository.choose_device(identifier, self._devices, device)
-        await loaded(self._models.load(identifier, device))
-        await self._ask({"do": "load", "identifier": identifier, "device": str(device)})
+        requested = requested_device(device)
+        chosen = self._repository.choose_device(model, self._devices, requested)
+        await loaded(self._models.load(model, chosen))
+        await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
+        return await asyncio.to_thread(self.status, model)
 
-    async def unload(self, identifier: str) -> None:
-        """Drop a model from the memory of all workers. Raises InvalidServable if there is none."""
-        await asyncio.to_thread(self._models.unload, identifier)
-        await self._ask({"do": "unload", "identifier": identifier})
+    async def unload(self, model: str) -> ModelStatus:
+        """Drop a model from the memory of all workers; return its status.
 
-    async def _ask(self, question: Entry) -> None:
-        for worker, answer in (await self._group.broadcast(question)).items():
-            problem = answer.get("problem", "it gave no answer")
+        Requests that run keep it until they end. Raises InvalidServable if there is none.
+        """
+        await asyncio.to_thread(self._models.unload, model)
+        await self._broadcast({"do": "unload", "identifier": model})
+        return await asyncio.to_thread(self.status, model)
+
+    async def _broadcast(self, message: Message) -> None:
+        for worker, response in (await self._group.broadcast(message)).items():
+            problem = response.get("problem", "it did not respond")
             if problem:
                 raise WorkerFailed(f"worker {worker}: {problem}")
 
-    async def _handle(self, question: Entry) -> Entry:
+    async def _respond(self, message: Message) -> Message:
         try:
-            if question["do"] == "unload":
-                await asyncio.to_thread(self._models.unload, question["identifier"])
+            if message["do"] == "unload":
+                await asyncio.to_thread(self._models.unload, message["identifier"])
             else:
-                device = torch.device(question["device"])
-                await loaded(self._models.load(question["identifier"], device))
+                device = torch.device(message["device"])
+                await loaded(self._models.load(message["identifier"], device))
         except ServingError as error:
             return {"problem": f"{error.description}: {error.detail}"}
         return {"problem": ""}
 
-    def models(self) -> list[Entry]:
-        """All models below the root and what is known of them, in the order of their names."""
-        return self._entries(self._models.repository.names())
-
-    def model(self, identifier: str) -> Entry:
-        """The same for one. Raises InvalidServable if there is none."""
-        return self._entries([self._models.repository.check_exists(identifier)])[0]
-
     def names(self) -> list[str]:
-        return self._models.repository.names()
+        """The identifiers of all models below the root, in order."""
+        return self._repository.names()
 
-    def held(self) -> list[Entry]:
-        """What each worker tells of each model that it has in memory."""
+    def status(self, model: str) -> ModelStatus:
+        """The status of one model. Raises InvalidServable if there is none."""
+        return self._statuses([self._repository.check_exists(model)])[0]
+
+    def loaded(self) -> list[dict[str, Any]]:
+        """What each worker published of each model that it has in memory."""
         return [entry for worker in self._group.published() for entry in worker]
 
-    def _entries(self, names: list[str]) -> list[Entry]:
+    def statistics(
+        self, model: str | None = None, method: str = "forward"
+    ) -> list[tuple[str, MethodNumbers | None]]:
+        """What all workers counted of a method of one model, or of all; None: nothing yet.
+
+        Raises InvalidServable for an unknown model.
+        """
+        counted = self._group.statistics.methods()
+        names = self.names() if model is None else [self._repository.check_exists(model)]
+        return [(name, counted.get((name, method))) for name in names]
+
+    def _statuses(self, names: list[str]) -> list[ModelStatus]:
         numbers: dict[str, list[MethodNumbers]] = {}
         for (name, _), each in self._group.statistics.methods().items():
             numbers.setdefault(name, []).append(each)
-        held: dict[str, list[Entry]] = {}
-        for entry in self.held():
-            held.setdefault(entry["identifier"], []).append(entry)
-        return [self._entry(name, held.get(name, []), numbers.get(name, [])) for name in names]
+        entries: dict[str, list[dict[str, Any]]] = {}
+        for entry in self.loaded():
+            entries.setdefault(entry["identifier"], []).append(entry)
+        return [self._status(name, entries.get(name, []), numbers.get(name, [])) for name in names]
 
-    def numbers(self, method: str) -> dict[str, MethodNumbers]:
-        """What was counted of the methods of one name, by model."""
-        counted = self._group.statistics.methods()
-        return {model: each for (model, name), each in counted.items() if name == method}
-
-    def runs(self, name: str, method: str) -> tuple[list[int], int]:
-        """How many runs there were by size, and how many requests in all of them."""
-        numbers = self._group.statistics.methods().get((name, method))
-        return numbers.batches if numbers else ([0] * (len(SIZES) + 1), 0)
-
-    def _entry(self, name: str, held: list[Entry], numbers: list[MethodNumbers]) -> Entry:
-        left_s = self._group.remaining_quarantine_s(name)
-        state = "loaded" if held else "available"
+    def _status(
+        self, name: str, entries: list[dict[str, Any]], numbers: list[MethodNumbers]
+    ) -> ModelStatus:
+        remaining_s = self._group.remaining_quarantine_s(name)
+        state = "loaded" if entries else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
-        waits = sum(each.cold_starts for each in numbers)
+        cold_starts = sum(each.cold_starts for each in numbers)
         last_s = max((each.last_s for each in numbers), default=0.0)
-        entry = {
+        status = {
             "identifier": name,
-            "state": "quarantined" if left_s else state,
-            **self._models.repository.file_facts(name),
-            "loaded": loaded_on(held),
+            "state": "quarantined" if remaining_s else state,
+            **self._repository.file_facts(name),
+            "loaded": by_device_and_version(entries),
             "loads": sum(each.loads for each in numbers),
             "requests": requests,
-            "hits": requests - waits,
-            "last_used": moment(since_1970(last_s)) if last_s else None,
+            "hits": requests - cold_starts,
+            "last_used": iso_timestamp(unix_time(last_s)) if last_s else None,
         }
-        if left_s:
-            entry["quarantine_left_s"] = round(left_s, 1)
-        if warning := next((each["warning"] for each in held if each["warning"]), ""):
-            entry["warning"] = warning
-        return entry
+        if remaining_s:
+            status["quarantine_left_s"] = round(remaining_s, 1)
+        if warning := next((each["warning"] for each in entries if each["warning"]), ""):
+            status["warning"] = warning
+        return status
+
+    def list(self) -> list[ModelStatus]:
+        """The status of all models below the root, in the order of their names."""
+        return self._statuses(self.names())
 
 
-def loaded_on(held: list[Entry]) -> list[Entry]:
-    """Where a model is loaded: each device and version once, and by how many workers."""
-    places: dict[tuple[str, str], Entry] = {}
-    for each in held:
-        place = places.setdefault(
-            (each["device"], each["version"]),
+def by_device_and_version(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where a model is loaded: each device and version once, and in how many workers."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        loaded_as = found.setdefault(
+            (entry["device"], entry["version"]),
             {
-                "device": each["device"],
-                "version": each["version"],
-                "weights_bytes": each["bytes"],
-                "since": moment(each["loaded_s"]),
+                "device": entry["device"],
+                "version": entry["version"],
+                "weights_bytes": entry["bytes"],
+                "since": iso_timestamp(entry["loaded_s"]),
                 "workers": 0,
             },
         )
-        place["workers"] += 1
-    return list(places.values())
+        loaded_as["workers"] += 1
+    return list(found.values())
 
 
-def since_1970(monotonic_s: float) -> float:
-    """A moment of the monotonic clock, which all processes share, as one of the calendar's."""
+def unix_time(monotonic_s: float) -> float:
+    """A time of the monotonic clock, which all processes share, in seconds since 1970."""
     return time.time() - time.monotonic() + monotonic_s
 
 
-def moment(time_s: float) -> str:
+def iso_timestamp(time_s: float) -> str:
     return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="milliseconds")

@@ -15,11 +15,13 @@ from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone
+from torch_serving.service.description import Description
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import WorkerGroup
 from torch_serving.service.management import Management
 from torch_serving.telemetry import tracing
 from torch_serving.telemetry.prometheus import Metrics
+from torch_serving.telemetry.responses import ResponseRecorder
 
 
 class Runtime:
@@ -38,8 +40,10 @@ class Runtime:
         self.models = build_models(config, group)
         self.devices = DevicePool(config.device)
         self.engine = build_engine(config, group, self.models, self.in_flight)
-        self.inference = Inference(self.models, self.engine, self.devices, self.tracing)
+        responses = ResponseRecorder(group.statistics)
+        self.inference = Inference(self.models, self.engine, self.devices, responses, self.tracing)
         self.management = Management(self.models, self.devices, group)
+        self.description = Description(self.models, self.devices, self.management)
         self.metrics = Metrics(group.statistics, group.parent_slot)
 
     @classmethod

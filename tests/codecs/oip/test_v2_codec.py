@@ -30,7 +30,7 @@ from torch_serving.errors import (
     NotFound,
     UnsupportedResult,
 )
-from torch_serving.http.oip.routes import Route, route_of
+from torch_serving.http.oip.endpoint import ModelAction, model_action
 
 FLOATS = np.array([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]], "float32")
 
@@ -276,28 +276,28 @@ def test_lengths():
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("a.pt", Route("a.pt", "")),
-        ("a.pt/infer", Route("a.pt", "infer")),
-        ("team/a.pt/infer", Route("team/a.pt", "infer")),
-        ("team/a.pt", Route("team/a.pt", "")),
-        ("a.pt/versions/1", Route("a.pt", "")),
-        ("team/a.pt/versions/1/stats", Route("team/a.pt", "stats")),
-        ("infer/infer", Route("infer", "infer")),
-        ("infer", Route("infer", "")),
-        ("ready", Route("ready", "")),
-        ("a/config/config", Route("a/config", "config")),
-        ("versions/1", Route("versions/1", "")),
-        ("a/versions/1/versions/1/ready", Route("a/versions/1", "ready")),
+        ("a.pt", ModelAction("a.pt", "")),
+        ("a.pt/infer", ModelAction("a.pt", "infer")),
+        ("team/a.pt/infer", ModelAction("team/a.pt", "infer")),
+        ("team/a.pt", ModelAction("team/a.pt", "")),
+        ("a.pt/versions/1", ModelAction("a.pt", "")),
+        ("team/a.pt/versions/1/stats", ModelAction("team/a.pt", "stats")),
+        ("infer/infer", ModelAction("infer", "infer")),
+        ("infer", ModelAction("infer", "")),
+        ("ready", ModelAction("ready", "")),
+        ("a/config/config", ModelAction("a/config", "config")),
+        ("versions/1", ModelAction("versions/1", "")),
+        ("a/versions/1/versions/1/ready", ModelAction("a/versions/1", "ready")),
     ],
 )
-def test_routes_are_read_from_their_end(path: str, route: Route):
-    assert route_of(path) == route
+def test_routes_are_read_from_their_end(path: str, route: ModelAction):
+    assert model_action(path) == route
 
 
 @pytest.mark.parametrize("path", ["a.pt/versions/2", "a/versions/2/infer", "a/versions//infer"])
 def test_other_versions_than_the_first(path: str):
     with pytest.raises(NotFound, match="models have version 1"):
-        route_of(path)
+        model_action(path)
 
 
 def test_metadata_and_configuration_of_a_model_of_many_types():

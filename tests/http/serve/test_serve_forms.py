@@ -17,15 +17,14 @@ from numpy.lib import format as npy
 
 from tests.support.client import SECRETS, scalar, tensor
 from tests.support.process import Process
+from torch_serving.codecs import media_types
 from torch_serving.codecs import safetensors as safetensors_form
-from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.safetensors import SAFETENSORS
 from torch_serving.errors import InvalidInput, NotAcceptable, UnsupportedContentType
-from torch_serving.http import negotiation as forms
-from torch_serving.http.negotiation import MAX_HEADER, form_of_answer, form_of_body
+from torch_serving.http.negotiation import request_media_type, response_media_type
+from torch_serving.http.serve import endpoint
 
 SAFE, NUMPY, JSON = "application/vnd.safetensors", "application/x-npy", "application/json"
-REMEMBERED = (form_of_body.__wrapped__, form_of_answer.__wrapped__)
 FLOATS = torch.tensor([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]])
 
 
@@ -308,19 +307,19 @@ def test_one_tensor_goes_to_the_argument_that_needs_one(ask: Ask):
         ("application/json", None),
         ("text/html", None),
         ("", None),
-        (SAFE, SAFETENSORS),
-        ("Application/X-NPY", NPY),
-        (f"{NUMPY};q=0.5, {SAFE}", SAFETENSORS),
-        (f"{NUMPY}, {SAFE};q=0.5", NPY),
+        (SAFE, SAFE),
+        ("Application/X-NPY", NUMPY),
+        (f"{NUMPY};q=0.5, {SAFE}", SAFE),
+        (f"{NUMPY}, {SAFE};q=0.5", NUMPY),
         (f"{JSON}, {SAFE};q=0.5", None),
-        (f"{JSON};q=0.1, {SAFE};q=0.5", SAFETENSORS),
+        (f"{JSON};q=0.1, {SAFE};q=0.5", SAFE),
         (f"{SAFE};q=0", None),
         (f"{SAFE};q=x, */*", None),
-        (f"{SAFE};v=1;q=0.2, {NUMPY};q=0.1", SAFETENSORS),
+        (f"{SAFE};v=1;q=0.2, {NUMPY};q=0.1", SAFE),
     ],
 )
-def test_what_an_answer_may_be(header: str | None, expected: Any):
-    assert form_of_answer(header) is expected
+def test_what_an_answer_may_be(header: str | None, expected: str | None):
+    assert response_media_type(header) == expected
 
 
 @pytest.mark.parametrize(
@@ -329,36 +328,22 @@ def test_what_an_answer_may_be(header: str | None, expected: Any):
         (None, None),
         ("application/x-www-form-urlencoded", None),  # what curl says of any body
         ("text/plain", None),
-        (SAFE, SAFETENSORS),
-        ("application/x-npy; version=1", NPY),
+        (SAFE, SAFE),
+        ("application/x-npy; version=1", NUMPY),
     ],
 )
-def test_what_a_body_is(header: str | None, expected: Any):
-    assert form_of_body(header) is expected
+def test_what_a_body_is(header: str | None, expected: str | None):
+    assert request_media_type(header) == expected
 
 
-def forget() -> None:
-    for each in REMEMBERED:
-        each.cache_clear()
-
-
-@pytest.fixture
-def unknown_headers() -> Iterator[None]:
-    """What was said of a header is remembered."""
-    forget()
-    yield
-    forget()
-
-
-@pytest.mark.usefixtures("unknown_headers")
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(forms, "library", lambda: None)
+    monkeypatch.setattr(media_types, "library", lambda: None)
     with pytest.raises(UnsupportedContentType, match="extra `safetensors`"):
-        form_of_body(SAFE)
+        request_media_type(SAFE)
     with pytest.raises(NotAcceptable, match="extra `safetensors`"):
-        form_of_answer(SAFE)
-    assert form_of_answer(f"{SAFE}, {NUMPY};q=0.5") is NPY
-    assert form_of_answer(f"{SAFE}, */*;q=0.1") is None
+        response_media_type(SAFE)
+    assert response_media_type(f"{SAFE}, {NUMPY};q=0.5") == NUMPY
+    assert response_media_type(f"{SAFE}, */*;q=0.1") is None
 
 
 def test_the_library_raises_nothing_that_is_not_told():
@@ -374,8 +359,13 @@ def test_the_library_raises_nothing_that_is_not_told():
 
 
 def test_long_headers_are_not_remembered():
-    forget()
+    endpoint.remembered.cache_clear()
+    query = b"servable_identifier=m.pt"
     for number in range(10):
-        assert form_of_answer(f"{number}/{'a' * MAX_HEADER}, */*") is None
-        assert form_of_body(f"{number}/{'a' * MAX_HEADER}") is None
-    assert [each.cache_info().currsize for each in REMEMBERED] == [0, 0]
+        long = f"{number}/{'a' * endpoint.MAX_HEAD_BYTES}".encode()
+        assert endpoint.inference_request(query, long, b"*/*").content_type is None
+        assert endpoint.inference_request(query, None, long + b", */*").accept is None
+    assert endpoint.remembered.cache_info().currsize == 0
+    for _ in range(2):
+        assert endpoint.inference_request(query, NUMPY.encode(), None).content_type == NUMPY
+    assert endpoint.remembered.cache_info().hits == 1

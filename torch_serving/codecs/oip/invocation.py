@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Headers, MethodInfo
+from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Headers, MethodInfo, Response
 from torch_serving.codecs.oip.datatypes import usual_datatype
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.codecs.oip.request import InferRequest, read_raw, read_request
@@ -53,12 +53,13 @@ class OipInvocation:
             if requested.name not in names and all(tensor.is_fixed for tensor in specs):
                 raise unknown_output(requested.name, names)
 
-    def encode(self, outputs: Any) -> bytes:
+    def encode(self, outputs: Any) -> bytes | Response:
         tensors = flatten(outputs, self.method.signature.result)
         body, json_bytes = write_response(self._name, VERSION, self._request, tensors)
-        if json_bytes is not None:
-            self.headers = (
-                ("content-type", "application/octet-stream"),
-                ("inference-header-content-length", str(json_bytes)),
-            )
-        return body
+        if json_bytes is None:
+            return body
+        headers = (
+            ("content-type", "application/octet-stream"),
+            ("inference-header-content-length", str(json_bytes)),
+        )
+        return Response(headers, body)

@@ -1,13 +1,36 @@
 """GET /docs: Swagger UI with the OpenAPI document, from local files."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import falcon
 import falcon.asgi
 
 from torch_serving.errors import NotFound
-from torch_serving.http.docs.swagger_ui import MISSING, PAGE, POLICY, SCRIPT, START, TYPES
+from torch_serving.http.docs.swagger_ui import (
+    MISSING,
+    PAGE,
+    POLICY,
+    SCRIPT,
+    START,
+    TYPES,
+    find_files,
+)
+from torch_serving.http.interfaces import Route
+
+
+class DocsRoutes:
+    def __init__(self) -> None:
+        self._folder = find_files()
+
+    def routes(self) -> Iterator[Route]:
+        yield Route("/docs", DocsPage(self._folder))
+        yield Route("/docs/{name}", DocsFile(self._folder))
+
+    def files(self) -> list[str]:
+        """The names below /docs."""
+        return [*TYPES, START] if self._folder else []
 
 
 class DocsPage:

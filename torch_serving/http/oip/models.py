@@ -1,80 +1,78 @@
-"""Models of the Open Inference Protocol: what they are, how they are, and inference."""
+"""Models of the Open Inference Protocol: metadata, readiness, statistics and inference."""
 
 import asyncio
 import json
 
-import falcon
 import falcon.asgi
 
-from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.oip.metadata import model_config, model_metadata
-from torch_serving.codecs.oip.request import json_length
 from torch_serving.errors import MethodNotAllowed, NotReady
-from torch_serving.http.oip.model_states import Repository
-from torch_serving.http.oip.routes import route_of
+from torch_serving.http.content_coding import compress, response_coding
+from torch_serving.http.oip.endpoint import inference_request, model_action
+from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.oip.statistics import model_statistics
 from torch_serving.http.request import Request
-from torch_serving.http.request_body import coding_for, encoded
-from torch_serving.http.serve.resource import timeout_of
 from torch_serving.service.inference import Inference
+from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.service.management import Management
 
 
 class ModelNames:
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, management: Management) -> None:
+        self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        states = await asyncio.to_thread(self._repository.index)
-        resp.text = json.dumps({"models": [state.name for state in states]})
+        names = await asyncio.to_thread(self._management.names)
+        resp.text = json.dumps({"models": names})
 
 
 class AllStatistics:
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, management: Management) -> None:
+        self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        statistics = await asyncio.to_thread(self._repository.statistics)
+        statistics = await asyncio.to_thread(self._management.statistics)
         resp.text = json.dumps(model_statistics(statistics))
 
 
 class Model:
     """All paths below one model."""
 
-    def __init__(self, inference: Inference, repository: Repository, max_body_bytes: int) -> None:
+    def __init__(self, inference: Inference, management: Management, max_body_bytes: int) -> None:
         self._inference = inference
-        self._repository = repository
+        self._management = management
         self._max_body_bytes = max_body_bytes
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
-        model, action = route_of(path)
+        model, action = model_action(path)
         if action == "infer":
             raise MethodNotAllowed("POST")
         if action == "ready":
-            state = await asyncio.to_thread(self._repository.state, model)
+            state = model_state(await asyncio.to_thread(self._management.status, model))
             if state.reason:
                 raise NotReady(f"`{state.name}`: {state.reason}")
             resp.text = json.dumps({"name": model, "ready": True})
         elif action == "stats":
-            statistics = await asyncio.to_thread(self._repository.statistics, model)
+            statistics = await asyncio.to_thread(self._management.statistics, model)
             resp.text = json.dumps(model_statistics(statistics))
         else:
-            tell = model_config if action == "config" else model_metadata
-            resp.text = json.dumps(tell(model, await self._inference.method(model)))
+            describe = model_config if action == "config" else model_metadata
+            method = await self._inference.method(InferenceRequest(model))
+            resp.text = json.dumps(describe(model, method))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
-        resp.set_header("allow", "POST" if route_of(path).action == "infer" else "GET")
+        is_infer = model_action(path).action == "infer"
+        resp.set_header("allow", "POST" if is_infer else "GET")
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
-        model, action = route_of(path)
-        if action != "infer":
-            raise MethodNotAllowed("GET")
-        json_bytes = json_length(req.get_header("inference-header-content-length"))
+        request = inference_request(path, req.get_header("inference-header-content-length"))
+        timeout_s = req.timeout_s()
         body = await req.read_body(self._max_body_bytes)
-        method = await self._inference.method(model)
-        req.count_in(method.counters)
-        invocation = OipInvocation(method, model, json_bytes)
-        resp.data = await self._inference.submit(invocation, body, timeout_of(req))
-        resp.set_headers(invocation.headers)
-        if coding := coding_for(req.get_header("accept-encoding")):
-            resp.data = await asyncio.to_thread(encoded, resp.data, coding)
+        invocation = await self._inference.invocation(request)
+        req.count_in(invocation.counters)
+        response = await self._inference.submit(invocation, body, timeout_s)
+        resp.data = response.body
+        resp.set_headers(response.headers)
+        if coding := response_coding(req.get_header("accept-encoding")):
+            resp.data = await asyncio.to_thread(compress, response.body, coding)
             resp.set_header("content-encoding", coding)

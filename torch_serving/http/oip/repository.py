@@ -9,24 +9,25 @@ import falcon.asgi
 from torch_serving.codecs.json._decoder import read_json
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.errors import NotFound
-from torch_serving.http.oip.model_states import Repository
+from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.request import Request
+from torch_serving.service.management import Management
 
 MAX_BODY_BYTES = 1 << 20  # parameters, none of which is a model
 
 
 class Index:
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, management: Management) -> None:
+        self._management = management
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         body = await req.read_body(MAX_BODY_BYTES, may_be_empty=True)
         only_ready = only_ready_of(body)
-        states = await asyncio.to_thread(self._repository.index)
+        statuses = await asyncio.to_thread(self._management.list)
         resp.text = json.dumps(
             [
                 {"name": name, "version": VERSION, "state": state, "reason": reason}
-                for name, state, reason in states
+                for name, state, reason in map(model_state, statuses)
                 if state == "READY" or not only_ready
             ]
         )
@@ -35,8 +36,8 @@ class Index:
 class Load:
     """Load and unload: models of any name, so the path is read from its end."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, management: Management) -> None:
+        self._management = management
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         model, _, action = path.rpartition("/")
@@ -44,9 +45,9 @@ class Load:
             raise NotFound("models are at /v2/repository/models/<name>/load and …/unload")
         check_parameters(await req.read_body(MAX_BODY_BYTES, may_be_empty=True))
         if action == "load":
-            await self._repository.load(model)
+            await self._management.load(model)
         else:
-            await self._repository.unload(model)
+            await self._management.unload(model)
         resp.text = "{}"
 
 

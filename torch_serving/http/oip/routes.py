@@ -1,28 +1,28 @@
-"""Paths below /v2/models/. Names of models may hold `/`, so a path is read from its end."""
+"""The routes of the Open Inference Protocol."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
-from torch_serving.codecs.oip.metadata import VERSION
-from torch_serving.errors import NotFound
-
-ACTIONS = ("infer", "ready", "config", "stats")
-
-
-class Route(NamedTuple):
-    """What is wanted of which model; without an action, its metadata."""
-
-    model: str
-    action: str
+from torch_serving.http.interfaces import Route
+from torch_serving.http.oip import models, repository, server
+from torch_serving.http.probes.health import Ready
+from torch_serving.service.runtime import Runtime
 
 
-def route_of(path: str) -> Route:
-    """Read what stands behind `/v2/models/`. Raises NotFound for another version than 1."""
-    model, _, action = path.rpartition("/")
-    if action not in ACTIONS or not model:
-        model, action = path, ""
-    name, versions, version = model.rpartition("/versions/")
-    if versions and name:
-        if version != VERSION:
-            raise NotFound(f"version `{version[:40]}`: models have version {VERSION}")
-        return Route(name, action)
-    return Route(model, action)
+class OipRoutes:
+    def __init__(self, runtime: Runtime, is_ready: Callable[[], bool]) -> None:
+        self._inference = runtime.inference
+        self._management = runtime.management
+        self._max_body_bytes = runtime.config.max_body_bytes
+        self._is_ready = is_ready
+
+    def routes(self) -> Iterator[Route]:
+        management = self._management
+        model = models.Model(self._inference, management, self._max_body_bytes)
+        yield Route("/v2", server.Server())
+        yield Route("/v2/health/live", server.Live())
+        yield Route("/v2/health/ready", Ready(self._is_ready, server.READY))
+        yield Route("/v2/models", models.ModelNames(management))
+        yield Route("/v2/models/stats", models.AllStatistics(management))
+        yield Route("/v2/models/{path:path}", model)
+        yield Route("/v2/repository/index", repository.Index(management))
+        yield Route("/v2/repository/models/{path:path}", repository.Load(management))

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch_serving.codecs.oip.metadata import VERSION
-from torch_serving.http.oip.model_states import ModelNumbers
+from torch_serving.service.management import unix_time
+from torch_serving.telemetry._counters import MethodNumbers
 
 # Triton's names of steps -> ours.
 STEPS = {
@@ -15,28 +16,36 @@ STEPS = {
 }
 
 
-def model_statistics(models: Iterable[ModelNumbers]) -> dict[str, Any]:
-    return {"model_stats": [statistics_of(each) for each in models]}
+def model_statistics(counted: Iterable[tuple[str, MethodNumbers | None]]) -> dict[str, Any]:
+    """`counted` has models with what was counted of their `forward`, whatever the contract."""
+    return {"model_stats": [statistics_of(name, numbers) for name, numbers in counted]}
 
 
-def statistics_of(model: ModelNumbers) -> dict[str, Any]:
-    """Times are told of steps only: those of whole requests are not kept apart by their outcome."""
-    codes = model.numbers.codes if model.numbers else {}
+def statistics_of(name: str, numbers: MethodNumbers | None) -> dict[str, Any]:
+    """Times are those of steps only: times of whole requests are not kept apart by outcome."""
+    codes = numbers.codes if numbers else {}
     successes = codes.get(200, 0)
     failures = sum(codes.values()) - successes
-    steps = model.numbers.steps if model.numbers else {}
+    steps = numbers.steps if numbers else {}
     return {
-        "name": model.name,
+        "name": name,
         "version": VERSION,
-        "last_inference": model.last_ms,
+        "last_inference": last_ms(numbers),
         "inference_count": successes,
-        "execution_count": sum(model.numbers.batches[0]) if model.numbers else 0,
+        "execution_count": sum(numbers.batches[0]) if numbers else 0,
         "inference_stats": {
             "success": {"count": successes},
             "fail": {"count": failures},
             **{name: duration_of(steps.get(step, ([], 0.0))) for name, step in STEPS.items()},
         },
     }
+
+
+def last_ms(numbers: MethodNumbers | None) -> int:
+    """The time of the last response, in milliseconds since 1970; 0 for never."""
+    if numbers is None or not numbers.last_s:
+        return 0
+    return int(unix_time(numbers.last_s) * 1000)
 
 
 def duration_of(histogram: tuple[list[int], float]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 A route that ends in a path parameter has several operations: its resource parses the path's end.
 """
 
-from torch_serving.http.negotiation import FORMS
+from torch_serving.codecs.media_types import CODECS
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.body_schemas import (
     ENTRY,
@@ -34,7 +34,7 @@ SERVE = post(
     "serve",
     INFERENCE,
     "Run a model",
-    lambda context: json_of(RESULT) | {media: binary() for media in FORMS},
+    lambda context: json_of(RESULT) | {media: binary() for media in CODECS},
     errors=(
         *error_responses.IDENTIFIER,
         *error_responses.DEVICE,
@@ -46,7 +46,7 @@ SERVE = post(
     ),
     parameters=lambda context: [*(make(context) for make in OF_SERVE), TIMEOUT],
     body=lambda context: body(
-        context.arguments(), {media: binary() for media in FORMS}, context.examples()
+        context.arguments(), {media: binary() for media in CODECS}, context.examples()
     ),
     description=(
         "The model is loaded if it is not in memory. The body has the arguments of the method: by "

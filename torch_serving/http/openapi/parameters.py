@@ -4,7 +4,7 @@ from typing import Any
 
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.http.openapi.context import DocumentContext
-from torch_serving.http.serve.parameters import IDENTIFIER
+from torch_serving.http.serve.endpoint import IDENTIFIER
 
 Parameter = dict[str, Any]
 

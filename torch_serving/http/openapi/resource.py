@@ -2,13 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import falcon
 import falcon.asgi
 
+from torch_serving.http.interfaces import Route
 from torch_serving.http.openapi.context import DocumentContext
 from torch_serving.http.openapi.document import document
+
+
+class OpenApiRoutes:
+    def __init__(
+        self, templates: Callable[[], Iterable[str]], context: Callable[[], DocumentContext]
+    ) -> None:
+        self._resource = OpenApi(templates, context)
+
+    def routes(self) -> Iterator[Route]:
+        yield Route("/openapi.json", self._resource)
 
 
 class OpenApi:

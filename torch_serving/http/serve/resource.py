@@ -1,14 +1,22 @@
 """Inference: one request through one model."""
 
+from collections.abc import Iterator
+
 import falcon.asgi
 
-from torch_serving.codecs.invocation import invocation_of
-from torch_serving.engine.devices import asked_device
-from torch_serving.errors import InvalidParameter
-from torch_serving.http.negotiation import form_of_answer, form_of_body
+from torch_serving.http.interfaces import Route
 from torch_serving.http.request import Request
-from torch_serving.http.serve.parameters import parameters_of
+from torch_serving.http.serve.endpoint import inference_request
 from torch_serving.service.inference import Inference
+from torch_serving.service.runtime import Runtime
+
+
+class ServeRoutes:
+    def __init__(self, runtime: Runtime) -> None:
+        self._serve = Serve(runtime.inference, runtime.config.max_body_bytes)
+
+    def routes(self) -> Iterator[Route]:
+        yield Route("/serve", self._serve)
 
 
 class Serve:
@@ -17,27 +25,13 @@ class Serve:
         self._max_body_bytes = max_body_bytes
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
-        identifier, device_name, name, invalidation = parameters_of(req.params)
-        asked = asked_device(device_name)
-        read = form_of_body(req.content_type)
-        write = form_of_answer(req.get_header("accept"))
-        body = await req.read_body(self._max_body_bytes)
-        method = self._inference.loaded_method(identifier, name, asked, invalidation)
-        if method is None:
-            method = await self._inference.load_method(identifier, name, asked)
-        req.count_in(method.counters)
-        invocation = invocation_of(method, read, write)
-        resp.data = await self._inference.submit(invocation, body, timeout_of(req))
-        resp.set_headers(invocation.headers)
-
-
-def timeout_of(req: Request) -> float | None:
-    """The deadline that a client sets, in seconds."""
-    text = req.get_header("x-request-timeout-ms")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text[:12]) > 0 and len(text) <= 12):
-        raise InvalidParameter(
-            f"header `X-Request-Timeout-Ms`: expected a whole number above 0, got `{text[:40]}`"
+        request = inference_request(
+            req.scope["query_string"], req.raw_header("content-type"), req.raw_header("accept")
         )
-    return int(text) / 1000
+        timeout_s = req.timeout_s()
+        body = await req.read_body(self._max_body_bytes)
+        invocation = await self._inference.invocation(request)
+        req.count_in(invocation.counters)
+        response = await self._inference.submit(invocation, body, timeout_s)
+        resp.data = response.body
+        resp.set_headers(response.headers)

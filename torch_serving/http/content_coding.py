@@ -1,0 +1,102 @@
+"""Content codings (RFC 9110, 8.4.1): gzip, deflate and zstd of requests, gzip and deflate of
+responses."""
+
+import io
+import zlib
+from typing import Any
+
+from torch_serving.errors import InvalidEncoding, UnsupportedMedia
+from torch_serving.http.negotiation import quality_values
+from torch_serving.http.request_body import Body, check_length
+
+GZIP, ZLIB, RAW = 31, 15, -15  # zlib's names for formats
+CODINGS = ("gzip", "deflate", "zstd")
+COMPRESSION_LEVEL = 1  # higher ones take several times as long and gain little on numbers
+MAX_WINDOW = 1 << 27  # of zstd: what its own command line takes at most
+CHUNK_BYTES = 1 << 20
+
+
+def request_coding(content_encoding: str | None) -> str:
+    """The coding of a body, or "". Raises UnsupportedMedia for one that is not supported."""
+    coding = (content_encoding or "").strip().lower().removeprefix("x-")
+    if coding in ("", "identity"):
+        return ""
+    if coding not in CODINGS or (coding == "zstd" and zstandard() is None):
+        known = [each for each in CODINGS if each != "zstd" or zstandard() is not None]
+        raise UnsupportedMedia(
+            f"got content encoding `{coding[:40]}`; known here are {', '.join(known)}"
+        )
+    return coding
+
+
+def decompress(body: Body, coding: str, limit_bytes: int) -> bytes:
+    """Undo a coding. No more than the limit is ever decompressed.
+
+    Raises InvalidEncoding, or BodyTooLarge. Takes long for a large body: not on a loop.
+    """
+    try:
+        if coding == "zstd":
+            result = decompress_zstd(body, limit_bytes)
+        else:
+            result = decompress_zlib(
+                body, GZIP if coding == "gzip" else zlib_format(body), limit_bytes
+            )
+    except (zlib.error, EOFError) as error:
+        raise InvalidEncoding(f"the body is not {coding}: {error}") from None
+    check_length(len(result), limit_bytes)
+    return result
+
+
+def response_coding(accept_encoding: str | None) -> str:
+    """The coding of a response that a client prefers: gzip, deflate, or ""."""
+    values = quality_values(accept_encoding or "")
+    liked = [coding for coding in ("gzip", "deflate") if values.get(coding, 0) > 0]
+    return max(liked, key=values.__getitem__, default="")
+
+
+def compress(body: bytes, coding: str) -> bytes:
+    """Compress a response, fast rather than small. Takes long for a large one: not on a loop."""
+    deflater = zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP if coding == "gzip" else ZLIB)
+    return deflater.compress(body) + deflater.flush()
+
+
+def zlib_format(body: Body) -> int:
+    """`deflate` means zlib's format, but some send the bare data; the two start differently."""
+    has_head = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
+    return ZLIB if has_head else RAW
+
+
+def decompress_zlib(body: Body, format_: int, limit_bytes: int) -> bytes:
+    parts, length = [], 0
+    rest: Body = body
+    while rest and length <= limit_bytes:  # gzip may have several members
+        inflater = zlib.decompressobj(format_)
+        parts.append(inflater.decompress(rest, limit_bytes + 1 - length))
+        length += len(parts[-1])
+        if length <= limit_bytes and not inflater.eof:
+            raise EOFError("it ends in the middle")
+        rest = inflater.unused_data
+    return b"".join(parts)
+
+
+def decompress_zstd(body: Body, limit_bytes: int) -> bytes:
+    library = zstandard()
+    try:
+        reader = library.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
+            io.BytesIO(body), read_across_frames=True
+        )
+        result = bytearray()
+        while len(result) <= limit_bytes and (part := reader.read(CHUNK_BYTES)):
+            result += part
+    except library.ZstdError as error:
+        raise EOFError(str(error)) from None
+    return bytes(result)
+
+
+def zstandard() -> Any:
+    """The library of the extra `zstd`, if it is installed."""
+    try:
+        import zstandard
+    except ImportError:
+        return None
+    return zstandard

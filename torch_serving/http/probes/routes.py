@@ -1,0 +1,19 @@
+"""The routes that balancers and Prometheus ask."""
+
+from collections.abc import Callable, Iterator
+
+from torch_serving.http.interfaces import Route
+from torch_serving.http.probes.health import Healthcheck, Ready
+from torch_serving.http.probes.metrics import MetricsPage
+from torch_serving.service.runtime import Runtime
+
+
+class ProbeRoutes:
+    def __init__(self, runtime: Runtime, is_ready: Callable[[], bool]) -> None:
+        self._runtime = runtime
+        self._is_ready = is_ready
+
+    def routes(self) -> Iterator[Route]:
+        yield Route("/metrics", MetricsPage(self._runtime.metrics))
+        yield Route("/healthcheck", Healthcheck())
+        yield Route("/ready", Ready(self._is_ready))
