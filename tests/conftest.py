@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models, whose name would show in any answer that tells a path."""
+    """A folder of models, whose name would show in any response that tells a path."""
     outside = tmp_path_factory.mktemp("outside")
     root = tmp_path_factory.mktemp("models of all kinds")
     save_models(root)
@@ -116,7 +116,7 @@ def loop_count(model_root: Path) -> int:
 
 @pytest.fixture(scope="session")
 def slow_body(loop_count: int) -> bytes:
-    """For slow.pt; the answer is its tensor."""
+    """For slow.pt; the response is its tensor."""
     return json.dumps([tensor([1], [2.5]), scalar(loop_count, "int")]).encode()
 
 

@@ -155,7 +155,7 @@ def runaway(stage: Stage) -> Rows:
             with RawConnection(server.url) as connection:
                 target = "/serve?servable_identifier=slow.pt"
                 connection.send(with_length(json.dumps(ENDLESS).encode(), target))
-                response = connection.answer()
+                response = connection.response()
             responded_s = time.monotonic() - started_s
             wait_until(lambda: server.pids() != before and len(server.pids()) == 2)
             time.sleep(0.5)

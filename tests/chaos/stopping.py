@@ -50,7 +50,7 @@ def under_load(stage: Stage, kind: str, ask: Callable[..., Reply]) -> Rows:
             time.sleep(0.2)
             server.signal()
             code = server.exit_code()
-        response = waiting.answer()
+        response = waiting.response()
         logged = len(LOGGED_200.findall(server.stdout)) - logged
         received = clients.succeeded() + (response is not None and response.status == 200)
         done = f"SIGTERM under {kind} and a slow request"
@@ -107,7 +107,7 @@ def while_it_loads(stage: Stage) -> Rows:
         waiting.send(with_length(body, "/serve?servable_identifier=loading.pt"))
         time.sleep(0.3)
         server.signal()
-        response = waiting.answer()
+        response = waiting.response()
         code = server.exit_code()
     status = response.status if response else 0
     done = "SIGTERM while a model is being loaded"

@@ -66,5 +66,5 @@ def cut(server: Server, data: bytes, resets: bool) -> int:
             return 0
         connection.half_close()
         connection.socket.settimeout(LIMIT_S)
-        response = connection.answer()
+        response = connection.response()
         return response.status if response else 0

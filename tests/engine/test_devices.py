@@ -61,11 +61,11 @@ class TestCuda:
         scripted("x: Tensor", "Tensor", "return x.t()").save(tmp_path / "m.pt")
         count = 2 if data_type.startswith("complex") else 1
         body = json.dumps([tensor([2, 3], list(range(6 * count)), data_type)]).encode()
-        answers = [
+        responses = [
             Engine(1).run(load(tmp_path / "m.pt", torch.device(name)).method("forward"), body)
             for name in ("cpu", "cuda:0")
         ]
-        assert answers[0] == answers[1]
+        assert responses[0] == responses[1]
 
     def test_large_inputs_are_copied_through_pinned_memory(self, tmp_path: Path):
         scripted("x: Tensor", "Tensor", "return x.sum()").save(tmp_path / "m.pt")
@@ -89,16 +89,16 @@ class TestCuda:
             with Client(url) as connection:
                 return [connection.post("mlp.pt", body).result["value"] for _ in range(50)]
 
-        for answers in in_threads(8, ask):
-            assert all(answer == answers[0] for answer in answers)
+        for responses in in_threads(8, ask):
+            assert all(response == responses[0] for response in responses)
 
     def test_a_device_in_error_restarts_the_worker(
         self, gpu_root: Path, start: Callable[..., Process]
     ):
         process = start(gpu_root, "--port", "0", "--device", "cuda")
         with Client(process.url) as client:
-            answer = client.post("index.pt", [tensor([1], [9.0])])
-            assert (answer.status, answer.document["description"]) == (503, "Device failed")
+            response = client.post("index.pt", [tensor([1], [9.0])])
+            assert (response.status, response.document["description"]) == (503, "Device failed")
         with Client(process.url) as client:
             assert client.post("mlp.pt", [tensor([1, 16], [0.0] * 16)]).status == 200
         assert "a device is in error" in process.stderr

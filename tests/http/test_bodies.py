@@ -57,9 +57,12 @@ def test_bodies_up_to_the_limit(small_client: Client, send: Callable[[bytes], ob
     padded = BODY.ljust(LIMIT_BYTES)
     assert small_client.post("echo.pt", send(padded)).result == RESULT
     for excess in (1, 100_000):
-        answer = small_client.post("echo.pt", send(padded + b" " * excess))
-        assert (answer.status, answer.document["description"]) == (413, "Request body too large")
-        assert str(LIMIT_BYTES) in answer.document["detail"]
+        response = small_client.post("echo.pt", send(padded + b" " * excess))
+        assert (response.status, response.document["description"]) == (
+            413,
+            "Request body too large",
+        )
+        assert str(LIMIT_BYTES) in response.document["detail"]
         small_client.check()
 
 
@@ -68,7 +71,7 @@ def test_a_body_over_the_limit_in_one_piece_with_its_head(small_server: Process)
         for excess, status in ((0, 200), (1, 413)):
             body = BODY.ljust(LIMIT_BYTES + excess)
             connection.send(raw_request(body, f"Content-Length: {len(body)}"))
-            assert connection.answer().status == status
+            assert connection.response().status == status
 
 
 def test_a_length_over_the_limit_is_refused_before_the_body_comes(small_server: Process):
@@ -77,22 +80,22 @@ def test_a_length_over_the_limit_is_refused_before_the_body_comes(small_server: 
         if "(meinheld)" in small_server.stdout:  # it refuses by itself, in HTML
             assert b" 413 " in connection.line()
             return
-        answer = connection.answer()
-    assert (answer.status, answer.document["description"]) == (413, "Request body too large")
+        response = connection.response()
+    assert (response.status, response.document["description"]) == (413, "Request body too large")
 
 
 @pytest.mark.parametrize("body", [b"", iter([])])
 def test_empty_bodies(client: Client, body: object):
-    answer = client.post("echo.pt", body)
-    assert (answer.status, answer.document["description"]) == (400, "Empty body")
+    response = client.post("echo.pt", body)
+    assert (response.status, response.document["description"]) == (400, "Empty body")
     client.check()
 
 
 def test_no_length_is_no_body(client: Client):
     with RawConnection(client.url) as connection:
         connection.send(raw_request())
-        answer = connection.answer()
-    assert (answer.status, answer.document["description"]) == (400, "Empty body")
+        response = connection.response()
+    assert (response.status, response.document["description"]) == (400, "Empty body")
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -112,8 +115,8 @@ PACK = {
 def test_bodies_that_are_packed(client: Client, name: str):
     packed = PACK[name](BODY)
     for coding in (name.split()[0], name.split()[0].upper()):
-        answer = client.post("echo.pt", packed, {"Content-Encoding": coding})
-        assert answer.result == RESULT
+        response = client.post("echo.pt", packed, {"Content-Encoding": coding})
+        assert response.result == RESULT
 
 
 def test_gzip_in_several_members(client: Client):
@@ -126,9 +129,9 @@ def test_packed_bodies_that_are_damaged(client: Client, name: str):
     whole = PACK[name](BODY * 50)
     coding = {"Content-Encoding": name.split()[0]}
     for packed in (whole[: len(whole) // 2], whole[:-1], whole + b"more", BODY, b"\0" * 40):
-        answer = client.post("echo.pt", packed, coding)
-        assert answer.status == 400
-        assert answer.document["description"] in (
+        response = client.post("echo.pt", packed, coding)
+        assert response.status == 400
+        assert response.document["description"] in (
             "Invalid content encoding",
             "Invalid JSON",
             "Empty body",
@@ -137,9 +140,9 @@ def test_packed_bodies_that_are_damaged(client: Client, name: str):
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x", "gzip;q=1", "\xe9"])
 def test_codings_that_are_unknown(client: Client, encoding: str):
-    answer = client.post("echo.pt", gzip.compress(BODY), {"Content-Encoding": encoding})
-    assert (answer.status, answer.document["message"]) == (415, "Client Error")
-    assert "gzip, deflate, zstd" in answer.document["detail"]
+    response = client.post("echo.pt", gzip.compress(BODY), {"Content-Encoding": encoding})
+    assert (response.status, response.document["message"]) == (415, "Client Error")
+    assert "gzip, deflate, zstd" in response.document["detail"]
 
 
 @pytest.mark.parametrize("name", PACK)
@@ -148,8 +151,8 @@ def test_what_unpacks_to_more_than_the_limit(hasty_url: str, name: str):
     coding = {"Content-Encoding": name.split()[0]}
     with Client(hasty_url) as client:
         for size in (101 << 10, 60 << 20):
-            answer = client.post("echo.pt", PACK[name](b" " * size), coding)
-            assert (answer.status, answer.document["description"]) == (
+            response = client.post("echo.pt", PACK[name](b" " * size), coding)
+            assert (response.status, response.document["description"]) == (
                 413,
                 "Request body too large",
             )
@@ -172,15 +175,15 @@ def test_identity_is_no_encoding(client: Client):
     ],
 )
 def test_the_content_type_changes_nothing(client: Client, content_type: str):
-    answer = client.post("echo.pt", BODY, {"Content-Type": content_type})
-    assert answer.result == RESULT
+    response = client.post("echo.pt", BODY, {"Content-Type": content_type})
+    assert response.result == RESULT
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_serve_takes_post_only(client: Client, method: str):
-    answer = client.request(method, "/serve?servable_identifier=echo.pt", BODY)
-    assert (answer.status, answer.document["description"]) == (405, "Method not allowed")
-    assert "POST" in answer.headers["allow"].split(", ")
+    response = client.request(method, "/serve?servable_identifier=echo.pt", BODY)
+    assert (response.status, response.document["description"]) == (405, "Method not allowed")
+    assert "POST" in response.headers["allow"].split(", ")
     client.check()
 
 
@@ -191,29 +194,29 @@ def test_head_has_no_body(client: Client):
         assert head.startswith(b"http/1.1 405")
         assert b"\r\nallow: post" in head
         assert b"content-type: application/json" in head
-        # what comes next on the connection is the next answer
+        # what comes next on the connection is the next response
         connection.send(raw_request(method="GET", target="/healthcheck"))
-        assert connection.answer().document == {"code": 200, "message": "OK", "description": "OK"}
+        assert connection.response().document == {"code": 200, "message": "OK", "description": "OK"}
 
 
 @pytest.mark.parametrize("target", ["/", "/server", "/serve/echo.pt", "/SERVE", "/serve%00", "//"])
 def test_unknown_paths(client: Client, target: str):
     for method in ("GET", "POST"):
-        answer = client.request(method, target, BODY)
-        assert (answer.status, answer.document["description"]) == (404, "Not found")
+        response = client.request(method, target, BODY)
+        assert (response.status, response.document["description"]) == (404, "Not found")
         client.check()
 
 
 def test_healthcheck(client: Client):
-    answer = client.get("/healthcheck")
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.document == {"code": 200, "message": "OK", "description": "OK"}
+    response = client.get("/healthcheck")
+    assert response.headers["content-type"] == "application/json"
+    assert response.document == {"code": 200, "message": "OK", "description": "OK"}
     assert client.request("POST", "/healthcheck", BODY).status == 405
     client.check()
 
 
-def test_answers_to_errors_keep_the_connection(client: Client):
+def test_responses_to_errors_keep_the_connection(client: Client):
     with RawConnection(client.url) as connection:
         for body, status in [(b"{", 400), (BODY, 200), (b"[]", 400), (BODY, 200)]:
             connection.send(raw_request(body, f"Content-Length: {len(body)}"))
-            assert connection.answer().status == status
+            assert connection.response().status == status

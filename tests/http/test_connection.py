@@ -59,20 +59,20 @@ def test_a_client_that_does_not_read_is_let_go(bare: BareServer, requests: bytes
     run(bare, use)
 
 
-def test_a_request_behind_a_large_answer_has_its_time(bare: BareServer):
+def test_a_request_behind_a_large_response_has_its_time(bare: BareServer):
     bare.keep_alive_s = 1
 
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/large") + get(b"/slow", b"Connection: close"))
-        answers = await connection.answers()
-        assert answers.count(b"HTTP/1.1 200") == 2
-        assert answers.endswith(b"/slow")
+        responses = await connection.responses()
+        assert responses.count(b"HTTP/1.1 200") == 2
+        assert responses.endswith(b"/slow")
 
     run(bare, use)
 
 
 @pytest.mark.parametrize("header", [b"Connection: close", b"Accept: */*"])
-def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
+def test_a_client_that_reads_slowly_gets_its_response_while_the_server_stops(
     bare: BareServer, header: bytes
 ):
     bare.keep_alive_s = LIMIT_S
@@ -83,7 +83,7 @@ def test_a_client_that_reads_slowly_gets_its_answer_while_the_server_stops(
         for protocol in bare.state.connections:
             protocol.shutdown()
         await asyncio.sleep(1)
-        head, _, body = (await connection.answers()).partition(b"\r\n\r\n")
+        head, _, body = (await connection.responses()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         assert body == LARGE
 
@@ -103,9 +103,9 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(
         for protocol in bare.state.connections:
             protocol.shutdown()
         await connection.send(request[sent:])
-        answers = await connection.answers()
-        assert answers.startswith(b"HTTP/1.1 200")
-        assert b"connection: close" in answers
+        responses = await connection.responses()
+        assert responses.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in responses
 
     run(bare, use)
 
@@ -117,23 +117,23 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(
 def test_all_requests_before_a_broken_one_are_answered(bare: BareServer, count: int, bad: bytes):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/slow") + get(b"/a") * (count - 1) + bad)
-        answers = await connection.answers()
-        assert answers.count(b"HTTP/1.1 200 OK") == count
-        assert answers.count(b"connection: close") == 1
-        assert answers.endswith(b"/a" if count > 1 else b"/slow")
+        responses = await connection.responses()
+        assert responses.count(b"HTTP/1.1 200 OK") == count
+        assert responses.count(b"connection: close") == 1
+        assert responses.endswith(b"/a" if count > 1 else b"/slow")
 
     run(bare, use)
     assert len(bare.asked) == count
     assert bare.refused == [400]
 
 
-def test_a_broken_request_after_an_answer_is_told(bare: BareServer):
+def test_a_broken_request_after_a_response_is_told(bare: BareServer):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/a"))
         await until(lambda: bool(bare.headers))
         await connection.send(get(b"http://x:99999/"))
-        answers = await connection.answers()
-        assert (answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 400")) == (1, 1)
+        responses = await connection.responses()
+        assert (responses.count(b"HTTP/1.1 200"), responses.count(b"HTTP/1.1 400")) == (1, 1)
 
     run(bare, use)
     assert bare.refused == [400]
@@ -142,7 +142,7 @@ def test_a_broken_request_after_an_answer_is_told(bare: BareServer):
 def test_a_target_without_a_path_means_the_root(bare: BareServer):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"http://x", b"Connection: close"))
-        assert (await connection.answers()).endswith(b"\r\n\r\n/")
+        assert (await connection.responses()).endswith(b"\r\n\r\n/")
 
     run(bare, use)
 
@@ -152,9 +152,9 @@ def test_trailers_are_no_headers(bare: BareServer):
 
     async def use(connection: Connection) -> None:
         await connection.send(CHUNKED + trailers + get(b"/b", b"Connection: close"))
-        answers = await connection.answers()
-        assert answers.count(b"HTTP/1.1 200") == 2
-        assert b"mine" not in answers
+        responses = await connection.responses()
+        assert responses.count(b"HTTP/1.1 200") == 2
+        assert b"mine" not in responses
 
     run(bare, use)
     assert [name for name, _ in bare.headers[0]] == [b"host", b"transfer-encoding"]
@@ -196,8 +196,8 @@ def test_a_body_is_never_taken_for_a_request(bare: BareServer, pieces: list[byte
         for piece in pieces:
             await connection.send(piece)
             await asyncio.sleep(0.05)
-        answers = await connection.answers()
-        assert answers.count(b"connection: close") <= 1
+        responses = await connection.responses()
+        assert responses.count(b"connection: close") <= 1
 
     run(bare, use)
     assert bare.asked in ([], ["/first"])
@@ -208,8 +208,8 @@ def test_a_wish_for_another_protocol_is_ignored(bare: BareServer, name: bytes):
     async def use(connection: Connection) -> None:
         wish = get(b"/a", b"Connection: Upgrade, HTTP2-Settings", name + b": h2c")
         await connection.send(wish + get(b"/b", b"Connection: close"))
-        answers = await connection.answers()
-        assert answers.count(b"HTTP/1.1 200") == 2
+        responses = await connection.responses()
+        assert responses.count(b"HTTP/1.1 200") == 2
 
     run(bare, use)
 

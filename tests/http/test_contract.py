@@ -47,9 +47,9 @@ BOX = "__torch__.tests.support.servables.Box"
     ],
 )
 def test_wrong_parameters(client: Client, query: str, description: str, detail: str):
-    answer = client.request("POST", f"/serve{query}", GOOD)
-    assert (answer.status, answer.document["description"]) == (400, description)
-    assert re.search(detail, answer.document["detail"])
+    response = client.request("POST", f"/serve{query}", GOOD)
+    assert (response.status, response.document["description"]) == (400, description)
+    assert re.search(detail, response.document["detail"])
     client.check()
 
 
@@ -73,9 +73,9 @@ def test_wrong_parameters(client: Client, query: str, description: str, detail: 
     ],
 )
 def test_wrong_text(client: Client, body: bytes, description: str, detail: str):
-    answer = client.post("echo.pt", body)
-    assert (answer.status, answer.document["description"]) == (400, description)
-    assert detail in answer.document["detail"]
+    response = client.post("echo.pt", body)
+    assert (response.status, response.document["description"]) == (400, description)
+    assert detail in response.document["detail"]
     client.check()
 
 
@@ -109,10 +109,13 @@ def test_wrong_text(client: Client, body: bytes, description: str, detail: str):
         "é\u202e\U0001f600",
     ],
 )
-def test_identifiers_of_nothing_have_one_answer(client: Client, identifier: str):
-    answer = client.post(identifier, GOOD)
-    assert (answer.status, answer.document["description"]) == (400, "Invalid servable identifier")
-    assert answer.document["detail"].endswith("`: there is no such file below the model root")
+def test_identifiers_of_nothing_have_one_response(client: Client, identifier: str):
+    response = client.post(identifier, GOOD)
+    assert (response.status, response.document["description"]) == (
+        400,
+        "Invalid servable identifier",
+    )
+    assert response.document["detail"].endswith("`: there is no such file below the model root")
     client.check()
 
 
@@ -132,11 +135,11 @@ def test_identifiers_of_nothing_have_one_answer(client: Client, identifier: str)
     ],
 )
 def test_files_that_are_no_servable(client: Client, identifier: str, detail: str):
-    for _ in range(2):  # the answer is stable
-        answer = client.post(identifier, GOOD)
-        assert answer.status == 400
-        assert answer.document["description"] == "Invalid servable identifier"
-        assert answer.document["detail"].startswith(detail)
+    for _ in range(2):  # the response is stable
+        response = client.post(identifier, GOOD)
+        assert response.status == 400
+        assert response.document["description"] == "Invalid servable identifier"
+        assert response.document["detail"].startswith(detail)
     client.check()
 
 
@@ -208,10 +211,10 @@ INPUT, SHAPE, DTYPE = (
 def test_bodies_that_do_not_fit(
     client: Client, identifier: str, body: object, description: str, place: str, argument: str
 ):
-    answer = client.post(identifier, body)
-    assert (answer.status, answer.document["description"]) == (400, description)
-    assert answer.document["detail"].startswith(place)
-    assert argument in answer.document["detail"]
+    response = client.post(identifier, body)
+    assert (response.status, response.document["description"]) == (400, description)
+    assert response.document["detail"].startswith(place)
+    assert argument in response.document["detail"]
     client.check()
 
 
@@ -225,9 +228,9 @@ def test_bodies_that_do_not_fit(
     ],
 )
 def test_models_that_raise(client: Client, identifier: str, body: list, detail: str):
-    answer = client.post(identifier, body)
-    assert (answer.status, answer.document["description"]) == (500, "Inference failed")
-    assert detail in answer.document["detail"]
+    response = client.post(identifier, body)
+    assert (response.status, response.document["description"]) == (500, "Inference failed")
+    assert detail in response.document["detail"]
     client.check()
 
 
@@ -240,7 +243,7 @@ def test_models_that_raise(client: Client, identifier: str, body: list, detail: 
     ],
 )
 def test_results_without_a_form(client: Client, identifier: str, detail: str):
-    answer = client.post(identifier, GOOD)
-    assert (answer.status, answer.document["description"]) == (500, "Unsupported result")
-    assert detail in answer.document["detail"]
+    response = client.post(identifier, GOOD)
+    assert (response.status, response.document["description"]) == (500, "Unsupported result")
+    assert detail in response.document["detail"]
     client.check()

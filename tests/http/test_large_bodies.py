@@ -24,7 +24,7 @@ HEALTHCHECK = raw_request(method="GET", target="/healthcheck")
 
 
 class Digests(BareServer):
-    """What it answers is the hash of the body."""
+    """Its response is the hash of the body."""
 
     keep_alive_s = LIMIT_S
     max_body_bytes = LIMIT_BYTES
@@ -34,10 +34,10 @@ class Digests(BareServer):
         while more:
             event = await receive()
             more, body = event.get("more_body", False), body + event.get("body", b"")
-        answer = digest_of(body)
-        head = [(b"content-length", b"%d" % len(answer))]
+        response = digest_of(body)
+        head = [(b"content-length", b"%d" % len(response))]
         await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": response})
 
 
 def digest_of(body: bytes) -> bytes:
@@ -45,7 +45,7 @@ def digest_of(body: bytes) -> bytes:
 
 
 async def digests(pieces: list[bytes], count: int) -> list[bytes]:
-    """Send these pieces to a server, which refuses nothing; return the ends of so many answers."""
+    """Send pieces to a server, which refuses nothing; return the ends of so many responses."""
     bare = Digests()
     server = await asyncio.get_running_loop().create_server(bare.protocol(), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -54,12 +54,12 @@ async def digests(pieces: list[bytes], count: int) -> list[bytes]:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.01)
-        answers = []
+        responses = []
         for _ in range(count):
             await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LIMIT_S)
-            answers.append(await asyncio.wait_for(reader.readexactly(64), LIMIT_S))
+            responses.append(await asyncio.wait_for(reader.readexactly(64), LIMIT_S))
         assert bare.refused == []
-        return answers
+        return responses
     finally:
         writer.close()
         server.close()
@@ -116,7 +116,7 @@ def test_a_client_that_waits_to_be_told_to_send(url: str, large_request: bytes):
             assert connection.line() == b"HTTP/1.1 100 Continue\r\n"
             assert connection.line() == b"\r\n"
             connection.send(body)
-            assert connection.answer().result["value"] == [300_000]
+            assert connection.response().result["value"] == [300_000]
 
 
 @pytest.mark.parametrize(("target", "status"), [("/nowhere", 404), ("/serve", 400)])
@@ -125,9 +125,9 @@ def test_the_rest_of_a_body_that_nobody_needs(url: str, target: str, status: int
     with RawConnection(url) as connection:
         for sent in (300, 300 * KIB):
             connection.send(request[:sent])
-            assert connection.answer().status == status
+            assert connection.response().status == status
             connection.send(request[sent:] + HEALTHCHECK)
-            assert connection.answer().document["description"] == "OK"
+            assert connection.response().document["description"] == "OK"
 
 
 def test_a_large_body_behind_a_request_that_takes_its_time(
@@ -139,9 +139,9 @@ def test_a_large_body_behind_a_request_that_takes_its_time(
             target=connection.send, args=(slow + large_request + HEALTHCHECK,)
         )
         sender.start()
-        assert connection.answer().status == 200
-        assert connection.answer().result["value"] == [300_000]
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
+        assert connection.response().result["value"] == [300_000]
+        assert connection.response().status == 200
         sender.join()
 
 
@@ -152,9 +152,9 @@ def test_a_body_that_stops(model_root: Path, start: Callable[..., Process]):
     for sent in (200 * KIB, 2 * MIB):
         with RawConnection(url) as connection, Client(url) as client:
             connection.send(request[:sent])
-            answers = connection.answers()
+            responses = connection.responses()
             client.check()
-        assert [answer.status for answer in answers] == [408]
+        assert [response.status for response in responses] == [408]
 
 
 def test_what_is_announced_is_not_reserved(model_root: Path, start: Callable[..., Process]):

@@ -1,4 +1,4 @@
-"""Requests with bytes changed at random: no wrong answer, no server error, and the server goes on.
+"""Requests with bytes changed at random: no wrong response, no server error, no end of the server.
 
 TORCH_SERVING_MUTATIONS says how many; CONTRIBUTING.md has the long run.
 """

@@ -1,4 +1,4 @@
-"""Clients that are slow, and requests that come before the answer to the last (uvicorn)."""
+"""Clients that are slow, and requests that come before the response to the last (uvicorn)."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ def url(uvicorn_server: Process) -> str:
 
 
 def dribble(connection: RawConnection, data: bytes, answered: threading.Event) -> bool:
-    """Send a byte every fifth of a second; return whether an answer was there before the end."""
+    """Send a byte every fifth of a second; return whether a response was there before the end."""
     for index in range(len(data)):
         connection.send(data[index : index + 1])
         if answered.wait(0.2):
@@ -41,7 +41,7 @@ def dribble(connection: RawConnection, data: bytes, answered: threading.Event) -
 
 def test_a_silent_connection_is_closed(hasty_url: str):
     with RawConnection(hasty_url) as connection:
-        assert connection.answers() == []
+        assert connection.responses() == []
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_a_silent_connection_is_closed(hasty_url: str):
 def test_requests_that_stop(hasty_url: str, data: bytes):
     with RawConnection(hasty_url) as connection:
         connection.send(data)
-        answers = connection.answers()
-    assert [answer.status for answer in answers] == [408]
-    assert answers[0].document["description"] == "Request timeout"
-    assert answers[0].headers["connection"] == "close"
+        responses = connection.responses()
+    assert [response.status for response in responses] == [408]
+    assert responses[0].document["description"] == "Request timeout"
+    assert responses[0].headers["connection"] == "close"
     with Client(hasty_url) as client:
         client.check()
 
@@ -65,47 +65,47 @@ def test_requests_that_dribble(hasty_url: str, whole: bytes, slow: bytes):
     with RawConnection(hasty_url) as connection, ThreadPoolExecutor(1) as pool:
         connection.send(whole)
         dribbling = pool.submit(dribble, connection, slow[:25], answered)
-        answers = connection.answers()
+        responses = connection.responses()
         answered.set()
         assert dribbling.result(LIMIT_S)
-    assert [answer.status for answer in answers] == [408]
+    assert [response.status for response in responses] == [408]
 
 
 def test_a_slow_model_is_no_slow_client(hasty_url: str, slower_body: bytes):
     with RawConnection(hasty_url) as connection:
         connection.send(with_length(slower_body, SLOW))
-        assert connection.answer().result == tensor([1], [2.5])
+        assert connection.response().result == tensor([1], [2.5])
 
 
 @pytest.mark.parametrize("target", ["/nowhere", "/serve"])
-def test_a_body_after_its_answer_is_no_slow_body(hasty_url: str, target: str):
-    """The answer did not need the body, so it comes first; nothing may follow it unasked."""
+def test_a_body_after_its_response_is_no_slow_body(hasty_url: str, target: str):
+    """The response did not need the body, so it comes first; nothing may follow it unasked."""
     request = with_length(BODY, target)
     with RawConnection(hasty_url) as connection:
         connection.send(request[:-10])
-        assert connection.answer().status in (400, 404)
+        assert connection.response().status in (400, 404)
         connection.send(request[-10:])
         threading.Event().wait(1.5)
         connection.send(HEALTHCHECK)
-        answer = connection.answer()
-    assert answer is not None
-    assert answer.document == {"code": 200, "message": "OK", "description": "OK"}
+        response = connection.response()
+    assert response is not None
+    assert response.document == {"code": 200, "message": "OK", "description": "OK"}
 
 
-def test_a_body_that_stops_after_its_answer_gets_no_second_answer(hasty_url: str):
+def test_a_body_that_stops_after_its_response_gets_no_second_response(hasty_url: str):
     request = with_length(BODY, "/nowhere")
     with RawConnection(hasty_url) as connection:
         connection.send(request[:-10])
-        assert connection.answer().status == 404
+        assert connection.response().status == 404
         connection.send(request[-10:-1])
-        assert connection.answers() == []
+        assert connection.responses() == []
 
 
 def test_connections_are_kept(url: str):
     with RawConnection(url) as connection:
         for request in (with_length(BODY), chunked(BODY)) * 20:
             connection.send(request)
-            assert connection.answer().result == RESULT
+            assert connection.response().result == RESULT
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_connections_are_kept(url: str):
 def test_connections_are_closed_where_the_client_asks_for_it(url: str, request_: bytes):
     with RawConnection(url) as connection:
         connection.send(request_)
-        assert [answer.result for answer in connection.answers()] == [RESULT]
+        assert [response.result for response in connection.responses()] == [RESULT]
 
 
 def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
@@ -130,10 +130,10 @@ def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
             connection.send(with_length(body) if index % 2 else chunked(body))
         connection.send(with_length(b"{"))
         connection.send(HEALTHCHECK)
-        assert connection.answer().result == tensor([1], [2.5])
-        assert [connection.answer().result for _ in stamps] == stamps
-        assert connection.answer().document["description"] == "Invalid JSON"
-        assert connection.answer().document["description"] == "OK"
+        assert connection.response().result == tensor([1], [2.5])
+        assert [connection.response().result for _ in stamps] == stamps
+        assert connection.response().document["description"] == "Invalid JSON"
+        assert connection.response().document["description"] == "OK"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
-def test_an_error_never_takes_the_place_of_an_earlier_answer(
+def test_an_error_never_takes_the_place_of_an_earlier_response(
     url: str, brief_body: bytes, bad: bytes, together: bool
 ):
     first = with_length(brief_body, SLOW)
@@ -157,20 +157,20 @@ def test_an_error_never_takes_the_place_of_an_earlier_answer(
             with Client(url) as client:
                 client.check()  # by now the first is running
             connection.send(bad)
-        answers = connection.answers()
-    assert answers[0].result == tensor([1], [2.5])
-    assert [answer.status for answer in answers[1:]] in ([], [400], [431])
+        responses = connection.responses()
+    assert responses[0].result == tensor([1], [2.5])
+    assert [response.status for response in responses[1:]] in ([], [400], [431])
 
 
 @pytest.mark.parametrize("next_", [HEALTHCHECK[:20], with_length(BODY)[:-1], chunked(BODY)[:-1]])
-def test_a_slow_request_never_takes_the_place_of_an_earlier_answer(
+def test_a_slow_request_never_takes_the_place_of_an_earlier_response(
     hasty_url: str, slower_body: bytes, next_: bytes
 ):
     with RawConnection(hasty_url) as connection:
         connection.send(with_length(slower_body, SLOW) + next_)
-        answers = connection.answers()
-    assert answers[0].result == tensor([1], [2.5])
-    assert [answer.status for answer in answers[1:]] in ([], [408])
+        responses = connection.responses()
+    assert responses[0].result == tensor([1], [2.5])
+    assert [response.status for response in responses[1:]] in ([], [408])
 
 
 def test_the_end_of_a_large_body_does_not_count_as_head(url: str):
@@ -179,11 +179,11 @@ def test_the_end_of_a_large_body_does_not_count_as_head(url: str):
     for _ in range(10):
         with RawConnection(url) as connection:
             connection.send(with_length(body) + HEALTHCHECK[:20])
-            assert connection.answer().result["value"] == value
+            assert connection.response().result["value"] == value
             connection.send(HEALTHCHECK[20:])
-            answer = connection.answer()
-        assert answer is not None
-        assert answer.document["description"] == "OK"
+            response = connection.response()
+        assert response is not None
+        assert response.document["description"] == "OK"
 
 
 def test_a_body_that_arrives_too_slowly(model_root: Path, start: Callable[..., Process]):
@@ -191,7 +191,7 @@ def test_a_body_that_arrives_too_slowly(model_root: Path, start: Callable[..., P
     url = start(model_root, "--port", "0", *flags).url
     with RawConnection(url) as slow, Client(url) as client:
         slow.send(with_length(BODY)[:-20])
-        answers = slow.answers()
+        responses = slow.responses()
         client.check()
-    assert [answer.status for answer in answers] == [408]
-    assert answers[0].document["detail"] == "the body arrived at less than 100 bytes a second"
+    assert [response.status for response in responses] == [408]
+    assert responses[0].document["detail"] == "the body arrived at less than 100 bytes a second"

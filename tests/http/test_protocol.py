@@ -1,4 +1,4 @@
-"""Bytes that are no request, or not a whole one: no wrong answer, and the server goes on."""
+"""Bytes that are no request, or not a whole one: no wrong response, and the server goes on."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_requests_cut_at_every_byte(url: str, request_: bytes):
         with RawConnection(url) as connection:
             connection.send(request_[:length])
             connection.half_close()
-            assert [answer.status for answer in connection.answers()] in ([], [400])
+            assert [response.status for response in connection.responses()] in ([], [400])
     check(url)
 
 
@@ -39,7 +39,7 @@ def test_requests_in_two_pieces(url: str, request_: bytes):
         for length in range(1, len(request_), 3):
             connection.send(request_[:length])
             connection.send(request_[length:])
-            assert connection.answer().result == RESULT
+            assert connection.response().result == RESULT
 
 
 def chunk_request(coded: bytes) -> bytes:
@@ -91,10 +91,10 @@ def test_bytes_that_are_no_http(url: str, request_: bytes):
     with RawConnection(url) as connection:
         connection.send(request_)
         connection.send(HEALTHCHECK)  # must not be answered on this connection
-        answers = connection.answers()
-    assert [answer.status for answer in answers] == [400]
-    assert answers[0].headers["connection"] == "close"
-    assert answers[0].document["description"] == "Invalid HTTP request"
+        responses = connection.responses()
+    assert [response.status for response in responses] == [400]
+    assert responses[0].headers["connection"] == "close"
+    assert responses[0].document["description"] == "Invalid HTTP request"
     check(url)
 
 
@@ -110,7 +110,7 @@ def test_headers_that_mean_nothing_here(url: str, headers: list[str]):
     with RawConnection(url) as connection:
         for _ in range(2):
             connection.send(raw_request(BODY, f"Content-Length: {len(BODY)}", *headers))
-            assert connection.answer().result == RESULT
+            assert connection.response().result == RESULT
     check(url)
 
 
@@ -119,7 +119,7 @@ def test_chunk_extensions_and_trailers_are_ignored(url: str):
     with RawConnection(url) as connection:
         for _ in range(2):
             connection.send(chunk_request(coded))
-            assert connection.answer().result == RESULT
+            assert connection.response().result == RESULT
 
 
 @pytest.mark.parametrize("header", ["X: ", "X-{}: "])
@@ -130,16 +130,16 @@ def test_heads_that_are_too_large(url: str, header: str):
         with RawConnection(url) as connection:
             for start in range(0, len(head), size):
                 connection.send(head[start : start + size])
-            answers = connection.answers()
-        assert [answer.status for answer in answers] == [431]
-        assert answers[0].document["description"] == "Request head too large"
+            responses = connection.responses()
+        assert [response.status for response in responses] == [431]
+        assert responses[0].document["description"] == "Request head too large"
     check(url)
 
 
 def test_targets_that_are_too_long(url: str):
     with RawConnection(url) as connection:
         connection.send(raw_request(target="/" + "a" * 200 * KIB, method="GET"))
-        assert [answer.status for answer in connection.answers()] in ([431], [400])
+        assert [response.status for response in connection.responses()] in ([431], [400])
     check(url)
 
 
@@ -147,8 +147,8 @@ def test_heads_below_the_limit_are_taken(url: str):
     request = raw_request(BODY, f"Content-Length: {len(BODY)}", "X: " + "a" * 60 * KIB)
     with RawConnection(url) as connection:
         connection.send(request * 2)
-        assert connection.answer().result == RESULT
-        assert connection.answer().result == RESULT
+        assert connection.response().result == RESULT
+        assert connection.response().result == RESULT
 
 
 def test_a_client_that_goes_away_in_the_middle_of_its_body(uvicorn_server: Process, url: str):
@@ -160,7 +160,7 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body(uvicorn_server: Proce
     assert "Traceback" not in uvicorn_server.stderr
 
 
-def test_a_client_that_does_not_wait_for_its_answer(uvicorn_server: Process, slow_body: bytes):
+def test_a_client_that_does_not_wait_for_its_response(uvicorn_server: Process, slow_body: bytes):
     with RawConnection(uvicorn_server.url) as connection:
         connection.send(with_length(slow_body, "/serve?servable_identifier=slow.pt"))
     check(uvicorn_server.url)
@@ -171,8 +171,8 @@ def test_413_without_100_continue(hasty_url: str):
     length = f"Content-Length: {101 * KIB}"
     with RawConnection(hasty_url) as connection:
         connection.send(raw_request(b"", length, "Expect: 100-continue"))
-        answer = connection.answer()  # straight away, not `100 Continue`
-    assert (answer.status, answer.document["description"]) == (413, "Request body too large")
+        response = connection.response()  # straight away, not `100 Continue`
+    assert (response.status, response.document["description"]) == (413, "Request body too large")
     check(hasty_url)
 
 
@@ -182,4 +182,4 @@ def test_100_continue(hasty_url: str):
         assert connection.line() == b"HTTP/1.1 100 Continue\r\n"
         assert connection.line() == b"\r\n"
         connection.send(BODY)
-        assert connection.answer().result == RESULT
+        assert connection.response().result == RESULT

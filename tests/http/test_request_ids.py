@@ -1,4 +1,4 @@
-"""Each request has a name, the client's or the server's, in the answer and in the log."""
+"""Each request has a name, the client's or the server's, in the response and in the log."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Answer, Client, RawConnection, raw_request, tensor
+from tests.support.client import Client, RawConnection, Response, raw_request, tensor
 from tests.support.process import Process, wait_until
 
 X = [tensor([1], [1.0])]
@@ -26,8 +26,8 @@ def url(process: Process) -> str:
     return message.split(" on ")[1].split()[0]
 
 
-def id_of(answer: Answer) -> str:
-    (found,) = answer.headers.get_all("x-request-id")
+def id_of(response: Response) -> str:
+    (found,) = response.headers.get_all("x-request-id")
     return found
 
 
@@ -54,7 +54,7 @@ def test_the_server_s_names_are_all_different(url: str):
     for data in (b"no http\r\n\r\n", raw_request(b"[", "Content-Length: 10")):
         with RawConnection(url) as connection:
             connection.send(data)
-            names.append(id_of(connection.answer()))
+            names.append(id_of(connection.response()))
     assert len(set(names)) == 22
 
 

@@ -88,8 +88,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def answers_to_examples(servable: Servable, description: dict[str, Any]) -> dict[str, Any]:
-    """What each method answers to its own example; raises if one does not work."""
+def responses_to_examples(servable: Servable, description: dict[str, Any]) -> dict[str, Any]:
+    """What each method gives for its own example; raises if one does not work."""
     json.dumps(description, allow_nan=False)
     results = {}
     for name, method in description["methods"].items():
@@ -101,7 +101,7 @@ def answers_to_examples(servable: Servable, description: dict[str, Any]) -> dict
 
 def test_an_mlp(root: Path):
     servable, description = described(root / "mlp.pt")
-    assert answers_to_examples(servable, description)["forward"]["shape"] == [1, 4]
+    assert responses_to_examples(servable, description)["forward"]["shape"] == [1, 4]
     forward = description["methods"].pop("forward")
     assert description == {
         "device": "cpu",
@@ -120,7 +120,7 @@ def test_an_mlp(root: Path):
 
 @pytest.mark.parametrize("name", ["ConvolutionalNet", "FixedSize", "Words", "Sequence", "Several"])
 def test_examples_of_models_work(root: Path, name: str):
-    answers_to_examples(*described(root / f"{name}.pt"))
+    responses_to_examples(*described(root / f"{name}.pt"))
 
 
 def test_several_methods_and_defaults(root: Path):
@@ -142,7 +142,7 @@ TYPES = sorted({case.type for case in CASES})
 @pytest.mark.parametrize("type_", [*TYPES[::4], "Color", "Level", "Point", "Segment", "Device"])
 def test_examples_of_types_work(root: Path, type_: str):
     servable, description = described(root / file_of(type_))
-    answers_to_examples(servable, description)
+    responses_to_examples(servable, description)
     assert description["methods"]["forward"]["arguments"][0]["required"] is True
     assert (description["parameters"], description["data_type"]) == (0, None)
 
@@ -150,7 +150,7 @@ def test_examples_of_types_work(root: Path, type_: str):
 def test_methods_that_every_module_has(tmp_path: Path):
     torch.jit.script(Half()).save(tmp_path / "half.pt")
     servable, description = described(tmp_path / "half.pt")
-    assert answers_to_examples(servable, description)["half"] == tensor([1], [0])
+    assert responses_to_examples(servable, description)["half"] == tensor([1], [0])
 
 
 def test_where_no_example_is_found(root: Path):

@@ -1,4 +1,4 @@
-"""The list of models, loading and unloading, and metrics: one answer for all workers."""
+"""The list of models, loading and unloading, and metrics: one response for all workers."""
 
 import json
 import os

@@ -78,9 +78,11 @@ class Connection:
             return True
         return False
 
-    async def answers(self) -> bytes:
+    async def responses(self) -> bytes:
         """All that comes until the server closes the connection."""
         received = bytearray()
         while data := await self._loop.sock_recv(self._socket, 1 << 16):
             received += data
         return bytes(received)
+
+    answers = responses

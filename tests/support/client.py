@@ -1,4 +1,4 @@
-"""A client that also checks what must hold for every answer, and raw connections."""
+"""A client that also checks what must hold for every response, and raw connections."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ LIMIT_S = 60  # whatever takes longer has failed
 
 Body = bytes | Iterable[bytes] | list | dict | None
 
-# What no answer may tell.
+# What no response may tell.
 SECRETS = (
     str(Path(__file__).resolve().parents[2]),
     sys.prefix,
@@ -24,7 +24,7 @@ SECRETS = (
 )
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
     document: Any  # None: no body
@@ -37,8 +37,11 @@ class Answer(NamedTuple):
         return self.document["result"]
 
 
-def answer_of(status: int, headers: http.client.HTTPMessage, body: bytes) -> Answer:
-    """Check that an answer is strict JSON with the status as its code, and tells no secret."""
+Answer = Response
+
+
+def response_of(status: int, headers: http.client.HTTPMessage, body: bytes) -> Response:
+    """Check that a response is strict JSON with the status as its code, and tells no secret."""
     assert headers["content-type"] == "application/json", body
     for secret in SECRETS:
         assert secret.encode() not in body
@@ -46,7 +49,7 @@ def answer_of(status: int, headers: http.client.HTTPMessage, body: bytes) -> Ans
     if document is not None:
         assert document["code"] == status
         check_error(document)
-    return Answer(status, headers, document)
+    return Response(status, headers, document)
 
 
 def check_error(document: dict[str, Any]) -> None:
@@ -79,7 +82,7 @@ class Client:
 
     def request(
         self, method: str, target: str, body: Body = None, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send a list or dict as JSON, bytes as they are, and anything else in chunks."""
         if isinstance(body, list | dict):
             body = json.dumps(body).encode()
@@ -88,7 +91,7 @@ class Client:
             content = response.read()
         for secret in self._secrets:
             assert secret.encode() not in content
-        return answer_of(response.status, response.headers, content)
+        return response_of(response.status, response.headers, content)
 
     def post(
         self,
@@ -96,15 +99,15 @@ class Client:
         body: Body,
         headers: dict[str, str] | None = None,
         **parameters: str | float,
-    ) -> Answer:
+    ) -> Response:
         query = urlencode({"servable_identifier": identifier, **parameters})
         return self.request("POST", f"/serve?{query}", body, headers)
 
-    def get(self, target: str) -> Answer:
+    def get(self, target: str) -> Response:
         return self.request("GET", target)
 
     def check(self) -> None:
-        """See that the server still gives a known answer."""
+        """See that the server still gives a known response."""
         x = tensor([3], [1.5, -2.0, 0.25])
         assert self.post("echo.pt", [x]).result == x
 
@@ -117,7 +120,7 @@ def warm_up(url: str) -> None:
 
 
 class RawConnection:
-    """A socket, and the answers that come from it."""
+    """A socket, and the responses that come from it."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -154,8 +157,8 @@ class RawConnection:
     def read(self, length: int) -> bytes:
         return self._reader.read(length)
 
-    def answer(self) -> Answer | None:
-        """The next answer; None where the server closed the connection instead."""
+    def response(self) -> Response | None:
+        """The next response; None where the server closed the connection instead."""
         line = self.line()
         if not line:
             return None
@@ -164,11 +167,13 @@ class RawConnection:
         length = int(
             headers.get("content-length", -1)
         )  # without one, the body ends with the stream
-        return answer_of(status, headers, self._reader.read(length))
+        return response_of(status, headers, self._reader.read(length))
 
-    def answers(self) -> list[Answer]:
-        """All answers until the server closes the connection."""
-        return list(iter(self.answer, None))
+    def responses(self) -> list[Response]:
+        """All responses until the server closes the connection."""
+        return list(iter(self.response, None))
+
+    answer, answers = response, responses
 
 
 def tensor(shape: list[int], value: list, data_type: str = "float32") -> dict[str, Any]:

@@ -47,7 +47,7 @@ def key_of(key: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value as the named form may write it, without envelopes."""
+    """A value as it may stand among named arguments, without envelopes."""
     if isinstance(value, Envelope):
         return enveloped(value)
     if isinstance(value, np.ndarray) and value.size:

@@ -1,7 +1,7 @@
 """The contract's reader and writer once more: slow, in plain Python, and without the codec's code.
 
 Every value knows its path. Errors are the classes of
-torch_serving.errors with the JSON Pointer to the place as their detail.
+torch_serving.errors with the JSON Pointer to the value as their detail.
 """
 
 from typing import Any, NamedTuple
@@ -146,22 +146,22 @@ def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Te
 
 def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
     names, widest = SCALARS[kind]
-    place = path
+    pointer = path
     if plain and not isinstance(value, Object):
         data_type = names[plain_name(kind, value)]
     else:
         members = opened(value, path, "scalar")
         data_type = names[scalar_name(members, names, widest, path)]
-        value, place = members["value"], (*path, "value")
+        value, pointer = members["value"], (*path, "value")
     if data_type in COMPLEX:
         if type(value) is not list or len(value) != 2:
-            raise refuse(InvalidInput, place, value)
+            raise refuse(InvalidInput, pointer, value)
         for index, part in enumerate(value):
             if is_container(part):
-                raise refuse(InvalidInput, (*place, index), part)
+                raise refuse(InvalidInput, (*pointer, index), part)
     elif is_container(value):
-        raise refuse(InvalidInput, place, value)
-    number = to_numpy(value, (), data_type, place).item()
+        raise refuse(InvalidInput, pointer, value)
+    number = to_numpy(value, (), data_type, pointer).item()
     if kind in ("float", "complex"):
         if isinstance(number, int) and int(float(number)) != number:
             raise refuse(IncompatibleDtype, path)

@@ -107,14 +107,14 @@ def is_run(value: Any) -> bool:
 def measure(value: Any, path: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape that the nesting tells; refused if it is ragged."""
     shape: list[int] = []
-    first, place = value, path
+    first, pointer = value, path
     while type(first) is list:
         if len(shape) == 32:
-            raise refuse(IncompatibleShape, place)
+            raise refuse(IncompatibleShape, pointer)
         shape.append(len(first))
         if is_run(first):
             break
-        first, place = first[0], (*place, 0)
+        first, pointer = first[0], (*pointer, 0)
     compare(value, shape, 0, path)
     return tuple(shape)
 

@@ -76,7 +76,7 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
 
 
 def mend_binary(case: Any) -> None:
-    """A body of a binary form that holds the bytes that were drawn, for a model that takes them."""
+    """A body of a binary codec with the bytes that were drawn, for a model that takes them."""
     drawn = case.body if isinstance(case.body, bytes) else str(case.body).encode()
     numbers = np.frombuffer(drawn, np.uint8)
     if case.path == "/serve":
@@ -188,7 +188,7 @@ def mend_inputs(case: Any) -> None:
         inputs.setdefault(name_of(name), even_input({**entry, "name": name_of(name)}))
     body["inputs"] = list(inputs.values())
     if "enum" not in known["outputs"]["items"]["properties"]["name"]:
-        body.pop("outputs", None)  # only an answer tells their names
+        body.pop("outputs", None)  # only a response tells their names
     once(body)
 
 

@@ -118,7 +118,7 @@ class Raising(torch.nn.Module):
 
 @torch.jit.script
 class Box:
-    """No request can hold one, and no answer."""
+    """No request can hold one, and no response."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -55,7 +55,7 @@ class Pairs(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """A value that stands in its envelope in the named form too."""
+    """A value that stands in its envelope among named arguments too."""
 
     value: Any
 

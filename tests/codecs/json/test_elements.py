@@ -55,7 +55,7 @@ def model(folder: Path, expression: str = "x", arguments: str = "x: Tensor") -> 
 
 
 def written(method: Method, values: torch.Tensor) -> Any:
-    """What the method would answer with these values."""
+    """What the method would return for these values."""
     return json.loads(method.encode(values))["result"]
 
 
@@ -75,14 +75,14 @@ def result(method: Method, body: Any) -> Any:
 
 @pytest.mark.parametrize(("data_type", "value"), [*LIMITS.items(), *FLOATS.items()])
 def test_limits_come_back(echo: Method, data_type: str, value: list):
-    answer = result(echo, tensor([2, 2], value, data_type))
-    assert (answer["data_type"], answer["shape"]) == (data_type, [2, 2])
+    response = result(echo, tensor([2, 2], value, data_type))
+    assert (response["data_type"], response["shape"]) == (data_type, [2, 2])
     if data_type == "bfloat16":
         value = torch.tensor(value, dtype=torch.bfloat16).to(torch.float64).tolist()
-        answer["value"] = (
-            torch.tensor(answer["value"]).to(torch.bfloat16).to(torch.float64).tolist()
+        response["value"] = (
+            torch.tensor(response["value"]).to(torch.bfloat16).to(torch.float64).tolist()
         )
-    assert list(map(repr, answer["value"])) == list(map(repr, value))
+    assert list(map(repr, response["value"])) == list(map(repr, value))
 
 
 @pytest.mark.parametrize("data_type", LIMITS)
@@ -96,9 +96,9 @@ def test_what_is_beyond_the_limits_is_refused(echo: Method, data_type: str):
 
 def test_booleans(echo: Method):
     value = [True, False, 1, 0]
-    answer = result(echo, tensor([4], value, "bool"))
-    assert answer == tensor([4], [True, False, True, False], "bool")
-    assert [type(element) for element in answer["value"]] == [bool] * 4
+    response = result(echo, tensor([4], value, "bool"))
+    assert response == tensor([4], [True, False, True, False], "bool")
+    assert [type(element) for element in response["value"]] == [bool] * 4
 
 
 @pytest.mark.parametrize("data_type", ["float16", "bfloat16", "float32", "float64"])
@@ -124,8 +124,8 @@ def test_every_bfloat16(echo: Method):
 
 
 def test_bfloat16_has_the_fewest_digits(echo: Method):
-    answer = result(echo, tensor([4], [0.1, 1.00390625, 3.0, 300.0], "bfloat16"))
-    assert answer["value"] == [0.1, 1.0, 3.0, 300.0]
+    response = result(echo, tensor([4], [0.1, 1.00390625, 3.0, 300.0], "bfloat16"))
+    assert response["value"] == [0.1, 1.0, 3.0, 300.0]
 
 
 @pytest.mark.parametrize("data_type", ["float16", "float32", "float64"])
@@ -155,9 +155,9 @@ def test_complex_numbers(echo: Method, data_type: str):
             "data_type": data_type,
         },
     ):
-        answer = result(echo, body)
-        assert answer == expected
-        assert list(map(repr, answer["value"])) == list(map(repr, FLAT))
+        response = result(echo, body)
+        assert response == expected
+        assert list(map(repr, response["value"])) == list(map(repr, FLAT))
 
 
 @pytest.mark.parametrize("data_type", ["complex64", "complex128"])
@@ -194,16 +194,19 @@ def test_layouts_in_memory(folder: Path, layout: str):
             continue
         count = 12 if "complex" in data_type else 6
         numbers = [n % 2 if data_type == "bool" else n for n in range(count)]
-        answer = result(method, tensor([2, 3], numbers, data_type))
-        assert answer == tensor([2, 3], numbers, data_type)
+        response = result(method, tensor([2, 3], numbers, data_type))
+        assert response == tensor([2, 3], numbers, data_type)
 
 
 @pytest.mark.parametrize("expression", ["x[0]", "x.sum()", "x[:0]", "x.t()[1]"])
 def test_bfloat16_views(folder: Path, expression: str):
     numbers = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
     expected = eval(expression, {"x": numbers})
-    answer = result(model(folder, expression), tensor([2, 3], list(range(6)), "bfloat16"))
-    assert (answer["shape"], answer["value"]) == (list(expected.shape), expected.flatten().tolist())
+    response = result(model(folder, expression), tensor([2, 3], list(range(6)), "bfloat16"))
+    assert (response["shape"], response["value"]) == (
+        list(expected.shape),
+        expected.flatten().tolist(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Front:
-    """Both ways to ask; their answers must be the same."""
+    """Both ways to ask; their responses must be the same."""
 
     def __init__(self, root: Path, url: str) -> None:
         self._root = root
@@ -60,15 +60,15 @@ class Front:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         query = urlencode({"servable_identifier": identifier, "method": method})
         self._connection.request("POST", f"/serve?{query}", data)
-        with self._connection.getresponse() as response:
-            answer = response.status, response.read()
-        assert self._in_process(identifier, data, method, answer) == answer
-        return answer
+        with self._connection.getresponse() as received:
+            response = received.status, received.read()
+        assert self._in_process(identifier, data, method, response) == response
+        return response
 
     def _in_process(
-        self, identifier: str, body: bytes, method: str, answer: tuple[int, bytes]
+        self, identifier: str, body: bytes, method: str, response: tuple[int, bytes]
     ) -> tuple[int, bytes]:
-        document = json.loads(answer[1])
+        document = json.loads(response[1])
         try:
             servable = load(self._root / identifier, CPU)
             return 200, self._engine.run(servable.method(method), body)
@@ -79,17 +79,17 @@ class Front:
                 told["detail"] if told["detail"] in document.get("detail", "") else "other"
             )
             assert document | {"detail": told["detail"]} == told
-            return error.status, answer[1]
+            return error.status, response[1]
 
     def result(self, identifier: str, body: Any, method: str = "forward") -> Any:
-        status, answer = self.post(identifier, body, method)
-        assert status == 200, answer
-        return json.loads(answer)["result"]
+        status, response = self.post(identifier, body, method)
+        assert status == 200, response
+        return json.loads(response)["result"]
 
     def refusal(self, identifier: str, body: Any, method: str = "forward") -> tuple[str, str]:
-        status, answer = self.post(identifier, body, method)
-        assert status == 400, answer
-        document = json.loads(answer)
+        status, response = self.post(identifier, body, method)
+        assert status == 400, response
+        document = json.loads(response)
         return document["description"], document["detail"]
 
     def close(self) -> None:
@@ -111,10 +111,10 @@ def test_the_table_is_large():
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case.type}" for i, case in enumerate(CASES)])
 def test_every_type_comes_back(front: Front, case: Case):
     identifier = file_of(case.type)
-    answer = (200, expected(case.value))
-    assert front.post(identifier, [enveloped(case.value)]) == answer
-    assert front.post(identifier, {"v": enveloped(case.value)}) == answer
-    assert front.post(identifier, {"v": plain(case.value)}) == answer
+    response = (200, expected(case.value))
+    assert front.post(identifier, [enveloped(case.value)]) == response
+    assert front.post(identifier, {"v": enveloped(case.value)}) == response
+    assert front.post(identifier, {"v": plain(case.value)}) == response
 
 
 FULL = [7, "b", 1.5, False, 3]
@@ -199,9 +199,9 @@ def test_wrong_members_of_enumerations(front: Front, name: object):
 )
 def test_unions_of_types_that_torch_knows_by_name(front: Front, identifier: str, value: object):
     """They work or are refused as such; the request that fits is no failure of the model."""
-    status, answer = front.post(identifier, [value])
+    status, response = front.post(identifier, [value])
     if status == 400:
-        assert json.loads(answer)["description"] == "Invalid servable identifier"
+        assert json.loads(response)["description"] == "Invalid servable identifier"
     else:
         assert front.result(identifier, [value]) == value
         assert front.result(identifier, [scalar(3, "int")]) == scalar(3, "int64")
@@ -209,15 +209,15 @@ def test_unions_of_types_that_torch_knows_by_name(front: Front, identifier: str,
 
 def test_lists_of_several_types_for_any(front: Front):
     """torch takes no such list: that is the fault of the request."""
-    status, answer = front.post("Any.pt", [[scalar(1, "int"), string("b")]])
-    assert status in (200, 400), answer
+    status, response = front.post("Any.pt", [[scalar(1, "int"), string("b")]])
+    assert status in (200, 400), response
 
 
 def test_enumerations_whose_class_this_process_knows(tmp_path: Path):
     path = tmp_path / "known.pt"
     typed_models.scripted("x: Tensor", "Known", "return Known.RED").save(path)
-    answer = Engine(1).run(load(path, CPU).method("forward"), b'{"x": 1}')
-    assert answer == expected(Known.RED)
+    response = Engine(1).run(load(path, CPU).method("forward"), b'{"x": 1}')
+    assert response == expected(Known.RED)
 
 
 def test_objects_of_classes_are_refused(front: Front):

@@ -17,10 +17,10 @@ def test_mlp(client: Client):
     x = torch.linspace(-1, 1, 32).reshape(2, 16)
     with torch.inference_mode():
         expected = mlp()(x)
-    answer = client.post("mlp.pt", [tensor([2, 16], x.flatten().tolist())])
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.result["shape"] == [2, 4]
-    values = np.array(answer.result["value"], "float32").reshape(2, 4)
+    response = client.post("mlp.pt", [tensor([2, 16], x.flatten().tolist())])
+    assert response.headers["content-type"] == "application/json"
+    assert response.result["shape"] == [2, 4]
+    values = np.array(response.result["value"], "float32").reshape(2, 4)
     np.testing.assert_allclose(values, expected.numpy(), rtol=1e-5)
 
 
@@ -110,11 +110,11 @@ def test_mlp(client: Client):
     ],
 )
 def test_values(client: Client, identifier: str, body: object, result: object):
-    answer = client.post(identifier, body)
+    response = client.post(identifier, body)
     if result is None:  # bare stands for one argument only
-        assert answer.document["description"] == "Invalid Input JSON"
+        assert response.document["description"] == "Invalid Input JSON"
     else:
-        assert answer.result == result
+        assert response.result == result
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_every_bit_of_every_data_type_comes_back(client: Client, data_type: str,
 
 
 def test_finite_floats_have_the_fewest_digits(client: Client):
-    answer = client.post("echo.pt", b'[{"type":"tensor","value":[21.711061477661133,0.1]}]')
-    assert answer.result["value"] == [21.711061, 0.1]
+    response = client.post("echo.pt", b'[{"type":"tensor","value":[21.711061477661133,0.1]}]')
+    assert response.result["value"] == [21.711061, 0.1]
 
 
 def test_zero_keeps_its_sign(client: Client):
@@ -155,8 +155,8 @@ def test_numbers_that_are_not_finite_are_strings(client: Client, data_type: str)
 
 
 def test_data_types_that_are_left_out_are_float32(client: Client):
-    answer = client.post("echo.pt", [{"type": "tensor", "shape": [2], "value": [1, 2]}])
-    assert answer.result == tensor([2], [1, 2], "float32")
+    response = client.post("echo.pt", [{"type": "tensor", "shape": [2], "value": [1, 2]}])
+    assert response.result == tensor([2], [1, 2], "float32")
 
 
 def test_a_large_tensor(client: Client):

@@ -133,9 +133,9 @@ def test_what_json_has_no_numbers_for(asked: triton.InferenceServerClient, binar
         [given("x", array, binary=binary)],
         outputs=wanted("output_0", binary=binary),
     )
-    answer = result.as_numpy("output_0")
-    assert np.array_equal(answer, array, equal_nan=True)
-    assert np.array_equal(np.signbit(answer), np.signbit(array))
+    response = result.as_numpy("output_0")
+    assert np.array_equal(response, array, equal_nan=True)
+    assert np.array_equal(np.signbit(response), np.signbit(array))
 
 
 @pytest.mark.parametrize("sent", [True, False])
@@ -221,12 +221,12 @@ def test_arguments_that_are_left_out_take_their_defaults(asked: triton.Inference
 
 
 @pytest.mark.parametrize("request_coding", [None, "gzip", "deflate"])
-@pytest.mark.parametrize("answer_coding", [None, "gzip", "deflate"])
+@pytest.mark.parametrize("response_coding", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("binary", [True, False])
 def test_compression(
     asked: triton.InferenceServerClient,
     request_coding: str | None,
-    answer_coding: str | None,
+    response_coding: str | None,
     binary: bool,
 ):
     array = np.resize(FLOATS, (100, 100))
@@ -235,7 +235,7 @@ def test_compression(
         [given("x", array, binary=binary)],
         outputs=wanted("output_0", binary=binary),
         request_compression_algorithm=request_coding,
-        response_compression_algorithm=answer_coding,
+        response_compression_algorithm=response_coding,
     )
     assert np.array_equal(result.as_numpy("output_0"), array)
 
@@ -429,12 +429,14 @@ async def ask_all(address: str, own_address: str) -> None:
         assert (await client.get_server_metadata())["name"] == "torch-serving"
         assert (await client.get_model_metadata("two.pt"))["name"] == "two.pt"
         assert (await client.get_model_config("two.pt"))["name"] == "two.pt"
-        for request_coding, answer_coding in itertools.product([None, "gzip", "deflate"], repeat=2):
+        for request_coding, response_coding in itertools.product(
+            [None, "gzip", "deflate"], repeat=2
+        ):
             result = await client.infer(
                 DEEP,
                 [given("x", FLOATS)],
                 request_compression_algorithm=request_coding,
-                response_compression_algorithm=answer_coding,
+                response_compression_algorithm=response_coding,
             )
             assert np.array_equal(result.as_numpy("output_0"), FLOATS)
         texts = given("s", np.array(["é"], object), "BYTES")
@@ -462,5 +464,5 @@ def test_requests_of_both_contracts_run_in_one_batch(tmp_path: Path, start: Call
     with triton.InferenceServerClient(address, concurrency=16) as client:
         pending = [client.async_infer("mlp.pt", [given("x", row)]) for row in rows]
         for each, row in zip(pending, expected, strict=True):
-            answer = each.get_result().as_numpy("output_0")
-            assert np.allclose(answer, row, 1e-4, 1e-5)
+            response = each.get_result().as_numpy("output_0")
+            assert np.allclose(response, row, 1e-4, 1e-5)
