@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 MOST_BYTES = 64 << 20  # of a file that is read as a whole
 
-# What tells a file from its successor: st_mtime_ns, st_ino, st_size, st_dev. A plain tuple, for one
-# is made for each request.
+# st_mtime_ns, st_ino, st_size and st_dev: no two versions of a file have all of them equal. A plain
+# tuple, for one is made for each request.
 FileStat = tuple[int, int, int, int]
 SidecarStats = tuple[FileStat | None, ...]  # of the files beside a model; None: there is none
 

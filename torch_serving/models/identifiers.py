@@ -55,12 +55,12 @@ def normalize(identifier: str) -> str:
 
 
 def utf8(identifier: str) -> bytes:
-    """An identifier as it stands in shared memory; what UTF-8 can't hold becomes `?`."""
+    """Encode an identifier for shared memory; half of a surrogate pair becomes `?`."""
     return identifier.encode("utf-8", "replace")
 
 
 def stat_file(model: ModelPath) -> FileStat:
-    """Return what tells a file from its successor. Raises InvalidServable if there is no file."""
+    """Return a file's stat, which no successor has. Raises InvalidServable if there is no file."""
     try:
         status = os.stat(model.path)
     except (OSError, ValueError):

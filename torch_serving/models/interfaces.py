@@ -1,4 +1,4 @@
-"""What models need of the processes that serve together: counters, and to be told apart by them."""
+"""What models need of the processes that serve together: counters and the quarantine."""
 
 from typing import Any, Protocol
 

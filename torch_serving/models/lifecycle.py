@@ -203,7 +203,7 @@ class ModelLifecycle:
 
     def _reject(self, servable: Servable, file: FileStat, problem: str) -> None:
         logger.warning("the new file is not served, the old one is: %s", problem)
-        servable.rejected_file = file  # it is not tried again
+        servable.rejected_file = file  # not tried again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 

@@ -21,7 +21,7 @@ from torch_serving.telemetry._counters import Statistics
 logger = logging.getLogger(__name__)
 
 NO_WARM_UP = "`freeze` and `optimize` are checked with a warm-up request; give `warmup`"
-TryLoad = Callable[[OpenFile], bool]  # whether a process that loads it survives
+TryLoad = Callable[[OpenFile], bool]  # returns whether a process that loads it survives
 
 
 def load(
@@ -42,10 +42,10 @@ def load(
     backend = backend_of(source.identifier)
     with open_verified(path, backend.verify, source.digest) as file:
         try:
-            survived = try_load(file)
+            loaded = try_load(file)
         except OSError as error:
             raise file_error(error, "it can't be tried") from None
-        if not survived:
+        if not loaded:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
         return load_open(file, device, config, source, statistics)
 

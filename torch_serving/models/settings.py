@@ -52,7 +52,7 @@ def sidecar_paths(model: Path) -> tuple[Path, Path]:
 
 
 def sidecar_stats(model: Path) -> SidecarStats:
-    """What tells the files beside a model from their successors."""
+    """The stats of the files beside a model."""
     return tuple(stat_or_none(path) for path in sidecar_paths(model))
 
 
@@ -64,11 +64,11 @@ def stat_or_none(path: Path) -> FileStat | None:
     return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
 
 
-@functools.lru_cache(maxsize=8)  # so that one load, which asks twice, reads once
+@functools.lru_cache(maxsize=8)  # a load needs it twice: for the device, and for the rest
 def read_toml(
     path: Path, stat: FileStat | None, defaults: ModelConfig, options: frozenset[str]
 ) -> ModelConfig:
-    """Read a configuration; `stat` tells the file from its successor."""
+    """Read a configuration file. A file with another `stat` is read anew."""
     try:
         text = read_regular(path).decode()
         values = tomllib.loads(text)

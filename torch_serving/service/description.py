@@ -90,7 +90,7 @@ def describe_method(servable: Servable, name: str) -> dict[str, Any]:
         "signature": str(method.signature),
         "arguments": arguments,
         "result": method.signature.result.type,
-        **example_of(servable, servable.apart(name)),
+        **example_of(servable, servable.untracked(name)),
         **({"batching": describe_batching(method.batcher)} if method.batcher else {}),
     }
 

@@ -63,9 +63,9 @@ def described(arguments):
     return [(argument.name, argument.spec.type, argument.required) for argument in arguments]
 
 
-def outline(spec):
-    """The forms of a spec, nested as its parts are."""
-    return (spec.kind, *map(outline, spec.parts)) if spec.parts else spec.kind
+def kinds_of(spec):
+    """The kinds of a spec and its parts, nested."""
+    return (spec.kind, *map(kinds_of, spec.parts)) if spec.parts else spec.kind
 
 
 def test_plain_arguments():
@@ -101,7 +101,7 @@ def test_methods_without_arguments():
 
 
 @pytest.mark.parametrize(
-    ("argument_type", "spelling", "forms"),
+    ("argument_type", "spelling", "kinds"),
     [
         (list[torch.Tensor], "List[Tensor]", ("list", "tensor")),
         (list[list[int]], "List[List[int]]", ("list", ("list", "int"))),
@@ -151,10 +151,10 @@ def test_methods_without_arguments():
         (dict[torch.Tensor, int], "Dict[Tensor, int]", ("dict", "tensor", "int")),
     ],
 )
-def test_types(argument_type, spelling, forms):
+def test_types(argument_type, spelling, kinds):
     _, second = arguments_of(taking(argument_type).forward.schema)
     assert second.spec.type == spelling
-    assert outline(second.spec) == forms
+    assert kinds_of(second.spec) == kinds
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_types_that_no_request_can_hold(argument_type, spelling, around):
     }
     with pytest.raises(InvalidServable) as caught:
         arguments_of(taking(within[around]).forward.schema)
-    expected = f"values of type {spelling} can't be made or told without the model's source"
+    expected = f"values of type {spelling} can't be made or read without the model's source"
     assert caught.value.detail == f"argument `second`: {expected}"
 
 
@@ -195,13 +195,13 @@ def test_results_that_no_answer_can_hold():
     for module, name in ((BoxGiver(), "Box"), (ColorsGiver(), "Color")):
         with pytest.raises(InvalidServable) as caught:
             signature_of(torch.jit.script(module).forward.schema)
-        expected = f"result: values of type __torch__.{__name__}.{name} can't be made or told"
+        expected = f"result: values of type __torch__.{__name__}.{name} can't be made or read"
         assert caught.value.detail.startswith(expected)
 
 
 def test_the_result_has_a_type_spec():
     module = torch.jit.script(Defaults())
-    assert outline(signature_of(module.forward.schema).result) == "tensor"
+    assert kinds_of(signature_of(module.forward.schema).result) == "tensor"
     assert str(signature_of(module.describe.schema)) == (
         "(names: List[str], long: bool = False) -> str"
     )

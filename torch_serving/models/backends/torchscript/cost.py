@@ -1,4 +1,4 @@
-"""Whether the time of a TorchScript method has a bound that the shapes of its inputs tell."""
+"""Whether the shapes of its inputs bound the time that a TorchScript method takes."""
 
 import functools
 from collections.abc import Iterator

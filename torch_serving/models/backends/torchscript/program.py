@@ -45,7 +45,7 @@ class TorchScriptMethod:
             if str(error).startswith(UNTYPED):
                 line = explain(error).partition("\n")[0]
                 return InvalidInput(
-                    f"a list or dictionary for Any or a union must tell its type: {line}"
+                    f"a list or dictionary for Any or a union must name its type: {line}"
                 )
         return InferenceFailed(explain(error))
 

@@ -10,11 +10,11 @@ from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
 
-Type = Any  # torch._C.Type: its stub knows none of the methods that tell what is inside
+Type = Any  # torch._C.Type: its stub lacks the methods that return the inner types
 Enums = Mapping[str, Mapping[str, Any]]  # qualified name of an enumeration -> its members
 NO_ENUMS: Enums = {}
 
-# torch's kind of type -> the spec's kind, and how to get the types of its parts
+# torch's kind of type -> the spec's kind, and how to get the inner types
 KINDS: dict[str, tuple[str, Callable[[Type], list[Type]]]] = {
     "TensorType": ("tensor", lambda _: []),
     "BoolType": ("bool", lambda _: []),
@@ -70,7 +70,7 @@ def spec_of(type_: Type, enums: Enums = NO_ENUMS) -> TypeSpec:
         names = tuple(enums.get(spelling, ()))
     if not kind or (kind == "enum" and not names):
         raise InvalidServable(
-            f"values of type {spelling} can't be made or told without the model's source"
+            f"values of type {spelling} can't be made or read without the model's source"
         )
     parts = [spec_of(part, enums) for part in parts_of(type_)]
     if kind == "union":
@@ -96,16 +96,16 @@ def rank(spec: TypeSpec) -> int:
 
 
 def field_names(tuple_type: Type) -> tuple[str, ...]:
-    """The fields of a named tuple: torch tells them only as `NamedTuple(a : Tensor, b : int)`."""
-    text = tuple_type.str()
-    if not text.startswith("NamedTuple("):
+    """The fields of a named tuple: torch gives them only as `NamedTuple(a : Tensor, b : int)`."""
+    spelling = tuple_type.str()
+    if not spelling.startswith("NamedTuple("):
         return ()
     names = []
     depth = 0
     start = len("NamedTuple(")
-    for index, character in enumerate(text):
+    for index, character in enumerate(spelling):
         if character == ":" and depth == 1:
-            names.append(text[start:index].strip())
+            names.append(spelling[start:index].strip())
         elif character == "," and depth == 1:
             start = index + 1
         depth += (character in "([") - (character in ")]")

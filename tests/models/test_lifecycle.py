@@ -12,7 +12,10 @@ import torch
 
 from tests.support.client import LIMIT_S, in_threads
 from tests.support.model_folder import CPU, FakeServable, ModelFolder
+from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable
+from torch_serving.models import settings
+from torch_serving.models.files import read_regular
 
 
 @pytest.fixture
@@ -178,6 +181,43 @@ def test_a_file_that_was_replaced_is_loaded_anew(folder: ModelFolder):
     assert old.content == b"a.pt"
     assert len(folder.loads) == 21
     assert folder.models.cache.stats().size == 1
+
+
+def test_a_bad_newer_file_is_kept_apart_from_the_one_that_is_served(folder: ModelFolder):
+    folder.write("a.pt")
+    served = folder.ask("a.pt")
+    loaded_from = served.file
+    folder.write("next.pt")
+    os.replace(folder.root / "next.pt", folder.root / "a.pt")
+    folder.before_load = refuse
+    assert [folder.ask("a.pt") for _ in range(3)] == [served] * 3
+    assert len(folder.loads) == 2  # the bad one is not tried again
+    status = os.stat(folder.root / "a.pt")
+    assert served.file == loaded_from
+    assert served.rejected_file is not None
+    assert served.rejected_file[1] == status.st_ino
+    assert served.warning == "a newer file is not served: `a.pt`: broken"
+
+
+def test_the_files_beside_a_model_are_read_once_for_a_load(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    folder.write("a.pt")
+    (folder.root / "a.toml").write_text('device = "cpu"')
+    reads: list[str] = []
+
+    def read(path: Path) -> bytes:
+        reads.append(path.name)
+        return read_regular(path)
+
+    monkeypatch.setattr(settings, "read_regular", read)
+    device = folder.models.repository.choose_device("a.pt", DevicePool("meta"))
+    assert device == CPU
+    folder.ask("a.pt", device)
+    assert reads.count("a.toml") == 1
+    (folder.root / "a.toml").write_text('device = "meta"')
+    folder.models.refresh()
+    assert reads.count("a.toml") == 2
 
 
 def test_a_link_that_points_elsewhere_now_is_another_model(folder: ModelFolder):

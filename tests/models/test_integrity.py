@@ -68,10 +68,10 @@ def test_damage_anywhere_is_refused_or_harmless(model: Path):
             load(model, CPU)
 
 
-@pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.6, 0.99, 0.9999])
-def test_files_that_are_cut(model: Path, part: float):
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.3, 0.6, 0.99, 0.9999])
+def test_files_that_are_cut(model: Path, fraction: float):
     whole = model.read_bytes()
-    model.write_bytes(whole[: int(len(whole) * part)])
+    model.write_bytes(whole[: int(len(whole) * fraction)])
     assert refusal(model).startswith("not a TorchScript archive (")
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_file(tmp_path: Path):
     assert refusal(tmp_path / "none.pt").startswith("the file can't be opened: ")
 
 
-def test_a_list_of_checksums(tmp_path: Path, start: Callable[..., Process]):
+def test_a_manifest_of_checksums(tmp_path: Path, start: Callable[..., Process]):
     root = tmp_path / "root"
     (root / "sub").mkdir(parents=True)
     for name in ("a.pt", "b.pt", "sub/c.pt"):
@@ -118,8 +118,8 @@ def test_a_list_of_checksums(tmp_path: Path, start: Callable[..., Process]):
     with Client(process.url, secrets=[str(tmp_path)]) as client:
 
         def ask(name: str) -> str:
-            answer = client.post(name, [tensor([1], [1.0])])
-            return answer.document.get("detail", "fine")
+            response = client.post(name, [tensor([1], [1.0])])
+            return response.document.get("detail", "fine")
 
         assert [ask("a.pt"), ask("sub/c.pt"), ask("./a.pt")] == ["fine"] * 3
         assert ask("b.pt") == "`b.pt`: models.sha256 does not list it"
@@ -132,7 +132,7 @@ def test_a_list_of_checksums(tmp_path: Path, start: Callable[..., Process]):
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Put a new file in the place of another, in one step."""
+    """Put a new file over another, in one step."""
     other = path.with_suffix(".new")
     write(other)
     os.replace(other, path)
@@ -164,7 +164,7 @@ def test_a_bad_file_in_the_place_of_a_good_one(tmp_path: Path, start: Callable[.
 
 
 def test_replacement_under_load_is_never_mixed(tmp_path: Path, start: Callable[..., Process]):
-    """Each answer is wholly of one file: both outputs carry its number."""
+    """Each response is wholly of one file: both outputs carry its number."""
 
     def save(number: int) -> Callable[[Path], object]:
         body = f"return x * 0 + {number}, x * 0 + {number}"

@@ -50,7 +50,7 @@ def test_a_new_file_is_loaded_and_the_old_one_serves_meanwhile(
     assert lines(process, "add.pt has changed: loading it") == 2
 
 
-def test_a_bad_file_is_told_once(root: Path, start: Callable[..., Process]):
+def test_a_bad_file_is_logged_once(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0", "--watch")
     assert result(process) == 2.0
     (root / "add.new").write_bytes(b"no model")

@@ -42,7 +42,7 @@ def test_all_settings(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "bodies"),
+    ("toml", "bodies"),
     [
         ("warmup = ['[1]', '{\"x\": 2}']", [b"[1]", b'{"x": 2}']),
         ("warmup = [[1, 2], {x = 2, s = 'a'}]", [b"[1, 2]", b'{"x": 2, "s": "a"}']),
@@ -50,8 +50,8 @@ def test_all_settings(tmp_path: Path):
         ("warmup = []", []),
     ],
 )
-def test_requests_in_the_settings(tmp_path: Path, text: str, bodies: list[bytes]):
-    warm_ups = read(tmp_path, f"# a comment\n{text}").warmup
+def test_requests_in_the_settings(tmp_path: Path, toml: str, bodies: list[bytes]):
+    warm_ups = read(tmp_path, f"# a comment\n{toml}").warmup
     assert list(warm_ups) == [WarmUp("m.toml line 2", body) for body in bodies]
 
 
@@ -84,7 +84,7 @@ def test_requests_in_a_file(tmp_path: Path, text: str, warm_ups: list[tuple[str,
         ("batch = true\nbatch = true\n", "m.toml: Cannot overwrite a value (at line 2"),
     ],
 )
-def test_wrong_settings_are_told_with_file_and_line(tmp_path: Path, text: str, words: str):
+def test_wrong_settings_are_refused_with_file_and_line(tmp_path: Path, text: str, words: str):
     with pytest.raises(InvalidServable) as caught:
         read(tmp_path, text)
     assert caught.value.detail.startswith(words)
@@ -129,7 +129,7 @@ def test_a_model_that_was_warmed_up_has_run(tmp_path: Path):
         ("return x.to_sparse()", BODY, "m.warmup.json line 1: Unsupported result"),
     ],
 )
-def test_a_warm_up_request_that_fails_is_told(tmp_path: Path, body: str, warm_up: str, words: str):
+def test_a_warm_up_request_that_fails_is_named(tmp_path: Path, body: str, warm_up: str, words: str):
     with pytest.raises(InvalidServable) as caught:
         loaded(tmp_path, scripted("x: Tensor", "Tensor", body), warmup=warm_ups(warm_up))
     assert caught.value.detail.startswith(words)
@@ -190,12 +190,12 @@ def test_settings_over_http(tmp_path: Path, start: Callable[..., Process]):
     url = start(root, "--port", "0", "--preload", "good.pt").url
     with Client(url, secrets=[str(tmp_path)]) as client:
         assert client.post("good.pt", BODY.encode()).result["value"] == [2.0, 4.0]
-        answer = client.post("wrong.pt", BODY.encode())
-        assert answer.status == 400
-        assert "`wrong.pt`: wrong.toml line 1: `batch`" in answer.document["detail"]
-        answer = client.post("nowhere.pt", BODY.encode())
-        assert answer.status == 400
-        assert "`nowhere.pt`: `cuda:99` is not a device" in answer.document["detail"]
+        response = client.post("wrong.pt", BODY.encode())
+        assert response.status == 400
+        assert "`wrong.pt`: wrong.toml line 1: `batch`" in response.document["detail"]
+        response = client.post("nowhere.pt", BODY.encode())
+        assert response.status == 400
+        assert "`nowhere.pt`: `cuda:99` is not a device" in response.document["detail"]
         (root / "wrong.toml").unlink()  # the error is not remembered
         assert client.post("wrong.pt", BODY.encode()).status == 200
 
