@@ -1,3 +1,26 @@
-"""Serve TorchScript models over HTTP."""
+"""Serve TorchScript models over HTTP, or run them in one's own process."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch_serving.config import Config
+    from torch_serving.service.interfaces import InferenceRequest
+    from torch_serving.service.runtime import Runtime
+
+__all__ = ["Config", "InferenceRequest", "Runtime", "__version__"]
 __version__ = "0.1.0"
+
+# Imported when they are first used: torch takes a second.
+MODULES = {
+    "Config": "torch_serving.config",
+    "InferenceRequest": "torch_serving.service.interfaces",
+    "Runtime": "torch_serving.service.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(MODULES[name]), name)

@@ -153,6 +153,7 @@ class Method:
         self.batcher = Batcher(self.model, config.max_batch) if config.batch else None
         self._run = method.run
         self._translate = method.translate
+        self.make_enum = method.make_enum
         self._inline_for: dict[str, InlinePolicy] = {}
         make = ValueFactory(
             tensor=to_tensor_on(servable.device),

@@ -11,6 +11,7 @@ from torch_serving.codecs.interfaces import Body, Response
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import OIP, codec_of
 from torch_serving.codecs.oip.invocation import OipInvocation
+from torch_serving.codecs.python_values import Arguments, PythonInvocation
 from torch_serving.engine.devices import DevicePool, device_of, requested_device
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
@@ -19,6 +20,7 @@ from torch_serving.errors import ServingError
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method
 from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.service.loop_thread import LoopThread
 from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.tracing import StepTime, Tracing
@@ -44,6 +46,7 @@ class Inference:
         self._choose_device = models.repository.choose_device
         self._responses = responses
         self._tracing = tracing
+        self.loop_thread: LoopThread | None = None  # where the engine has a loop of its own
 
     def resolve(self, request: InferenceRequest) -> Invocation | None:
         """Return what runs a request, or None if its model has to be loaded first.
@@ -68,7 +71,8 @@ class Inference:
 
     async def method(self, request: InferenceRequest) -> Method:
         """Return the method that a request names, loading its model if need be."""
-        servable = self._models.get(request.model, self._device(request))
+        device = self._device(request)
+        servable = self._models.get(request.model, device, request.reload_probability)
         return await self._load(request) if servable is None else servable.method(request.method)
 
     async def _load(self, request: InferenceRequest) -> Method:
@@ -106,10 +110,21 @@ class Inference:
                 self._tracing.record(invocation.model, steps)
 
     async def infer(self, request: InferenceRequest, body: Body) -> Response:
-        """Run a request, loading its model if need be, and count it."""
-        return await self.counted(self.invocation(request), body, request.timeout_s)
+        """Run a request, loading its model if need be, and count it. For any event loop."""
+        loop = self.loop_thread
+        if loop is not None and not loop.is_current():
+            return await loop.run_async(self.infer(request, body))
+        return await self._counted(self.invocation(request), body, request.timeout_s)
 
-    async def counted(
+    async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
+        """Run a request whose arguments are values of Python; return the model's result."""
+        resolving = self._python_invocation(request)
+        return (await self._counted(resolving, values, request.timeout_s)).body
+
+    async def _python_invocation(self, request: InferenceRequest) -> Invocation:
+        return PythonInvocation(await self.method(request))
+
+    async def _counted(
         self, resolving: Awaitable[Invocation], body: Any, timeout_s: float | None
     ) -> Response:
         """Run a request that no transport counts."""

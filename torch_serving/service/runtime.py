@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.python_values import Arguments
 from torch_serving.config import Config, ModelConfig
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import MAX_LANES, Engine, Limits, cores
@@ -17,7 +18,8 @@ from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone
 from torch_serving.service.description import Description
 from torch_serving.service.inference import Inference
-from torch_serving.service.interfaces import WorkerGroup
+from torch_serving.service.interfaces import InferenceRequest, WorkerGroup
+from torch_serving.service.loop_thread import LoopThread
 from torch_serving.service.management import Management
 from torch_serving.telemetry import tracing
 from torch_serving.telemetry.prometheus import Metrics
@@ -45,6 +47,7 @@ class Runtime:
         self.management = Management(self.models, self.devices, group)
         self.description = Description(self.models, self.devices, self.management)
         self.metrics = Metrics(group.statistics, group.parent_slot)
+        self._loop_thread: LoopThread | None = None
 
     @classmethod
     def build(cls, config: Config, group: WorkerGroup | None = None) -> "Runtime":
@@ -84,12 +87,42 @@ class Runtime:
         if self.tracing:
             self.tracing.close()
 
+    # Without a server: `with Runtime.build(config) as runtime: runtime.infer(...)`.
+
     def __enter__(self) -> "Runtime":
+        """Start, with an event loop in a thread of its own."""
         self.start()
+        self._loop_thread = self.inference.loop_thread = LoopThread()
+        self._loop_thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Finish the requests that run, and end all threads."""
+        if self._loop_thread:
+            self._loop_thread.stop()
         self.close()
+
+    def infer(
+        self,
+        model: str,
+        arguments: Arguments,
+        *,
+        method: str = "forward",
+        device: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Run a model on tensors, arrays or plain values; return its result. For any thread.
+
+        `arguments` maps the names of the arguments to values, or has the values in order. Numbers
+        and containers are checked against the signature. The model is loaded if need be, and the
+        limits of the configuration hold. Raises the same ServingErrors as a server responds with.
+        """
+        if self._loop_thread is None:
+            raise RuntimeError("enter the runtime first: `with Runtime.build(config) as runtime:`")
+        if self._loop_thread.is_current():
+            raise RuntimeError("this is the loop of the runtime, which would wait for itself")
+        request = InferenceRequest(model, method, device, timeout_s=timeout_s)
+        return self._loop_thread.run(self.inference.infer_values(request, arguments))
 
     def preload(self) -> None:
         """Load the models that the configuration names. Raises StartupError for a device that is
