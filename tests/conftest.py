@@ -1,20 +1,17 @@
 import importlib.util
-import json
 import os
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
-from tests.support.client import Client, scalar, tensor, warm_up
+from tests.support.certificate import make_certificate
+from tests.support.client import Client, warm_up
 from tests.support.process import Process
 from tests.support.servables import save_broken_files, save_models
+from tests.support.slow_model import body_of, turns_in
 
 settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
 settings.register_profile(
@@ -105,40 +102,27 @@ def every_run_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def loop_count(model_root: Path) -> int:
     """How often slow.pt must turn to take a second or two."""
-    module = torch.jit.load(model_root / "slow.pt")
-    x = torch.ones(1)
-    for count in (1000, 1000, 50_000):
-        start = time.thread_time()
-        module(x, count)
-    processor_s = time.thread_time() - start
-    return int(50_000 * 1.2 / processor_s)
+    return turns_in(1.2, model_root)
 
 
 @pytest.fixture(scope="session")
 def slow_body(loop_count: int) -> bytes:
-    """For slow.pt; the response is its tensor."""
-    return json.dumps([tensor([1], [2.5]), scalar(loop_count, "int")]).encode()
+    return body_of(loop_count)
 
 
 @pytest.fixture(scope="session")
 def brief_body(loop_count: int) -> bytes:
     """One that only has to take longer than to send something after it."""
-    return json.dumps([tensor([1], [2.5]), scalar(loop_count // 4, "int")]).encode()
+    return body_of(loop_count // 4)
 
 
 @pytest.fixture(scope="session")
 def slower_body(loop_count: int) -> bytes:
     """One that takes longer than a second surely."""
-    return json.dumps([tensor([1], [2.5]), scalar(2 * loop_count, "int")]).encode()
+    return body_of(2 * loop_count)
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return cert, key
+    """The files of a certificate and of its key."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))

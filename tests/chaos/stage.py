@@ -1,7 +1,6 @@
 """Servers under test, their models, and figures of their processes from /proc."""
 
 import functools
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from pathlib import Path
 import torch
 
 from tests.chaos.table import Effort
-from tests.support.client import LIMIT_S, Client, scalar, tensor, warm_up
+from tests.support.client import LIMIT_S, Client, tensor, warm_up
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, Raising, mlp, scripted
+from tests.support.slow_model import body_of, turns_in
 
 MEBIBYTE = 1 << 20
 FEATURES = [tensor([1, 16], [number / 8 for number in range(16)])]
@@ -107,13 +107,7 @@ class Stage:
 
     def slow_body(self, seconds: float) -> bytes:
         """A body for slow.pt that runs for about `seconds`."""
-        module = torch.jit.load(self.root / "slow.pt")
-        turns = 50_000
-        for count in (1000, 1000, turns):
-            started_s = time.thread_time()
-            module(torch.ones(1), count)
-        turns = int(turns * seconds / (time.thread_time() - started_s))
-        return json.dumps([tensor([1], [2.5]), scalar(turns, "int")]).encode()
+        return body_of(turns_in(seconds, self.root))
 
 
 def warmed(server: Server) -> str:
