@@ -5,14 +5,13 @@ from typing import Any
 
 import falcon
 import falcon.asgi
-import falcon.inspect
 
 from torch_serving.config import Config
 from torch_serving.engine.devices import available_devices
 from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.docs.page import DocsRoutes
 from torch_serving.http.falcon_errors import apply_error
-from torch_serving.http.interfaces import RouteGroup
+from torch_serving.http.interfaces import Route, RouteGroup
 from torch_serving.http.management.models import ManagementRoutes
 from torch_serving.http.oip.routes import OipRoutes
 from torch_serving.http.openapi.context import DocumentContext, loaded_methods
@@ -33,7 +32,20 @@ def create_app(
     """Build the application of a runtime, which must have been started before it is called."""
     middleware = middleware_of(runtime.config, api_keys)
     app = falcon.asgi.App(request_type=Request, middleware=middleware)
+    for route in routes_of(runtime, api_keys, is_ready):
+        app.add_route(route.template, route.resource)
+    app.add_error_handler(Exception, respond_to_error)
+    app.add_error_handler(falcon.HTTPError, respond_to_error)
+    app.add_error_handler(Disconnected, ignore)
+    return app
+
+
+def routes_of(
+    runtime: Runtime, api_keys: ApiKeys | None, is_ready: Callable[[], bool]
+) -> list[Route]:
+    """All routes of the server; the OpenAPI document describes them, its own included."""
     docs = DocsRoutes()
+    routes: list[Route] = []
 
     def context() -> DocumentContext:
         names = runtime.management.names()
@@ -51,16 +63,11 @@ def create_app(
         OipRoutes(runtime, is_ready),
         ManagementRoutes(runtime),
         ProbeRoutes(runtime, is_ready),
-        OpenApiRoutes(lambda: templates_of(app), context),
+        OpenApiRoutes(routes, context),
         docs,
     ]
-    for group in groups:
-        for route in group.routes():
-            app.add_route(route.template, route.resource)
-    app.add_error_handler(Exception, respond_to_error)
-    app.add_error_handler(falcon.HTTPError, respond_to_error)
-    app.add_error_handler(Disconnected, ignore)
-    return app
+    routes.extend(route for group in groups for route in group.routes())
+    return routes
 
 
 def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
@@ -71,11 +78,6 @@ def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
     if api_keys:
         middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
     return middleware
-
-
-def templates_of(app: App) -> list[str]:
-    """The routes that are registered."""
-    return [route.path for route in falcon.inspect.inspect_routes(app)]
 
 
 async def respond_to_error(

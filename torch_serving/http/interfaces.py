@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
+from torch_serving.http.openapi.operation import Operation
+
 
 class Route(NamedTuple):
-    """A path, with parameters in braces, and the Falcon resource that responds there."""
+    """A path with parameters in braces, the Falcon resource that responds there, and what it does.
+
+    A route that ends in a path parameter may have operations at several paths.
+    """
 
     template: str
     resource: Any
+    operations: tuple[Operation, ...]  # of the OpenAPI document
 
 
 class RouteGroup(Protocol):

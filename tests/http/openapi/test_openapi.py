@@ -21,9 +21,11 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.http import app
+from torch_serving.http.interfaces import Route
 from torch_serving.http.openapi.context import DocumentContext, example, keys_of, loaded_methods
-from torch_serving.http.openapi.document import OPERATIONS, document
+from torch_serving.http.openapi.document import document
 from torch_serving.http.openapi.number_schemas import ELEMENTS, element
+from torch_serving.http.openapi.operation import Operation
 from torch_serving.models.loader import load
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.service.runtime import Runtime
@@ -34,8 +36,18 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 
 
 @pytest.fixture(scope="module")
-def application(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return app.create_app(Runtime.build(Config(model_root=tmp_path_factory.mktemp("root"))))
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    return Runtime.build(Config(model_root=tmp_path_factory.mktemp("root")))
+
+
+@pytest.fixture(scope="module")
+def routes(runtime: Runtime) -> list[Route]:
+    return app.routes_of(runtime, None, lambda: True)
+
+
+@pytest.fixture(scope="module")
+def operations(routes: list[Route]) -> list[Operation]:
+    return [operation for route in routes for operation in route.operations]
 
 
 def registered(application: Any) -> dict[str, set[str]]:
@@ -46,29 +58,28 @@ def registered(application: Any) -> dict[str, set[str]]:
     }
 
 
-def test_every_route_has_its_operations_and_no_other(application: Any):
+def test_every_route_has_its_operations_and_no_other(runtime: Runtime, routes: list[Route]):
     described = {
-        template: {operation.method for operation in operations}
-        for template, operations in OPERATIONS.items()
+        route.template: {operation.method for operation in route.operations} for route in routes
     }
-    assert described == registered(application)
+    assert described == registered(app.create_app(runtime))
 
 
-def test_paths_lead_to_the_routes_that_they_describe(application: Any):
+def test_paths_lead_to_the_routes_that_they_describe(runtime: Runtime, routes: list[Route]):
     """The router finds the route of each path, with a value for each parameter."""
-    for template, operations in OPERATIONS.items():
-        for operation in operations:
+    router = app.create_app(runtime)._router
+    for route in routes:
+        for operation in route.operations:
             path = operation.path.replace("{", "").replace("}", "")
-            _, _, _, found = application._router.find(path, None)
-            assert found == template, operation.path
+            _, _, _, found = router.find(path, None)
+            assert found == route.template, operation.path
 
 
-def test_paths_allow_their_methods(uvicorn_server: Process):
+def test_paths_allow_their_methods(uvicorn_server: Process, operations: list[Operation]):
     """Also paths that share a route, whose resource parses the path."""
     by_path: dict[str, set[str]] = {}
-    for operations in OPERATIONS.values():
-        for operation in operations:
-            by_path.setdefault(operation.path, set()).add(operation.method.upper())
+    for operation in operations:
+        by_path.setdefault(operation.path, set()).add(operation.method.upper())
     known = {"identifier": "echo.pt", "model": "echo.pt", "version": "1", "name": "start.js"}
     for path, methods in by_path.items():
         target = path.format(**known)
@@ -89,9 +100,9 @@ def leaves(error: type[ServingError]) -> Iterator[type[ServingError]]:
         yield each
 
 
-def test_every_error_appears():
+def test_every_error_appears(operations: list[Operation]):
     """In an operation, or in the responses that belong to none."""
-    found = document(OPERATIONS, DocumentContext([], [], ["cpu"], [], needs_key=True))
+    found = document(operations, DocumentContext([], [], ["cpu"], [], needs_key=True))
     described = set()
     for path in found["paths"].values():
         for operation in path.values():
@@ -105,9 +116,9 @@ def test_every_error_appears():
     assert described - {(200, "OK")} <= known
 
 
-def test_errors_below_v2_have_the_protocols_schema():
+def test_errors_below_v2_have_the_protocols_schema(operations: list[Operation]):
     """Each response takes the errors of its classes, and no other."""
-    found = document(OPERATIONS, DocumentContext([], [], ["cpu"], []))
+    found = document(operations, DocumentContext([], [], ["cpu"], []))
     operation = found["paths"]["/v2/models/{model}/infer"]["post"]
     for status, response in operation["responses"].items():
         if status != "200":
@@ -119,21 +130,21 @@ def test_errors_below_v2_have_the_protocols_schema():
             assert not takes.is_valid({"error": "Another"})
 
 
-def test_operations_have_unique_names():
-    names = [each.name for operations in OPERATIONS.values() for each in operations]
+def test_operations_have_unique_names(operations: list[Operation]):
+    names = [each.name for each in operations]
     assert len(names) == len(set(names))
 
 
-def test_keys_are_required_where_they_are_needed():
+def test_keys_are_required_where_they_are_needed(operations: list[Operation]):
     context = DocumentContext([], [], ["cpu"], [], True, frozenset({"/healthcheck"}))
-    found = document(OPERATIONS, context)
+    found = document(operations, context)
     assert set(found["components"]["securitySchemes"]) == {"bearer", "apiKey"}
     assert found["security"] == [{"bearer": []}, {"apiKey": []}]
     health = found["paths"]["/healthcheck"]["get"]
     assert health["security"] == []
     assert "401" not in health["responses"]
     assert "401" in found["paths"]["/serve"]["post"]["responses"]
-    assert "security" not in document(OPERATIONS, context._replace(needs_key=False))
+    assert "security" not in document(operations, context._replace(needs_key=False))
 
 
 # numbers that a data type takes, and others
@@ -207,7 +218,7 @@ def schema_for(signature: Signature, part: str) -> Any:
     """A validator of a method's arguments or result."""
     published = {"identifier": "m", "loaded_s": 0, "methods": {"forward": signature.to_dict()}}
     methods = loaded_methods([published], ["m"])
-    found = document(OPERATIONS, DocumentContext(["m"], methods, ["cpu"], []))
+    found = document([], DocumentContext(["m"], methods, ["cpu"], []))
     reference = {"$ref": f"#/components/schemas/m.forward.{part}"}
     return jsonschema_rs.validator_for({**reference, "components": found["components"]})
 

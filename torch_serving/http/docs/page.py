@@ -8,6 +8,7 @@ import falcon
 import falcon.asgi
 
 from torch_serving.errors import NotFound
+from torch_serving.http.docs import operations
 from torch_serving.http.docs.swagger_ui import (
     MISSING,
     PAGE,
@@ -25,8 +26,8 @@ class DocsRoutes:
         self._folder = find_files()
 
     def routes(self) -> Iterator[Route]:
-        yield Route("/docs", DocsPage(self._folder))
-        yield Route("/docs/{name}", DocsFile(self._folder))
+        yield Route("/docs", DocsPage(self._folder), (operations.PAGE,))
+        yield Route("/docs/{name}", DocsFile(self._folder), (operations.FILE,))
 
     def files(self) -> list[str]:
         """The names below /docs."""

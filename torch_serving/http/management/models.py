@@ -10,6 +10,7 @@ import falcon.asgi
 
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.http.interfaces import Route
+from torch_serving.http.management import operations
 from torch_serving.http.request import Request
 from torch_serving.http.serve.endpoint import once
 from torch_serving.service.description import Description
@@ -25,8 +26,9 @@ class ManagementRoutes:
         self._description = runtime.description
 
     def routes(self) -> Iterator[Route]:
-        yield Route("/models", ModelList(self._management))
-        yield Route("/models/{identifier:path}", Model(self._management, self._description))
+        yield Route("/models", ModelList(self._management), (operations.LIST,))
+        model = Model(self._management, self._description)
+        yield Route("/models/{identifier:path}", model, operations.MODEL)
 
 
 class ModelList:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from torch_serving.http.interfaces import Route
 from torch_serving.http.oip import models, repository, server
+from torch_serving.http.oip.operations import OPERATIONS
 from torch_serving.http.probes.health import Ready
 from torch_serving.service.runtime import Runtime
 
@@ -18,11 +19,15 @@ class OipRoutes:
     def routes(self) -> Iterator[Route]:
         management = self._management
         model = models.Model(self._inference, management, self._max_body_bytes)
-        yield Route("/v2", server.Server())
-        yield Route("/v2/health/live", server.Live())
-        yield Route("/v2/health/ready", Ready(self._is_ready, server.READY))
-        yield Route("/v2/models", models.ModelNames(management))
-        yield Route("/v2/models/stats", models.AllStatistics(management))
-        yield Route("/v2/models/{path:path}", model)
-        yield Route("/v2/repository/index", repository.Index(management))
-        yield Route("/v2/repository/models/{path:path}", repository.Load(management))
+        resources = {
+            "/v2": server.Server(),
+            "/v2/health/live": server.Live(),
+            "/v2/health/ready": Ready(self._is_ready, server.READY),
+            "/v2/models": models.ModelNames(management),
+            "/v2/models/stats": models.AllStatistics(management),
+            "/v2/models/{path:path}": model,
+            "/v2/repository/index": repository.Index(management),
+            "/v2/repository/models/{path:path}": repository.Load(management),
+        }
+        for template, resource in resources.items():
+            yield Route(template, resource, OPERATIONS[template])

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the operations of the registered routes, and their components."""
+"""The OpenAPI document: the operations of all routes, and their components."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,22 +6,19 @@ from urllib.parse import quote
 
 from torch_serving import __version__
 from torch_serving.http.error_responses import is_oip
+from torch_serving.http.oip.operations import infer
 from torch_serving.http.openapi import (
     argument_schemas,
     error_responses,
-    oip_operations,
     oip_schemas,
-    operations,
     result_schemas,
 )
 from torch_serving.http.openapi.body_schemas import body, ok
 from torch_serving.http.openapi.context import GUESSED, DocumentContext, LoadedMethod
-from torch_serving.http.openapi.oip_operations import infer
 from torch_serving.http.openapi.operation import Operation
 from torch_serving.http.openapi.parameters import TIMEOUT
 
 Document = dict[str, Any]
-OPERATIONS = operations.OPERATIONS | oip_operations.OPERATIONS
 
 ABOUT = """\
 Inference with TorchScript models over HTTP. Every response has an `X-Request-Id` header: the one
@@ -45,15 +42,15 @@ SCHEMES = {
 }
 
 
-def document(templates: Iterable[str], context: DocumentContext) -> Document:
-    """Describe the registered routes, given by their templates."""
+def document(operations: Iterable[Operation], context: DocumentContext) -> Document:
+    """Describe a server that has these operations."""
     secured: Document = {}
     if context.needs_key:
         secured["security"] = [{name: []} for name in SCHEMES]
     return {
         "openapi": "3.1.0",
         "info": {"title": "torch-serving", "version": __version__, "description": ABOUT},
-        "paths": paths(templates, context),
+        "paths": paths(operations, context),
         "components": {
             "schemas": schemas(context),
             "headers": {"X-Request-Id": REQUEST_ID},
@@ -64,11 +61,10 @@ def document(templates: Iterable[str], context: DocumentContext) -> Document:
     }
 
 
-def paths(templates: Iterable[str], context: DocumentContext) -> Document:
+def paths(operations: Iterable[Operation], context: DocumentContext) -> Document:
     found: Document = {}
-    for template in templates:
-        for operation in OPERATIONS[template]:
-            found.setdefault(operation.path, {})[operation.method] = described(operation, context)
+    for operation in operations:
+        found.setdefault(operation.path, {})[operation.method] = described(operation, context)
     for path, operation_of_model in model_paths(context):
         found[path] = {"post": operation_of_model}
     return found

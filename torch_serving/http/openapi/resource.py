@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import falcon
 import falcon.asgi
@@ -10,29 +10,29 @@ import falcon.asgi
 from torch_serving.http.interfaces import Route
 from torch_serving.http.openapi.context import DocumentContext
 from torch_serving.http.openapi.document import document
+from torch_serving.http.openapi.operation import DOCS, always, get
+
+DOCUMENT = get("/openapi.json", "openapi", DOCS, "This document", always({"type": "object"}))
 
 
 class OpenApiRoutes:
-    def __init__(
-        self, templates: Callable[[], Iterable[str]], context: Callable[[], DocumentContext]
-    ) -> None:
-        self._resource = OpenApi(templates, context)
+    def __init__(self, routes: Sequence[Route], context: Callable[[], DocumentContext]) -> None:
+        self._resource = OpenApi(routes, context)
 
     def routes(self) -> Iterator[Route]:
-        yield Route("/openapi.json", self._resource)
+        yield Route("/openapi.json", self._resource, (DOCUMENT,))
 
 
 class OpenApi:
-    """`templates` returns the registered routes. `context` reads files, so it runs in a thread."""
+    """`routes` are all routes of the server. `context` reads files, so it runs in a thread."""
 
-    def __init__(
-        self, templates: Callable[[], Iterable[str]], context: Callable[[], DocumentContext]
-    ) -> None:
-        self._templates = templates
+    def __init__(self, routes: Sequence[Route], context: Callable[[], DocumentContext]) -> None:
+        self._routes = routes
         self._context = context
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         resp.text = await asyncio.to_thread(self._text)
 
     def _text(self) -> str:
-        return json.dumps(document(self._templates(), self._context()), ensure_ascii=False)
+        operations = [operation for route in self._routes for operation in route.operations]
+        return json.dumps(document(operations, self._context()), ensure_ascii=False)

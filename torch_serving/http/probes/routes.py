@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from torch_serving.http.interfaces import Route
 from torch_serving.http.probes.health import Healthcheck, Ready
 from torch_serving.http.probes.metrics import MetricsPage
+from torch_serving.http.probes.operations import HEALTHCHECK, METRICS, READY
 from torch_serving.service.runtime import Runtime
 
 
@@ -14,6 +15,6 @@ class ProbeRoutes:
         self._is_ready = is_ready
 
     def routes(self) -> Iterator[Route]:
-        yield Route("/metrics", MetricsPage(self._runtime.metrics))
-        yield Route("/healthcheck", Healthcheck())
-        yield Route("/ready", Ready(self._is_ready))
+        yield Route("/metrics", MetricsPage(self._runtime.metrics), (METRICS,))
+        yield Route("/healthcheck", Healthcheck(), (HEALTHCHECK,))
+        yield Route("/ready", Ready(self._is_ready), (READY,))

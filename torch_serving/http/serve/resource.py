@@ -7,6 +7,7 @@ import falcon.asgi
 from torch_serving.http.interfaces import Route
 from torch_serving.http.request import Request
 from torch_serving.http.serve.endpoint import inference_request
+from torch_serving.http.serve.operations import SERVE
 from torch_serving.service.inference import Inference
 from torch_serving.service.runtime import Runtime
 
@@ -16,7 +17,7 @@ class ServeRoutes:
         self._serve = Serve(runtime.inference, runtime.config.max_body_bytes)
 
     def routes(self) -> Iterator[Route]:
-        yield Route("/serve", self._serve)
+        yield Route("/serve", self._serve, (SERVE,))
 
 
 class Serve:
