@@ -19,16 +19,19 @@ from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import scripted
 from torch_serving.config import ModelConfig
-from torch_serving.engine.batcher import (
+from torch_serving.engine.batch_tensors import (
     NotRowWise,
+    concatenate,
     groups_of,
     is_close,
-    merge,
     rows_of,
     split,
 )
+from torch_serving.engine.batcher import OFF, UNVALIDATED
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.steps import Job, work
+from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
 from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
 from torch_serving.models.servable import Method
 from torch_serving.telemetry._counters import SIZES
@@ -125,9 +128,9 @@ def test_what_differs_in_more_than_rows_does_not_run_together(
     "value",
     [X, [X, X * 2], (X, [X]), {"a": X, "b": {"c": [X]}}, Pair(X, (X, 3)), [X, "text", None, 7]],
 )
-def test_what_is_merged_is_split_again(value: Any):
-    other = merge([value])
-    together = merge([value, other, value])
+def test_what_is_concatenated_is_split_again(value: Any):
+    other = concatenate([value])
+    together = concatenate([value, other, value])
     parts = split(together, [2, 2, 2])
     assert len(parts) == 3
     for part in parts:
@@ -169,7 +172,7 @@ def test_a_model_proves_that_it_works_row_by_row(
 ):
     model = proved(method(arguments, result, body))
     assert model.batcher is not None
-    assert model.batcher.state == state
+    assert model.batcher.state.value == state
     assert ("served one by one" in caplog.text) == (state == "off")
 
 
@@ -177,7 +180,7 @@ def test_a_request_that_has_no_rows_proves_nothing():
     model = method("x: Tensor, n: int", "Tensor", "return x * n")
     proved(model, json.dumps([tensor([], [1.0]), scalar(1, "int")]).encode())
     assert model.batcher is not None
-    assert model.batcher.state == "unproven"
+    assert model.batcher.state is UNVALIDATED
 
 
 def test_only_the_guilty_of_a_batch_fails():
@@ -185,14 +188,14 @@ def test_only_the_guilty_of_a_batch_fails():
         method(body="assert bool((x < 100).all()), 'too large'\n    return x"), body_of(1.0)
     )
     jobs = [Job(picky, body_of(value)) for value in (1.0, 2.0, 100.0, 3.0)]
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert [type(job.error) for job in jobs] == [
         type(None),
         type(None),
         InferenceFailed,
         type(None),
     ]
-    assert b'"value":[3.0]' in jobs[3].value
+    assert b'"value":[3.0]' in jobs[3].response
     assert sizes(picky) == {}
 
 
@@ -201,7 +204,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
     other = proved(method(body="return x + 1"))
     bodies = [body_of(1.0), b"[", body_of(2.0), b'["a"]', body_of(1.0, 2.0), body_of(3.0)]
     jobs = [Job(double, body) for body in bodies] + [Job(other, body_of(7.0))]
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert [job.error is None for job in jobs] == [True, False, True, False, True, True, True]
     for job, text in (
         (0, b"[2.0]"),
@@ -210,7 +213,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
         (5, b"[6.0]"),
         (6, b"[8.0]"),
     ):
-        assert b'"value":' + text in jobs[job].value
+        assert b'"value":' + text in jobs[job].response
     assert sizes(double) == {4: 1}
     assert sizes(other) == {}
 
@@ -218,21 +221,21 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
 def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureFixture):
     model = proved(method(body="return x if x.size(0) < 3 else x[:1]"))
     jobs = [Job(model, body_of(float(value))) for value in range(3)]
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert [job.error for job in jobs] == [None] * 3
     assert model.batcher is not None
-    assert model.batcher.state == "off"
+    assert model.batcher.state is OFF
     assert "shape [1, 1] for 3 rows" in caplog.text
 
 
 def test_batches_have_at_most_so_many_rows():
     model = proved(method(max_batch=4))
     jobs = [Job(model, body_of(float(value))) for value in range(10)]
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert sizes(model) == {2: 1, 4: 2}
 
 
-async def submit_while_busy(lanes: Engine, model: Method, bodies: list[bytes]) -> list[bytes]:
+async def submit_while_busy(engine: Engine, model: Method, bodies: list[bytes]) -> list[bytes]:
     """Submit requests while the only lane is held."""
     held, free = threading.Event(), threading.Event()
 
@@ -243,9 +246,9 @@ async def submit_while_busy(lanes: Engine, model: Method, bodies: list[bytes]) -
 
     holder = method(body="return x")
     holder.run = hold  # type: ignore[assignment, method-assign]
-    holding = asyncio.ensure_future(lanes.submit(holder, body_of(1.0)))
+    holding = asyncio.ensure_future(engine.submit(holder, body_of(1.0)))
     await asyncio.to_thread(held.wait, LIMIT_S)
-    waiting = [asyncio.ensure_future(lanes.submit(model, body)) for body in bodies]
+    waiting = [asyncio.ensure_future(engine.submit(model, body)) for body in bodies]
     await asyncio.sleep(0)
     free.set()
     await holding
@@ -253,48 +256,48 @@ async def submit_while_busy(lanes: Engine, model: Method, bodies: list[bytes]) -
 
 
 def test_what_waits_for_a_lane_runs_as_one():
-    lanes = Engine(1)
-    lanes.start()
+    engine = Engine(1)
+    engine.start()
     model = proved(method())
     bodies = [body_of(float(value)) for value in range(20)]
     try:
-        answers = asyncio.run(submit_while_busy(lanes, model, bodies))
+        answers = asyncio.run(submit_while_busy(engine, model, bodies))
     finally:
-        lanes.close()
+        engine.close()
     for value, answer in enumerate(answers):
         assert b'"value":[%.1f]' % (2 * value) in answer
     assert sizes(model) == {32: 1}
 
 
-async def ask_with_stamps(lanes: Engine, model: Method, client: int) -> None:
+async def ask_with_stamps(engine: Engine, model: Method, client: int) -> None:
     choose = random.Random(client)
     for index in range(STAMPS):
         stamp = [client, index, choose.randrange(1 << 30)]
         if choose.randrange(50) == 0:
             with pytest.raises(InferenceFailed, match="negative"):
-                await lanes.submit(model, body_of(*stamp, -1, data_type="int64"))
+                await engine.submit(model, body_of(*stamp, -1, data_type="int64"))
         else:
-            answer = await lanes.submit(model, body_of(*stamp, 7, data_type="int64"))
+            answer = await engine.submit(model, body_of(*stamp, 7, data_type="int64"))
             values = json.loads(answer)["result"]["value"]
             assert values == [*stamp, 7]
 
 
 def test_clients_get_what_is_theirs():
     """Stamped tensors of eight clients in batches, with requests among them that fail."""
-    lanes = Engine(2, requests=range(8))
-    lanes.start()
+    engine = Engine(2, in_flight=range(8))
+    engine.start()
     model = proved(
         method(body="assert bool((x >= 0).all()), 'negative'\n    return x.clone()"),
         body_of(1, 2, 3, 7, data_type="int64"),
     )
 
     async def ask() -> None:
-        await asyncio.gather(*(ask_with_stamps(lanes, model, client) for client in range(8)))
+        await asyncio.gather(*(ask_with_stamps(engine, model, client) for client in range(8)))
 
     try:
         asyncio.run(ask())
     finally:
-        lanes.close()
+        engine.close()
     assert sum(sizes(model).values()) > 0
 
 
@@ -305,8 +308,8 @@ def test_memory_is_freed_once_and_the_request_tried_again():
         freed.append(device)
         return True
 
-    lanes = Engine(1, free_memory=free)
-    lanes.start()
+    engine = Engine(1, events=EngineEvents(free_memory=free))
+    engine.start()
     model = method()
     run, failures = model.run, [1]
 
@@ -318,19 +321,19 @@ def test_memory_is_freed_once_and_the_request_tried_again():
 
     model.run = run_out  # type: ignore[method-assign]
     try:
-        assert b"[2.0]" in asyncio.run(lanes.submit(model, body_of(1.0)))
+        assert b"[2.0]" in asyncio.run(engine.submit(model, body_of(1.0)))
         failures += [1, 1]
         with pytest.raises(OutOfMemory):
-            asyncio.run(lanes.submit(model, body_of(1.0)))
+            asyncio.run(engine.submit(model, body_of(1.0)))
     finally:
-        lanes.close()
+        engine.close()
     assert freed == [CPU, CPU]
 
 
 def test_a_device_in_error_is_told_and_ends_the_worker():
     told = threading.Event()
-    lanes = Engine(1, on_fatal=lambda why: told.set())
-    lanes.start()
+    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: told.set()))
+    engine.start()
     model = method()
 
     def fail(*inputs: Any) -> Any:
@@ -339,9 +342,9 @@ def test_a_device_in_error_is_told_and_ends_the_worker():
     model._run = fail
     try:
         with pytest.raises(DeviceFailed):
-            asyncio.run(lanes.submit(model, body_of(1.0)))
+            asyncio.run(engine.submit(model, body_of(1.0)))
     finally:
-        lanes.close()
+        engine.close()
     assert told.is_set()
 
 

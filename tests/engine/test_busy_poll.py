@@ -39,7 +39,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 def answer(poll: BusyPoll, loop: Loop, after_s: float) -> None:
     loop.now_s += after_s
-    poll.answered(loop.now_s, loop)
+    poll.on_response(loop.now_s, loop)
 
 
 def test_a_client_that_takes_its_time_is_not_waited_for(loop: Loop):

@@ -24,14 +24,16 @@ from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine
+from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.inline_policy import (
-    INTERRUPTED_S,
-    MAX_SHORT_SHAPES,
+    MAX_SHAPES,
+    PREEMPTED_S,
     SHORT_S,
     WARM_UP_RUNS,
     InlinePolicy,
 )
-from torch_serving.engine.steps import Job, work
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
 from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.models.backends.torchscript.cost import is_bounded
 from torch_serving.models.servable import Method
@@ -78,7 +80,7 @@ def test_the_loop_is_free_while_a_model_runs(uvicorn_server: Process, slow_body:
     assert health_checks_during(url, "slow.pt", slow_body) > 10
 
 
-def test_as_many_models_run_side_by_side_as_there_are_lanes(
+def test_as_many_models_run_side_by_side_as_there_are_threads(
     uvicorn_server: Process, slow_body: bytes
 ):
     url = uvicorn_server.url
@@ -148,7 +150,7 @@ def test_an_error_in_a_group_stays_with_its_job():
         Job(sparse, one),
         Job(echo, two),
     ]
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert [type(job.error).__name__ for job in jobs] == [
         "NoneType",
         "InvalidJson",
@@ -158,9 +160,9 @@ def test_an_error_in_a_group_stays_with_its_job():
         "UnsupportedResult",
         "NoneType",
     ]
-    assert b'"value":[1.0]' in jobs[0].value
-    assert b'"value":[1.0]' in jobs[3].value
-    assert b'"value":[1.0,2.0]' in jobs[6].value
+    assert b'"value":[1.0]' in jobs[0].response
+    assert b'"value":[1.0]' in jobs[3].response
+    assert b'"value":[1.0,2.0]' in jobs[6].response
     assert all(job.elapsed_s > 0 for job in jobs)
 
 
@@ -189,22 +191,22 @@ def test_inference_mode_is_entered():
 
 def test_inference_mode_is_left_on_in_threads_that_run_models():
     def run() -> bool:
-        work([])
+        run_all([])
         return torch.is_inference_mode_enabled()
 
     assert in_a_thread(run)
 
 
-def test_lanes_end_when_the_engine_is_closed():
-    lanes = Engine(2)
+def test_threads_end_when_the_engine_is_closed():
+    engine = Engine(2)
     before = threading.active_count()
     threads = torch.get_num_threads()
     try:
-        lanes.start()
+        engine.start()
         assert threading.active_count() == before + 2
-        lanes.close()
+        engine.close()
         for thread in threading.enumerate():
-            if thread.name.startswith("lane-"):
+            if thread.name.startswith("executor-"):
                 thread.join(LIMIT_S)
         assert threading.active_count() == before
     finally:
@@ -290,7 +292,7 @@ def test_a_run_that_takes_longer_now_and_then_changes_nothing():
 def test_a_run_that_takes_very_long_ends_it_at_once():
     pace = warm()
     pace.record(200, X, QUICK_S)
-    pace.record(200, X, 2 * INTERRUPTED_S)
+    pace.record(200, X, 2 * PREEMPTED_S)
     assert not pace.can_run_inline(X)
 
 
@@ -313,10 +315,10 @@ def test_inputs_that_are_not_all_tensors_are_never_short():
 
 def test_the_oldest_shapes_are_forgotten():
     pace = warm()
-    inputs = [[torch.empty(0, size)] for size in range(MAX_SHORT_SHAPES + 1)]
+    inputs = [[torch.empty(0, size)] for size in range(MAX_SHAPES + 1)]
     for each in inputs:
         pace.record(100, each, QUICK_S)
-    assert [pace.can_run_inline(each) for each in inputs] == [False] + [True] * MAX_SHORT_SHAPES
+    assert [pace.can_run_inline(each) for each in inputs] == [False] + [True] * MAX_SHAPES
 
 
 def test_what_is_not_bounded_is_never_short():
@@ -334,11 +336,11 @@ def test_runs_are_recorded():
     one, two = (b'[{"type":"tensor","value":%s}]' % value for value in (b"[1]", b"[1,2]"))
     for body in (one, two):
         for _ in range(WARM_UP_RUNS + 1):
-            in_a_thread(work, [Job(picky, body)])
+            in_a_thread(run_all, [Job(picky, body)])
     assert picky.inline.may_run_inline(len(two))
     assert picky.inline.can_run_inline(X)
     assert picky.inline.can_run_inline(Y)
-    in_a_thread(work, [Job(picky, b"{")])  # no inputs: nothing to record
+    in_a_thread(run_all, [Job(picky, b"{")])  # no inputs: nothing to record
     assert not picky.inline.can_run_inline(Z)
 
 
@@ -384,7 +386,7 @@ def test_what_bounds_the_time_of_a_run(arguments: str, body: str, bounded: bool)
     assert is_bounded(scripted(arguments, "Tensor", body).forward) is bounded
 
 
-def test_a_lane_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
+def test_a_thread_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
     echo = method(*SOURCES["echo.pt"])
     engine = Engine(1)
     body = b'[{"type":"tensor","value":[1]}]'
@@ -402,7 +404,7 @@ def test_a_lane_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
     engine.start()
     try:
         assert b'"value":[1.0]' in asyncio.run(ask())
-        assert engine._in_lanes == 0
+        assert engine._threads.jobs == 0
     finally:
         engine.close()
 
@@ -413,7 +415,7 @@ def test_a_device_tells_its_errors_in_any_step(step: str):
     echo = method(*SOURCES["echo.pt"])
     body = b'[{"type":"tensor","value":[1]}]'
     freed: list[torch.device] = []
-    given_up: list[str] = []
+    reasons: list[str] = []
     working = getattr(echo, step)
     errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
     errors += [RuntimeError("CUDA error: device-side assert triggered")]
@@ -428,7 +430,7 @@ def test_a_device_tells_its_errors_in_any_step(step: str):
         return True
 
     setattr(echo, step, fail_twice)
-    engine = Engine(1, free_memory=free, on_fatal=given_up.append)
+    engine = Engine(1, events=EngineEvents(free_memory=free, on_fatal=reasons.append))
 
     async def ask() -> bytes:
         with pytest.raises(DeviceFailed):  # when it was tried again
@@ -441,4 +443,4 @@ def test_a_device_tells_its_errors_in_any_step(step: str):
     finally:
         engine.close()
     assert freed == [CPU]
-    assert given_up == ["a device is in error"]
+    assert reasons == ["a device is in error"]

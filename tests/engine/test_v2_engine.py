@@ -25,9 +25,11 @@ from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, OipInvocation
 from torch_serving.codecs.safetensors import SAFETENSORS
 from torch_serving.config import ModelConfig
+from torch_serving.engine.batcher import ON
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
-from torch_serving.engine.steps import Job, work
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
 from torch_serving.models.servable import Method
 
 KEY = "0123456789abcdef"
@@ -45,8 +47,10 @@ def infer_job(double: Method, row: np.ndarray, **others: object) -> tuple[Job, O
     return Job(call, bytearray(body)), call
 
 
-def json_bytes_of(response: Response) -> int:
-    return int(dict(response.headers)["inference-header-content-length"])
+def binary_part_of(response: bytes | Response) -> bytes:
+    """What stands behind the JSON of a response."""
+    assert isinstance(response, Response)
+    return response.body[int(dict(response.headers)["inference-header-content-length"]) :]
 
 
 def json_body(row: np.ndarray) -> bytes:
@@ -61,9 +65,9 @@ def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
 
 def test_requests_of_all_forms_run_as_one():
     double = method()
-    in_a_thread(work, [Job(double, json_body(ROW))])
+    in_a_thread(run_all, [Job(double, json_body(ROW))])
     assert double.batcher is not None
-    assert double.batcher.state == "on"
+    assert double.batcher.state is ON
     binary_job, _ = infer_job(double, ROW * 3, parameters={"binary_data_output": True})
     text_job, text_call = infer_job(double, ROW * 5)
     jobs = [
@@ -74,26 +78,27 @@ def test_requests_of_all_forms_run_as_one():
         Job(CodecInvocation(double, SAFETENSORS, None), SAFETENSORS.write({"x": torch.ones(1, 2)})),
     ]
     before = double.counters.numbers().batches
-    in_a_thread(work, jobs)
+    in_a_thread(run_all, jobs)
     assert [job.error for job in jobs] == [None] * 5
     assert double.counters.numbers().batches[1] - before[1] == 5
     assert sum(double.counters.numbers().batches[0]) - sum(before[0]) == 1
-    assert b'"value":[4.0,8.0]' in jobs[0].value
-    assert jobs[1].value.body[json_bytes_of(jobs[1].value) :] == (ROW * 6).tobytes()
-    assert jobs[2].value.endswith((ROW * 8).tobytes())
+    assert b'"value":[4.0,8.0]' in jobs[0].response
+    assert binary_part_of(jobs[1].response) == (ROW * 6).tobytes()
+    assert jobs[2].response.endswith((ROW * 8).tobytes())
     assert text_call.headers == (("content-type", "application/json"),)
-    assert json.loads(jobs[3].value)["outputs"][0]["data"] == [10.0, 20.0]
-    assert b'"value":[2.0,2.0]' in jobs[4].value
+    assert isinstance(jobs[3].response, bytes)
+    assert json.loads(jobs[3].response)["outputs"][0]["data"] == [10.0, 20.0]
+    assert b'"value":[2.0,2.0]' in jobs[4].response
 
 
 def test_a_wrong_request_leaves_the_others_of_its_batch_alone():
     double = method()
-    in_a_thread(work, [Job(double, json_body(ROW))])
+    in_a_thread(run_all, [Job(double, json_body(ROW))])
     wrong, _ = infer_job(double, ROW, outputs=[{"name": "none"}])
     right, _ = infer_job(double, ROW)
-    in_a_thread(work, [wrong, right, Job(double, json_body(ROW))])
+    in_a_thread(run_all, [wrong, right, Job(double, json_body(ROW))])
     assert "output `none` is unknown" in str(wrong.error)
-    assert json.loads(right.value)["outputs"][0]["data"] == [2.0, 4.0]
+    assert json.loads(right.response)["outputs"][0]["data"] == [2.0, 4.0]
 
 
 @pytest.mark.usefixtures("every_run_is_short")
@@ -103,7 +108,7 @@ def test_how_large_short_bodies_are_is_known_of_each_form():
     row = np.ones((1, 200_000), "float32")
     for _ in range(2 * WARM_UP_RUNS):
         job, call = infer_job(double, row[:, :2])
-        in_a_thread(work, [job])
+        in_a_thread(run_all, [job])
     assert call.inline.may_run_inline(job.body_bytes)
     assert not double.inline.may_run_inline(1)
     assert not OipInvocation(double, "m", None).inline.may_run_inline(1)
@@ -114,10 +119,10 @@ def test_how_large_short_bodies_are_is_known_of_each_form():
 @pytest.mark.usefixtures("every_run_is_short")
 def test_short_requests_run_on_the_loop_and_others_do_not():
     double = method(batch=False)
-    lanes = Engine(1)
+    engine = Engine(1)
     for _ in range(WARM_UP_RUNS + 1):
         job, call = infer_job(double, ROW)
-        lanes.run(call, bytearray(job.value))
+        engine.run(call, bytearray(job.body))
     assert call.inline.may_run_inline(job.body_bytes)
     assert call.inline.can_run_inline([torch.from_numpy(ROW)])
 

@@ -27,7 +27,9 @@ from tests.support.client import (
 from tests.support.loaded import method_of
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, scripted
-from torch_serving.engine.engine import Engine, Limits
+from torch_serving.engine.engine import Engine
+from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.thread_executor import Limits
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from torch_serving.models.servable import Method
 
@@ -51,7 +53,7 @@ class Held:
         return inputs[0]
 
 
-def with_lane(limits: Limits, use: Callable[[Engine, Held], Any], **arguments: Any) -> Any:
+def with_thread(limits: Limits, use: Callable[[Engine, Held], Any], **arguments: Any) -> Any:
     engine = Engine(1, limits=limits, **arguments)
     held = Held()
     engine.start()
@@ -84,7 +86,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         ahead_s += seconds
 
     clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() + ahead_s)
-    monkeypatch.setattr("torch_serving.engine.engine.time", clock)
+    monkeypatch.setattr("torch_serving.engine.thread_executor.time", clock)
     return advance
 
 
@@ -107,7 +109,7 @@ def test_more_than_may_wait_are_refused_at_once():
             assert b"[1.0]" in answer
         assert b"[1.0]" in await engine.submit(held.method, ECHO)  # there is room again
 
-    with_lane(Limits(queue=2), use)
+    with_thread(Limits(queue=2), use)
 
 
 def test_what_waits_too_long_is_not_run(pass_time: Callable[[float], None]):
@@ -121,14 +123,14 @@ def test_what_waits_too_long_is_not_run(pass_time: Callable[[float], None]):
             await second
         assert held.runs == 1
 
-    with_lane(Limits(), use)
+    with_thread(Limits(), use)
 
 
 def test_what_was_not_run_is_not_known_to_be_short(pass_time: Callable[[float], None]):
     """Its time says nothing of its model."""
 
     async def use(engine: Engine, held: Held) -> None:
-        pace = held.method.inline
+        policy = held.method.inline
         for _ in range(10):
             first, second = started(engine, held, 2)
             await until(lambda: held.runs > 0)
@@ -137,9 +139,9 @@ def test_what_was_not_run_is_not_known_to_be_short(pass_time: Callable[[float], 
             await asyncio.gather(first, second, return_exceptions=True)
             held.free.clear()
             held.runs = 0
-            assert not pace.may_run_inline(len(ECHO))
+            assert not policy.may_run_inline(len(ECHO))
 
-    with_lane(Limits(), use)
+    with_thread(Limits(), use)
 
 
 def test_what_nobody_waits_for_is_not_run():
@@ -154,7 +156,7 @@ def test_what_nobody_waits_for_is_not_run():
         assert b"[1.0]" in await engine.submit(held.method, ECHO)
         assert held.runs == 2
 
-    with_lane(Limits(), use)
+    with_thread(Limits(), use)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"timeout_s": 0.25}, {"timeout_s": 1000.0}])
@@ -172,11 +174,11 @@ def test_deadlines(arguments: dict[str, float]):
         assert held.runs == 2  # the one that waited was left out
 
     limit_s = 0.5 if arguments.get("timeout_s") != 0.25 else 1.0
-    with_lane(Limits(request_timeout_s=limit_s), use, on_fatal=told.append)
+    with_thread(Limits(request_timeout_s=limit_s), use, events=EngineEvents(on_fatal=told.append))
     assert told[0] == "held.pt does not end"
 
 
-def test_a_deadline_holds_for_what_the_loop_gives_to_a_lane():
+def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
     async def use(engine: Engine, held: Held) -> None:
         held.method.inline.may_run_inline = lambda _: True  # type: ignore[method-assign]
         held.method.inline.can_run_inline = lambda _: False  # type: ignore[method-assign]
@@ -184,10 +186,10 @@ def test_a_deadline_holds_for_what_the_loop_gives_to_a_lane():
         with pytest.raises(DeadlineExceeded):
             await asyncio.wait_for(answer, LIMIT_S)
 
-    with_lane(Limits(), use, requests=range(2))
+    with_thread(Limits(), use, in_flight=range(2))
 
 
-def test_a_late_answer_is_no_lost_lane():
+def test_a_late_answer_is_no_lost_thread():
     told: list[str] = []
 
     async def use(engine: Engine, held: Held) -> None:
@@ -197,7 +199,7 @@ def test_a_late_answer_is_no_lost_lane():
         held.free.set()
         await asyncio.sleep(1)
 
-    with_lane(Limits(request_timeout_s=0.5), use, on_fatal=told.append)
+    with_thread(Limits(request_timeout_s=0.5), use, events=EngineEvents(on_fatal=told.append))
     assert told == []
 
 

@@ -12,6 +12,7 @@ from tests.support.client import Client, tensor
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
 from torch_serving.config import ModelConfig, WarmUp
+from torch_serving.engine.batcher import ON
 from torch_serving.errors import InvalidServable
 from torch_serving.models.files import MOST_BYTES
 from torch_serving.models.loader import load
@@ -116,7 +117,7 @@ def test_a_model_that_was_warmed_up_has_run(tmp_path: Path):
         tmp_path, scripted("x: Tensor", "Tensor", GOOD), batch=True, warmup=warm_ups(BODY)
     ).method("forward")
     assert method.batcher is not None
-    assert method.batcher.state == "on"
+    assert method.batcher.state is ON
     assert method.inline.may_run_inline(len(BODY))
 
 

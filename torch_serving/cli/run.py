@@ -20,11 +20,12 @@ def run(argv: Sequence[str]) -> int:
     body = read_data(arguments.data)
     runtime, servable = load_model(arguments.model, arguments.device)
     try:
-        response = runtime.engine.run(servable.method(arguments.method), body)
+        method = servable.method(arguments.method)
+        response = runtime.inference.run(method, body)
     except ServingError as error:
         print(json.dumps(error.to_dict(), ensure_ascii=False))
         return 1
-    sys.stdout.buffer.write(response + b"\n")
+    sys.stdout.buffer.write(response.body + b"\n")
     return 0
 
 

@@ -21,6 +21,9 @@ class Response(NamedTuple):
     body: bytes
 
 
+Encoded = bytes | Response  # bytes alone: with the constant headers of the invocation
+
+
 class Codec(NamedTuple):
     """One media type of bodies that hold named tensors: `read(body, arguments)`, `write(tensors)`.
 
@@ -48,7 +51,7 @@ class MethodInfo(Protocol):
     headers: Headers
 
     def decode(self, body: Body, /) -> list[Any]: ...
-    def encode(self, outputs: Any, /) -> bytes: ...
+    def encode(self, outputs: Any, /) -> Encoded: ...
     def run(self, inputs: list[Any], /) -> Any: ...
     def make_enum(self, type_name: str, member: str, /) -> Any:
         """Return a member of an enumeration in the signature."""

@@ -1,26 +1,40 @@
 """Several requests as one run, for models that take the first dimension of tensors for a batch.
 
-That a model does so is claimed by its settings and proved by its first request: two different ones
-must give together what they give alone. If they don't, the model is served one by one, and the log
-says so.
+The model's configuration claims that it does; its first request validates the claim: two different
+requests must give the same together as alone. If they don't, the model is served one by one, and
+the log says so.
 """
 
+import enum
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import torch
+from torch_serving.engine.batch_tensors import (
+    NotRowWise,
+    changed,
+    concatenate,
+    is_close,
+    rows_of,
+    split,
+)
 
 logger = logging.getLogger(__name__)
 
-TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 Run = Callable[[list[Any]], Any]
 
 
-class NotRowWise(Exception):
-    """A result that has not one row for each row of the inputs."""
+class BatchState(enum.Enum):
+    """Whether requests may run together. The values are those that a model's description has."""
+
+    UNVALIDATED = "unproven"
+    ON = "on"
+    OFF = "off"
+
+
+UNVALIDATED, ON, OFF = BatchState  # members of an Enum are slow to look up
 
 
 class Batcher:
@@ -28,19 +42,24 @@ class Batcher:
 
     def __init__(self, name: str, max_rows: int) -> None:
         self.max_rows = max_rows
-        self.state = "unproven"  # then "on" or "off"
-        self.waiting: deque[Any] = deque()  # jobs, for whichever lane is free first
+        self.state = UNVALIDATED
+        self.waiting: deque[Any] = deque()  # jobs, for whichever executor thread is free first
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the transition from UNVALIDATED
 
-    def prove(self, run: Run, inputs: list[Any], outputs: Any) -> None:
-        """Find out, with a request and what it gave, whether the model is what it claims to be."""
+    @property
+    def max_batch(self) -> int:
+        """Rows of the largest batch; 0 while batches are off."""
+        return 0 if self.state is OFF else self.max_rows
+
+    def validate(self, run: Run, inputs: list[Any], outputs: Any) -> None:
+        """Turn batches on or off, by a request and its outputs."""
         if rows_of(inputs) is None:
-            return  # nothing to tell by
+            return  # it has no rows: the next request decides
         with self._lock:
-            if self.state != "unproven":
+            if self.state is not UNVALIDATED:
                 return
-            self.state = "off"  # for others, as long as this takes
+            self.state = OFF  # for other threads, as long as this takes
         try:
             problem = problem_together(run, inputs, outputs)
         except Exception as error:
@@ -48,14 +67,14 @@ class Batcher:
         if problem:
             self.turn_off(problem)
         else:
-            self.state = "on"
+            self.state = ON
 
     def turn_off(self, problem: str) -> None:
-        self.state = "off"
+        self.state = OFF
         logger.warning("%s: served one by one, not in batches: %s", self._name, problem)
 
     def take_waiting(self) -> list[Any]:
-        """Jobs that wait, the oldest first: as many as may fit into one run."""
+        """Remove jobs that wait, the oldest first: as many as may fit into one run."""
         jobs: list[Any] = []
         try:
             while len(jobs) < self.max_rows:
@@ -66,116 +85,17 @@ class Batcher:
 
 
 def problem_together(run: Run, inputs: list[Any], outputs: Any) -> str:
-    """Why two requests can't run as one, or nothing."""
+    """Why two requests can't run as one; empty if they can."""
     others = changed(inputs)
     try:
         expected = [outputs, run(others)]
-    except Exception:  # the model is picky about values
+    except Exception:  # the model refuses some values
         others, expected = inputs, [outputs, outputs]
     rows = rows_of(inputs) or 0
     try:
-        parts = split(run(merge([inputs, others])), [rows, rows])
+        parts = split(run(concatenate([inputs, others])), [rows, rows])
     except NotRowWise as error:
         return str(error)
     if all(is_close(part, alone) for part, alone in zip(parts, expected, strict=True)):
         return ""
     return "two requests give other results together than alone"
-
-
-def rows_of(inputs: Sequence[Any]) -> int | None:
-    """The rows that all tensors of a request have, or None if they differ or there are none."""
-    rows: set[int] = set()
-    outline(inputs, rows)
-    return rows.pop() if len(rows) == 1 and 0 not in rows else None
-
-
-def outline(value: Any, rows: set[int]) -> Any:
-    """What must be equal for requests to run as one: everything but the rows of tensors."""
-    if isinstance(value, torch.Tensor):
-        rows.add(value.shape[0] if value.dim() else 0)
-        return value.dtype, value.shape[1:]
-    if isinstance(value, list | tuple):
-        return type(value), [outline(part, rows) for part in value]
-    if isinstance(value, dict):
-        if any(isinstance(key, torch.Tensor) for key in value):
-            rows.add(0)
-        return dict, list(value), [outline(part, rows) for part in value.values()]
-    return type(value), value
-
-
-def groups_of(requests: Iterable[list[Any]], max_rows: int) -> list[list[int]]:
-    """Which requests may run as one, as indices; together they have at most `max_rows` rows."""
-    groups: list[tuple[Any, int, list[int]]] = []
-    for index, inputs in enumerate(requests):
-        rows: set[int] = set()
-        key = outline(inputs, rows)
-        count = rows.pop() if len(rows) == 1 else 0
-        for position, (other, total, members) in enumerate(groups):
-            if count and total and key == other and total + count <= max_rows:
-                groups[position] = (other, total + count, [*members, index])
-                break
-        else:
-            groups.append((key, count, [index]))
-    return [members for _, _, members in groups]
-
-
-def merge(values: Sequence[Any]) -> Any:
-    """Values of one outline -> one value that has the rows of all."""
-    first = values[0]
-    if isinstance(first, torch.Tensor):
-        return torch.cat(list(values))
-    if isinstance(first, list | tuple):
-        return rebuilt(first, [merge(parts) for parts in zip(*values, strict=True)])
-    if isinstance(first, dict):
-        return {key: merge([value[key] for value in values]) for key in first}
-    return first
-
-
-def split(value: Any, sizes: list[int]) -> list[Any]:
-    """A result -> one for each request, of so many rows. Raises NotRowWise."""
-    if isinstance(value, torch.Tensor):
-        if value.dim() == 0 or value.shape[0] != sum(sizes):
-            raise NotRowWise(f"a result of shape {list(value.shape)} for {sum(sizes)} rows")
-        return list(value.split(sizes))  # type: ignore[no-untyped-call]
-    if isinstance(value, list | tuple):
-        columns = [split(part, sizes) for part in value]
-        return [rebuilt(value, [column[i] for column in columns]) for i in range(len(sizes))]
-    if isinstance(value, dict):
-        parts = {key: split(part, sizes) for key, part in value.items()}
-        return [{key: part[i] for key, part in parts.items()} for i in range(len(sizes))]
-    return [value] * len(sizes)
-
-
-def rebuilt(like: Any, parts: list[Any]) -> Any:
-    """A list, a tuple or a named tuple of other parts."""
-    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
-
-
-def changed(value: Any) -> Any:
-    """A request like another, with other numbers of the kind that the model takes."""
-    if isinstance(value, torch.Tensor):
-        other = value.flatten().flip(0).reshape(value.shape)
-        return other * 0.5 + 0.125 if other.is_floating_point() else other
-    if isinstance(value, list | tuple):
-        return rebuilt(value, [changed(part) for part in value])
-    if isinstance(value, dict):
-        return {key: changed(part) for key, part in value.items()}
-    return value
-
-
-def is_close(value: Any, expected: Any) -> bool:
-    """Whether two results are the same but for the rounding of sums in another order."""
-    if isinstance(expected, torch.Tensor):
-        if value.dtype != expected.dtype or value.shape != expected.shape:
-            return False
-        tolerance = TOLERANCES.get(value.dtype)
-        if tolerance is None:
-            return torch.equal(value, expected)
-        return torch.allclose(value, expected, tolerance, tolerance, equal_nan=True)
-    if isinstance(expected, list | tuple):
-        return len(value) == len(expected) and all(map(is_close, value, expected))
-    if isinstance(expected, dict):
-        return value.keys() == expected.keys() and all(
-            is_close(value[key], expected[key]) for key in expected
-        )
-    return bool(value == expected)

@@ -1,4 +1,4 @@
-"""Which requests are known to be short, so that they may run on the event loop."""
+"""Which requests are known to be short, so that they may run inline: on the event loop."""
 
 import threading
 from typing import Any
@@ -7,36 +7,37 @@ import torch
 
 # A run that takes no longer may hold up the event loop.
 SHORT_S = 0.001
-# One that takes longer than that, but not than this, may have waited for a core or the GIL: the
-# next one tells. Else all requests of a turn would go to the lanes, whose queue may be too short.
-INTERRUPTED_S = 0.02
+# A run of up to this may only have been preempted, or have waited for the GIL: two in a row demote
+# the shapes. Else all requests of a turn would go to the threads, whose queue may be too short.
+PREEMPTED_S = 0.02
 # The first runs of a method are slower: TorchScript profiles and specialises.
 WARM_UP_RUNS = 3
-MAX_SHORT_SHAPES = 256
+MAX_SHAPES = 256
 Shapes = tuple[torch.Size, ...]
 
 
 class InlinePolicy:
-    """Which requests are known to be short, from the run times of those before.
+    """Which requests may run inline, by the run times of earlier requests.
 
-    Known are sizes of bodies and shapes of inputs: requests with both took at most SHORT_S. Two in
-    a row that take longer, or one that takes very long, end that for their shapes, until a run in
-    a lane proves it again. Safe to use from any thread.
+    A request may if its body is no larger and its inputs have the same shapes as those of a request
+    that took at most SHORT_S. Two longer runs in a row, or a very long one, demote their shapes
+    until a run in a thread is short again. Safe to use from any thread.
     """
 
     def __init__(self, bounded: bool) -> None:
         self.bounded = bounded
-        self._lock = threading.Lock()  # of what changes
+        self._lock = threading.Lock()  # of changes to what is below
         self._runs = 0
         self._short_bytes = -1
         # -> whether the last run took longer than it may; the oldest first
         self._short_shapes: dict[Shapes, bool] = {}
 
     def may_run_inline(self, body_bytes: int) -> bool:
-        """Whether a body is worth decoding to see if the request is short."""
+        """Whether a body of this size is worth decoding on the event loop."""
         return body_bytes <= self._short_bytes
 
     def can_run_inline(self, inputs: list[Any]) -> bool:
+        """Whether a decoded request is known to be short."""
         return shapes_of(inputs) in self._short_shapes
 
     def record(self, body_bytes: int, inputs: list[Any], elapsed_s: float) -> None:
@@ -48,22 +49,22 @@ class InlinePolicy:
             return
         if elapsed_s > SHORT_S or self._short_shapes.get(shapes) is not False:
             with self._lock:
-                self._change(body_bytes, shapes, elapsed_s)
+                self._update(body_bytes, shapes, elapsed_s)
 
-    def _change(self, body_bytes: int, shapes: Shapes, elapsed_s: float) -> None:
+    def _update(self, body_bytes: int, shapes: Shapes, elapsed_s: float) -> None:
         was_slow = self._short_shapes.get(shapes)
         if elapsed_s <= SHORT_S:
             if was_slow is None:
                 self._forget_oldest()
                 self._short_bytes = max(self._short_bytes, body_bytes)
             self._short_shapes[shapes] = False
-        elif was_slow is False and elapsed_s <= INTERRUPTED_S:
+        elif was_slow is False and elapsed_s <= PREEMPTED_S:
             self._short_shapes[shapes] = True
         else:
             self._short_shapes.pop(shapes, None)
 
     def _forget_oldest(self) -> None:
-        if len(self._short_shapes) >= MAX_SHORT_SHAPES:
+        if len(self._short_shapes) >= MAX_SHAPES:
             del self._short_shapes[next(iter(self._short_shapes))]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from torch_serving.codecs.interfaces import Body, Headers, Response
+from torch_serving.codecs.interfaces import Body, Encoded, Headers
 from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.inline_policy import InlinePolicy
 from torch_serving.telemetry._counters import MethodCounters
@@ -27,11 +27,11 @@ class Invocation(Protocol):
     batcher: Batcher | None  # None: requests run one by one
     inline: InlinePolicy
     counters: MethodCounters
-    headers: Headers  # of the response
+    headers: Headers  # of responses that `encode` returns as bytes
 
     def decode(self, body: Body, /) -> list[Any]: ...
     def run(self, inputs: list[Any], /) -> Any: ...
-    def encode(self, outputs: Any, /) -> bytes | Response:
+    def encode(self, outputs: Any, /) -> Encoded:
         """Bytes have the invocation's `headers`; a `Response` has its own."""
 
 
@@ -40,5 +40,5 @@ class Completion(Protocol):
 
     def done(self) -> bool: ...
     def get_loop(self) -> asyncio.AbstractEventLoop: ...
-    def set_result(self, response: bytes | Response, /) -> None: ...
+    def set_result(self, response: Encoded, /) -> None: ...
     def set_exception(self, error: BaseException, /) -> None: ...

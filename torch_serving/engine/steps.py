@@ -1,120 +1,84 @@
-"""Requests on their way: decoded, run and encoded step by step, several at once where that pays."""
+"""The steps of jobs: decode, run and encode, several jobs at once where that pays."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch_serving.codecs.interfaces import Body
-from torch_serving.engine.batcher import Batcher, NotRowWise, groups_of, merge, rows_of, split
+from torch_serving.codecs.interfaces import Encoded
+from torch_serving.engine.batch_tensors import NotRowWise, concatenate, groups_of, rows_of, split
+from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.events import SetRunning
 from torch_serving.engine.inference_mode import INFERENCE
-from torch_serving.engine.interfaces import Completion, Invocation
+from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
 from torch_serving.telemetry._counters import STEPS
-from torch_serving.telemetry.tracing import StepTime
 
-
-class Job:
-    """One request on its way: `value` is its body, then its inputs, outputs and response."""
-
-    __slots__ = (
-        "body_bytes",
-        "completion",
-        "elapsed_s",
-        "error",
-        "inputs",
-        "invocation",
-        "is_running",
-        "is_shared",
-        "on_end",
-        "put_s",
-        "steps",
-        "timeout_s",
-        "timer",
-        "value",
-    )
-
-    def __init__(
-        self,
-        invocation: Invocation,
-        body: Body,
-        timeout_s: float | None = None,
-        steps: list[StepTime] | None = None,
-    ) -> None:
-        self.invocation = invocation
-        self.steps = steps  # gets their times, if somebody wants them
-        self.timeout_s = timeout_s  # if it is shorter than the limit for all
-        self.value: Any = body
-        self.body_bytes = len(body)
-        self.inputs: list[Any] | None = None
-        self.elapsed_s = 0.0
-        self.error: Exception | None = None
-        self.completion: Completion | None = None  # of whoever waits for it
-        self.put_s = 0.0  # when it was given to the lanes
-        self.timer: asyncio.TimerHandle | None = None  # its deadline, from then on
-        self.is_running = False
-        self.on_end: Callable[[], None] | None = None  # called once it has run, or will not run
-        self.is_shared = False  # its run was one of several jobs
-
-
-SetRunning = Callable[[str], None]  # which model this thread runs from now on; "" for none
-
-
-class Step(NamedTuple):
-    """A step of a job: what does it, and the number of its time among the statistics."""
-
-    of: Callable[[Invocation], Callable[[Any], Any]]
-    number: int
-
-
-DECODE = Step(attrgetter("decode"), STEPS.index("decode"))
-RUN = Step(attrgetter("run"), STEPS.index("forward"))
-ENCODE = Step(attrgetter("encode"), STEPS.index("encode"))
 QUEUE = STEPS.index("queue")
 MODEL = attrgetter("invocation.model")
 
 
-def work(jobs: Sequence[Job]) -> None:
-    """Take each step for all jobs before the next one; what goes wrong with a job stays with it.
+class Step(NamedTuple):
+    """What takes a job one step further, and the number of the step among the statistics."""
 
-    torch is far larger than any cache: a request that goes alone finds the code of each step cold.
-    Those that go together share the misses
-    (docs/decisions/0014-run-ready-requests-step-by-step.md has the figures).
+    advance: Callable[[Job], None]
+    number: int
+
+
+def decode_body(job: Job) -> None:
+    job.inputs = job.invocation.decode(job.body)
+    job.body = b""
+
+
+def run_model(job: Job) -> None:
+    job.outputs = job.invocation.run(job.inputs or [])
+
+
+def encode_outputs(job: Job) -> None:
+    job.response = job.invocation.encode(job.outputs)
+    job.outputs = None
+
+
+DECODE = Step(decode_body, STEPS.index("decode"))
+RUN = Step(run_model, STEPS.index("forward"))
+ENCODE = Step(encode_outputs, STEPS.index("encode"))
+
+
+def run_all(jobs: Sequence[Job]) -> None:
+    """Take each step for all jobs before the next one; an error stays with its job.
+
+    The code of torch is larger than any cache: jobs that are taken together share the misses, which
+    a job alone has in each step.
     """
     decode(jobs)
-    finish(jobs)
+    run_and_encode(jobs)
 
 
-def decode(jobs: Sequence[Job]) -> None:
+def decode(jobs: Iterable[Job]) -> None:
     INFERENCE.enter()
-    take(DECODE, jobs)
-    for job in jobs:
-        if job.error is None:
-            job.inputs = job.value
+    run_step(DECODE, jobs)
 
 
-def work_again(job: Job, set_running: SetRunning) -> None:
-    """Try once more what failed."""
+def retry(job: Job, set_running: SetRunning) -> None:
+    """Take the steps of a job that failed again, from its inputs if it has them."""
     job.error = None
+    job.outputs = None
     if job.inputs is None:
         decode((job,))
-    else:
-        job.value = job.inputs
-    finish((job,), set_running)
+    run_and_encode((job,), set_running)
 
 
-def finish(jobs: Sequence[Job], set_running: SetRunning = lambda _: None) -> None:
-    """Run and encode what was decoded, and learn how long it took."""
+def run_and_encode(jobs: Sequence[Job], set_running: SetRunning = lambda _: None) -> None:
+    """Run and encode what was decoded, and record how long it took."""
     INFERENCE.enter()
     left = run_groups(jobs, set_running) if len(jobs) > 1 else jobs
     for model, group in groupby(left, MODEL):
         set_running(model)
-        take(RUN, group)
+        run_step(RUN, group)
     set_running("")
-    take(ENCODE, jobs)
+    run_step(ENCODE, jobs)
     for job in jobs:
         if job.inputs is not None:
             job.invocation.inline.record(job.body_bytes, job.inputs, job.elapsed_s)
@@ -122,57 +86,61 @@ def finish(jobs: Sequence[Job], set_running: SetRunning = lambda _: None) -> Non
                 job.invocation.counters.observe_batch(1)
 
 
-def take(step: Step, jobs: Iterable[Job]) -> None:
+def run_step(step: Step, jobs: Iterable[Job]) -> None:
+    advance, number = step
     now = time.perf_counter()
     for job in jobs:
         if job.error is None:
             try:
-                job.value = step.of(job.invocation)(job.value)
+                advance(job)
             except Exception as error:
                 job.error = (
                     error if isinstance(error, ServingError) else device_error(error) or error
                 )
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
-            job.invocation.counters.observe_step(step.number, now - before)
+            job.invocation.counters.observe_step(number, now - before)
             if job.steps is not None:
-                job.steps.append((step.number, before, now))
+                job.steps.append((number, before, now))
 
 
 def run_groups(jobs: Iterable[Job], set_running: SetRunning) -> list[Job]:
     """Run as one what may run as one, and return the jobs that are left."""
     left = []
-    groups: dict[Batcher, list[Job]] = {}
+    batches: dict[Batcher, list[Job]] = {}
     for job in jobs:
-        batching = job.invocation.batcher
-        if batching is not None and batching.state == "on" and job.error is None:
-            groups.setdefault(batching, []).append(job)
+        batcher = job.invocation.batcher
+        if batcher is not None and batcher.state is ON and job.error is None:
+            batches.setdefault(batcher, []).append(job)
         else:
             left.append(job)
-    for batching, members in groups.items():
-        for indices in groups_of([job.value for job in members], batching.max_rows):
+    for batcher, members in batches.items():
+        for indices in groups_of([job.inputs or [] for job in members], batcher.max_rows):
             group = [members[index] for index in indices]
             set_running(group[0].invocation.model)
-            if len(group) == 1 or not run_together(batching, group):
+            if len(group) == 1 or not run_together(batcher, group):
                 left += group
     return left
 
 
-def run_together(batching: Batcher, jobs: list[Job]) -> bool:
-    """Run jobs as one. If that fails, nothing has happened: they are run one by one, so that only
-    the guilty one fails."""
+def run_together(batcher: Batcher, jobs: list[Job]) -> bool:
+    """Run jobs as one, and return whether that went well.
+
+    If not, the jobs are as before: they are to be run one by one, so that only the guilty fails.
+    """
     started_s = time.perf_counter()
-    sizes = [rows_of(job.value) or 0 for job in jobs]
+    inputs = [job.inputs or [] for job in jobs]
+    sizes = [rows_of(each) or 0 for each in inputs]
     try:
-        parts = split(jobs[0].invocation.run(merge([job.value for job in jobs])), sizes)
+        parts = split(jobs[0].invocation.run(concatenate(inputs)), sizes)
     except NotRowWise as error:
-        batching.turn_off(str(error))
+        batcher.turn_off(str(error))
         return False
-    except Exception:  # whatever it is, each request is told its own
+    except Exception:  # alone, each job has its own error or none
         return False
     share_s = (time.perf_counter() - started_s) / len(jobs)
     for job, part in zip(jobs, parts, strict=True):
-        job.value = part
+        job.outputs = part
         job.elapsed_s += share_s
         job.is_shared = True
         job.invocation.counters.observe_step(RUN.number, share_s)
@@ -183,30 +151,31 @@ def run_together(batching: Batcher, jobs: list[Job]) -> bool:
 
 
 def can_run_inline(job: Job) -> bool:
-    """Whether a decoded job may be finished on the loop; one that can't be decoded is."""
+    """Whether a job may go on inline; one that could not be decoded may, it has no more to run."""
     return job.inputs is None or job.invocation.inline.can_run_inline(job.inputs)
 
 
-def blame(jobs: Iterable[Job], error: Exception) -> None:
-    """Tell all jobs that have no error of their own what went wrong around them."""
+def fail_all(jobs: Iterable[Job], error: Exception) -> None:
+    """Give an error to all jobs that have none of their own."""
     for job in jobs:
         job.error = job.error or error
 
 
-def outcome(job: Job) -> Any:
-    """The response, or the error raised."""
+def result(job: Job) -> Encoded:
+    """Return the response, or raise the error."""
     if job.error is not None:
         raise job.error
-    return job.value
+    return job.response
 
 
-def tell(job: Job) -> None:
-    """Give the outcome to whoever waits for it."""
+def resolve(job: Job) -> None:
+    """Complete whoever waits for a job, with its response or its error."""
     if job.on_end is not None:
         job.on_end()
-    if job.completion is None or job.completion.done():
+    completion = job.completion
+    if completion is None or completion.done():
         return
     if job.error is not None:
-        job.completion.set_exception(job.error)
+        completion.set_exception(job.error)
     else:
-        job.completion.set_result(job.value)
+        completion.set_result(job.response)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from torch_serving.config import ModelConfig
-from torch_serving.engine.batcher import is_close
+from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.device_errors import explain
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.backends.registry import backend_of

@@ -14,7 +14,7 @@ from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import SignatureData
 from torch_serving.config import ModelConfig
-from torch_serving.engine.batcher import Batcher
+from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.devices import device_of
 from torch_serving.engine.inline_policy import InlinePolicy
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
@@ -184,8 +184,8 @@ class Method:
             outputs = self._run(*inputs)
         except Exception as error:
             raise self._translate(error) from error
-        if self.batcher is not None and self.batcher.state == "unproven":
-            self.batcher.prove(lambda others: self._run(*others), inputs, outputs)
+        if self.batcher is not None and self.batcher.state is UNVALIDATED:
+            self.batcher.validate(lambda others: self._run(*others), inputs, outputs)
         return outputs
 
 

@@ -3,7 +3,8 @@
 import time
 
 from torch_serving.config import WarmUp
-from torch_serving.engine.batcher import merge, rows_of
+from torch_serving.engine.batch_tensors import concatenate, rows_of
+from torch_serving.engine.batcher import ON
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.models.servable import Method, Servable
@@ -37,7 +38,7 @@ def warm_up_batches(method: Method, body: bytes) -> None:
     batcher = method.batcher
     rows = rows_of(method.decode(body))
     requests = 2
-    while batcher and batcher.state == "on" and rows and rows * requests <= batcher.max_rows:
+    while batcher and batcher.state is ON and rows and rows * requests <= batcher.max_rows:
         for _ in range(WARM_UP_RUNS):
-            method.run(merge([method.decode(body) for _ in range(requests)]))
+            method.run(concatenate([method.decode(body) for _ in range(requests)]))
         requests *= 2

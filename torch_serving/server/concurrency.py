@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from torch_serving.config import Config
-from torch_serving.engine.engine import MAX_LANES, cores
+from torch_serving.engine.engine import MAX_THREADS, cores
 from torch_serving.errors import StartupError
 
 
@@ -22,7 +22,7 @@ def divide_cores(config: Config) -> Concurrency:
     """
     workers = config.workers or cores()
     share = max(1, cores() // workers)
-    threads = config.threads or max(1, min(share // (config.intra_op_threads or 1), MAX_LANES))
+    threads = config.threads or max(1, min(share // (config.intra_op_threads or 1), MAX_THREADS))
     intra_op_threads = config.intra_op_threads or max(1, share // threads)
     if intra_op_threads > 1 and workers * threads * intra_op_threads > cores():
         raise StartupError(

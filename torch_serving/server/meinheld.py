@@ -38,7 +38,7 @@ class MeinheldTransport:
         self._application = wsgi.create_app(runtime, responses, api_keys)
         self._on_ready = on_ready
         # requests run in the thread of the server
-        torch.set_num_threads(runtime.engine.lanes * runtime.engine.intra_op_threads)
+        torch.set_num_threads(runtime.engine.threads * runtime.engine.intra_op_threads)
 
     def run(self, listeners: list[socket.socket], /) -> None:
         [listener] = listeners

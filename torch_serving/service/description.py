@@ -14,7 +14,8 @@ from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.devices import DevicePool, requested_device
-from torch_serving.engine.steps import Job, work
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.management import Management
@@ -95,8 +96,8 @@ def describe_method(servable: Servable, name: str) -> dict[str, Any]:
     }
 
 
-def describe_batching(batching: Batcher) -> dict[str, Any]:
-    return {"state": batching.state, "max_batch": batching.max_rows}
+def describe_batching(batcher: Batcher) -> dict[str, Any]:
+    return {"state": batcher.state.value, "max_batch": batcher.max_rows}
 
 
 def example_of(servable: Servable, method: Method) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def example_of(servable: Servable, method: Method) -> dict[str, Any]:
         remaining = iter(tries)
         body = {name: example_value(spec, remaining) for name, spec in specs.items()}
         job = Job(method, json.dumps(body).encode())
-        work((job,))
+        run_all((job,))
         if job.error is None:
             return {"example": body}
         if time.monotonic() > stop_s:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.interfaces import Body, Response
+from torch_serving.codecs.interfaces import Body, Encoded, Response
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import OIP, codec_of
 from torch_serving.codecs.oip.invocation import OipInvocation
@@ -15,7 +15,7 @@ from torch_serving.codecs.python_values import Arguments, PythonInvocation
 from torch_serving.engine.devices import DevicePool, device_of, requested_device
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
-from torch_serving.engine.steps import Job
+from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
 from torch_serving.models.lifecycle import ModelLifecycle, loaded
 from torch_serving.models.servable import Method
@@ -99,7 +99,9 @@ class Inference:
             return response_of(invocation, await self._observed(invocation, body, timeout_s))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
 
-    async def _observed(self, invocation: Invocation, body: Body, timeout_s: float | None) -> Any:
+    async def _observed(
+        self, invocation: Invocation, body: Body, timeout_s: float | None
+    ) -> Encoded:
         steps: list[StepTime] | None = [] if self._tracing else None
         self._devices.acquire(invocation.device)
         try:
@@ -171,5 +173,5 @@ def after_cold_start(method: Method) -> Method:
     return method
 
 
-def response_of(invocation: Invocation, encoded: bytes | Response) -> Response:
+def response_of(invocation: Invocation, encoded: Encoded) -> Response:
     return encoded if isinstance(encoded, Response) else Response(invocation.headers, encoded)

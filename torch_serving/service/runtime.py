@@ -8,7 +8,9 @@ import torch
 from torch_serving.codecs.python_values import Arguments
 from torch_serving.config import Config, ModelConfig
 from torch_serving.engine.devices import DevicePool
-from torch_serving.engine.engine import MAX_LANES, Engine, Limits, cores
+from torch_serving.engine.engine import MAX_THREADS, Engine, cores
+from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.thread_executor import Limits
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models._cache import Cache
 from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
@@ -158,15 +160,13 @@ def build_models(config: Config, group: WorkerGroup) -> ModelLifecycle:
 def build_engine(
     config: Config, group: WorkerGroup, models: ModelLifecycle, in_flight: set[Any]
 ) -> Engine:
-    lanes = config.threads or max(1, min(cores() // (config.intra_op_threads or 1), MAX_LANES))
+    threads = config.threads or max(1, min(cores() // (config.intra_op_threads or 1), MAX_THREADS))
     return Engine(
-        lanes,
+        threads,
         in_flight,
         config.intra_op_threads,
-        models.free_memory,
-        group.request_restart,
         Limits(config.queue, config.queue_timeout_s, config.request_timeout_s),
-        group.set_running,
+        EngineEvents(group.set_running, models.free_memory, group.request_restart),
         group.statistics,
     )
 

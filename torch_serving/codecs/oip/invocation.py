@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Headers, MethodInfo, Response
+from torch_serving.codecs.interfaces import (
+    JSON_HEADERS,
+    Body,
+    Encoded,
+    Headers,
+    MethodInfo,
+    Response,
+)
 from torch_serving.codecs.oip.datatypes import usual_datatype
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.codecs.oip.request import InferRequest, read_raw, read_request
@@ -15,7 +22,11 @@ MAX_QUICK_JSON = 64 * 1024  # bytes before binary data that take no time to spea
 
 
 class OipInvocation:
-    """Decodes the body, and encodes the response as the request wants it."""
+    """One request: unlike a method, it is not shared, and its response depends on its body.
+
+    `request` is what `decode` read, without the inputs, and `encode` needs: the request's id, and
+    which outputs it wants in which form.
+    """
 
     def __init__(self, method: MethodInfo, model: str, json_bytes: int | None) -> None:
         is_binary = json_bytes is not None and json_bytes <= MAX_QUICK_JSON
@@ -27,9 +38,9 @@ class OipInvocation:
         self.counters = method.counters
         self.headers: Headers = JSON_HEADERS
         self.run = method.run
-        self._name = model
+        self._name = model  # as the request spells it
         self._json_bytes = json_bytes
-        self._request = InferRequest(None, {}, [], False)
+        self.request = InferRequest(None, {}, [], False)
 
     def decode(self, body: Body) -> list[Any]:
         arguments = self.method.signature.arguments
@@ -39,7 +50,7 @@ class OipInvocation:
             # what may run on the event loop is bounded, and takes nothing but tensors
             request = read_request(body, self._json_bytes, not self.inline.bounded)
         self.check_outputs(request)
-        self._request = request._replace(inputs={})  # they need not outlive the run
+        self.request = request._replace(inputs={})  # they need not outlive the run
         return unflatten(arguments, request.inputs, self.device)
 
     def check_outputs(self, request: InferRequest) -> None:
@@ -53,9 +64,9 @@ class OipInvocation:
             if requested.name not in names and all(tensor.is_fixed for tensor in specs):
                 raise unknown_output(requested.name, names)
 
-    def encode(self, outputs: Any) -> bytes | Response:
+    def encode(self, outputs: Any) -> Encoded:
         tensors = flatten(outputs, self.method.signature.result)
-        body, json_bytes = write_response(self._name, VERSION, self._request, tensors)
+        body, json_bytes = write_response(self._name, VERSION, self.request, tensors)
         if json_bytes is None:
             return body
         headers = (

@@ -97,14 +97,12 @@ def variable(explanation: str, specs: Iterable[TensorSpec]) -> str:
 def model_config(model: str, method: MethodInfo) -> dict[str, Any]:
     """The metadata as Triton's model configuration."""
     metadata = model_metadata(model, method)
-    batching = method.batcher
-    batches = batching is not None and batching.state != "off"
     return {
         "name": model,
         "platform": method.platform,
         "backend": "pytorch",
         "version_policy": {"latest": {"num_versions": 1}},
-        "max_batch_size": batching.max_rows if batching is not None and batches else 0,
+        "max_batch_size": method.batcher.max_batch if method.batcher else 0,
         "input": [configured(each) for each in metadata["inputs"]],
         "output": [configured(each) for each in metadata["outputs"]],
         "parameters": {

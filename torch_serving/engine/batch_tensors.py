@@ -1,0 +1,111 @@
+"""Inputs and results of several requests as one: pure functions of tensors and trees of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+
+TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+
+
+class NotRowWise(Exception):
+    """A result that has not one row for each row of the inputs."""
+
+
+def rows_of(inputs: Sequence[Any]) -> int | None:
+    """The rows that all tensors of a request have, or None if they differ or there are none."""
+    rows: set[int] = set()
+    batch_key(inputs, rows)
+    return rows.pop() if len(rows) == 1 and 0 not in rows else None
+
+
+def batch_key(value: Any, rows: set[int]) -> Any:
+    """What must be equal for requests to run as one: everything but the rows of tensors."""
+    if isinstance(value, torch.Tensor):
+        rows.add(value.shape[0] if value.dim() else 0)
+        return value.dtype, value.shape[1:]
+    if isinstance(value, list | tuple):
+        return type(value), [batch_key(part, rows) for part in value]
+    if isinstance(value, dict):
+        if any(isinstance(key, torch.Tensor) for key in value):
+            rows.add(0)
+        return dict, list(value), [batch_key(part, rows) for part in value.values()]
+    return type(value), value
+
+
+def groups_of(requests: Iterable[list[Any]], max_rows: int) -> list[list[int]]:
+    """Which requests may run as one, as indices; together they have at most `max_rows` rows."""
+    groups: list[tuple[Any, int, list[int]]] = []
+    for index, inputs in enumerate(requests):
+        rows: set[int] = set()
+        key = batch_key(inputs, rows)
+        count = rows.pop() if len(rows) == 1 else 0
+        for position, (other, total, members) in enumerate(groups):
+            if count and total and key == other and total + count <= max_rows:
+                groups[position] = (other, total + count, [*members, index])
+                break
+        else:
+            groups.append((key, count, [index]))
+    return [members for _, _, members in groups]
+
+
+def concatenate(values: Sequence[Any]) -> Any:
+    """Values of one batch key -> one value that has the rows of all."""
+    first = values[0]
+    if isinstance(first, torch.Tensor):
+        return torch.cat(list(values))
+    if isinstance(first, list | tuple):
+        return rebuilt(first, [concatenate(parts) for parts in zip(*values, strict=True)])
+    if isinstance(first, dict):
+        return {key: concatenate([value[key] for value in values]) for key in first}
+    return first
+
+
+def split(value: Any, sizes: list[int]) -> list[Any]:
+    """A result -> one for each request, of so many rows. Raises NotRowWise."""
+    if isinstance(value, torch.Tensor):
+        if value.dim() == 0 or value.shape[0] != sum(sizes):
+            raise NotRowWise(f"a result of shape {list(value.shape)} for {sum(sizes)} rows")
+        return list(value.split(sizes))  # type: ignore[no-untyped-call]
+    if isinstance(value, list | tuple):
+        columns = [split(part, sizes) for part in value]
+        return [rebuilt(value, [column[i] for column in columns]) for i in range(len(sizes))]
+    if isinstance(value, dict):
+        parts = {key: split(part, sizes) for key, part in value.items()}
+        return [{key: part[i] for key, part in parts.items()} for i in range(len(sizes))]
+    return [value] * len(sizes)
+
+
+def rebuilt(like: Any, parts: list[Any]) -> Any:
+    """A list, a tuple or a named tuple of other parts."""
+    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
+
+
+def changed(value: Any) -> Any:
+    """A request like another, with other numbers of the kind that the model takes."""
+    if isinstance(value, torch.Tensor):
+        other = value.flatten().flip(0).reshape(value.shape)
+        return other * 0.5 + 0.125 if other.is_floating_point() else other
+    if isinstance(value, list | tuple):
+        return rebuilt(value, [changed(part) for part in value])
+    if isinstance(value, dict):
+        return {key: changed(part) for key, part in value.items()}
+    return value
+
+
+def is_close(value: Any, expected: Any) -> bool:
+    """Whether two results are the same but for the rounding of sums in another order."""
+    if isinstance(expected, torch.Tensor):
+        if value.dtype != expected.dtype or value.shape != expected.shape:
+            return False
+        tolerance = TOLERANCES.get(value.dtype)
+        if tolerance is None:
+            return torch.equal(value, expected)
+        return torch.allclose(value, expected, tolerance, tolerance, equal_nan=True)
+    if isinstance(expected, list | tuple):
+        return len(value) == len(expected) and all(map(is_close, value, expected))
+    if isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(
+            is_close(value[key], expected[key]) for key in expected
+        )
+    return bool(value == expected)

@@ -1,0 +1,66 @@
+"""Inline execution: jobs that are known to be short run on the event loop's own thread.
+
+No thread is woken for them, which takes longer than a small model.
+"""
+
+import asyncio
+import time
+
+from torch_serving.engine.busy_poll import BusyPoll
+from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import can_run_inline, decode, fail_all, resolve, run_and_encode
+from torch_serving.engine.thread_executor import ThreadExecutor
+
+
+class InlineExecutor:
+    """Runs short jobs in the next turn of the loop, and gives others to threads. For one loop.
+
+    Jobs of one turn are run together.
+    """
+
+    def __init__(self, threads: ThreadExecutor, events: EngineEvents) -> None:
+        self._threads = threads
+        self._events = events
+        self._jobs: list[Job] = []  # of the next turn
+        self._busy_poll = BusyPoll()
+
+    def enqueue(self, job: Job) -> None:
+        """Run a job; its completion gets the response in a later turn of the loop."""
+        if not job.invocation.inline.may_run_inline(job.body_bytes):
+            self._threads.enqueue(job)
+            return
+        if not self._jobs:
+            asyncio.get_running_loop().call_soon(self._run_turn)
+        self._jobs.append(job)
+
+    def _run_turn(self) -> None:
+        started_s = time.perf_counter()
+        jobs, self._jobs = self._jobs, []
+        decode(jobs)
+        short = []
+        for job in jobs:
+            if can_run_inline(job):
+                short.append(job)
+            else:
+                self._threads.enqueue(job)
+        try:
+            run_and_encode(short, self._events.set_running)
+        except Exception as error:  # else nobody would complete them
+            fail_all(short, error)
+        for job in short:
+            self._events.check_device(job.error)
+            resolve(job)
+        if len(jobs) == 1 and not self._threads.jobs:
+            self._busy_poll.on_response(started_s, asyncio.get_running_loop())
+
+    def run_now(self, job: Job) -> bool:
+        """Run a job at once if it is short, and return whether it was. Else it may be decoded."""
+        if not job.invocation.inline.may_run_inline(job.body_bytes):
+            return False
+        decode((job,))
+        if not can_run_inline(job):
+            return False
+        run_and_encode((job,), self._events.set_running)
+        self._events.check_device(job.error)
+        return True
