@@ -21,9 +21,14 @@ def name_of(path: Path) -> str:
 
 
 def imported_by(path: Path) -> set[str]:
-    """The modules of the package that a file imports, inside functions too."""
+    """The modules of the package that a file imports, inside functions too, but not for types
+    alone."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for_types = [node for each in ast.walk(tree) if is_for_types(each) for node in ast.walk(each)]
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -32,6 +37,10 @@ def imported_by(path: Path) -> set[str]:
             found |= {name if is_module(name) else node.module for name in submodules}
     ours = {name for name in found if name.partition(".")[0] == "torch_serving"}
     return {name.partition(".")[2] for name in ours}
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def is_module(name: str) -> bool:
