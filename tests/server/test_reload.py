@@ -191,7 +191,7 @@ def test_a_reload_that_fails_after_it_was_tried(
     supervisor._restart.on_trial_exit(0)
     assert "not reloaded: it is gone" in caplog.text
     assert state.runtime is before
-    assert before.models.load("echo.pt", torch.device("cpu")).result().name == "echo.pt"
+    assert before.models.load("echo.pt", torch.device("cpu")).result().identifier == "echo.pt"
     before.close()
 
 

@@ -152,7 +152,7 @@ def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callabl
     ask(url, "/models/a.pt/load", "POST")
     os.kill(child_pids(process)[0], signal.SIGKILL)
     wait_until(lambda: "worker 0 died" in process.stderr)
-    wait_until(lambda: metrics(url).get(("lanes", labels(worker="0")), 0) > 0)
+    wait_until(lambda: metrics(url).get(("threads", labels(worker="0")), 0) > 0)
     wait_until(lambda: workers_with(url, "a.pt") == 1)
     assert ask(url, "/models/a.pt/load", "POST")[0] == 200
     assert workers_with(url, "a.pt") == 2
