@@ -1,4 +1,4 @@
-"""The fast path: the same answers as the application's, and only for what it may take."""
+"""The fast path: the same responses as the application's, and only for what it may take."""
 
 import asyncio
 import io
@@ -40,7 +40,7 @@ KEY = "0123456789abcdef"
 
 
 def told(connection: RawConnection, target: str, body: bytes, *headers: str) -> list[object]:
-    """Status, headers but the request's name, and body of an answer."""
+    """Status, headers but the request's name, and body of a response."""
     length = f"Content-Length: {len(body)}"
     connection.send(raw_request(body, length, *headers, target=target))
     lines = [connection.line()]
@@ -116,14 +116,14 @@ V2_REQUESTS = [
         *V2_REQUESTS,
     ],
 )
-def test_answers_are_the_applications(
+def test_responses_are_the_applications(
     uvicorn_server: Process, target: str, body: bytes, headers: list[str]
 ):
     with RawConnection(uvicorn_server.url) as connection:
         told(connection, target, body, *headers)  # so that the model is loaded
-        answer = told(connection, target, body, *headers)
+        response = told(connection, target, body, *headers)
         # a deadline is for the application
-        assert answer == told(connection, target, body, *headers, "X-Request-Timeout-Ms: 60000")
+        assert response == told(connection, target, body, *headers, "X-Request-Timeout-Ms: 60000")
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_requests_in_lanes_keep_their_order(uvicorn_server: Process, brief_body:
         one = raw_request(brief_body, length, target=slow)
         other = raw_request(BODY, f"Content-Length: {len(BODY)}")
         connection.send(one + other + one + other)
-        results = [connection.answer().result for _ in range(4)]
+        results = [connection.response().result for _ in range(4)]
     assert results == [tensor([1], [2.5]), RESULT, tensor([1], [2.5]), RESULT]
 
 

@@ -86,7 +86,7 @@ def test_a_line_for_each_request(root: Path, start: Callable[..., Process], serv
             (404, raw_request(method="DELETE", target="/%0a%0d%1b[31m%e2%80%ae" + "a" * 1000)),
         ):
             connection.send(request)
-            assert connection.answer().status == status
+            assert connection.response().status == status
     # a server without further requests still writes its log
     wait_until(lambda: len(log_of(process)) == 3)
     process.signal()
@@ -108,12 +108,12 @@ def test_requests_that_were_never_whole_are_logged_once(root: Path, start: Calla
     process = start(root, "--port", "0", "--body-timeout", "1")
     with RawConnection(process.url) as connection:
         connection.send(raw_request(b"[", "Content-Length: 10"))
-        assert connection.answer().status == 408
+        assert connection.response().status == 408
     with RawConnection(process.url) as connection:
         connection.send(raw_request(b"[", "Content-Length: 10"))
     with RawConnection(process.url) as connection:
         connection.send(b"no http\r\n\r\n")
-        assert connection.answer().status == 400
+        assert connection.response().status == 400
     process.signal()
     assert process.exit_code() == 0
     statuses = [line.split()[-3] for line in log_of(process)]

@@ -17,7 +17,7 @@ def is_refused(url: str) -> bool:
     try:
         with RawConnection(url) as connection:
             connection.send(raw_request(method="GET", target="/healthcheck"))
-            return connection.answer() is None
+            return connection.response() is None
     except ConnectionRefusedError:
         return True
 
@@ -42,9 +42,9 @@ def test_a_signal_lets_requests_end(
         process.signal(number)
         wait_until(lambda: is_refused(url))
         assert process.is_running()
-        assert connection.answer().result == tensor([1], [2.5])
-        assert connection.answer() is None
-        assert idle.answer() is None
+        assert connection.response().result == tensor([1], [2.5])
+        assert connection.response() is None
+        assert idle.response() is None
     assert process.exit_code() == 0
     assert process.stdout.splitlines()[-1].split()[-3] == "200"
     assert process.stderr == ""
@@ -60,7 +60,7 @@ def test_meinheld_ends_the_request_it_is_at(
         logged = process.stdout.count("\n")
         connection.send(with_length(brief_body, SLOW))
         process.signal(number)
-        response = connection.answer()
+        response = connection.response()
     assert response is None or response.result == tensor([1], [2.5])
     assert process.exit_code() == 0
     assert process.stdout.count("\n") == logged + (response is not None)
@@ -81,7 +81,7 @@ def test_a_second_signal_ends_it_at_once(
         assert process.is_running()
         process.signal(number)
         assert process.exit_code() == 128 + number
-        assert connection.answer() is None
+        assert connection.response() is None
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
@@ -98,7 +98,7 @@ def test_requests_that_do_not_end_are_cancelled(
         see_that_it_runs(url)
         process.signal()
         assert process.exit_code() == 0
-        assert [one.answer().status, other.answer().status] == [503, 503]
+        assert [one.response().status, other.response().status] == [503, 503]
     assert "Traceback" not in process.stderr
 
 
@@ -108,5 +108,5 @@ def test_a_signal_while_nothing_happens(model_root: Path, start: Callable[..., P
         client.get("/healthcheck")
         process.signal()
         assert process.exit_code() == 0
-        assert silent.answer() is None
+        assert silent.response() is None
     assert process.stderr == ""

@@ -13,9 +13,9 @@ import pytest
 
 from tests.support.client import (
     LIMIT_S,
-    Answer,
     Client,
     RawConnection,
+    Response,
     in_threads,
     tensor,
     with_length,
@@ -53,12 +53,12 @@ def save_deep(path: Path) -> None:
             deep.writestr(entry, data)
 
 
-def post(url: str, identifier: str) -> Answer:
+def post(url: str, identifier: str) -> Response:
     with Client(url) as client:
         return client.post(identifier, X)
 
 
-def refused(response: Answer) -> bool:
+def refused(response: Response) -> bool:
     crashed = "a process that loaded it crashed" in response.document.get("detail", "")
     return (response.status, crashed) == (400, True)
 
@@ -112,7 +112,7 @@ def test_a_load_in_progress_ends_before_the_server_does(root: Path, start: Calla
         body = b'[{"type":"tensor","shape":[1],"value":[1.0]}]'
         connection.send(with_length(body, "/serve?servable_identifier=slow.pt"))
         process.signal()
-        response = connection.answer()
+        response = connection.response()
     assert response is None or response.result == X[0]
     assert process.exit_code() == 0
 

@@ -114,14 +114,14 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
     channel = ParentChannel(ours)
     trials = TrialLoads(lambda *_: None, lambda: None)
 
-    def answer() -> None:
+    def response() -> None:
         message = receive(theirs)
         assert message is not None
         trials.start(message.request, message.descriptors)
 
     monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
     with ours, theirs, ThreadPoolExecutor(1) as parent:
-        answering = parent.submit(answer)
+        answering = parent.submit(response)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
             load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))

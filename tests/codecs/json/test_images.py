@@ -246,10 +246,13 @@ def test_huge_images_are_refused_before_they_are_decoded(echo: Method, width: in
 
 def test_over_http(uvicorn_server: Process, model_root: Path):
     with Client(uvicorn_server.url, secrets=[model_root.name]) as client:
-        answer = client.post("echo.pt", [envelope(encoded(PICTURE))])
-        assert answer.result["shape"] == [3, 4, 6]
-        assert answer.result["value"] == PIXELS.transpose(2, 0, 1).flatten().tolist()
+        response = client.post("echo.pt", [envelope(encoded(PICTURE))])
+        assert response.result["shape"] == [3, 4, 6]
+        assert response.result["value"] == PIXELS.transpose(2, 0, 1).flatten().tolist()
         for text in (bomb(100_000, 100_000), "AAAA", "?"):
-            answer = client.post("echo.pt", [envelope(text)])
-            assert (answer.status, answer.document["description"]) == (400, "Invalid Input JSON")
-            assert answer.document["detail"].startswith("/0/value: ")
+            response = client.post("echo.pt", [envelope(text)])
+            assert (response.status, response.document["description"]) == (
+                400,
+                "Invalid Input JSON",
+            )
+            assert response.document["detail"].startswith("/0/value: ")

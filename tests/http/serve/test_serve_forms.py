@@ -28,7 +28,7 @@ SAFE, NUMPY, JSON = "application/vnd.safetensors", "application/x-npy", "applica
 FLOATS = torch.tensor([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]])
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     type: str
     body: bytes
@@ -39,14 +39,14 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-Ask = Callable[..., Answer]
+Ask = Callable[..., Response]
 
 
 @pytest.fixture
 def ask(server: Process) -> Iterator[Ask]:
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
 
-    def ask(model: str, body: bytes, sent: str = "", wanted: str = "") -> Answer:
+    def ask(model: str, body: bytes, sent: str = "", wanted: str = "") -> Response:
         headers = {"Content-Type": sent, "Accept": wanted}
         target = f"/serve?{urlencode({'servable_identifier': model})}"
         connection.request("POST", target, body, {k: v for k, v in headers.items() if v})
@@ -54,7 +54,7 @@ def ask(server: Process) -> Iterator[Ask]:
             content = response.read()
         for secret in SECRETS:
             assert secret.encode() not in content
-        return Answer(response.status, response.headers["content-type"], content)
+        return Response(response.status, response.headers["content-type"], content)
 
     yield ask
     connection.close()
@@ -66,14 +66,14 @@ def npy_of(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def array_in(answer: Answer) -> np.ndarray:
-    assert (answer.status, answer.type) == (200, NUMPY), answer
-    return np.load(io.BytesIO(answer.body), allow_pickle=False)
+def array_in(response: Response) -> np.ndarray:
+    assert (response.status, response.type) == (200, NUMPY), response
+    return np.load(io.BytesIO(response.body), allow_pickle=False)
 
 
-def tensors_in(answer: Answer) -> dict[str, torch.Tensor]:
-    assert (answer.status, answer.type) == (200, SAFE), answer
-    return safetensors.torch.load(answer.body)
+def tensors_in(response: Response) -> dict[str, torch.Tensor]:
+    assert (response.status, response.type) == (200, SAFE), response
+    return safetensors.torch.load(response.body)
 
 
 def test_a_tensor_for_each_argument_and_each_part_of_the_result(ask: Ask):
@@ -110,7 +110,7 @@ def test_numbers_are_tensors_of_one_element(ask: Ask):
     assert torch.equal(tensors_in(ask("default.pt", body, SAFE, SAFE))["output_0"], FLOATS * 2)
 
 
-def test_forms_of_body_and_answer_need_not_be_the_same(ask: Ask):
+def test_forms_of_body_and_response_need_not_be_the_same(ask: Ask):
     body = safetensors.torch.save({"x": FLOATS})
     document = tensor([2, 3], FLOATS.flatten().tolist())
     assert ask("echo.pt", body, SAFE).document["result"] == document
@@ -140,14 +140,14 @@ def test_arrays_of_any_order(ask: Ask, array: np.ndarray):
 def test_a_header_of_version_2(ask: Ask):
     buffer = io.BytesIO()
     npy.write_array(buffer, FLOATS.numpy(), version=(2, 0))
-    answer = ask("echo.pt", buffer.getvalue(), NUMPY, NUMPY)
-    assert np.array_equal(array_in(answer), FLOATS.numpy())
+    response = ask("echo.pt", buffer.getvalue(), NUMPY, NUMPY)
+    assert np.array_equal(array_in(response), FLOATS.numpy())
 
 
 def test_a_model_that_writes_into_its_input(ask: Ask):
     for _ in range(2):
-        answer = ask("writing.pt", npy_of(FLOATS.numpy()), NUMPY, NUMPY)
-        assert np.array_equal(array_in(answer), FLOATS.numpy() + 1)
+        response = ask("writing.pt", npy_of(FLOATS.numpy()), NUMPY, NUMPY)
+        assert np.array_equal(array_in(response), FLOATS.numpy() + 1)
 
 
 def test_results_that_share_memory_or_do_not_lie_row_by_row(ask: Ask):
@@ -257,10 +257,10 @@ BAD_NPY = {
     ids=[*(f"safetensors: {n}" for n in BAD_SAFETENSORS), *(f"npy: {n}" for n in BAD_NPY)],
 )
 def test_hostile_bodies(ask: Ask, sent: str, body: bytes):
-    answer = ask("echo.pt", body, sent, sent)
-    assert answer.status == 400, answer
-    assert answer.document["description"] == "Invalid Input JSON"
-    assert len(answer.body) < 1000
+    response = ask("echo.pt", body, sent, sent)
+    assert response.status == 400, response
+    assert response.document["description"] == "Invalid Input JSON"
+    assert len(response.body) < 1000
     good = ask("echo.pt", npy_of(FLOATS.numpy()), NUMPY, NUMPY)
     assert np.array_equal(array_in(good), FLOATS.numpy())
 
@@ -275,28 +275,28 @@ def test_hostile_bodies(ask: Ask, sent: str, body: bytes):
     ],
 )
 def test_tensors_that_do_not_fit(ask: Ask, model: str, tensors: dict[str, Any], problem: str):
-    answer = ask(model, safetensors.torch.save(tensors), SAFE)
-    assert (answer.status, problem in answer.document["detail"]) == (400, True)
+    response = ask(model, safetensors.torch.save(tensors), SAFE)
+    assert (response.status, problem in response.document["detail"]) == (400, True)
 
 
 def test_results_that_a_form_does_not_hold(ask: Ask):
     text = json.dumps([{"type": "string", "value": "a"}]).encode()
     assert ask("str.pt", text, JSON, SAFE).document["description"] == "Unsupported result"
-    answer = ask("str.pt", text, JSON, NUMPY)
-    assert (answer.status, answer.document["description"]) == (406, "Not acceptable")
+    response = ask("str.pt", text, JSON, NUMPY)
+    assert (response.status, response.document["description"]) == (406, "Not acceptable")
     body = safetensors.torch.save({"d.0": FLOATS, "d.1": FLOATS.clone()})
     assert ask("list.pt", body, SAFE, NUMPY).status == 406
     half = safetensors.torch.save({"x": FLOATS.bfloat16()})
     assert "no bfloat16" in ask("echo.pt", half, SAFE, NUMPY).document["detail"]
-    answer = ask("two.pt", npy_of(FLOATS.numpy()), NUMPY)
-    assert "holds one tensor; the model takes x, y" in answer.document["detail"]
+    response = ask("two.pt", npy_of(FLOATS.numpy()), NUMPY)
+    assert "holds one tensor; the model takes x, y" in response.document["detail"]
 
 
 def test_one_tensor_goes_to_the_argument_that_needs_one(ask: Ask):
     array = array_in(ask("default.pt", npy_of(FLOATS.numpy()), NUMPY, NUMPY))
     assert np.array_equal(array, 2 * FLOATS.numpy())
-    answer = ask("int.pt", npy_of(np.array(7)), NUMPY)
-    assert answer.document["result"] == scalar(7, "int64")
+    response = ask("int.pt", npy_of(np.array(7)), NUMPY)
+    assert response.document["result"] == scalar(7, "int64")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_one_tensor_goes_to_the_argument_that_needs_one(ask: Ask):
         (f"{SAFE};v=1;q=0.2, {NUMPY};q=0.1", SAFE),
     ],
 )
-def test_what_an_answer_may_be(header: str | None, expected: str | None):
+def test_what_a_response_may_be(header: str | None, expected: str | None):
     assert response_media_type(header) == expected
 
 

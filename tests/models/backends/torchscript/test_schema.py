@@ -183,7 +183,7 @@ def test_types_that_no_request_can_hold(argument_type, spelling, around):
     assert caught.value.detail == f"argument `second`: {expected}"
 
 
-def test_results_that_no_answer_can_hold():
+def test_results_that_no_response_can_hold():
     class BoxGiver(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> Box:
             return Box(1)
