@@ -89,7 +89,7 @@ class Engine:
         try:
             return await future
         except asyncio.CancelledError:  # a thread that has not begun with the job leaves it out
-            raise ShuttingDown("the server stops before the answer is ready") from None
+            raise ShuttingDown("the server stops before the response is ready") from None
 
 
 def cores() -> int:

@@ -1,4 +1,4 @@
-"""What the engine tells, and asks of, the process around it."""
+"""What the engine reports to, and asks of, the process around it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

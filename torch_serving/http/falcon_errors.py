@@ -19,7 +19,7 @@ def apply_error(
 def translate(error: BaseException) -> BaseException:
     """Turn an exception of Falcon into one of ours; return any other as it is."""
     if isinstance(error, falcon.HTTPNotFound):
-        return NotFound("models answer at POST /serve?servable_identifier=<path>")
+        return NotFound("models are at POST /serve?servable_identifier=<path>")
     if isinstance(error, falcon.HTTPMethodNotAllowed):
         return MethodNotAllowed(dict(error.headers or {}).get("Allow", ""))
     if isinstance(error, falcon.HTTPError) and error.status_code < 500:

@@ -26,7 +26,7 @@ class Request(falcon.asgi.Request):
         self._event = first_event
 
     def count_in(self, counters: MethodCounters) -> None:
-        """Tell the protocol where the answer is counted, and how long it took."""
+        """Say where the connection counts the response and its duration."""
         self.scope["torch_serving.counters"] = counters
 
     def raw_header(self, name: str) -> bytes | None:

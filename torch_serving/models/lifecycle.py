@@ -151,7 +151,7 @@ class ModelLifecycle:
                 logger.info("%s is gone", model.identifier)
 
     def publish(self) -> None:
-        """Tell all workers what is loaded here."""
+        """Publish what is loaded here to all workers."""
         loaded = self.cache.values()
         self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
         self._publish([each.entry() for each in loaded])

@@ -11,6 +11,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.1  # a line is on its way for at most this long
 MAX_URL = 300
+# client, method, URL, status, elapsed milliseconds, request id
+Facts = tuple[str | None, str, str, Any, float, str]
 KEYS = ("time", "client", "method", "url", "status", "elapsed_ms", "request_id")
 COLOURS = {2: "32", 3: "36", 4: "33", 5: "31"}  # of the status, by its first digit
 
@@ -20,10 +22,10 @@ class AccessLog:
 
     def __init__(self, stream: TextIO, as_json: bool = False) -> None:
         self._stream = stream
-        self._line: Callable[..., str]
+        self._line: Callable[[str, Facts], str]
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
         self._lines: list[str] = []
-        self._is_full = False  # and that was told
+        self._is_full = False  # and that was logged
         self._second = 0
         self._time = ""
 
@@ -36,13 +38,12 @@ class AccessLog:
         elapsed_s: float,
         request_id: str = "-",
     ) -> None:
-        """Log one answer. What the client sent is escaped and cut."""
+        """Log one response. What the client sent is escaped and cut."""
         url = url if len(url) <= MAX_URL else f"{url[:MAX_URL]}…"
         if not url.isprintable():
             url = url.encode("unicode_escape").decode()
-        self._lines.append(
-            self._line(self._now(), client, method, url, status, elapsed_s * 1e3, request_id)
-        )
+        facts = (client, method, url, status, elapsed_s * 1e3, request_id)
+        self._lines.append(self._line(self._now(), facts))
         if len(self._lines) == 1:
             self._flush_later()
 
@@ -74,18 +75,16 @@ class AccessLog:
             loop.call_later(FLUSH_S, self.flush)
 
 
-def text_line(
-    now: str, client: str | None, method: str, url: str, status: Any, elapsed_ms: float, id_: str
-) -> str:
-    return f"{now} {client or '-'} {method} {url} {status} {elapsed_ms:.2f}ms {id_}\n"
+def text_line(now: str, facts: Facts) -> str:
+    client, method, url, status, elapsed_ms, request_id = facts
+    return f"{now} {client or '-'} {method} {url} {status} {elapsed_ms:.2f}ms {request_id}\n"
 
 
-def colour_line(
-    now: str, client: str | None, method: str, url: str, status: int, elapsed_ms: float, id_: str
-) -> str:
+def colour_line(now: str, facts: Facts) -> str:
+    client, method, url, status, elapsed_ms, request_id = facts
     code = f"\x1b[{COLOURS.get(status // 100, '0')}m{status}\x1b[0m"
-    return text_line(now, client, method, url, code, elapsed_ms, id_)
+    return text_line(now, (client, method, url, code, elapsed_ms, request_id))
 
 
-def json_line(now: str, *facts: Any) -> str:
+def json_line(now: str, facts: Facts) -> str:
     return json.dumps(dict(zip(KEYS, (now, *facts), strict=True))) + "\n"

@@ -58,7 +58,7 @@ class Metrics(Collector):
 
 
 def families() -> list[tuple[str, str]]:
-    """The names of the metrics, and what each tells."""
+    """The names and descriptions of the metrics."""
     found = [*by_method({}), *histograms({}), *by_worker({})]
     return [(each.name, each.documentation) for each in found]
 

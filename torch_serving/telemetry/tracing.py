@@ -1,7 +1,7 @@
 """Spans of requests for OpenTelemetry; the extra `otel`.
 
 The library's own middleware makes the span of a request, and reads `traceparent`. What is added are
-the steps inside. Where spans go, what is sampled and what the service is called is told by the
+the steps inside. Where spans go, what is sampled and what the service is called is read from the
 environment variables of OpenTelemetry, as everywhere.
 """
 
@@ -59,7 +59,7 @@ class Tracing:
         )
 
     def record(self, model: str, steps: Sequence[StepTime]) -> None:
-        """Add steps that are over to the span of the request that this task answers."""
+        """Add steps that are over to the span of the request that this task serves."""
         offset_ns = time.time_ns() - time.perf_counter_ns()
         for step, start_s, end_s in steps:
             span = self._tracer.start_span(

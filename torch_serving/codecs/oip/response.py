@@ -30,22 +30,22 @@ def write_response(
     """
     id_ = "" if request.id is None else f', "id": {quoted(request.id)}'
     head = f'{{"model_name": {quoted(model)}, "model_version": "{version}"{id_}, "outputs": ['
-    texts = [head.encode()]
+    pieces = [head.encode()]
     buffers: list[memoryview] = []
     separator = b""
     for name, leaf, binary in chosen(request, tensors):
         datatype = datatype_of(name, leaf)
-        texts.append(separator)
+        pieces.append(separator)
         separator = b", "
         if binary:
             buffers.append(buffer_of(leaf))
-            texts.append(described(name, datatype, leaf, buffers[-1].nbytes))
+            pieces.append(described(name, datatype, leaf, buffers[-1].nbytes))
         else:
-            texts += [described(name, datatype, leaf)[:-1], b', "data": ', data_of(leaf), b"}"]
-    texts.append(b"]}")
+            pieces += [described(name, datatype, leaf)[:-1], b', "data": ', data_of(leaf), b"}"]
+    pieces.append(b"]}")
     if not buffers:
-        return InferResponse(b"".join(texts), None)
-    return InferResponse(b"".join([*texts, *buffers]), sum(map(len, texts)))
+        return InferResponse(b"".join(pieces), None)
+    return InferResponse(b"".join([*pieces, *buffers]), sum(map(len, pieces)))
 
 
 def chosen(request: InferRequest, tensors: dict[str, Leaf]) -> list[tuple[str, Leaf, bool]]:

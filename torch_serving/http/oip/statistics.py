@@ -22,7 +22,7 @@ def model_statistics(counted: Iterable[tuple[str, MethodNumbers | None]]) -> dic
 
 
 def statistics_of(name: str, numbers: MethodNumbers | None) -> dict[str, Any]:
-    """Times are those of steps only: times of whole requests are not kept apart by outcome."""
+    """Times are those of steps only: times of whole requests are not kept by status."""
     codes = numbers.codes if numbers else {}
     successes = codes.get(200, 0)
     failures = sum(codes.values()) - successes

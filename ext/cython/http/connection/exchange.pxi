@@ -100,7 +100,7 @@ cdef class Exchange:
 
     def abort(self):
         if not self.done():
-            self.set_exception(ShuttingDown("the server stops before the answer is ready"))
+            self.set_exception(ShuttingDown("the server stops before the response is ready"))
 
     def respond(self, int status, headers, bytes body):
         self.protocol.tasks.discard(self)
