@@ -142,7 +142,7 @@ def no_memory(stage: Stage) -> Rows:
         [pid] = server.pids()
         small.post("zeros.pt", [scalar(1, "int")])
         for what, request in cases.items():
-            limit = status_of(pid, "VmSize") * 1024 + ROOM
+            limit = settled_bytes(pid) + ROOM
             with limited([pid], resource.RLIMIT_AS, [limit]), LoadConnection(server.url) as big:
                 status = big.ask(request).status
                 beside = small.post("mlp.pt", FEATURES).status
@@ -152,6 +152,15 @@ def no_memory(stage: Stage) -> Rows:
             figure = f"{status}; {beside} beside it{'' if quiet else '; a traceback in the log'}"
             fine = status in (413, 503) and beside == 200 and quiet and not problem
             yield Row(done, problem or figure, "503 (or 413); 200", fine)
+
+
+def settled_bytes(pid: int) -> int:
+    """What a process has reserved, once it has returned the memory of the request before."""
+    before, now = -1, status_of(pid, "VmSize")
+    while now != before:
+        time.sleep(0.2)
+        before, now = now, status_of(pid, "VmSize")
+    return now * 1024
 
 
 def number_body(number: int) -> bytes:

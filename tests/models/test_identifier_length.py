@@ -35,11 +35,11 @@ def test_the_longest_identifier_is_counted_and_can_be_quarantined(root: Path):
     assert len(LONGEST) == 512
     method = models.load(LONGEST, CPU).result().method("forward")
     method.counters.observe_response(200, 0.1)
-    assert management.model(LONGEST)["requests"] == 1
+    assert management.status(LONGEST)["requests"] == 1
     for _ in range(2):
         shared.set_running(LONGEST)
         shared.quarantine.record_crash(shared.scoreboard.running_in(0))
-    assert management.model(LONGEST)["state"] == "quarantined"
+    assert management.status(LONGEST)["state"] == "quarantined"
     with pytest.raises(Quarantined):
         models.get(LONGEST, CPU)
     models.close()
