@@ -1,109 +1,25 @@
-"""Text -> floats, each rounded once.
-
-The tables were written for this project. A folder named by TORCH_SERVING_CORPORA is tried as well:
-each of its files of lines `f16hex f32hex f64hex text`.
-"""
+"""Text -> floats, each rounded once. The tables were written for this project."""
 
 import math
-import os
 import random
-import re
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
-from torch_serving.errors import IncompatibleDtype, InvalidJson
+from tests.support.exact_floats import (
+    FORMATS,
+    bits_of,
+    decode,
+    halfway,
+    infinity,
+    nearest_bits,
+    spellings,
+)
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
+from torch_serving.errors import IncompatibleDtype
 
-CORPORA = os.environ.get("TORCH_SERVING_CORPORA")
-LINE = re.compile(r"([0-9A-Fa-f]{4}) ([0-9A-Fa-f]{8}) ([0-9A-Fa-f]{16}) (\S+)")
-JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-def corpus():
-    """The files of lines below the folder: those that begin with one."""
-    for path in sorted(Path(CORPORA).rglob("*")) if CORPORA else []:
-        if path.is_file():
-            with path.open(errors="replace") as lines:
-                if LINE.fullmatch(lines.readline().rstrip("\n")):
-                    yield path
-
-
-CORPUS = list(corpus())
-
-
-def widened(array):
-    """The bits of bfloat16 as float32, of which they are the upper half."""
-    return (array.astype(np.uint32) << 16).view(np.float32)
-
-
-FACTORY = ValueFactory(lambda array: array, bfloat16=widened)
-TENSORS = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], FACTORY)
 FLOATS = Decoder([Argument("x", TypeSpec("float", "float"))], None)
-
-# significant bits, smallest exponent of a normal number, and the integer of the same size
-FORMATS = {
-    "float16": (11, -14, np.uint16),
-    "bfloat16": (8, -126, np.uint16),
-    "float32": (24, -126, np.uint32),
-    "float64": (53, -1022, np.uint64),
-}
-HEX_FORMATS = ("float16", "float32", "float64")  # in the order of a corpus line
-
-
-def decode(values, data_type):
-    body = f'{{"type":"tensor","value":[{values}],"data_type":"{data_type}"}}'
-    return TENSORS.decode(body.encode())[0]
-
-
-def bits_of(texts, data_type):
-    array = decode(",".join(texts), data_type)
-    if data_type == "bfloat16":
-        return (array.view(np.uint32) >> 16).tolist()
-    return array.view(FORMATS[data_type][2]).tolist()
-
-
-def infinity(data_type):
-    """The bit pattern of infinity: that of the largest number, and one."""
-    precision, lowest, _ = FORMATS[data_type]
-    return (3 - 2 * lowest) << (precision - 1)
-
-
-def nearest_bits(text, data_type):
-    """The bit pattern that a decimal number rounds to, half to even, in exact arithmetic."""
-    precision, lowest, unsigned = FORMATS[data_type]
-    magnitude = abs(Fraction(text))
-    exponent = lowest
-    if magnitude:
-        exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-        exponent -= magnitude < Fraction(2) ** exponent
-    exponent = max(exponent, lowest)
-    significand = round(magnitude / Fraction(2) ** (exponent - precision + 1))
-    sign = text.startswith("-") << (8 * unsigned().itemsize - 1)
-    return sign | ((exponent - lowest) << (precision - 1)) + significand
-
-
-def halfway(bits, data_type):
-    """What lies exactly between a positive number and the next, as digits and a power of ten."""
-    precision, lowest, _ = FORMATS[data_type]
-    field, fraction = divmod(bits, 1 << (precision - 1))
-    significand = fraction + (field > 0) * (1 << (precision - 1))
-    power = lowest + max(field, 1) - precision - 1  # of two, of half a unit in the last place
-    digits = (2 * significand + 1) * (2**power if power >= 0 else 5**-power)
-    return digits, min(power, 0)
-
-
-def spellings(digits, power):
-    """The same number, written in ways that readers of numbers tell apart."""
-    text = str(digits)
-    yield f"{text}e{power}"
-    yield f"{text[0]}.{text[1:] or '0'}E{power + len(text) - 1:+}"
-    yield f"0.00{text}00e{power + len(text) + 2}"
-    if -400 < power <= 0:
-        padded = text.rjust(1 - power, "0")
-        yield f"{padded[: len(padded) + power]}.{padded[len(padded) + power :]}0"
 
 
 @pytest.mark.parametrize("data_type", FORMATS)
@@ -330,7 +246,7 @@ def test_exponents_may_make_up_for_any_number_of_zeros(zeros, data_type):
         assert bits_of(texts, data_type) == [nearest_bits(expected, data_type)] * 2
 
 
-def test_the_helpers_of_this_file_round_as_python_does():
+def test_exact_arithmetic_rounds_as_python_does():
     chance = random.Random(13)
     for _ in range(2000):
         text = f"{chance.randrange(10**18)}e{chance.randint(-345, 290)}"
@@ -339,84 +255,3 @@ def test_the_helpers_of_this_file_round_as_python_does():
         low, high = np.array([bits, bits + 1], np.uint16).view(np.float16).astype(float)
         digits, power = halfway(bits, "float16")
         assert Fraction(digits) * Fraction(10) ** power == Fraction((low + high) / 2)
-
-
-def lines_of(path):
-    """The lines of a corpus file: bits as float16, float32 and float64, and the text."""
-    for line in path.read_text().splitlines():
-        match = LINE.fullmatch(line)
-        if match:
-            *patterns, text = match.groups()
-            yield dict(zip(HEX_FORMATS, (int(bits, 16) for bits in patterns), strict=True)), text
-
-
-def check_line(bits, text, data_type):
-    """A number reads as these bits, an infinity is refused, and text that is no JSON is too."""
-    sign = 1 << (8 * FORMATS[data_type][2]().itemsize - 1)
-    if not JSON_NUMBER.fullmatch(text):
-        with pytest.raises((InvalidJson, IncompatibleDtype)):
-            decode(text, data_type)
-    elif bits & ~sign >= infinity(data_type):
-        with pytest.raises(IncompatibleDtype):
-            decode(text, data_type)
-    else:
-        assert bits_of([text], data_type) == [bits], text
-
-
-def test_lines_of_a_corpus_are_read(tmp_path):
-    path = tmp_path / "data.txt"
-    path.write_text(
-        "3C00 3F800000 3FF0000000000000 1\n8000 80000000 8000000000000000 -0.0\n"
-        "7C00 4F800000 41F0000000000000 4294967296e0\n7C00 7F800000 7FF0000000000000 1e999\n"
-        "3C00 3F800000 3FF0000000000000 1.\nno line of numbers\n"
-    )
-    lines = list(lines_of(path))
-    assert len(lines) == 5
-    for bits, text in lines:
-        check_line(bits["float64"], text, "float64")
-    with pytest.raises(AssertionError):
-        check_line(0x3C01, "1", "float16")
-    with pytest.raises(AssertionError):
-        check_line(0x4F800001, "4294967296e0", "float32")
-
-
-@pytest.mark.skipif(not CORPUS, reason="TORCH_SERVING_CORPORA names no such files")
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_corpus(path):
-    for bits, text in lines_of(path):
-        for data_type in HEX_FORMATS:
-            check_line(bits[data_type], text, data_type)
-
-
-def numbers_of_every_length():
-    """Up to 21 digits before the point and behind it: what is read eight digits at a time."""
-    chance = random.Random(17)
-    for whole in range(1, 22):
-        for places in range(22):
-            digits = str(chance.randrange(10 ** (whole - 1), 10**whole))
-            fraction = "".join(chance.choices("0123456789", k=places))
-            for start in (digits, "0", "-" + digits):
-                yield start + (f".{fraction}" if places else "")
-
-
-@pytest.mark.parametrize("data_type", ["bfloat16", "float32", "float64"])
-@pytest.mark.parametrize("gap", ["", " ", "\n", "  \t\r\n          "])
-def test_numbers_of_every_length(gap, data_type):
-    texts = list(numbers_of_every_length())
-    assert bits_of([f"{gap}{text}{gap}" for text in texts], data_type) == [
-        nearest_bits(text, data_type) for text in texts
-    ]
-
-
-@pytest.mark.parametrize("other", ["/", ":", ".", "-", "+", "e", "x", " ", "\x00", "é", ",", "0"])
-def test_a_character_that_is_no_digit_is_found_anywhere(other):
-    for text in [*numbers_of_every_length(), "-1.5", "12345678", "0.1234567"][::5]:
-        for index in range(len(text)):
-            changed = f"{text[:index]}{other}{text[index + 1 :]}0"
-            parts = [part.strip() for part in changed.split(",")]
-            numbers = [float(part) for part in parts if JSON_NUMBER.fullmatch(part)]
-            if len(numbers) == len(parts) and all(map(math.isfinite, numbers)):
-                assert decode(changed, "float64").tolist() == numbers, changed
-            else:
-                with pytest.raises((InvalidJson, IncompatibleDtype)):
-                    decode(changed, "float64")

@@ -1,46 +1,13 @@
-import gc
-import json
-import sys
-import threading
-import weakref
-from contextlib import suppress
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 
-from tests.support.gil import lets_others_run
+from tests.support.encoding import ENCODER, Pair, encode, parse, to_array
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.errors import UnsupportedResult
 
-
-def to_array(tensor):
-    """As numpy.ascontiguousarray, but a 0-d array stays one."""
-    return tensor if tensor.flags.c_contiguous else np.array(tensor, order="C")
-
-
-ENCODER = Encoder(np.ndarray, to_array)
 STR = TypeSpec("str", "str")
 INT_KEYS = TypeSpec("dict", "Dict[int, str]", TypeSpec("int", "int"), STR)
-
-
-class Pair(NamedTuple):
-    left: object
-    right: object
-
-
-def encode(value):
-    return ENCODER.encode(value).decode()
-
-
-def parse(text):
-    """Read JSON as strictly as the standard has it."""
-
-    def refuse(word):
-        raise AssertionError(f"{word} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 @pytest.mark.parametrize(
@@ -256,76 +223,6 @@ def test_strings_are_utf8():
     assert ENCODER.encode("é\n\x01") == b'{"type":"string","value":"\xc3\xa9\\n\\u0001"}'
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\udc00\ud800"])
-def test_strings_that_are_not_unicode_are_refused_with_their_place(text):
-    for value, place in [
-        (text, "result"),
-        ([1, [text]], "result[1][0]"),
-        ({"k": text}, "result['k']"),
-        ({"k": {text: 1}}, "result['k']"),
-    ]:
-        with pytest.raises(UnsupportedResult) as caught:
-            encode(value)
-        assert caught.value.detail == f"{place}: a string is not valid Unicode"
-
-
-@pytest.mark.parametrize(
-    ("value", "detail"),
-    [
-        (2**63, "result: an integer does not fit 64 bits"),
-        ([1, (2, -(2**63) - 1)], "result[1][1]: an integer does not fit 64 bits"),
-        ({"k": 10**100}, "result['k']: an integer does not fit 64 bits"),
-        ({2**63: 1}, "result: an integer does not fit 64 bits"),
-        (object, "result: a value of type type has no JSON form"),
-        (object(), "result: a value of type object has no JSON form"),
-        (b"bytes", "result: a value of type bytes has no JSON form"),
-        ([{1, 2}], "result[0]: a value of type set has no JSON form"),
-        (({"a": [0, b""]},), "result[0]['a'][1]: a value of type bytes has no JSON form"),
-        ({b"k": 2}, "result: a key of type bytes has no JSON form"),
-        ({3: [0, b""]}, "result[3][1]: a value of type bytes has no JSON form"),
-        (Pair(1, b""), "result['right']: a value of type bytes has no JSON form"),
-        ({"a": {None: 1}}, "result['a']: a key of type NoneType has no JSON form"),
-        ({("a",): 1}, "result: a key of type tuple has no JSON form"),
-        ({"k": [np.array(["a"])]}, "result['k'][0]: a tensor of <U1 has no JSON form"),
-        ((0, np.array(["a"])), "result[1]: a tensor of <U1 has no JSON form"),
-        ((0, np.array([None])), "result[1]: a tensor of object has no JSON form"),
-    ],
-)
-def test_what_has_no_form_is_refused_with_its_place(value, detail):
-    with pytest.raises(UnsupportedResult) as caught:
-        encode(value)
-    assert caught.value.detail == detail
-    assert parse(encode([1])) == [{"type": "scalar", "data_type": "int64", "value": 1}]
-
-
-def test_what_to_array_refuses_gets_its_place():
-    def refuse(tensor):
-        raise UnsupportedResult("a sparse tensor has no JSON form")
-
-    with pytest.raises(UnsupportedResult) as caught:
-        Encoder(np.ndarray, refuse).encode({"a": (1, np.array(1))})
-    assert caught.value.detail == "result['a'][1]: a sparse tensor has no JSON form"
-
-
-@pytest.mark.parametrize(
-    ("to_array", "error"),
-    [
-        (lambda tensor: tensor[::2], ValueError),
-        (lambda tensor: tensor.tolist(), TypeError),
-        (lambda tensor: 1 / 0, ZeroDivisionError),
-    ],
-)
-def test_mistakes_of_to_array_are_not_hidden(to_array, error):
-    with pytest.raises(error):
-        Encoder(np.ndarray, to_array).encode(np.arange(9))
-
-
-def test_places_stay_short():
-    with pytest.raises(UnsupportedResult) as caught:
-        encode({"k" * 10_000: b""})
-    assert len(caught.value.detail) < 200
-
-
 def test_prefix_and_suffix():
     enveloping = Encoder(np.ndarray, to_array, b'{"result": ', b"}")
     assert enveloping.encode([]) == b'{"result": []}'
@@ -362,72 +259,3 @@ def test_tensors_of_any_size_are_strict_json(count):
     written = parse(encode(tensor))
     assert written["shape"] == [count]
     assert np.array(written["value"], np.float32).tobytes() == tensor.tobytes()
-
-
-def test_nothing_is_kept_of_what_was_written():
-    class Tensor(np.ndarray):
-        pass
-
-    tensor = np.arange(9).view(Tensor)
-    gone = weakref.ref(tensor)
-    encode([tensor])
-    with pytest.raises(UnsupportedResult):
-        encode([tensor, b""])
-    del tensor
-    assert gone() is None
-
-
-def test_encoding_again_and_again_keeps_nothing():
-    good = [np.arange(5000), {"k": (1, 0.5, "word", None, True)}, {1j: 2j}, {1: {}}, Pair(1, {})]
-    bad = [
-        *([*good, b""], [*good, "\ud800"], {"k": {b"": 2}}, [2**64], [np.array(["a"])]),
-        *({1: {2: b""}}, {2**64: 1}, Pair(1, b"")),
-    ]
-
-    def round_():
-        encode(good)
-        for value in bad:
-            with suppress(UnsupportedResult):
-                encode(value)
-
-    for _ in range(20):
-        round_()
-    gc.collect()
-    blocks = sys.getallocatedblocks()
-    for _ in range(1000):
-        round_()
-    gc.collect()
-    assert sys.getallocatedblocks() - blocks < 200  # a leak of one object a value would be 6,000
-
-
-def test_threads_write_their_own_results():
-    wrong = []
-
-    def work(number):
-        for size in (1, 10, 100, 20_000) * 10:
-            result = parse(encode([np.full(size, number), str(number)]))
-            if result[0]["value"] != [number] * size or result[1]["value"] != str(number):
-                wrong.append(number)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-
-
-@pytest.mark.parametrize("data_type", ["int64", "float32", "float64"])
-def test_large_tensors_are_encoded_side_by_side(data_type):
-    tensor = np.arange(3_000_000, dtype=data_type)
-    assert lets_others_run(lambda _: ENCODER.encode(tensor))
-
-
-def test_results_without_end_are_refused():
-    value: list = []
-    for _ in range(100_000):
-        value = [value]
-    with pytest.raises(UnsupportedResult, match="nested deeper than 256 levels"):
-        encode(value)
-    while value:  # a list this deep can't be freed at once either
-        value = value.pop()

@@ -4,7 +4,7 @@
 A `TypeSpec` says what one value must be. The reader walks spec and document together, so an error
 can name the argument, its location in the body, what was expected and what was there. Numbers go
 from the text straight into numpy memory of their final type and shape; for large bodies without the
-GIL (tests/codecs/json/test_decoder.py::test_large_bodies_are_decoded_side_by_side).
+GIL (tests/codecs/json/test_decoder_concurrency.py::test_large_bodies_are_decoded_side_by_side).
 """
 
 cimport cython

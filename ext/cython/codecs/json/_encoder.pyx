@@ -2,7 +2,7 @@
 """The result of a model -> JSON text, as the wire contract has it.
 
 Large tensors are written without the GIL
-(tests/codecs/json/test_encoder.py::test_large_tensors_are_encoded_side_by_side).
+(tests/codecs/json/test_encoder_concurrency.py::test_large_tensors_are_encoded_side_by_side).
 """
 
 cimport cython
