@@ -31,6 +31,7 @@ from torch_serving.models.servable import Method, Servable
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.responses import ResponseRecorder
 
 IN_FLIGHT = (1, 8, 64)
 ROUNDS, REQUESTS = 25, 640  # the best round counts
@@ -106,9 +107,9 @@ async def measure(
     state: ServerState, in_flight: int, application: Any, fast_path: Any
 ) -> list[float]:
     """Seconds of a request in total, and of each step."""
-    log = AccessLog(io.StringIO())
+    responses = ResponseRecorder(Statistics(), AccessLog(io.StringIO()))
     settings = ConnectionSettings(
-        application, log, MethodCounters(), 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
+        application, responses, 1 << 20, 10.0, 60.0, 0.0, 75.0, fast_path=fast_path
     )
     connections = [HttpProtocol(settings, server_state=state) for _ in range(in_flight)]
     for protocol in connections:

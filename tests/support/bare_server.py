@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 from tests.support.client import LIMIT_S
 from torch_serving.http._connection import ConnectionSettings, HttpProtocol
+from torch_serving.telemetry.responses import ResponseRecorder
 
 LARGE = bytes(8 << 20)  # more than a client's and the kernel's buffers take
 RECEIVE_BUFFER = 4096
@@ -39,12 +40,16 @@ class BareServer:
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": body})
 
+    @property
+    def unmatched(self) -> "BareServer":
+        return self
+
     def observe_response(self, status: int, elapsed_s: float) -> None:
         self.refused.append(status)
 
     def protocol(self) -> Callable[[], HttpProtocol]:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
-        settings = ConnectionSettings(self.application, None, self, *limits)
+        settings = ConnectionSettings(self.application, ResponseRecorder(self), *limits)
         return functools.partial(HttpProtocol, settings, server_state=self.state)
 
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:

@@ -1,12 +1,13 @@
 from typing import Any
 
+from torch_serving.telemetry.responses import ResponseRecorder
+
 class ConnectionSettings:
     app: Any
     def __init__(
         self,
         app: Any,
-        log: Any,
-        unmatched: Any,
+        responses: ResponseRecorder,
         max_body_bytes: int,
         header_timeout_s: float,
         body_timeout_s: float,

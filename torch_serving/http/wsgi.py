@@ -92,8 +92,8 @@ class RecordResponses:
     ) -> None:
         url = f"{req.path}?{req.query_string}" if req.query_string else req.path
         elapsed_s = time.perf_counter() - req.context.started_s
-        self._responses.count(req.context.counters, resp.status_code, elapsed_s)
-        self._responses.log(req.remote_addr, req.method, url, resp.status_code, elapsed_s)
+        request = (req.remote_addr, req.method, url, "-")
+        self._responses.record(req.context.counters, resp.status_code, elapsed_s, request)
 
 
 def respond_to_error(

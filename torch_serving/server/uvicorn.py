@@ -42,8 +42,7 @@ class UvicornTransport(uvicorn.Server):
         application = app.create_app(runtime, worker.api_keys, self.is_ready)
         settings = ConnectionSettings(
             runtime.tracing.wrapped(application) if runtime.tracing else application,
-            responses.access_log,
-            runtime.group.statistics.unmatched,
+            responses,
             config.max_body_bytes,
             config.header_timeout_s,
             config.body_timeout_s,

@@ -132,7 +132,7 @@ def count_tensors(spec: TypeSpec) -> int:
 
 
 def choices(servable: Servable, tensors: int) -> Iterator[tuple[Any, ...]]:
-    """Tensors to try, for all places at once: first the same everywhere, then any mixture."""
+    """Tensors to try, for all tensors at once: first the same everywhere, then any mixture."""
     shapes = likely_shapes(servable.program.parameters())
     known = [tensor(shape, data_type) for shape, data_type in shapes]
     yield from ((candidate,) * tensors for candidate in known)

@@ -141,7 +141,7 @@ class Inference:
             status = error.status if isinstance(error, ServingError) else 500
             raise
         finally:
-            self._responses.count(counters, status, time.perf_counter() - started_s)
+            self._responses.record(counters, status, time.perf_counter() - started_s)
 
     # For threads that a server calls from.
 

@@ -13,6 +13,7 @@ import uvicorn
 from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.telemetry._counters import Statistics
+from torch_serving.telemetry.responses import ResponseRecorder
 
 MAX_BODY_BYTES = 1 << 28
 
@@ -42,8 +43,8 @@ def main() -> None:
     http: Any = "httptools"
     if ours:
         keep_freed_memory()
-        refused = Statistics().unmatched
-        settings = ConnectionSettings(app, None, refused, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
+        responses = ResponseRecorder(Statistics())
+        settings = ConnectionSettings(app, responses, MAX_BODY_BYTES, 10.0, 60.0, 0.0, 75.0)
         http = functools.partial(HttpProtocol, settings)
     uvicorn.run(
         app,

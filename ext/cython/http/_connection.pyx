@@ -46,14 +46,13 @@ cdef class ConnectionSettings:
     """What all connections share: the application, limits, and one receive buffer.
 
     `fast_path` may take a request that was received in one piece, instead of the application.
-    `unmatched` counts the responses that belong to no method of a model. `body_rate` is the least
-    rate in bytes a second at which a client must send a body (0: none).
+    `responses` counts and logs them. `body_rate` is the least rate in bytes a second at which a
+    client must send a body (0: none).
     """
 
     cdef readonly object app
     cdef readonly object fast_path
-    cdef readonly object log
-    cdef readonly object unmatched
+    cdef readonly object responses
     cdef readonly Py_ssize_t max_body_bytes
     cdef readonly double header_timeout_s
     cdef readonly double body_timeout_s
@@ -65,13 +64,12 @@ cdef class ConnectionSettings:
     cdef unsigned long long requests
 
     def __cinit__(
-        self, app, log, unmatched, Py_ssize_t max_body_bytes, double header_timeout_s,
+        self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
     ):
         self.app = app
         self.fast_path = fast_path
-        self.log = log
-        self.unmatched = unmatched
+        self.responses = responses
         self.max_body_bytes = max_body_bytes
         self.header_timeout_s = header_timeout_s
         self.body_timeout_s = body_timeout_s

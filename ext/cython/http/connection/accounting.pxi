@@ -12,14 +12,8 @@ cdef int record_response(HttpProtocol protocol, Exchange exchange, int status) e
             counters = exchange.invocation.counters
         else:
             counters = exchange.scope.get("torch_serving.counters")
-    if counters is not None:
-        counters.observe_response(status, elapsed_s)
-    elif status >= 400:
-        settings.unmatched.observe_response(status, elapsed_s)
-    if settings.log is not None:
-        if exchange is not None:
-            method, url = exchange.scope["method"], exchange.url.decode("latin-1")
-            request_id = exchange.request_id.decode("ascii")
-        client = protocol.client[0] if protocol.client else None
-        settings.log.write(client, method, url, status, elapsed_s, request_id)
+        method, url = exchange.scope["method"], exchange.url.decode("latin-1")
+        request_id = exchange.request_id.decode("ascii")
+    client = protocol.client[0] if protocol.client else None
+    settings.responses.record(counters, status, elapsed_s, (client, method, url, request_id))
     return 0
