@@ -37,7 +37,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     return Loop(monkeypatch)
 
 
-def answer(poll: BusyPoll, loop: Loop, after_s: float) -> None:
+def respond(poll: BusyPoll, loop: Loop, after_s: float) -> None:
     loop.now_s += after_s
     poll.on_response(loop.now_s, loop)
 
@@ -45,24 +45,24 @@ def answer(poll: BusyPoll, loop: Loop, after_s: float) -> None:
 def test_a_client_that_takes_its_time_is_not_waited_for(loop: Loop):
     poll = BusyPoll()
     for _ in range(5):
-        answer(poll, loop, 2 * AT_ONCE_S)
+        respond(poll, loop, 2 * AT_ONCE_S)
         assert loop.turns() == 0
 
 
 def test_a_client_that_asks_again_at_once_is_waited_for_and_no_longer(loop: Loop):
     poll = BusyPoll()
-    answer(poll, loop, 1.0)
-    answer(poll, loop, AT_ONCE_S / 2)
+    respond(poll, loop, 1.0)
+    respond(poll, loop, AT_ONCE_S / 2)
     assert 9 <= loop.turns() <= 12
-    answer(poll, loop, AT_ONCE_S / 2)
+    respond(poll, loop, AT_ONCE_S / 2)
     assert 9 <= loop.turns() <= 12
 
 
 def test_what_is_answered_meanwhile_prolongs_it(loop: Loop):
     poll = BusyPoll()
-    answer(poll, loop, 1.0)
-    answer(poll, loop, AT_ONCE_S / 2)
+    respond(poll, loop, 1.0)
+    respond(poll, loop, AT_ONCE_S / 2)
     assert loop.turns(5) == 5
-    answer(poll, loop, POLL_S / 10)
+    respond(poll, loop, POLL_S / 10)
     assert len(loop.to_call) == 1  # not a second time
     assert 9 <= loop.turns() <= 12

@@ -25,17 +25,10 @@ from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.events import EngineEvents
-from torch_serving.engine.inline_policy import (
-    MAX_SHAPES,
-    PREEMPTED_S,
-    SHORT_S,
-    WARM_UP_RUNS,
-    InlinePolicy,
-)
+from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
 from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
-from torch_serving.models.backends.torchscript.cost import is_bounded
 from torch_serving.models.servable import Method
 
 CPU = torch.device("cpu")
@@ -52,22 +45,22 @@ def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
 
 
 def health_checks_during(url: str, identifier: str, body: bytes) -> int:
-    """How many are answered after a request was sent and before its answer begins."""
-    answered = threading.Event()
+    """How many get a response after a request was sent and before its own response begins."""
+    has_response = threading.Event()
 
     def count() -> int:
         number = 0
         with Client(url) as client:
-            while not answered.is_set():
+            while not has_response.is_set():
                 client.get("/healthcheck")
-                number += not answered.is_set()
+                number += not has_response.is_set()
         return number
 
     with RawConnection(url) as connection, ThreadPoolExecutor(1) as pool:
         connection.send(with_length(body, f"/serve?servable_identifier={identifier}"))
         counting = pool.submit(count)
         line = connection.line()
-        answered.set()
+        has_response.set()
         assert line.startswith(b"HTTP/1.1 200")
         return counting.result(LIMIT_S)
 
@@ -118,18 +111,18 @@ def test_requests_of_many_connections_do_not_mix(uvicorn_server: Process):
                 stamp = tensor([3], [thread, index, choose.randrange(1000)], "int64")
                 kind = choose.randrange(10)
                 if kind == 0:
-                    answer = client.post("echo.pt", [string(f"{thread}")])
-                    assert answer.document["description"] == "Invalid Input JSON"
+                    response = client.post("echo.pt", [string(f"{thread}")])
+                    assert response.document["description"] == "Invalid Input JSON"
                 elif kind == 1:
-                    answer = client.post(
+                    response = client.post(
                         "raising.pt", [stamp, scalar(thread * 1000 + index, "int")]
                     )
-                    detail = answer.document["detail"]
+                    detail = response.document["detail"]
                     expected = f"too cold: {thread * 1000 + index}"
-                    assert expected in detail if thread + index else answer.status == 500
+                    assert expected in detail if thread + index else response.status == 500
                 elif kind == 2:
-                    answer = client.post("str.pt", string(f"{thread} {index}"))
-                    assert answer.result == string(f"{thread} {index}")
+                    response = client.post("str.pt", string(f"{thread} {index}"))
+                    assert response.result == string(f"{thread} {index}")
                 else:
                     assert client.post("echo.pt", [stamp]).result == stamp
 
@@ -213,122 +206,6 @@ def test_threads_end_when_the_engine_is_closed():
         torch.set_num_threads(threads)
 
 
-QUICK_S, SLOW_S = SHORT_S / 2, SHORT_S * 2
-X, Y, Z = ([torch.empty(size)] for size in (1, 2, 3))
-
-
-def warm(bounded: bool = True) -> InlinePolicy:
-    pace = InlinePolicy(bounded)
-    for _ in range(WARM_UP_RUNS):
-        pace.record(1000, X, SLOW_S)
-    return pace
-
-
-def test_nothing_is_short_before_it_ran():
-    pace = InlinePolicy(True)
-    assert not pace.may_run_inline(0)
-    assert not pace.can_run_inline(X)
-    assert not pace.can_run_inline([])
-
-
-def test_the_first_runs_prove_nothing():
-    pace = InlinePolicy(True)
-    for _ in range(WARM_UP_RUNS):
-        pace.record(100, X, QUICK_S)
-        assert not pace.may_run_inline(0)
-        assert not pace.can_run_inline(X)
-    pace.record(100, X, QUICK_S)
-    assert pace.may_run_inline(100)
-    assert pace.can_run_inline(X)
-
-
-def test_what_may_be_short_are_bodies_up_to_the_largest_that_was():
-    pace = warm()
-    pace.record(100, X, QUICK_S)
-    assert [pace.may_run_inline(size) for size in (0, 100, 101)] == [True, True, False]
-    pace.record(200, Y, QUICK_S)
-    pace.record(50, Z, QUICK_S)
-    assert [pace.may_run_inline(size) for size in (200, 201)] == [True, False]
-
-
-def test_what_is_short_are_inputs_of_the_same_shapes():
-    pace = warm()
-    pace.record(100, [torch.empty(2, 3), torch.empty(1)], QUICK_S)
-    assert pace.can_run_inline([torch.ones(2, 3), torch.ones(1)])
-    for shapes in ([(2, 3)], [(3, 2), (1,)], [(6,), (1,)], [(2, 3), (2,)], [(1,), (2, 3)], []):
-        assert not pace.can_run_inline([torch.empty(shape) for shape in shapes])
-    assert not pace.can_run_inline([torch.empty(2, 3), 1])
-    assert not pace.can_run_inline([[torch.empty(2, 3)], torch.empty(1)])
-
-
-def test_no_inputs_have_shapes_too():
-    pace = warm()
-    pace.record(2, [], QUICK_S)
-    assert pace.can_run_inline([])
-    assert not pace.can_run_inline(X)
-
-
-def test_two_runs_in_a_row_that_take_longer_end_it_for_their_shapes():
-    pace = warm()
-    pace.record(200, X, QUICK_S)
-    pace.record(200, Y, QUICK_S)
-    pace.record(150, X, SLOW_S)
-    assert pace.can_run_inline(X)  # it may have been interrupted
-    pace.record(150, Y, QUICK_S)
-    pace.record(150, X, SLOW_S)
-    assert [pace.can_run_inline(inputs) for inputs in (X, Y)] == [False, True]
-    pace.record(100, X, QUICK_S)
-    assert pace.can_run_inline(X)
-
-
-def test_a_run_that_takes_longer_now_and_then_changes_nothing():
-    pace = warm()
-    for _ in range(10):
-        pace.record(200, X, QUICK_S)
-        pace.record(200, X, SLOW_S)
-        assert pace.can_run_inline(X)
-
-
-def test_a_run_that_takes_very_long_ends_it_at_once():
-    pace = warm()
-    pace.record(200, X, QUICK_S)
-    pace.record(200, X, 2 * PREEMPTED_S)
-    assert not pace.can_run_inline(X)
-
-
-def test_other_shapes_that_take_longer_change_nothing():
-    pace = warm()
-    pace.record(100, X, QUICK_S)
-    pace.record(101, Y, SLOW_S)
-    pace.record(99, Y, SLOW_S)
-    assert [pace.can_run_inline(inputs) for inputs in (X, Y)] == [True, False]
-    assert [pace.may_run_inline(size) for size in (100, 101)] == [True, False]
-
-
-def test_inputs_that_are_not_all_tensors_are_never_short():
-    pace = warm()
-    for inputs in ([1], ["a"], [None], [[torch.empty(1)]], [torch.empty(1), 0.5]):
-        pace.record(100, inputs, QUICK_S)
-        assert not pace.can_run_inline(inputs)
-    assert not pace.may_run_inline(0)
-
-
-def test_the_oldest_shapes_are_forgotten():
-    pace = warm()
-    inputs = [[torch.empty(0, size)] for size in range(MAX_SHAPES + 1)]
-    for each in inputs:
-        pace.record(100, each, QUICK_S)
-    assert [pace.can_run_inline(each) for each in inputs] == [False] + [True] * MAX_SHAPES
-
-
-def test_what_is_not_bounded_is_never_short():
-    pace = warm(bounded=False)
-    for _ in range(10):
-        pace.record(100, X, QUICK_S)
-    assert not pace.may_run_inline(0)
-    assert not pace.can_run_inline(X)
-
-
 @pytest.mark.usefixtures("every_run_is_short")
 def test_runs_are_recorded():
     """What a job took is known of its method, whether it went well or raised."""
@@ -338,52 +215,10 @@ def test_runs_are_recorded():
         for _ in range(WARM_UP_RUNS + 1):
             in_a_thread(run_all, [Job(picky, body)])
     assert picky.inline.may_run_inline(len(two))
-    assert picky.inline.can_run_inline(X)
-    assert picky.inline.can_run_inline(Y)
+    assert picky.inline.can_run_inline([torch.empty(1)])
+    assert picky.inline.can_run_inline([torch.empty(2)])
     in_a_thread(run_all, [Job(picky, b"{")])  # no inputs: nothing to record
-    assert not picky.inline.can_run_inline(Z)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "body", "bounded"),
-    [
-        ("x: Tensor", "return x + 1", True),
-        ("x: Tensor, y: Tensor", "return torch.mm(x, y)", True),
-        ("x: Tensor, y: Tensor", "return x if x.size(0) > 3 else y", True),
-        ("x: List[Tensor]", "return x[0]", False),
-        ("x: Tuple[Tensor, Tensor]", "return x[0]", False),
-        ("x: Dict[str, Tensor]", "return x['a']", False),
-        ("x: Tensor, y: Optional[Tensor] = None", "return x", False),
-        ("x: Tensor, s: str", "return x", False),
-        ("x: Tensor", "return x.reshape(x.size(0), -1)", True),
-        ("x: Tensor, n: int", "return x", False),
-        ("x: Tensor, f: float", "return x", False),
-        ("x: Tensor, b: bool", "return x", False),
-        ("x: Tensor, n: int = 2", "return x", False),
-        ("x: Tensor, n: List[int]", "return x", False),
-        ("x: Tensor, n: Dict[str, Tuple[Tensor, int]]", "return x", False),
-        ("x: Tensor", "for _ in range(3):\n        x = x + 1\n    return x", False),
-        ("x: Tensor", "while bool(x.sum() > 0):\n        x = x - 1\n    return x", False),
-        ("x: Tensor", "return torch.stack([y + 1 for y in x])", False),
-        ("x: Tensor", "return torch.zeros(int(x))", False),
-        ("x: Tensor", "return torch.zeros(int(x.item()))", False),
-        ("x: Tensor, s: str", "return torch.zeros(int(s))", False),
-        (
-            "x: Tensor",
-            "if x.numel() > 3:\n        for _ in range(9):\n            x = x + 1\n    return x",
-            False,
-        ),
-        # the sizes of these results are what the numbers in a tensor say
-        ("x: Tensor", "return torch.arange(float(x))", False),
-        ("x: Tensor", "return torch.arange(x[0])", False),
-        ("x: Tensor, s: str", "return torch.arange(float(s))", False),
-        ("x: Tensor", "return torch.bincount(x)", False),
-        ("x: Tensor", "return torch.repeat_interleave(x)", False),
-        ("x: Tensor", "return x.repeat_interleave(x)", False),
-    ],
-)
-def test_what_bounds_the_time_of_a_run(arguments: str, body: str, bounded: bool):
-    assert is_bounded(scripted(arguments, "Tensor", body).forward) is bounded
+    assert not picky.inline.can_run_inline([torch.empty(3)])
 
 
 def test_a_thread_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):

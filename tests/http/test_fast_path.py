@@ -182,7 +182,7 @@ def test_what_is_taken(models: Inference):
         assert path.begin(SERVE, ECHO.encode(), [JSON], bytearray(BODY), future) is not None
         return await future
 
-    for _ in range(8):  # the first in a lane, the later ones on the loop
+    for _ in range(8):  # the first in a thread, the later ones on the loop
         assert json.loads(asyncio.run(begin()))["result"] == RESULT
 
 

@@ -24,7 +24,7 @@ def device_of(name: str) -> torch.device:
 
 
 def requested_device(name: str | None) -> torch.device | None:
-    """The device that a request or a model's settings name; None if they don't.
+    """The device that a request or a model's configuration names; None if neither does.
 
     Raises InvalidDevice.
     """

@@ -1,4 +1,4 @@
-"""The statistics of all workers in the form of Prometheus."""
+"""The statistics of all workers in Prometheus's text format."""
 
 import os
 from collections.abc import Iterator

@@ -63,7 +63,7 @@ def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
         pool.submit(function, *arguments).result()
 
 
-def test_requests_of_all_forms_run_as_one():
+def test_requests_of_all_media_types_run_as_one():
     double = method()
     in_a_thread(run_all, [Job(double, json_body(ROW))])
     assert double.batcher is not None
@@ -102,7 +102,7 @@ def test_a_wrong_request_leaves_the_others_of_its_batch_alone():
 
 
 @pytest.mark.usefixtures("every_run_is_short")
-def test_how_large_short_bodies_are_is_known_of_each_form():
+def test_how_large_short_bodies_are_is_known_of_each_media_type():
     """Else a large text would be decoded on the loop, as large binary data are short."""
     double = method(batch=False)
     row = np.ones((1, 200_000), "float32")
@@ -180,8 +180,8 @@ def test_all_workers_load_and_unload_and_are_counted(tmp_path: Path, start: Call
     ):
         client.load_model("echo.pt")
         with urllib.request.urlopen(f"{process.url}/models/echo.pt", timeout=LIMIT_S) as response:
-            (place,) = json.load(response)["loaded"]
-        assert place["workers"] == 2
+            (loaded,) = json.load(response)["loaded"]
+        assert loaded["workers"] == 2
         assert client.is_model_ready("echo.pt")
         for pending in [client.async_infer("echo.pt", given(ROW)) for _ in range(8)]:
             pending.get_result()

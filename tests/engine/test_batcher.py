@@ -65,7 +65,7 @@ def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
         return pool.submit(function, *arguments).result(LIMIT_S)
 
 
-def proved(method: Method, body: bytes | None = None) -> Method:
+def validated(method: Method, body: bytes | None = None) -> Method:
     in_a_thread(Engine(1).run, method, body or body_of(1.0, 2.0))
     assert method.batcher is not None
     return method
@@ -163,28 +163,28 @@ def test_results_without_a_row_for_each_row_are_not_split(value: Any):
         ("x: Tensor", "Tuple[Tensor, int]", "return x, x.size(0)", "off"),
         ("x: Tensor", "int", "return 3", "on"),
         ("x: Tensor", "Tensor", "assert x.size(0) == 1, 'one at a time'\n    return x", "off"),
-        # it minds values, which tells nothing about rows
+        # it minds values, which says nothing about rows
         ("x: Tensor", "Tensor", "assert bool((x >= 1).all()), 'small'\n    return x", "on"),
     ],
 )
-def test_a_model_proves_that_it_works_row_by_row(
+def test_a_model_is_validated_to_work_row_by_row(
     arguments: str, result: str, body: str, state: str, caplog: pytest.LogCaptureFixture
 ):
-    model = proved(method(arguments, result, body))
+    model = validated(method(arguments, result, body))
     assert model.batcher is not None
     assert model.batcher.state.value == state
     assert ("served one by one" in caplog.text) == (state == "off")
 
 
-def test_a_request_that_has_no_rows_proves_nothing():
+def test_a_request_that_has_no_rows_validates_nothing():
     model = method("x: Tensor, n: int", "Tensor", "return x * n")
-    proved(model, json.dumps([tensor([], [1.0]), scalar(1, "int")]).encode())
+    validated(model, json.dumps([tensor([], [1.0]), scalar(1, "int")]).encode())
     assert model.batcher is not None
     assert model.batcher.state is UNVALIDATED
 
 
 def test_only_the_guilty_of_a_batch_fails():
-    picky = proved(
+    picky = validated(
         method(body="assert bool((x < 100).all()), 'too large'\n    return x"), body_of(1.0)
     )
     jobs = [Job(picky, body_of(value)) for value in (1.0, 2.0, 100.0, 3.0)]
@@ -200,8 +200,8 @@ def test_only_the_guilty_of_a_batch_fails():
 
 
 def test_other_requests_that_go_wrong_leave_a_batch_whole():
-    double = proved(method())
-    other = proved(method(body="return x + 1"))
+    double = validated(method())
+    other = validated(method(body="return x + 1"))
     bodies = [body_of(1.0), b"[", body_of(2.0), b'["a"]', body_of(1.0, 2.0), body_of(3.0)]
     jobs = [Job(double, body) for body in bodies] + [Job(other, body_of(7.0))]
     in_a_thread(run_all, jobs)
@@ -219,7 +219,7 @@ def test_other_requests_that_go_wrong_leave_a_batch_whole():
 
 
 def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureFixture):
-    model = proved(method(body="return x if x.size(0) < 3 else x[:1]"))
+    model = validated(method(body="return x if x.size(0) < 3 else x[:1]"))
     jobs = [Job(model, body_of(float(value))) for value in range(3)]
     in_a_thread(run_all, jobs)
     assert [job.error for job in jobs] == [None] * 3
@@ -229,14 +229,14 @@ def test_a_result_that_loses_rows_later_ends_batching(caplog: pytest.LogCaptureF
 
 
 def test_batches_have_at_most_so_many_rows():
-    model = proved(method(max_batch=4))
+    model = validated(method(max_batch=4))
     jobs = [Job(model, body_of(float(value))) for value in range(10)]
     in_a_thread(run_all, jobs)
     assert sizes(model) == {2: 1, 4: 2}
 
 
 async def submit_while_busy(engine: Engine, model: Method, bodies: list[bytes]) -> list[bytes]:
-    """Submit requests while the only lane is held."""
+    """Submit requests while the only thread is held."""
     held, free = threading.Event(), threading.Event()
 
     def hold(inputs: object) -> object:
@@ -258,14 +258,14 @@ async def submit_while_busy(engine: Engine, model: Method, bodies: list[bytes]) 
 def test_what_waits_for_a_lane_runs_as_one():
     engine = Engine(1)
     engine.start()
-    model = proved(method())
+    model = validated(method())
     bodies = [body_of(float(value)) for value in range(20)]
     try:
-        answers = asyncio.run(submit_while_busy(engine, model, bodies))
+        responses = asyncio.run(submit_while_busy(engine, model, bodies))
     finally:
         engine.close()
-    for value, answer in enumerate(answers):
-        assert b'"value":[%.1f]' % (2 * value) in answer
+    for value, response in enumerate(responses):
+        assert b'"value":[%.1f]' % (2 * value) in response
     assert sizes(model) == {32: 1}
 
 
@@ -277,8 +277,8 @@ async def ask_with_stamps(engine: Engine, model: Method, client: int) -> None:
             with pytest.raises(InferenceFailed, match="negative"):
                 await engine.submit(model, body_of(*stamp, -1, data_type="int64"))
         else:
-            answer = await engine.submit(model, body_of(*stamp, 7, data_type="int64"))
-            values = json.loads(answer)["result"]["value"]
+            response = await engine.submit(model, body_of(*stamp, 7, data_type="int64"))
+            values = json.loads(response)["result"]["value"]
             assert values == [*stamp, 7]
 
 
@@ -286,7 +286,7 @@ def test_clients_get_what_is_theirs():
     """Stamped tensors of eight clients in batches, with requests among them that fail."""
     engine = Engine(2, in_flight=range(8))
     engine.start()
-    model = proved(
+    model = validated(
         method(body="assert bool((x >= 0).all()), 'negative'\n    return x.clone()"),
         body_of(1, 2, 3, 7, data_type="int64"),
     )
@@ -330,9 +330,9 @@ def test_memory_is_freed_once_and_the_request_tried_again():
     assert freed == [CPU, CPU]
 
 
-def test_a_device_in_error_is_told_and_ends_the_worker():
-    told = threading.Event()
-    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: told.set()))
+def test_a_device_in_error_is_reported_and_ends_the_worker():
+    reported = threading.Event()
+    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: reported.set()))
     engine.start()
     model = method()
 
@@ -345,7 +345,7 @@ def test_a_device_in_error_is_told_and_ends_the_worker():
             asyncio.run(engine.submit(model, body_of(1.0)))
     finally:
         engine.close()
-    assert told.is_set()
+    assert reported.is_set()
 
 
 def test_a_model_can_not_pretend_that_its_device_is_in_error():
