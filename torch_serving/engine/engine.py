@@ -58,6 +58,10 @@ class Engine:
         """Let the threads end once all jobs that were submitted are done."""
         self._threads.close()
 
+    def join(self, timeout_s: float) -> None:
+        """Wait for the threads to end, after `close`. A model that hangs keeps its thread."""
+        self._threads.join(timeout_s)
+
     def run(self, invocation: Invocation, body: Body) -> Encoded:
         """Run a request in the calling thread; raises what its steps raise."""
         job = Job(invocation, body)

@@ -64,6 +64,12 @@ class ThreadExecutor:
         for _ in self._threads:
             self._queue.put(None)
 
+    def join(self, timeout_s: float) -> None:
+        """Wait for the threads to end, after `close`."""
+        deadline_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+
     def enqueue(self, job: Job) -> None:
         """Give a job to the threads, or refuse it if too many wait."""
         loop = asyncio.get_running_loop()

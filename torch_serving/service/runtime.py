@@ -103,6 +103,7 @@ class Runtime:
         if self._loop_thread:
             self._loop_thread.stop()
         self.close()
+        self.engine.join(self.config.shutdown_timeout_s)
 
     def infer(
         self,
