@@ -159,6 +159,28 @@ def test_an_error_in_a_group_stays_with_its_job():
     assert all(job.elapsed_s > 0 for job in jobs)
 
 
+def test_a_job_releases_what_it_needs_no_more():
+    """Of body, outputs and response, two are in memory at most; inputs stay for a retry."""
+    job = Job(method(*SOURCES["echo.pt"]), b'[{"type":"tensor","value":[1]}]')
+    held: list[tuple[bool, bool, bool]] = []
+
+    def watched(step: str) -> None:
+        function = getattr(job.invocation, step)
+
+        def watch(value: Any) -> Any:
+            held.append((bool(job.body), job.inputs is not None, job.outputs is not None))
+            return function(value)
+
+        setattr(job.invocation, step, watch)
+
+    for step in ("decode", "run", "encode"):
+        watched(step)
+    in_a_thread(run_all, [job])
+    assert held == [(True, False, False), (False, True, False), (False, True, True)]
+    assert (job.body, job.outputs) == (b"", None)
+    assert b'"value":[1.0]' in job.response
+
+
 def test_run_raises_what_is_wrong():
     echo = method(*SOURCES["echo.pt"])
     two = method(*SOURCES["two.pt"])
