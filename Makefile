@@ -79,7 +79,7 @@ soak: build
 
 fuzz: build
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/codecs/json/test_reference.py tests/models/test_identifiers.py \
-		tests/http/oip/test_v2_bodies.py
+		tests/http/oip/test_oip_bodies.py
 	@BIN=$(BIN) sh tests/fuzz/fuzz.sh run
 
 fuzz-coverage: build
@@ -143,7 +143,7 @@ asan: build
 
 debug: build
 	@BIN=$(BIN) sh tests/sanitizers.sh $(wildcard tests/codecs/json/test_decoder*.py \
-		tests/codecs/json/test_encoder*.py tests/codecs/json/test_json*.py) tests/models/test_cache.py
+		tests/codecs/json/test_encoder*.py tests/codecs/json/test_json*.py tests/models/test_cache*.py)
 
 clean:
 	rm -rf $(VENV) .venv-* .build build dist *.egg-info $(EXAMPLE)

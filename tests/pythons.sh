@@ -30,7 +30,7 @@ for version in 3.10 3.11 3.12 3.13; do
     "$venv/bin/python" setup.py --quiet build_ext --inplace --build-temp ".build/$version"
     PYTHONPATH=. "$venv/bin/python" -m pytest --quiet --noconftest -p no:cacheprovider \
         tests/codecs/json/test_decoder*.py tests/codecs/json/test_encoder*.py \
-        tests/codecs/json/test_json*.py tests/models/test_cache.py
+        tests/codecs/json/test_json*.py tests/models/test_cache*.py
     tested="$tested $version"
 done
 echo "== Passed on Python:$tested"

@@ -16,9 +16,9 @@ from tritonclient.utils import InferenceServerException
 
 from tests.support.client import LIMIT_S, Client, tensor
 from tests.support.loaded import method_of
+from tests.support.oip import binary, body_of, entry
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
-from tests.support.v2 import binary, body_of, entry
 from torch_serving.codecs.interfaces import Response
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.npy import NPY

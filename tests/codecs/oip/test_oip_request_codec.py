@@ -1,4 +1,4 @@
-"""The codec of the Open Inference Protocol, without HTTP, models or the engine."""
+"""Requests of the Open Inference Protocol, read without HTTP, models or the engine."""
 
 import json
 import math
@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from tests.support.loaded import method_of
+from tests.support.oip import binary, body_of, entry, texts
 from tests.support.servables import scripted
-from tests.support.v2 import binary, body_of, entry, texts
 from torch_serving.codecs.oip.datatypes import DATATYPES
-from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.codecs.oip.request import (
     InferRequest,
-    RequestedOutput,
     json_length,
     read_raw,
     read_request,
@@ -27,10 +25,7 @@ from torch_serving.errors import (
     InvalidInput,
     InvalidJson,
     InvalidParameter,
-    NotFound,
-    UnsupportedResult,
 )
-from torch_serving.http.oip.endpoint import ModelAction, model_action
 
 FLOATS = np.array([[1.5, -2.0, 0.25], [4.0, 5.0, 6.0]], "float32")
 
@@ -167,82 +162,6 @@ def test_strings_in_json_are_flat_or_nested():
         assert request.inputs["x"] == StringTensor((2, 2), ["a", "é", "", "d"])
 
 
-def test_what_is_wanted_and_what_is_not_known():
-    outputs = [
-        {"name": "b", "parameters": {"binary_data": False, "unknown": {"x": [None]}}},
-        {"name": "a"},
-    ]
-    request = read(
-        entry(data=[1, 2, 3], unknown=1, parameters={"unknown": "x"}),
-        outputs=outputs,
-        parameters={"binary_data_output": True, "sequence_id": 3, "priority": 1, "timeout": 9},
-        unknown=None,
-    )
-    assert request.outputs == [RequestedOutput("b", False), RequestedOutput("a", None)]
-    assert request.binary
-    tensors = {"a": torch.ones(2), "b": torch.zeros(1), "c": torch.ones(1)}
-    body, json_bytes = write_response("m", "1", request, tensors)
-    assert json_bytes is not None
-    document = json.loads(body[:json_bytes])
-    assert document == {
-        "model_name": "m",
-        "model_version": "1",
-        "outputs": [
-            {"name": "b", "datatype": "FP32", "shape": [1], "data": [0.0]},
-            {
-                "name": "a",
-                "datatype": "FP32",
-                "shape": [2],
-                "parameters": {"binary_data_size": 8},
-            },
-        ],
-    }
-    assert body[json_bytes:] == np.ones(2, "float32").tobytes()
-
-
-def test_an_output_that_is_not_there():
-    request = InferRequest(None, {}, [RequestedOutput("b", None)], False)
-    with pytest.raises(InvalidInput, match="output `b` is unknown; the model gives a"):
-        write_response("m", "1", request, {"a": torch.ones(1)})
-
-
-def test_strings_as_outputs():
-    leaf = StringTensor((2,), ["é", 'a"b'])
-    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"s": leaf})
-    assert json_bytes is not None
-    assert body[json_bytes:] == texts("é".encode(), b'a"b')
-    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], False), {"s": leaf})
-    assert json_bytes is None
-    assert json.loads(body)["outputs"][0] == {
-        "name": "s",
-        "datatype": "BYTES",
-        "shape": [2],
-        "data": ["é", 'a"b'],
-    }
-
-
-def test_names_and_ids_of_any_characters():
-    text = 'é"\\\n\u2028'
-    request = InferRequest(text, {}, [], False)
-    body, _ = write_response(text, "1", request, {text: torch.ones(1)})
-    document = json.loads(body)
-    assert (document["id"], document["model_name"]) == (text, text)
-    assert document["outputs"][0]["name"] == text
-
-
-@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e5m2])
-def test_results_that_the_protocol_has_no_datatype_for(dtype: torch.dtype):
-    tensors = {"x": torch.ones(1).to(dtype)}
-    with pytest.raises(UnsupportedResult, match="output `x`: the protocol has no"):
-        write_response("m", "1", InferRequest(None, {}, [], True), tensors)
-
-
-@pytest.mark.parametrize("tensor", [torch.arange(6.0).reshape(2, 3).t(), torch.ones(1).expand(3)])
-def test_results_that_do_not_lie_row_by_row(tensor: torch.Tensor):
-    body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"x": tensor})
-    assert body[json_bytes:] == tensor.contiguous().numpy().tobytes()
-
-
 def arguments_of(source: str) -> Any:
     module = scripted(source, "int", "return 1")
     return method_of(module).signature.arguments
@@ -271,60 +190,3 @@ def test_lengths():
     assert json_length(None) is None
     assert json_length("0") == 0
     assert json_length("120") == 120
-
-
-@pytest.mark.parametrize(
-    ("path", "route"),
-    [
-        ("a.pt", ModelAction("a.pt", "")),
-        ("a.pt/infer", ModelAction("a.pt", "infer")),
-        ("team/a.pt/infer", ModelAction("team/a.pt", "infer")),
-        ("team/a.pt", ModelAction("team/a.pt", "")),
-        ("a.pt/versions/1", ModelAction("a.pt", "")),
-        ("team/a.pt/versions/1/stats", ModelAction("team/a.pt", "stats")),
-        ("infer/infer", ModelAction("infer", "infer")),
-        ("infer", ModelAction("infer", "")),
-        ("ready", ModelAction("ready", "")),
-        ("a/config/config", ModelAction("a/config", "config")),
-        ("versions/1", ModelAction("versions/1", "")),
-        ("a/versions/1/versions/1/ready", ModelAction("a/versions/1", "ready")),
-    ],
-)
-def test_routes_are_read_from_their_end(path: str, route: ModelAction):
-    assert model_action(path) == route
-
-
-@pytest.mark.parametrize("path", ["a.pt/versions/2", "a/versions/2/infer", "a/versions//infer"])
-def test_other_versions_than_the_first(path: str):
-    with pytest.raises(NotFound, match="models have version 1"):
-        model_action(path)
-
-
-def test_metadata_and_configuration_of_a_model_of_many_types():
-    module = scripted(
-        "x: Tensor, d: List[Tensor], s: List[str], a: Optional[Any] = None, f: float = 0.5",
-        "Tuple[Tensor, Dict[str, Tensor], List[bool]]",
-        "return x, {'a': x}, [True]",
-    )
-    method = method_of(module)
-    metadata = model_metadata("m", method)
-    assert metadata["inputs"] == [
-        {"name": "x", "datatype": "FP32", "shape": [-1]},
-        {"name": "s", "datatype": "BYTES", "shape": [-1]},
-        {"name": "f", "datatype": "FP64", "shape": []},
-    ]
-    assert [output["name"] for output in metadata["outputs"]] == ["output_0", "output_2"]
-    parameters = metadata["parameters"]
-    assert parameters["variable_inputs"].endswith(": d.*")
-    assert parameters["variable_outputs"].endswith(": output_1.*")
-    assert parameters["refused_arguments"] == "a: Optional[Any]"
-    assert parameters["optional_inputs"] == "f"
-    config = model_config("m", method)
-    assert config["max_batch_size"] == 0
-    assert config["input"][1] == {"name": "s", "data_type": "TYPE_STRING", "dims": [-1]}
-
-
-def test_the_datatype_of_tensors_is_that_of_the_weights():
-    module = torch.jit.script(torch.nn.Linear(2, 2).half().eval())
-    method = method_of(module)
-    assert model_metadata("m", method)["inputs"][0]["datatype"] == "FP16"

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.v2 import entry
+from tests.support.oip import entry
 from torch_serving.codecs.oip.datatypes import DATATYPES, NAMES
 from torch_serving.codecs.oip.request import read_request
 from torch_serving.errors import ClientError
