@@ -1,4 +1,4 @@
-// float64; number_text.h has the rules. Where shortest_decimal.h has no answer, std::to_chars has.
+// float64; number_text.h has the rules. Where shortest_decimal.h finds no result, std::to_chars does.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -74,7 +74,7 @@ constexpr Rows ROWS;
     return out;
 }
 
-// The digits of a block, and where they can't be told yet, zero.
+// The digits of a block, and where they are not known yet, zero.
 struct Block {
     static constexpr int STRIDE = 24;  // of the text: the last of eight characters, and sixteen
 

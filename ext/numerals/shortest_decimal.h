@@ -3,7 +3,7 @@
 // A float is significand * 2^exponent, and every decimal within half a unit in its last place reads
 // back as it: within 2^(exponent - 1), the ends included where the significand is even. With
 // 10^k <= 2^exponent < 10^(k + 1), and measured in 10^(k + 1), that interval is less than 1 wide
-// and holds one integer at most. If there is one, it is the answer, whatever zeros it ends with; if
+// and holds one integer at most. If there is one, it is the result, whatever zeros it ends with; if
 // not, the nearest multiple of 1/10 is. That takes one product, and choices without a branch. (The
 // interval and k are those of "The Schubfach way to render doubles", R. Giulietti, 2020, which has
 // three products.)
@@ -137,8 +137,8 @@ constexpr ShortestDecimal NarrowFloat<Mantissa, Bias>::shortest_slowly(uint32_t 
     }
 }
 
-// Doubles. Their powers are never exact enough to tell an end of an interval from what is close to
-// it; where that would matter, which is rare, there is no answer, and somebody else must find it.
+// Doubles. Their powers are never exact enough to distinguish an end of an interval from what is close to
+// it; where that would matter, which is rare, there is no result, and the caller must find it otherwise.
 class Double {
   public:
     static constexpr uint64_t HIDDEN = uint64_t{1} << 52;

@@ -7,7 +7,7 @@ HEAD = "| trial | what was done | figure | bound | ok |\n| --- | --- | --- | ---
 
 
 class Row(NamedTuple):
-    """One promise and its outcome. `timed`: the figure is a time, which noise can break."""
+    """One promise and what became of it. `timed`: the figure is a time, which noise can break."""
 
     done: str
     figure: str

@@ -1,5 +1,5 @@
 // A body -> an index, envelopes, shapes and numbers, in the order in which _decoder.pyx asks for
-// them. simdjson's own parser tells what the document is, expected.cpp what the numbers are.
+// them. simdjson's own parser says what the document is, expected.cpp what the numbers are.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -119,7 +119,7 @@ void check_verdict(std::string_view body, Error error) {
 
 // Values, as arguments of all types would be read.
 
-// The way from the root to a node, as errors tell it.
+// The way from the root to a node, as errors name it.
 void check_pointer(NodeId target) {
     for (NodeId id = 0; id != target;) {
         const Node node = document.node(id);
@@ -216,7 +216,7 @@ void read_values_below(NodeId id, bool is_value) {
     }
 }
 
-// Each allocation fails once: that is told, and the document is as good as before.
+// Each allocation fails once: that is reported, and the document is as good as before.
 void parse_without_memory(std::string_view body, size_t window_bytes) {
     for (long allocations = 0;; ++allocations) {
         Document fresh;

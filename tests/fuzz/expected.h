@@ -1,4 +1,4 @@
-// What numbers and their texts must be, told another way: slowly, by the C library and the
+// What numbers and their texts must be, found another way: slowly, by the C library and the
 // language.
 #pragma once
 

@@ -1,4 +1,4 @@
-// operator new and realloc that fail when they are told to.
+// operator new and realloc that fail on demand.
 #pragma once
 
 namespace fuzz {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzz the codec's C++ with libFuzzer, AddressSanitizer and UBSan, or tell what the corpus covers of it:
+# Fuzz the codec's C++ with libFuzzer, AddressSanitizer and UBSan, or show what the corpus covers of it:
 #
 #   sh tests/fuzz/fuzz.sh run [target...]     FUZZ_SECONDS for each; new inputs stay in .build/fuzz/found
 #   sh tests/fuzz/fuzz.sh merge [target...]   add those of them to the corpus that reach new code

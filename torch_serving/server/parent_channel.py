@@ -54,12 +54,12 @@ class ParentChannel:
             # no select: a busy worker has descriptors beyond 1024
             if os.read(replies, 1) != ACCEPTED:  # the parent had no descriptors left for these
                 raise OSError(errno.EAGAIN, "the parent could not take it")
-            outcome = os.read(replies, 1)
+            result = os.read(replies, 1)
         finally:
             os.close(replies)
-        if outcome == NOT_STARTED:
+        if result == NOT_STARTED:
             raise OSError(errno.EAGAIN, "no process could be started to try it in")
-        return outcome == LOADED
+        return result == LOADED
 
 
 class WorkerMessage(NamedTuple):
@@ -81,7 +81,7 @@ def receive(connection: socket.socket) -> WorkerMessage | None:
     return WorkerMessage(message.startswith(READY), message.removeprefix(READY), descriptors)
 
 
-def reply(pipe: int, outcome: bytes) -> None:
+def reply(pipe: int, result: bytes) -> None:
     """Reply to a worker, unless it died after its request."""
     with suppress(BrokenPipeError):
-        os.write(pipe, outcome)
+        os.write(pipe, result)

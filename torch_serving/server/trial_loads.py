@@ -1,6 +1,6 @@
 """Trial loads: an unknown model is loaded in a process of its own first; a crash costs no worker.
 
-The parent forks that process, since it has torch and no threads. The outcome for a file is kept for
+The parent forks that process, since it has torch and no threads. The result for a file is kept for
 as long as neither the file nor what stands beside it changes.
 """
 
@@ -43,7 +43,7 @@ class TrialLoads:
         self._is_loadable: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
 
     def start(self, request: bytes, descriptors: list[int]) -> None:
-        """Start a trial load, or reply with the known outcome. The descriptors are closed here."""
+        """Start a trial load, or reply with the known result. The descriptors are closed here."""
         try:
             if len(descriptors) == 2:
                 self._start(json.loads(request), *descriptors)
