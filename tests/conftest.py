@@ -12,6 +12,7 @@ from tests.support.client import Client, warm_up
 from tests.support.process import Process
 from tests.support.servables import save_broken_files, save_models
 from tests.support.slow_model import body_of, turns_in
+from tests.support.typed_models import save_in_a_process
 
 settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
 settings.register_profile(
@@ -38,6 +39,14 @@ def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_models(root)
     save_broken_files(root, outside)
     return root
+
+
+@pytest.fixture(scope="session")
+def typed_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model for each type that a request can hold; for tests that only read it."""
+    folder = tmp_path_factory.mktemp("typed")
+    save_in_a_process(folder)
+    return folder
 
 
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:

@@ -1,6 +1,7 @@
 """Descriptions of models: what they say is true, and the requests that they show work."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.support.client import Client, tensor
 from tests.support.described import Impossible, Several, described
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
-from tests.support.typed_models import CASES, file_of, save_in_a_process
+from tests.support.typed_models import CASES, file_of
 from torch_serving.engine.engine import Engine
 from torch_serving.models.servable import Servable
 
@@ -75,9 +76,9 @@ class Half(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, typed_models: Path) -> Path:
     folder = tmp_path_factory.mktemp("described")
-    save_in_a_process(folder)
+    shutil.copytree(typed_models, folder, dirs_exist_ok=True)
     (folder / "of several").mkdir()
     mlp().save(folder / "mlp.pt")
     for module in (ConvolutionalNet(), FixedSize(), Words(), Sequence(), Several(), Impossible()):

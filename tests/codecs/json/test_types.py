@@ -23,7 +23,6 @@ from tests.support.typed_models import (
     Point,
     file_of,
     floats,
-    save_in_a_process,
 )
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import ServingError
@@ -36,13 +35,6 @@ PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '
 def expected(value: Any) -> bytes:
     text = json.dumps(enveloped(value), separators=(",", ":"), ensure_ascii=False)
     return PREFIX + text.encode() + b"}"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("typed")
-    save_in_a_process(folder)
-    return folder
 
 
 class Front:
@@ -97,9 +89,10 @@ class Front:
 
 
 @pytest.fixture(scope="module")
-def front(root: Path, start_for_module: Callable[..., Process]) -> Iterator[Front]:
-    process = start_for_module(root, "--port", "0", "--model-capacity", "400", "--threads", "2")
-    front = Front(root, process.url)
+def front(typed_models: Path, start_for_module: Callable[..., Process]) -> Iterator[Front]:
+    flags = ["--model-capacity", "400", "--threads", "2"]
+    process = start_for_module(typed_models, "--port", "0", *flags)
+    front = Front(typed_models, process.url)
     yield front
     front.close()
 

@@ -14,7 +14,7 @@ from tests.support.client import Client, tensor
 from tests.support.fetch import fetch
 from tests.support.json_values import enveloped, plain
 from tests.support.process import Process
-from tests.support.typed_models import CASES, Case, file_of, save_in_a_process
+from tests.support.typed_models import CASES, Case, file_of
 from torch_serving import errors
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.signature import Signature
@@ -206,14 +206,6 @@ def is_taken(decoder: Any, body: dict[str, Any]) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models of all types."""
-    folder = tmp_path_factory.mktemp("typed")
-    save_in_a_process(folder)
-    return folder
-
-
 def schema_for(signature: Signature, part: str) -> Any:
     """A validator of a method's arguments or result."""
     published = {"identifier": "m", "loaded_s": 0, "methods": {"forward": signature.to_dict()}}
@@ -224,9 +216,9 @@ def schema_for(signature: Signature, part: str) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.type)
-def test_arguments_and_results_of_each_type(root: Path, case: Case):
+def test_arguments_and_results_of_each_type(typed_models: Path, case: Case):
     """Values of each type with and without envelopes, and values of other types."""
-    method = load(root / file_of(case.type), torch.device("cpu")).method("forward")
+    method = load(typed_models / file_of(case.type), torch.device("cpu")).method("forward")
     (argument,) = method.signature.arguments
     takes = schema_for(method.signature, "arguments")
     for body in ([enveloped(case.value)], {argument.name: plain(case.value)}):
@@ -244,9 +236,11 @@ def test_arguments_and_results_of_each_type(root: Path, case: Case):
     ] == []
 
 
-def test_signatures_are_read_as_they_were_written(root: Path):
+def test_signatures_are_read_as_they_were_written(typed_models: Path):
     for case in CASES:
-        signature = load(root / file_of(case.type), torch.device("cpu")).method("forward").signature
+        signature = (
+            load(typed_models / file_of(case.type), torch.device("cpu")).method("forward").signature
+        )
         again = Signature.from_dict(json.loads(json.dumps(signature.to_dict())))
         assert str(again) == str(signature)
         assert again.to_dict() == signature.to_dict()
