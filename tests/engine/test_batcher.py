@@ -7,62 +7,23 @@ import random
 import threading
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-import torch
 
-from tests.support.client import LIMIT_S, Client, in_threads, scalar, tensor
-from tests.support.loaded import method_of
+from tests.support.batching import body_of, method
+from tests.support.client import LIMIT_S, Client, in_a_thread, in_threads, scalar, tensor
 from tests.support.process import Process
-from tests.support.servables import scripted
-from torch_serving.config import ModelConfig
-from torch_serving.engine.batch_tensors import (
-    NotRowWise,
-    concatenate,
-    groups_of,
-    is_close,
-    rows_of,
-    split,
-)
 from torch_serving.engine.batcher import OFF, UNVALIDATED
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
-from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
+from torch_serving.errors import InferenceFailed
 from torch_serving.models.servable import Method
 from torch_serving.telemetry._counters import SIZES
 
-CPU = torch.device("cpu")
 # requests of each client in the test of stamps; CONTRIBUTING.md has the long run
 STAMPS = int(os.environ.get("TORCH_SERVING_STAMPS", "1500"))
-
-
-class Pair(NamedTuple):
-    a: Any
-    b: Any
-
-
-def method(
-    arguments: str = "x: Tensor",
-    result: str = "Tensor",
-    body: str = "return x * 2",
-    max_batch: int = 32,
-) -> Method:
-    config = ModelConfig(batch=True, max_batch=max_batch)
-    return method_of(scripted(arguments, result, body), config)
-
-
-def body_of(*values: object, data_type: str = "float32") -> bytes:
-    return json.dumps([tensor([1, len(values)], list(values), data_type)]).encode()
-
-
-def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *arguments).result(LIMIT_S)
 
 
 def validated(method: Method, body: bytes | None = None) -> Method:
@@ -75,73 +36,6 @@ def sizes(method: Method) -> dict[int, int]:
     """How many runs had several requests, by the next power of two."""
     runs, _ = method.counters.numbers().batches
     return {size: count for size, count in zip(SIZES, runs, strict=False) if count and size > 1}
-
-
-X = torch.arange(6.0).reshape(2, 3)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "rows"),
-    [
-        ([X], 2),
-        ([X, X[:, :1], 5, "a"], 2),
-        ([[X, X], {"k": (X, None)}], 2),
-        ([X, X[:1]], None),
-        ([X, torch.tensor(1.0)], None),
-        ([torch.tensor(1.0)], None),
-        ([X[:0]], None),
-        ([{torch.tensor(1): X}], None),
-        ([1, "a"], None),
-        ([], None),
-    ],
-)
-def test_rows_are_those_that_all_tensors_have(inputs: list[Any], rows: int | None):
-    assert rows_of(inputs) == rows
-
-
-ALIKE = [X, X + 1, X[:1]]
-
-
-@pytest.mark.parametrize(
-    ("requests", "groups"),
-    [
-        ([[x] for x in ALIKE], [[0, 1, 2]]),
-        ([[X], [X[:, :2]], [X], [X.int()], [X.unsqueeze(0)]], [[0, 2], [1], [3], [4]]),
-        ([[X, 1], [X, 2], [X, 1]], [[0, 2], [1]]),
-        ([[X, "a"], [X, "b"], [X, None], [X, "a"]], [[0, 3], [1], [2]]),
-        ([[X, 1], [X, True], [X, 1.0]], [[0], [1], [2]]),
-        ([[X, float("nan")], [X, float("nan")]], [[0], [1]]),
-        ([[{"a": X}], [{"b": X}], [{"a": X}]], [[0, 2], [1]]),
-        ([[[X, X]], [[X]], [(X,)], [[X, X]]], [[0, 3], [1], [2]]),
-        ([[1], [1]], [[0], [1]]),  # no rows, nothing to gain
-        ([[torch.tensor(1.0)], [torch.tensor(1.0)]], [[0], [1]]),
-        ([[X], [X], [X], [X[:1]]], [[0, 1, 3], [2]]),  # 2 + 2 + 1 rows of 5 at most
-    ],
-)
-def test_what_differs_in_more_than_rows_does_not_run_together(
-    requests: list[Any], groups: list[list[int]]
-):
-    assert groups_of(requests, 5 if len(requests) == 4 else 100) == groups
-
-
-@pytest.mark.parametrize(
-    "value",
-    [X, [X, X * 2], (X, [X]), {"a": X, "b": {"c": [X]}}, Pair(X, (X, 3)), [X, "text", None, 7]],
-)
-def test_what_is_concatenated_is_split_again(value: Any):
-    other = concatenate([value])
-    together = concatenate([value, other, value])
-    parts = split(together, [2, 2, 2])
-    assert len(parts) == 3
-    for part in parts:
-        assert type(part) is type(value)
-        assert is_close(part, value)
-
-
-@pytest.mark.parametrize("value", [torch.tensor(1.0), X, [X, X[:1]], {"a": torch.ones(5)}])
-def test_results_without_a_row_for_each_row_are_not_split(value: Any):
-    with pytest.raises(NotRowWise):
-        split(value, [2, 2])
 
 
 @pytest.mark.parametrize(
@@ -255,7 +149,7 @@ async def submit_while_busy(engine: Engine, model: Method, bodies: list[bytes]) 
     return list(await asyncio.gather(*waiting))
 
 
-def test_what_waits_for_a_lane_runs_as_one():
+def test_what_waits_for_a_thread_runs_as_one():
     engine = Engine(1)
     engine.start()
     model = validated(method())
@@ -299,65 +193,6 @@ def test_clients_get_what_is_theirs():
     finally:
         engine.close()
     assert sum(sizes(model).values()) > 0
-
-
-def test_memory_is_freed_once_and_the_request_tried_again():
-    freed = []
-
-    def free(device: torch.device) -> bool:
-        freed.append(device)
-        return True
-
-    engine = Engine(1, events=EngineEvents(free_memory=free))
-    engine.start()
-    model = method()
-    run, failures = model.run, [1]
-
-    def run_out(inputs: list[Any]) -> Any:
-        if failures:
-            failures.pop()
-            raise OutOfMemory("none left")
-        return run(inputs)
-
-    model.run = run_out  # type: ignore[method-assign]
-    try:
-        assert b"[2.0]" in asyncio.run(engine.submit(model, body_of(1.0)))
-        failures += [1, 1]
-        with pytest.raises(OutOfMemory):
-            asyncio.run(engine.submit(model, body_of(1.0)))
-    finally:
-        engine.close()
-    assert freed == [CPU, CPU]
-
-
-def test_a_device_in_error_is_reported_and_ends_the_worker():
-    reported = threading.Event()
-    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: reported.set()))
-    engine.start()
-    model = method()
-
-    def fail(*inputs: Any) -> Any:
-        raise RuntimeError("CUDA error: device-side assert triggered")
-
-    model._run = fail
-    try:
-        with pytest.raises(DeviceFailed):
-            asyncio.run(engine.submit(model, body_of(1.0)))
-    finally:
-        engine.close()
-    assert reported.is_set()
-
-
-def test_a_model_can_not_pretend_that_its_device_is_in_error():
-    words = "raise ValueError('CUDA error: out of memory')\n    return x"
-    with pytest.raises(InferenceFailed, match="CUDA error: out of memory"):
-        in_a_thread(Engine(1).run, method(body=words), body_of(1.0))
-
-
-def test_a_request_for_more_memory_than_there_is():
-    method = method_of(scripted("x: Tensor", "Tensor", "return x.expand(1 << 45).clone()"))
-    with pytest.raises(OutOfMemory):
-        in_a_thread(Engine(1).run, method, b'[{"type":"tensor","value":[1]}]')
 
 
 def test_batches_form_in_the_server(model_root: Path, start: Callable[..., Process]):

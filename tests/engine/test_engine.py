@@ -3,7 +3,6 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ from tests.support.client import (
     LIMIT_S,
     Client,
     RawConnection,
+    in_a_thread,
     in_threads,
     scalar,
     string,
@@ -24,11 +24,10 @@ from tests.support.loaded import method_of
 from tests.support.process import Process
 from tests.support.servables import SOURCES, scripted
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
-from torch_serving.errors import DeviceFailed, InferenceFailed, InvalidInput, InvalidJson
+from torch_serving.errors import InferenceFailed, InvalidInput, InvalidJson
 from torch_serving.models.servable import Method
 
 CPU = torch.device("cpu")
@@ -36,12 +35,6 @@ CPU = torch.device("cpu")
 
 def method(arguments: str, result: str, body: str) -> Method:
     return method_of(scripted(arguments, result, body))
-
-
-def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
-    """Call in a thread of its own: one that runs models stays in inference mode."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *arguments).result(LIMIT_S)
 
 
 def health_checks_during(url: str, identifier: str, body: bytes) -> int:
@@ -243,7 +236,7 @@ def test_runs_are_recorded():
     assert not picky.inline.can_run_inline([torch.empty(3)])
 
 
-def test_a_thread_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch):
+def test_a_thread_goes_on_after_an_unexpected_error(monkeypatch: pytest.MonkeyPatch):
     echo = method(*SOURCES["echo.pt"])
     engine = Engine(1)
     body = b'[{"type":"tensor","value":[1]}]'
@@ -264,40 +257,3 @@ def test_a_thread_survives_what_nobody_expected(monkeypatch: pytest.MonkeyPatch)
         assert engine._threads.jobs == 0
     finally:
         engine.close()
-
-
-@pytest.mark.parametrize("step", ["decode", "encode"])
-def test_a_device_tells_its_errors_in_any_step(step: str):
-    """What runs on a GPU fails when somebody waits for it."""
-    echo = method(*SOURCES["echo.pt"])
-    body = b'[{"type":"tensor","value":[1]}]'
-    freed: list[torch.device] = []
-    reasons: list[str] = []
-    working = getattr(echo, step)
-    errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
-    errors += [RuntimeError("CUDA error: device-side assert triggered")]
-
-    def fail_twice(value: Any) -> Any:
-        if errors:
-            raise errors.pop(0)
-        return working(value)
-
-    def free(device: torch.device) -> bool:
-        freed.append(device)
-        return True
-
-    setattr(echo, step, fail_twice)
-    engine = Engine(1, events=EngineEvents(free_memory=free, on_fatal=reasons.append))
-
-    async def ask() -> bytes:
-        with pytest.raises(DeviceFailed):  # when it was tried again
-            await engine.submit(echo, body)
-        return await engine.submit(echo, body)
-
-    engine.start()
-    try:
-        assert b'"value":[1.0]' in asyncio.run(ask())
-    finally:
-        engine.close()
-    assert freed == [CPU]
-    assert reasons == ["a device is in error"]

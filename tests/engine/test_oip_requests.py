@@ -4,7 +4,6 @@ import http.client
 import json
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ import torch
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from tests.support.client import LIMIT_S, Client, tensor
+from tests.support.client import LIMIT_S, Client, in_a_thread, tensor
 from tests.support.loaded import method_of
 from tests.support.oip import binary, body_of, entry
 from tests.support.process import Process
@@ -55,12 +54,6 @@ def binary_part_of(response: bytes | Response) -> bytes:
 
 def json_body(row: np.ndarray) -> bytes:
     return json.dumps([tensor(list(row.shape), row.ravel().tolist())]).encode()
-
-
-def in_a_thread(function: Callable[..., None], *arguments: object) -> None:
-    """Inference mode stays on in a thread that runs models."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(function, *arguments).result()
 
 
 def test_requests_of_all_media_types_run_as_one():

@@ -204,6 +204,12 @@ def chunked(*chunks: bytes, target: str = "") -> bytes:
     return raw_request(coded, "Transfer-Encoding: chunked", target=target)
 
 
+def in_a_thread(function: Callable[..., Any], *arguments: object) -> Any:
+    """Call in a thread of its own: one that runs models stays in inference mode."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result(LIMIT_S)
+
+
 def in_threads(count: int, function: Callable[[int], Any]) -> list[Any]:
     """Call `function` with 0, 1, … in as many threads; raises what one of them raised."""
     with ThreadPoolExecutor(count) as pool:

@@ -1,0 +1,114 @@
+"""Memory that runs out, and devices in error."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.batching import body_of, method
+from tests.support.client import in_a_thread
+from tests.support.loaded import method_of
+from tests.support.servables import SOURCES, scripted
+from torch_serving.engine.engine import Engine
+from torch_serving.engine.events import EngineEvents
+from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
+
+CPU = torch.device("cpu")
+
+
+def test_memory_is_freed_once_and_the_request_tried_again():
+    freed = []
+
+    def free(device: torch.device) -> bool:
+        freed.append(device)
+        return True
+
+    engine = Engine(1, events=EngineEvents(free_memory=free))
+    engine.start()
+    model = method()
+    run, failures = model.run, [1]
+
+    def run_out(inputs: list[Any]) -> Any:
+        if failures:
+            failures.pop()
+            raise OutOfMemory("none left")
+        return run(inputs)
+
+    model.run = run_out  # type: ignore[method-assign]
+    try:
+        assert b"[2.0]" in asyncio.run(engine.submit(model, body_of(1.0)))
+        failures += [1, 1]
+        with pytest.raises(OutOfMemory):
+            asyncio.run(engine.submit(model, body_of(1.0)))
+    finally:
+        engine.close()
+    assert freed == [CPU, CPU]
+
+
+def test_a_device_in_error_is_reported_and_ends_the_worker():
+    reported = threading.Event()
+    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: reported.set()))
+    engine.start()
+    model = method()
+
+    def fail(*inputs: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    model._run = fail
+    try:
+        with pytest.raises(DeviceFailed):
+            asyncio.run(engine.submit(model, body_of(1.0)))
+    finally:
+        engine.close()
+    assert reported.is_set()
+
+
+def test_a_model_can_not_pretend_that_its_device_is_in_error():
+    words = "raise ValueError('CUDA error: out of memory')\n    return x"
+    with pytest.raises(InferenceFailed, match="CUDA error: out of memory"):
+        in_a_thread(Engine(1).run, method(body=words), body_of(1.0))
+
+
+def test_a_request_for_more_memory_than_there_is():
+    method = method_of(scripted("x: Tensor", "Tensor", "return x.expand(1 << 45).clone()"))
+    with pytest.raises(OutOfMemory):
+        in_a_thread(Engine(1).run, method, b'[{"type":"tensor","value":[1]}]')
+
+
+@pytest.mark.parametrize("step", ["decode", "encode"])
+def test_a_device_reports_its_errors_in_any_step(step: str):
+    """What runs on a GPU fails when somebody waits for it."""
+    echo = method_of(scripted(*SOURCES["echo.pt"]))
+    body = b'[{"type":"tensor","value":[1]}]'
+    freed: list[torch.device] = []
+    reasons: list[str] = []
+    working = getattr(echo, step)
+    errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
+    errors += [RuntimeError("CUDA error: device-side assert triggered")]
+
+    def fail_twice(value: Any) -> Any:
+        if errors:
+            raise errors.pop(0)
+        return working(value)
+
+    def free(device: torch.device) -> bool:
+        freed.append(device)
+        return True
+
+    setattr(echo, step, fail_twice)
+    engine = Engine(1, events=EngineEvents(free_memory=free, on_fatal=reasons.append))
+
+    async def ask() -> bytes:
+        with pytest.raises(DeviceFailed):  # when it was tried again
+            await engine.submit(echo, body)
+        return await engine.submit(echo, body)
+
+    engine.start()
+    try:
+        assert b'"value":[1.0]' in asyncio.run(ask())
+    finally:
+        engine.close()
+    assert freed == [CPU]
+    assert reasons == ["a device is in error"]
