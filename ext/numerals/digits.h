@@ -16,8 +16,8 @@ constexpr uint64_t ZEROS = 0x3030303030303030;
 
 #ifdef __SSE2__
 
-// Two numbers, in the low halves of the two halves of a word. Each step halves all groups of digits: a
-// quotient goes into the upper part of its half, and what it stood for is taken from the lower
+// Two numbers, in the low halves of the two lanes. Each step halves all groups of digits: a
+// quotient goes into the upper half of its lane, and what it stood for is taken from the lower
 // half.
 inline __m128i split_two(__m128i numbers) noexcept {
     const __m128i high = _mm_srli_epi64(_mm_mul_epu32(numbers, _mm_set1_epi64x(109951163)), 40);

@@ -1,4 +1,5 @@
-// float64; number_text.h has the rules. Where shortest_decimal.h finds no result, std::to_chars does.
+// float64; number_text.h has the rules. Where shortest_decimal.h finds no result, std::to_chars
+// does.
 #include <algorithm>
 #include <charconv>
 #include <cstring>

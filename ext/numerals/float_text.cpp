@@ -14,8 +14,8 @@ namespace {
 constexpr size_t BLOCK = 32;
 
 // All decimals are brought to eight digits, or a one and eight digits. Those nine, and the exponent
-// of the last, determine all of a number's text but the digits and how many of them are zeros at its
-// end: a row of a table for each exponent, with the one and without.
+// of the last, determine all of a number's text but the digits and how many of them are zeros at
+// its end: a row of a table for each exponent, with the one and without.
 constexpr int LOWEST_EXPONENT = -52;  // 1e-45 is 10000000e-52
 constexpr int HIGHEST_EXPONENT = 31;  // 3e38 is 30000000e31
 constexpr int SPECIAL = -1;           // instead of a row: infinity or NaN

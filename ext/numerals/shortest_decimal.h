@@ -137,8 +137,9 @@ constexpr ShortestDecimal NarrowFloat<Mantissa, Bias>::shortest_slowly(uint32_t 
     }
 }
 
-// Doubles. Their powers are never exact enough to distinguish an end of an interval from what is close to
-// it; where that would matter, which is rare, there is no result, and the caller must find it otherwise.
+// Doubles. Their powers are never exact enough to distinguish an end of an interval from what is
+// close to it; where that would matter, which is rare, there is no result, and the caller must find
+// it otherwise.
 class Double {
   public:
     static constexpr uint64_t HIDDEN = uint64_t{1} << 52;

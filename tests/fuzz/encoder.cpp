@@ -57,7 +57,8 @@ void check_decoded(Element element, std::string_view text, const std::vector<Ite
     document.release();
 }
 
-// Where memory runs out, that is reported, nothing more is written, and the writer can be used again.
+// Where memory runs out, that is reported, nothing more is written, and the writer can be used
+// again.
 void write_without_memory(JsonWriter* writer, Element element, const char* memory, size_t count) {
     fuzz::allocations_left = 0;
     writer->write_numbers(element, memory, count);
