@@ -105,8 +105,8 @@ def test_more_than_may_wait_are_refused_at_once():
             with pytest.raises(Overloaded, match="2 requests wait already"):
                 await engine.submit(held.method, ECHO)
         held.free.set()
-        for answer in await asyncio.gather(*accepted):
-            assert b"[1.0]" in answer
+        for response in await asyncio.gather(*accepted):
+            assert b"[1.0]" in response
         assert b"[1.0]" in await engine.submit(held.method, ECHO)  # there is room again
 
     with_thread(Limits(queue=2), use)
@@ -165,9 +165,9 @@ def test_deadlines(arguments: dict[str, float]):
 
     async def use(engine: Engine, held: Held) -> None:
         running, waiting = started(engine, held, 2, **arguments)
-        for answer in (running, waiting):
+        for response in (running, waiting):
             with pytest.raises(DeadlineExceeded):
-                await answer
+                await response
         await until(lambda: told != [])
         held.free.set()
         assert b"[1.0]" in await engine.submit(held.method, ECHO)
@@ -182,20 +182,20 @@ def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
     async def use(engine: Engine, held: Held) -> None:
         held.method.inline.may_run_inline = lambda _: True  # type: ignore[method-assign]
         held.method.inline.can_run_inline = lambda _: False  # type: ignore[method-assign]
-        [answer] = started(engine, held, timeout_s=0.05)
+        [response] = started(engine, held, timeout_s=0.05)
         with pytest.raises(DeadlineExceeded):
-            await asyncio.wait_for(answer, LIMIT_S)
+            await asyncio.wait_for(response, LIMIT_S)
 
     with_thread(Limits(), use, in_flight=range(2))
 
 
-def test_a_late_answer_is_no_lost_thread():
+def test_a_late_response_is_no_lost_thread():
     told: list[str] = []
 
     async def use(engine: Engine, held: Held) -> None:
-        [answer] = started(engine, held)
+        [response] = started(engine, held)
         with pytest.raises(DeadlineExceeded):
-            await answer
+            await response
         held.free.set()
         await asyncio.sleep(1)
 
@@ -210,12 +210,12 @@ def test_overload_over_http(model_root: Path, start: Callable[..., Process], bri
 
     def ask(client: int) -> int:
         with Client(url) as connection:
-            answer = connection.post("slow.pt", brief_body)
-            if answer.status == 503:
-                assert answer.document["description"] == "Server overloaded"
-                assert answer.headers["retry-after"] == "1"
+            response = connection.post("slow.pt", brief_body)
+            if response.status == 503:
+                assert response.document["description"] == "Server overloaded"
+                assert response.headers["retry-after"] == "1"
                 assert connection.get("/healthcheck").status == 200
-            return answer.status
+            return response.status
 
     ask(0)
     statuses = in_threads(8, ask)
@@ -230,14 +230,14 @@ def test_a_deadline_over_http(uvicorn_server: Process, slow_body: bytes):
             head, end, body = with_length(slow_body, SLOW).partition(b"\r\n\r\n")
             header = f"\r\nX-Request-Timeout-Ms: {milliseconds}".encode()
             connection.send(head + header + end + body)
-            return connection.answer()
+            return connection.response()
 
-    answer = post("50")
-    assert (answer.status, answer.document["description"]) == (504, "Deadline exceeded")
+    response = post("50")
+    assert (response.status, response.document["description"]) == (504, "Deadline exceeded")
     assert post("60000").result == tensor([1], [2.5])
     for wrong in ("0", "-1", "1.5", "soon", "9" * 50):
-        answer = post(wrong)
-        assert (answer.status, answer.document["description"]) == (400, "Invalid parameter")
+        response = post(wrong)
+        assert (response.status, response.document["description"]) == (400, "Invalid parameter")
 
 
 def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Callable[..., Process]):
@@ -245,8 +245,8 @@ def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Calla
     process = start(model_root, "--port", "0", "--preload", "echo.pt", *flags)
     url = process.url
     with Client(url) as client:
-        answer = client.post("slow.pt", ENDLESS)
-        assert answer.status == 504
+        response = client.post("slow.pt", ENDLESS)
+        assert response.status == 504
         assert client.post("echo.pt", json.loads(ECHO)).status == 200
     wait_until(lambda: "slow.pt does not end" in process.stderr)
     wait_until(lambda: "starts again" in process.stderr)
@@ -267,7 +267,7 @@ def test_a_client_that_goes_away_does_not_hold_up_others(
         for _ in range(20):
             with RawConnection(process.url) as gone:
                 gone.send(request)
-        assert first.answer().result == tensor([1], [2.5])
+        assert first.response().result == tensor([1], [2.5])
     with Client(process.url) as client:
         before = process.stdout.count(" 499 ")
         assert client.post("echo.pt", json.loads(ECHO)).status == 200
@@ -285,7 +285,7 @@ def test_refusals_leave_nothing_behind(
         connections = [stack.enter_context(RawConnection(process.url)) for _ in range(10)]
         for connection in connections:
             connection.send(with_length(slow_body, SLOW))
-        statuses = sorted(connection.answer().status for connection in connections)
+        statuses = sorted(connection.response().status for connection in connections)
     assert statuses == [200, 200] + [503] * 8
     with urllib.request.urlopen(f"{process.url}/metrics", timeout=LIMIT_S) as response:
         metrics = response.read().decode()

@@ -18,7 +18,7 @@ def is_refused(url: str) -> bool:
         with RawConnection(url) as connection:
             connection.send(raw_request(method="GET", target="/healthcheck"))
             return connection.response() is None
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # the latter while it is accepted
         return True
 
 

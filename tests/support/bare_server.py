@@ -89,5 +89,3 @@ class Connection:
         while data := await self._loop.sock_recv(self._socket, 1 << 16):
             received += data
         return bytes(received)
-
-    answers = responses

@@ -37,9 +37,6 @@ class Response(NamedTuple):
         return self.document["result"]
 
 
-Answer = Response
-
-
 def response_of(status: int, headers: http.client.HTTPMessage, body: bytes) -> Response:
     """Check that a response is strict JSON with the status as its code, and tells no secret."""
     assert headers["content-type"] == "application/json", body
@@ -172,8 +169,6 @@ class RawConnection:
     def responses(self) -> list[Response]:
         """All responses until the server closes the connection."""
         return list(iter(self.response, None))
-
-    answer, answers = response, responses
 
 
 def tensor(shape: list[int], value: list, data_type: str = "float32") -> dict[str, Any]:
