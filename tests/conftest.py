@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def model_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models, whose name would show in any response that tells a path."""
+    """A folder of models, whose name would show in any response that contains a path."""
     outside = tmp_path_factory.mktemp("outside")
     root = tmp_path_factory.mktemp("models of all kinds")
     save_models(root)

@@ -58,7 +58,7 @@ def test_a_client_that_asks_again_at_once_is_waited_for_and_no_longer(loop: Loop
     assert 9 <= loop.turns() <= 12
 
 
-def test_what_is_answered_meanwhile_prolongs_it(loop: Loop):
+def test_responses_meanwhile_prolong_it(loop: Loop):
     poll = BusyPoll()
     respond(poll, loop, 1.0)
     respond(poll, loop, AT_ONCE_S / 2)

@@ -81,7 +81,7 @@ class TestCuda:
         mlp_method = load(gpu_root / "mlp.pt", device).method("forward")
         Engine(1).run(mlp_method, json.dumps([tensor([1, 16], [0.0] * 16)]).encode())
 
-    def test_lanes_share_a_gpu(self, gpu_root: Path, start: Callable[..., Process]):
+    def test_threads_share_a_gpu(self, gpu_root: Path, start: Callable[..., Process]):
         url = start(gpu_root, "--port", "0", "--device", "cuda", "--threads", "2").url
 
         def ask(client: int) -> list[object]:

@@ -6,7 +6,7 @@
 
 namespace fuzz {
 
-// Neither the values, nor the errors, nor their places differ.
+// Neither the values, nor the errors, nor their locations differ.
 void compare_windows(std::string_view body, size_t window_bytes);
 
 }  // namespace fuzz

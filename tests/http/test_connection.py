@@ -50,7 +50,7 @@ async def until(condition: Callable[[], bool]) -> None:
         get(b"/large") + get(b"/a") + CHUNKED + b"z\r\n",
     ],
 )
-def test_a_client_that_does_not_read_is_let_go(bare: BareServer, requests: bytes):
+def test_a_client_that_does_not_read_is_disconnected(bare: BareServer, requests: bytes):
     async def use(connection: Connection) -> None:
         await connection.send(requests)
         await until(lambda: "/large" in bare.asked)
@@ -91,7 +91,7 @@ def test_a_client_that_reads_slowly_gets_its_response_while_the_server_stops(
 
 
 @pytest.mark.parametrize("sent", [0, 5, 20])
-def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(
+def test_a_request_that_is_on_its_way_while_the_server_stops_gets_its_response(
     bare: BareServer, sent: int
 ):
     request = get(b"/a")
@@ -114,7 +114,7 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_is_answered(
 @pytest.mark.parametrize(
     "bad", [b"no http\r\n\r\n", get(b"http://x:99999/"), get(b"/a").replace(b"1.1", b"2.0")]
 )
-def test_all_requests_before_a_broken_one_are_answered(bare: BareServer, count: int, bad: bytes):
+def test_all_requests_before_a_broken_one_get_responses(bare: BareServer, count: int, bad: bytes):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/slow") + get(b"/a") * (count - 1) + bad)
         responses = await connection.responses()
@@ -127,7 +127,7 @@ def test_all_requests_before_a_broken_one_are_answered(bare: BareServer, count: 
     assert bare.refused == [400]
 
 
-def test_a_broken_request_after_a_response_is_told(bare: BareServer):
+def test_a_broken_request_after_a_response_is_reported(bare: BareServer):
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/a"))
         await until(lambda: bool(bare.headers))

@@ -151,7 +151,7 @@ INPUT, SHAPE, DTYPE = (
 
 
 @pytest.mark.parametrize(
-    ("identifier", "body", "description", "place", "argument"),
+    ("identifier", "body", "description", "location", "argument"),
     [
         ("echo.pt", [string("a")], INPUT, "/0/type: ", "`x`: Tensor"),
         ("echo.pt", [1], INPUT, "/0: ", "`x`: Tensor"),
@@ -209,11 +209,11 @@ INPUT, SHAPE, DTYPE = (
     ],
 )
 def test_bodies_that_do_not_fit(
-    client: Client, identifier: str, body: object, description: str, place: str, argument: str
+    client: Client, identifier: str, body: object, description: str, location: str, argument: str
 ):
     response = client.post(identifier, body)
     assert (response.status, response.document["description"]) == (400, description)
-    assert response.document["detail"].startswith(place)
+    assert response.document["detail"].startswith(location)
     assert argument in response.document["detail"]
     client.check()
 

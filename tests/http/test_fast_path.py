@@ -39,7 +39,7 @@ SLOW = "servable_identifier=slow.pt"
 KEY = "0123456789abcdef"
 
 
-def told(connection: RawConnection, target: str, body: bytes, *headers: str) -> list[object]:
+def exchange(connection: RawConnection, target: str, body: bytes, *headers: str) -> list[object]:
     """Status, headers but the request's name, and body of a response."""
     length = f"Content-Length: {len(body)}"
     connection.send(raw_request(body, length, *headers, target=target))
@@ -120,10 +120,12 @@ def test_responses_are_the_applications(
     uvicorn_server: Process, target: str, body: bytes, headers: list[str]
 ):
     with RawConnection(uvicorn_server.url) as connection:
-        told(connection, target, body, *headers)  # so that the model is loaded
-        response = told(connection, target, body, *headers)
+        exchange(connection, target, body, *headers)  # so that the model is loaded
+        response = exchange(connection, target, body, *headers)
         # a deadline is for the application
-        assert response == told(connection, target, body, *headers, "X-Request-Timeout-Ms: 60000")
+        assert response == exchange(
+            connection, target, body, *headers, "X-Request-Timeout-Ms: 60000"
+        )
 
 
 @pytest.fixture
@@ -213,11 +215,11 @@ def test_keys_are_asked_for(
     asyncio.run(begin())
 
 
-def test_requests_in_lanes_keep_their_order(uvicorn_server: Process, brief_body: bytes):
+def test_requests_in_threads_keep_their_order(uvicorn_server: Process, brief_body: bytes):
     slow = "/serve?servable_identifier=slow.pt"
     length = f"Content-Length: {len(brief_body)}"
     with RawConnection(uvicorn_server.url) as connection:
-        told(connection, slow, json.dumps([tensor([1], [1]), scalar(1, "int")]).encode())
+        exchange(connection, slow, json.dumps([tensor([1], [1]), scalar(1, "int")]).encode())
         one = raw_request(brief_body, length, target=slow)
         other = raw_request(BODY, f"Content-Length: {len(BODY)}")
         connection.send(one + other + one + other)

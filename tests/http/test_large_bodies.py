@@ -108,7 +108,7 @@ def large_request() -> bytes:
     return with_length(body, "/serve?servable_identifier=sum.pt")
 
 
-def test_a_client_that_waits_to_be_told_to_send(url: str, large_request: bytes):
+def test_a_client_that_waits_for_100_continue(url: str, large_request: bytes):
     head, _, body = large_request.partition(b"\r\n\r\n")
     with RawConnection(url) as connection:
         for _ in range(2):

@@ -39,7 +39,7 @@ ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":100000000000
 
 
 class Held:
-    """A method whose runs wait until they are let go."""
+    """A method whose runs wait until they are released."""
 
     def __init__(self) -> None:
         self.method: Method = method_of(scripted(*SOURCES["echo.pt"]), identifier="held.pt")
@@ -161,46 +161,48 @@ def test_what_nobody_waits_for_is_not_run():
 
 @pytest.mark.parametrize("arguments", [{}, {"timeout_s": 0.25}, {"timeout_s": 1000.0}])
 def test_deadlines(arguments: dict[str, float]):
-    told: list[str] = []
+    reasons: list[str] = []
 
     async def use(engine: Engine, held: Held) -> None:
         running, waiting = started(engine, held, 2, **arguments)
-        for response in (running, waiting):
+        for pending in (running, waiting):
             with pytest.raises(DeadlineExceeded):
-                await response
-        await until(lambda: told != [])
+                await pending
+        await until(lambda: reasons != [])
         held.free.set()
         assert b"[1.0]" in await engine.submit(held.method, ECHO)
         assert held.runs == 2  # the one that waited was left out
 
     limit_s = 0.5 if arguments.get("timeout_s") != 0.25 else 1.0
-    with_thread(Limits(request_timeout_s=limit_s), use, events=EngineEvents(on_fatal=told.append))
-    assert told[0] == "held.pt does not end"
+    with_thread(
+        Limits(request_timeout_s=limit_s), use, events=EngineEvents(on_fatal=reasons.append)
+    )
+    assert reasons[0] == "held.pt does not end"
 
 
 def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
     async def use(engine: Engine, held: Held) -> None:
         held.method.inline.may_run_inline = lambda _: True  # type: ignore[method-assign]
         held.method.inline.can_run_inline = lambda _: False  # type: ignore[method-assign]
-        [response] = started(engine, held, timeout_s=0.05)
+        [pending] = started(engine, held, timeout_s=0.05)
         with pytest.raises(DeadlineExceeded):
-            await asyncio.wait_for(response, LIMIT_S)
+            await asyncio.wait_for(pending, LIMIT_S)
 
     with_thread(Limits(), use, in_flight=range(2))
 
 
 def test_a_late_response_is_no_lost_thread():
-    told: list[str] = []
+    reasons: list[str] = []
 
     async def use(engine: Engine, held: Held) -> None:
-        [response] = started(engine, held)
+        [pending] = started(engine, held)
         with pytest.raises(DeadlineExceeded):
-            await response
+            await pending
         held.free.set()
         await asyncio.sleep(1)
 
-    with_thread(Limits(request_timeout_s=0.5), use, events=EngineEvents(on_fatal=told.append))
-    assert told == []
+    with_thread(Limits(request_timeout_s=0.5), use, events=EngineEvents(on_fatal=reasons.append))
+    assert reasons == []
 
 
 def test_overload_over_http(model_root: Path, start: Callable[..., Process], brief_body: bytes):

@@ -30,11 +30,11 @@ def url(uvicorn_server: Process) -> str:
     return uvicorn_server.url
 
 
-def dribble(connection: RawConnection, data: bytes, answered: threading.Event) -> bool:
+def dribble(connection: RawConnection, data: bytes, has_response: threading.Event) -> bool:
     """Send a byte every fifth of a second; return whether a response was there before the end."""
     for index in range(len(data)):
         connection.send(data[index : index + 1])
-        if answered.wait(0.2):
+        if has_response.wait(0.2):
             return True
     return False
 
@@ -61,12 +61,12 @@ def test_requests_that_stop(hasty_url: str, data: bytes):
 
 @pytest.mark.parametrize(("whole", "slow"), [(b"", HEALTHCHECK), (with_length(BODY)[:-50], BODY)])
 def test_requests_that_dribble(hasty_url: str, whole: bytes, slow: bytes):
-    answered = threading.Event()
+    has_response = threading.Event()
     with RawConnection(hasty_url) as connection, ThreadPoolExecutor(1) as pool:
         connection.send(whole)
-        dribbling = pool.submit(dribble, connection, slow[:25], answered)
+        dribbling = pool.submit(dribble, connection, slow[:25], has_response)
         responses = connection.responses()
-        answered.set()
+        has_response.set()
         assert dribbling.result(LIMIT_S)
     assert [response.status for response in responses] == [408]
 
@@ -121,9 +121,9 @@ def test_connections_are_closed_where_the_client_asks_for_it(url: str, request_:
         assert [response.result for response in connection.responses()] == [RESULT]
 
 
-def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
-    stamps = [tensor([1], [index]) for index in range(20)]
-    bodies = [json.dumps([stamp]).encode() for stamp in stamps]
+def test_pipelined_requests_get_responses_in_order(url: str, brief_body: bytes):
+    tensors = [tensor([1], [index]) for index in range(20)]
+    bodies = [json.dumps([each]).encode() for each in tensors]
     with RawConnection(url) as connection:
         connection.send(with_length(brief_body, SLOW))
         for index, body in enumerate(bodies):
@@ -131,7 +131,7 @@ def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
         connection.send(with_length(b"{"))
         connection.send(HEALTHCHECK)
         assert connection.response().result == tensor([1], [2.5])
-        assert [connection.response().result for _ in stamps] == stamps
+        assert [connection.response().result for _ in tensors] == tensors
         assert connection.response().document["description"] == "Invalid JSON"
         assert connection.response().document["description"] == "OK"
 
@@ -147,7 +147,7 @@ def test_pipelined_requests_are_answered_in_order(url: str, brief_body: bytes):
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
-def test_an_error_never_takes_the_place_of_an_earlier_response(
+def test_an_error_never_replaces_an_earlier_response(
     url: str, brief_body: bytes, bad: bytes, together: bool
 ):
     first = with_length(brief_body, SLOW)
@@ -163,7 +163,7 @@ def test_an_error_never_takes_the_place_of_an_earlier_response(
 
 
 @pytest.mark.parametrize("next_", [HEALTHCHECK[:20], with_length(BODY)[:-1], chunked(BODY)[:-1]])
-def test_a_slow_request_never_takes_the_place_of_an_earlier_response(
+def test_a_slow_request_never_replaces_an_earlier_response(
     hasty_url: str, slower_body: bytes, next_: bytes
 ):
     with RawConnection(hasty_url) as connection:

@@ -90,7 +90,7 @@ def chunk_request(coded: bytes) -> bytes:
 def test_bytes_that_are_no_http(url: str, request_: bytes):
     with RawConnection(url) as connection:
         connection.send(request_)
-        connection.send(HEALTHCHECK)  # must not be answered on this connection
+        connection.send(HEALTHCHECK)  # must get no response on this connection
         responses = connection.responses()
     assert [response.status for response in responses] == [400]
     assert responses[0].headers["connection"] == "close"

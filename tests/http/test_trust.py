@@ -1,4 +1,4 @@
-"""Keys, certificates, and what a balancer is told while the server stops."""
+"""Keys, certificates, and what a load balancer sees while the server stops."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_files_without_keys(tmp_path: Path, content: bytes | None, words: str):
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
-def test_nothing_is_told_without_a_key(
+def test_nothing_is_disclosed_without_a_key(
     model_root: Path, start: Callable[..., Process], key_file: Path, server: str
 ):
     url = start(model_root, "--port", "0", "--server", server, "--api-key-file", key_file).url
@@ -227,7 +227,7 @@ def test_a_server_that_everybody_reaches_says_so(
     assert process.stderr == ""
 
 
-def test_a_balancer_is_told_before_connections_end(model_root: Path, start: Callable[..., Process]):
+def test_readiness_ends_before_connections_do(model_root: Path, start: Callable[..., Process]):
     process = start(model_root, "--port", "0", "--drain-delay", "5", "--preload", "echo.pt")
     with Client(process.url) as client:
         assert client.get("/ready").status == 200

@@ -135,7 +135,7 @@ def test_room_that_is_not_used_costs_nothing(capacity, buffer):
     assert cache.stats().size == 5
 
 
-def test_keys_are_told_apart_by_every_character():
+def test_keys_differ_by_every_character():
     keys = ["", "a", "A", "a\0", "a\0b", "é", "e\u0301", "😀", "a" * 10_000, "a" * 10_001]
     cache = Cache(len(keys))
     for key in keys:

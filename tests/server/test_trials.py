@@ -121,7 +121,7 @@ def trials_of(try_load: Callable[[Request, int], None] = lambda *_: None) -> Tri
     return TrialLoads(try_load, lambda: None)
 
 
-def outcome(trials: TrialLoads, key: str) -> bytes:
+def result_of(trials: TrialLoads, key: str) -> bytes:
     """What a worker receives."""
     replies, theirs = os.pipe()
     start_trial(trials, key, theirs)
@@ -152,14 +152,14 @@ def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
             os.kill(os.getpid(), int(request["name"].split()[1]))
 
     trials = trials_of(try_load)
-    assert [outcome(trials, "good") for _ in range(3)] == [b"+"] * 3
+    assert [result_of(trials, "good") for _ in range(3)] == [b"+"] * 3
     assert count() == 1
-    assert [outcome(trials, "raises") for _ in range(3)] == [b"+"] * 3
+    assert [result_of(trials, "raises") for _ in range(3)] == [b"+"] * 3
     assert count() == 2
-    assert [outcome(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
+    assert [result_of(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
     assert count() == 3
     # somebody ended it: that says nothing about the file
-    assert [outcome(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
+    assert [result_of(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
     assert count() == 6
 
 
@@ -171,18 +171,18 @@ def test_a_worker_that_died_after_its_request(tmp_path: Path):
         start_trial(trials, "m", theirs)
         while trials._running:
             trials.reap()
-    assert outcome(trials, "another") == b"+"
+    assert result_of(trials, "another") == b"+"
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trial_loads, "MAX_OUTCOMES", 5)
     trials = trials_of()
     for key in range(20):
-        outcome(trials, str(key))
+        result_of(trials, str(key))
     assert len(trials._is_loadable) == 5
 
 
 def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trial_loads, "LIMIT_S", 1)
     trials = trials_of(lambda *_: threading.Event().wait(LIMIT_S) and None)
-    assert outcome(trials, "slow") == b""
+    assert result_of(trials, "slow") == b""

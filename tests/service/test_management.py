@@ -85,7 +85,7 @@ def serve(url: str, identifier: str = "a.pt", count: int = 1) -> None:
 
 
 def workers_with(url: str, identifier: str) -> int:
-    return sum(place["workers"] for place in listed(url)[identifier]["loaded"])
+    return sum(entry["workers"] for entry in listed(url)[identifier]["loaded"])
 
 
 def test_what_there_is_and_what_is_loaded(url: str):
@@ -158,7 +158,7 @@ def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callabl
     assert workers_with(url, "a.pt") == 2
 
 
-def test_a_newer_file_that_is_bad_is_told(root: Path, url: str):
+def test_a_newer_file_that_is_bad_is_reported(root: Path, url: str):
     ask(url, "/models/a.pt/load", "POST")
     (root / "new").write_bytes(b"no model")
     os.replace(root / "new", root / "a.pt")

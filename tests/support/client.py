@@ -15,7 +15,7 @@ LIMIT_S = 60  # whatever takes longer has failed
 
 Body = bytes | Iterable[bytes] | list | dict | None
 
-# What no response may tell.
+# What no response may contain.
 SECRETS = (
     str(Path(__file__).resolve().parents[2]),
     sys.prefix,
@@ -38,7 +38,7 @@ class Response(NamedTuple):
 
 
 def response_of(status: int, headers: http.client.HTTPMessage, body: bytes) -> Response:
-    """Check that a response is strict JSON with the status as its code, and tells no secret."""
+    """Check that a response is strict JSON with the status as its code, and contains no secret."""
     assert headers["content-type"] == "application/json", body
     for secret in SECRETS:
         assert secret.encode() not in body

@@ -29,8 +29,8 @@ def decode(values, data_type):
     return TENSORS.decode(body.encode())[0]
 
 
-def bits_of(texts, data_type):
-    array = decode(",".join(texts), data_type)
+def bits_of(literals, data_type):
+    array = decode(",".join(literals), data_type)
     if data_type == "bfloat16":
         return (array.view(np.uint32) >> 16).tolist()
     return array.view(FORMATS[data_type][2]).tolist()
@@ -67,7 +67,7 @@ def halfway(bits, data_type):
 
 
 def spellings(digits, power):
-    """The same number, written in ways that readers of numbers tell apart."""
+    """The same number, written in ways that readers of numbers treat differently."""
     text = str(digits)
     yield f"{text}e{power}"
     yield f"{text[0]}.{text[1:] or '0'}E{power + len(text) - 1:+}"

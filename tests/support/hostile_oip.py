@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.support.oip import binary, body_of, entry, texts
+from tests.support.oip import binary, body_of, byte_strings, entry
 
 LENGTH = "Inference-Header-Content-Length"
 FLOATS = np.arange(3, dtype="float32")
@@ -203,12 +203,12 @@ CASES = {
     "string beyond the buffer": strings("lengths", struct.pack("<I", 9) + b"abc"),
     "string of 4 GiB": strings("lengths", struct.pack("<I", 0xFFFFFFFF) + b"abc"),
     "string without a length": strings("lengths", b"abc"),
-    "strings too few": strings("lengths", texts(b"abc"), 2),
-    "strings too many": strings("lengths", texts(b"abc", b"d"), 1),
-    "strings of 2^58": strings("lengths", texts(b"abc"), 2**58),
-    "string not UTF-8": strings("UTF-8", texts(b"\xff\xfe")),
-    "string with a byte behind": strings("lengths", texts(b"abc") + b"x"),
-    "strings for one": strings("expected shape [] or [1]", texts(b"a", b"b"), 2),
+    "strings too few": strings("lengths", byte_strings(b"abc"), 2),
+    "strings too many": strings("lengths", byte_strings(b"abc", b"d"), 1),
+    "strings of 2^58": strings("lengths", byte_strings(b"abc"), 2**58),
+    "string not UTF-8": strings("UTF-8", byte_strings(b"\xff\xfe")),
+    "string with a byte behind": strings("lengths", byte_strings(b"abc") + b"x"),
+    "strings for one": strings("expected shape [] or [1]", byte_strings(b"a", b"b"), 2),
     # codings
     "gzip that is none": coded("Invalid content encoding", GOOD_BODY, "gzip"),
     "gzip that is cut": coded("Invalid content encoding", gzip.compress(GOOD_BODY)[:-9], "gzip"),

@@ -23,11 +23,11 @@ def binary(array: np.ndarray, name: str = "x", datatype: str = "FP32") -> dict[s
 def body_of(
     inputs: Iterable[dict[str, Any]], *buffers: bytes, **others: Any
 ) -> tuple[bytes, dict[str, str]]:
-    """A body, and the header that tells where its buffers start."""
+    """A body, and the header that says where its buffers start."""
     text = json.dumps({"inputs": list(inputs), **others}).encode()
     return text + b"".join(buffers), {"Inference-Header-Content-Length": str(len(text))}
 
 
-def texts(*values: bytes) -> bytes:
+def byte_strings(*values: bytes) -> bytes:
     """The buffer of BYTES."""
     return b"".join(struct.pack("<I", len(value)) + value for value in values)

@@ -44,7 +44,7 @@ class Process:
 
     @property
     def url(self) -> str:
-        """Wait for the start-up line, which tells the address."""
+        """Wait for the start-up line, which has the address."""
         wait_until(lambda: "\n" in self.stdout or self._process.poll() is not None)
         line = self.stdout.partition("\n")[0]
         assert " on http://" in line, self.stderr

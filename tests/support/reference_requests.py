@@ -202,7 +202,7 @@ def a_dict(draw: Any, key: TypeSpec, part: TypeSpec, plain: bool, bare: bool) ->
 
 
 def mutated(draw: Any, value: Any) -> Any:
-    """One place in the tree made wrong."""
+    """One node of the tree made wrong."""
     children = value.pairs if isinstance(value, Object) else value
     if isinstance(children, list) and children and draw(st.integers(0, 3)):
         index = draw(st.integers(0, len(children) - 1))

@@ -105,7 +105,7 @@ def is_run(value: Any) -> bool:
 
 
 def measure(value: Any, path: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape that the nesting tells; refused if it is ragged."""
+    """The shape that the nesting has; refused if it is ragged."""
     shape: list[int] = []
     first, pointer = value, path
     while type(first) is list:
@@ -219,7 +219,7 @@ def rounded(text: str, precision: int, lowest: int, highest: int) -> float:
     ).groups("")
     digits = int(whole + fraction)
     power = int(exponent or 0) - len(fraction)
-    size = len(str(digits)) + power  # decimal places before the point
+    size = len(str(digits)) + power  # decimal digits before the point
     negative = -1.0 if sign else 1.0
     if digits == 0 or size < -400:
         return negative * 0.0

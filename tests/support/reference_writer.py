@@ -56,7 +56,7 @@ def numbers_of(tensor: Tensor) -> list[Any]:
 
 
 def number_of(number: float, data_type: str) -> float | str:
-    """The number that the fewest digits tell that read back as this one of its type."""
+    """The number of the fewest digits that reads back as this one of its type."""
     if not math.isfinite(number):
         return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
     for digits in range(17):

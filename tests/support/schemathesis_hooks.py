@@ -52,7 +52,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 def give_time(case: Any) -> None:
-    """A deadline of a millisecond is answered with 504, as it was asked for."""
+    """A deadline of a millisecond gets 504, as it was asked for."""
     text = str((case.headers or {}).get("X-Request-Timeout-Ms", ""))
     if text.isascii() and text.isdigit() and 0 < int(text) < MIN_DEADLINE_MS:
         case.headers["X-Request-Timeout-Ms"] = str(int(text) + MIN_DEADLINE_MS)
@@ -188,7 +188,7 @@ def mend_inputs(case: Any) -> None:
         inputs.setdefault(name_of(name), even_input({**entry, "name": name_of(name)}))
     body["inputs"] = list(inputs.values())
     if "enum" not in known["outputs"]["items"]["properties"]["name"]:
-        body.pop("outputs", None)  # only a response tells their names
+        body.pop("outputs", None)  # only a response has their names
     once(body)
 
 

@@ -1,4 +1,4 @@
-"""No file descriptors, no memory, no disk: told to the one request, blamed on no model.
+"""No file descriptors, no memory, no disk: reported to the one request, attributed to no model.
 
 `python -m tests.chaos --only "no "` does the same to running servers.
 """
@@ -121,11 +121,11 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
 
     monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
     with ours, theirs, ThreadPoolExecutor(1) as parent:
-        answering = parent.submit(response)
+        responding = parent.submit(response)
         question = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
             load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))
-        answering.result(LIMIT_S)
+        responding.result(LIMIT_S)
 
 
 def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
@@ -163,7 +163,7 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
         gc.enable()
 
 
-def test_memory_errors_are_told_as_such():
+def test_memory_errors_are_reported_as_such():
     assert isinstance(to_serving_error(MemoryError()), OutOfMemory)
     assert to_serving_error(translate(falcon.HTTPNotFound())).status == 404
 

@@ -44,8 +44,8 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def is_module(name: str) -> bool:
-    place = PACKAGE.parent.joinpath(*name.split("."))
-    return bool(list(place.parent.glob(f"{place.name}.*py*"))) or place.is_dir()
+    location = PACKAGE.parent.joinpath(*name.split("."))
+    return bool(list(location.parent.glob(f"{location.name}.*py*"))) or location.is_dir()
 
 
 FILES = {name_of(path): path for path in PACKAGE.rglob("*.py")}

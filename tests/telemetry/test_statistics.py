@@ -52,7 +52,7 @@ def test_a_bound_belongs_to_its_bucket(bound: float):
     assert buckets.index(1) == SECONDS.index(bound)
 
 
-def test_every_code_has_a_place_of_its_own():
+def test_every_code_has_a_counter_of_its_own():
     counters = MethodCounters()
     for code in CODES:
         counters.observe_response(code, 0.0)

@@ -234,7 +234,7 @@ def test_bytes_like_bodies():
         decoder(TENSOR).decode(None)
 
 
-def test_bodies_are_let_go_of():
+def test_bodies_are_released():
     body = bytearray(ONE.encode())
     decoder(TENSOR).decode(body)
     body.append(0x20)  # BufferError while somebody looks at it

@@ -16,19 +16,19 @@ def numbers_of_every_length():
     """Up to 21 digits before the point and behind it: what is read eight digits at a time."""
     chance = random.Random(17)
     for whole in range(1, 22):
-        for places in range(22):
+        for decimals in range(22):
             digits = str(chance.randrange(10 ** (whole - 1), 10**whole))
-            fraction = "".join(chance.choices("0123456789", k=places))
+            fraction = "".join(chance.choices("0123456789", k=decimals))
             for start in (digits, "0", "-" + digits):
-                yield start + (f".{fraction}" if places else "")
+                yield start + (f".{fraction}" if decimals else "")
 
 
 @pytest.mark.parametrize("data_type", ["bfloat16", "float32", "float64"])
 @pytest.mark.parametrize("gap", ["", " ", "\n", "  \t\r\n          "])
 def test_numbers_of_every_length(gap, data_type):
-    texts = list(numbers_of_every_length())
-    assert bits_of([f"{gap}{text}{gap}" for text in texts], data_type) == [
-        nearest_bits(text, data_type) for text in texts
+    literals = list(numbers_of_every_length())
+    assert bits_of([f"{gap}{text}{gap}" for text in literals], data_type) == [
+        nearest_bits(text, data_type) for text in literals
     ]
 
 

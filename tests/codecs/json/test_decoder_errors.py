@@ -178,7 +178,7 @@ def test_other_values_that_do_not_fit(spec, body, start):
         (f'"x":[{ONE},{MIXED}]', IncompatibleDtype, "/1/value/x/1/value/1/1: expected a number"),
     ],
 )
-def test_places_are_json_pointers(members, error, start):
+def test_locations_are_json_pointers(members, error, start):
     body = f'[{WORD},{{"type":"generic_dict","value":{{{members}}}}}]'
     detail = refusal(body, error, STR, NESTED)
     assert detail.startswith(start)
@@ -187,7 +187,7 @@ def test_places_are_json_pointers(members, error, start):
 
 @pytest.mark.parametrize("count", [1, 2, 4095, 4096, 4097, 10_000])
 @pytest.mark.parametrize("data_type", ["bool", "int8", "float16"])
-def test_the_place_of_a_number_among_many(count, data_type):
+def test_the_location_of_a_number_among_many(count, data_type):
     values = "1," * (count - 1) + "1e5"
     body = f'[{ONE},{{"type":"tensor","value":[{values},1],"data_type":"{data_type}"}}]'
     detail = refusal(body, IncompatibleDtype, TENSOR, TENSOR)
@@ -225,7 +225,7 @@ def test_the_number_of_arguments(specs, required, body, expected):
         (PAIR, f"[[{THREE},{THREE}]]", InvalidInput, '/0/1/type: expected "string"'),
     ],
 )
-def test_of_two_readings_the_one_that_went_further_is_told(spec, body, error, start):
+def test_of_two_readings_the_one_that_went_further_is_reported(spec, body, error, start):
     assert refusal(body, error, spec).startswith(start)
 
 

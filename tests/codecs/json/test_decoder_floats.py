@@ -185,26 +185,26 @@ def patterns(data_type):
 
 @pytest.mark.parametrize("data_type", FORMATS)
 def test_what_lies_halfway_goes_to_the_even_neighbour(data_type):
-    texts, expected = [], []
+    literals, expected = [], []
     for bits in patterns(data_type):
         digits, power = halfway(bits, data_type)
         for text in spellings(digits, power):
-            texts.append(text)
+            literals.append(text)
             expected.append(bits + bits % 2)
-    assert bits_of(texts, data_type) == expected
+    assert bits_of(literals, data_type) == expected
 
 
 @pytest.mark.parametrize("data_type", FORMATS)
 def test_what_lies_next_to_halfway_goes_to_the_nearer_neighbour(data_type):
-    texts, expected = [], []
+    literals, expected = [], []
     for bits in patterns(data_type):
         digits, power = halfway(bits, data_type)
         for up in (0, 1):
             neighbour = digits * 10**25 + (1 if up else -1)
             text = list(spellings(neighbour, power - 25))[bits % 4 if power > -375 else bits % 3]
-            texts.append(text)
+            literals.append(text)
             expected.append(bits + up)
-    assert bits_of(texts, data_type) == expected
+    assert bits_of(literals, data_type) == expected
 
 
 @pytest.mark.parametrize("data_type", FORMATS)
@@ -222,18 +222,18 @@ def test_the_largest_number_ends_halfway_to_the_next(data_type):
 def test_random_decimals(data_type):
     chance = random.Random(11)
     _, lowest, _ = FORMATS[data_type]
-    texts = []
+    literals = []
     for _ in range(4000):
         digits = str(chance.randrange(10 ** chance.randint(1, 40)))
         magnitude = chance.randint(int(lowest * 0.32), int(-lowest * 0.29))
-        texts.append(f"{chance.choice(['', '-'])}{digits}e{magnitude - len(digits)}")
-    assert bits_of(texts, data_type) == [nearest_bits(text, data_type) for text in texts]
+        literals.append(f"{chance.choice(['', '-'])}{digits}e{magnitude - len(digits)}")
+    assert bits_of(literals, data_type) == [nearest_bits(text, data_type) for text in literals]
 
 
 @pytest.mark.parametrize("zeros", [300, 70_000, 600_000, 700_000, 1_000_000])
 @pytest.mark.parametrize("data_type", FORMATS)
 def test_exponents_may_make_up_for_any_number_of_zeros(zeros, data_type):
-    for texts, expected in [
+    for literals, expected in [
         ((f"1{'0' * zeros}e-{zeros}", f"0.{'0' * zeros}1e{zeros + 1}"), "1"),
         (
             (
@@ -243,7 +243,7 @@ def test_exponents_may_make_up_for_any_number_of_zeros(zeros, data_type):
             "1.2345678901234567890",
         ),
     ]:
-        assert bits_of(texts, data_type) == [nearest_bits(expected, data_type)] * 2
+        assert bits_of(literals, data_type) == [nearest_bits(expected, data_type)] * 2
 
 
 def test_exact_arithmetic_rounds_as_python_does():

@@ -57,7 +57,7 @@ def test_a_key_may_stand_once_in_an_envelope(envelope, spec, around):
         (TABLE, '[[[{"type":"tensor","value":[1],"value":[1]}]]]', 32),
     ],
 )
-def test_a_key_that_stands_twice_is_told_of_both_readings(spec, body, offset):
+def test_a_key_that_stands_twice_is_reported_of_both_readings(spec, body, offset):
     assert refusal(body, InvalidJson, spec) == f"byte {offset}: a key stands twice in one object"
 
 

@@ -82,7 +82,7 @@ def test_shapes_that_contradict_the_nesting(value, shape):
 
 
 @pytest.mark.parametrize(
-    ("value", "place"),
+    ("value", "location"),
     [
         ("[[1,2],[3]]", "/value/1"),
         ("[[1],[2,3]]", "/value/1"),
@@ -100,9 +100,9 @@ def test_shapes_that_contradict_the_nesting(value, shape):
         ("[[1],{}]", "/value/1"),
     ],
 )
-def test_ragged_nesting(value, place):
+def test_ragged_nesting(value, location):
     body = f'{{"type":"tensor","value":{value}}}'.encode()
-    assert refuse(TENSORS, body, IncompatibleShape).startswith(f"{place}")
+    assert refuse(TENSORS, body, IncompatibleShape).startswith(f"{location}")
 
 
 @pytest.mark.parametrize("rank", [1, 31, 32])
@@ -213,10 +213,10 @@ TEXT = {"type": "string", "value": "a"}
     ],
 )
 def test_unions_in_long_lists(element: TypeSpec, last: object, detail: str):
-    """Each element is tried as several types; to tell what is wrong with a try takes a walk over
+    """Each element is tried as several types; to say what is wrong with a try takes a walk over
     all elements before it."""
     decoder = Decoder([Argument("x", TypeSpec("list", "List[Union]", element))], None)
-    texts = [TEXT] * 50_000
-    assert decoder.decode(json.dumps([texts]).encode()) == [["a"] * 50_000]
-    refusal = refuse(decoder, json.dumps([[*texts, last]]).encode(), InvalidInput)
+    strings = [TEXT] * 50_000
+    assert decoder.decode(json.dumps([strings]).encode()) == [["a"] * 50_000]
+    refusal = refuse(decoder, json.dumps([[*strings, last]]).encode(), InvalidInput)
     assert refusal.startswith(detail), refusal

@@ -22,7 +22,7 @@ SPECS = [
 ]
 
 
-def outcome(spec, body, window_bytes):
+def result(spec, body, window_bytes):
     decoder = Decoder([Argument("x", spec)], lambda array: array.tolist(), window_bytes)
     try:
         return repr(decoder.decode(body))  # NaN is not equal to itself
@@ -32,9 +32,9 @@ def outcome(spec, body, window_bytes):
 
 def same_in_windows(body, sizes=range(1, 80)):
     for spec in SPECS:
-        whole = outcome(spec, body, len(body) + 1)
+        whole = result(spec, body, len(body) + 1)
         for window_bytes in sizes:
-            assert outcome(spec, body, window_bytes) == whole, window_bytes
+            assert result(spec, body, window_bytes) == whole, window_bytes
 
 
 NUMBERS = b",".join(b"%.3f" % (number / 8) for number in range(-20, 20))
@@ -134,4 +134,4 @@ def test_bodies_of_many_windows(around):
     assert len(body) > 5_000_000
     [array] = decoder.decode(body)
     assert np.array_equal(array, matrix.astype(np.float32))
-    assert outcome(TENSOR, body[:-1] + b'"', 0) == outcome(TENSOR, body[:-1] + b'"', len(body))
+    assert result(TENSOR, body[:-1] + b'"', 0) == result(TENSOR, body[:-1] + b'"', len(body))

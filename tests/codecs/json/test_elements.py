@@ -117,10 +117,10 @@ def test_every_bfloat16(echo: Method):
     unordered = values.isnan()
     assert torch.equal(read.view(torch.int16)[~unordered], patterns[~unordered])
     assert set(read.view(torch.int16)[unordered].tolist()) == {0x7FC0}
-    # numbers are told by their own value, not only by one that rounds to it
-    told = [float(value) for value in out["value"] if not isinstance(value, str)]
+    # numbers are written by their own value, not only by one that rounds to it
+    numbers = [float(value) for value in out["value"] if not isinstance(value, str)]
     finite = values[values.isfinite()].to(torch.float64)
-    np.testing.assert_allclose(told, finite.numpy(), rtol=2**-8, atol=1e-40)
+    np.testing.assert_allclose(numbers, finite.numpy(), rtol=2**-8, atol=1e-40)
 
 
 def test_bfloat16_has_the_fewest_digits(echo: Method):
@@ -221,8 +221,8 @@ def test_bfloat16_views(folder: Path, expression: str):
 )
 @pytest.mark.filterwarnings("ignore:Sparse", "ignore:ComplexHalf", "ignore:.*quantize")
 def test_tensors_without_a_form(folder: Path, expression: str, kind: str):
-    for place, around in (("", "{}"), ("[1]['a'][1]", "(x, {{'a': [x, {}]}})")):
+    for location, around in (("", "{}"), ("[1]['a'][1]", "(x, {{'a': [x, {}]}})")):
         method = model(folder, around.format(expression))
         with pytest.raises(UnsupportedResult) as caught:
             result(method, tensor([1, 2], [1, 2]))
-        assert caught.value.detail.startswith(f"result{place}: {kind} has no JSON form")
+        assert caught.value.detail.startswith(f"result{location}: {kind} has no JSON form")

@@ -75,7 +75,7 @@ def test_values(value, expected):
 
 
 class Key(np.ndarray):
-    """As a tensor, it is told apart by identity."""
+    """As a tensor, it is compared by identity."""
 
     __hash__ = object.__hash__
 

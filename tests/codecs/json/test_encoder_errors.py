@@ -9,8 +9,8 @@ from torch_serving.errors import UnsupportedResult
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\udc00\ud800"])
-def test_strings_that_are_not_unicode_are_refused_with_their_place(text):
-    for value, place in [
+def test_strings_that_are_not_unicode_are_refused_with_their_location(text):
+    for value, location in [
         (text, "result"),
         ([1, [text]], "result[1][0]"),
         ({"k": text}, "result['k']"),
@@ -18,7 +18,7 @@ def test_strings_that_are_not_unicode_are_refused_with_their_place(text):
     ]:
         with pytest.raises(UnsupportedResult) as caught:
             encode(value)
-        assert caught.value.detail == f"{place}: a string is not valid Unicode"
+        assert caught.value.detail == f"{location}: a string is not valid Unicode"
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_strings_that_are_not_unicode_are_refused_with_their_place(text):
         ((0, np.array([None])), "result[1]: a tensor of object has no JSON form"),
     ],
 )
-def test_what_has_no_form_is_refused_with_its_place(value, detail):
+def test_what_has_no_form_is_refused_with_its_location(value, detail):
     with pytest.raises(UnsupportedResult) as caught:
         encode(value)
     assert caught.value.detail == detail
     assert parse(encode([1])) == [{"type": "scalar", "data_type": "int64", "value": 1}]
 
 
-def test_what_to_array_refuses_gets_its_place():
+def test_what_to_array_refuses_gets_its_location():
     def refuse(tensor):
         raise UnsupportedResult("a sparse tensor has no JSON form")
 
@@ -72,7 +72,7 @@ def test_mistakes_of_to_array_are_not_hidden(to_array, error):
         Encoder(np.ndarray, to_array).encode(np.arange(9))
 
 
-def test_places_stay_short():
+def test_locations_stay_short():
     with pytest.raises(UnsupportedResult) as caught:
         encode({"k" * 10_000: b""})
     assert len(caught.value.detail) < 200

@@ -10,7 +10,7 @@ from torch_serving.codecs.json._encoder import Encoder
 ENCODER = Encoder(np.ndarray, lambda array: array)
 
 
-def texts_of(tensor):
+def literals_of(tensor):
     """The numbers of a tensor as they were written."""
     text = ENCODER.encode(tensor).decode()
     values = text.partition('"value":[')[2].partition("]")[0]
@@ -58,7 +58,7 @@ def float64s():
 def test_what_is_written_is_the_same_number(tensor):
     tensor = tensor[np.isfinite(tensor)]
     for numbers in (tensor, -tensor):
-        values = json.loads(f"[{','.join(texts_of(numbers))}]")
+        values = json.loads(f"[{','.join(literals_of(numbers))}]")
         assert all(type(value) is float for value in values)
         assert np.array(values).astype(tensor.dtype).tobytes() == numbers.tobytes()
 
@@ -67,7 +67,7 @@ def test_what_is_written_is_the_same_number(tensor):
 def test_no_number_of_its_type_has_fewer_digits(tensor):
     """Of those with as few digits, the nearest is written."""
     tensor = tensor[np.isfinite(tensor) & (tensor > 0)]
-    for number, text in zip(tensor, texts_of(tensor), strict=True):
+    for number, text in zip(tensor, literals_of(tensor), strict=True):
         digits, power = significant(text)
         expected, expected_power = significant(shortest(number))
         assert len(digits) <= len(expected), (number, text)
@@ -77,26 +77,26 @@ def test_no_number_of_its_type_has_fewer_digits(tensor):
 
 def test_float64_has_the_digits_of_python():
     tensor = float64s()
-    for number, text in zip(tensor.tolist(), texts_of(tensor), strict=True):
+    for number, text in zip(tensor.tolist(), literals_of(tensor), strict=True):
         assert significant(text) == significant(repr(number))
 
 
 def test_float16_that_are_not_finite():
     tensor = float16s()
-    texts = texts_of(tensor)
-    assert texts[0x7C00] == '"Infinity"'
-    assert texts[0xFC00] == '"-Infinity"'
-    nans = [index for index, text in enumerate(texts) if text == '"NaN"']
+    literals = literals_of(tensor)
+    assert literals[0x7C00] == '"Infinity"'
+    assert literals[0xFC00] == '"-Infinity"'
+    nans = [index for index, text in enumerate(literals) if text == '"NaN"']
     assert nans == [*range(0x7C01, 0x8000), *range(0xFC01, 0x10000)]
-    assert texts[0] == "0.0"
-    assert texts[0x8000] == "-0.0"
+    assert literals[0] == "0.0"
+    assert literals[0x8000] == "-0.0"
 
 
 @pytest.mark.parametrize(
     ("bits", "expected"), [(0x7F800001, "NaN"), (0xFFC00000, "NaN"), (0xFF800000, "-Infinity")]
 )
 def test_float32_that_are_not_finite(bits, expected):
-    assert texts_of(np.array([bits], np.uint32).view(np.float32)) == [f'"{expected}"']
+    assert literals_of(np.array([bits], np.uint32).view(np.float32)) == [f'"{expected}"']
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_float32_that_are_not_finite(bits, expected):
 )
 def test_forms(number, expected):
     for data_type in ("float32", "float64"):
-        assert texts_of(np.array([number], data_type)) == [expected]
+        assert literals_of(np.array([number], data_type)) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_forms(number, expected):
     ],
 )
 def test_float32(number, expected):
-    assert texts_of(np.array([number]).astype(np.float32)) == [expected]
+    assert literals_of(np.array([number]).astype(np.float32)) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_float32(number, expected):
     ],
 )
 def test_float64(number, expected):
-    assert texts_of(np.array([number], np.float64)) == [expected]
+    assert literals_of(np.array([number], np.float64)) == [expected]
     scalar = json.loads(ENCODER.encode(float(number)), parse_float=str)
     assert scalar["value"] == expected
 
@@ -181,7 +181,7 @@ def test_integers(data_type):
     ]
     values = [value for value in powers if limits.min <= value <= limits.max]
     values += [limits.min, limits.min + 1, limits.max - 1, limits.max, 0]
-    assert texts_of(np.array(values, data_type)) == [str(value) for value in values]
+    assert literals_of(np.array(values, data_type)) == [str(value) for value in values]
 
 
 def test_integers_of_python():
@@ -210,6 +210,6 @@ def test_integers_of_python():
 )
 def test_numbers_are_written_alike_alone_and_together(numbers):
     """They are converted in blocks."""
-    alone = [texts_of(numbers[i : i + 1])[0] for i in range(100)]
+    alone = [literals_of(numbers[i : i + 1])[0] for i in range(100)]
     for count in range(1, 101):
-        assert texts_of(numbers[:count]) == alone[:count]
+        assert literals_of(numbers[:count]) == alone[:count]

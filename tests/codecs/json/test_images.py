@@ -188,9 +188,9 @@ def complaint(method: Method, body: bytes) -> str | None:
     ],
 )
 def test_what_is_no_image(echo: Method, value: object, detail: str):
-    told = refusal(echo, [{"type": "image", "value": value}])
-    assert told.startswith(detail)
-    assert told.endswith("(argument `x`: Tensor)")
+    found = refusal(echo, [{"type": "image", "value": value}])
+    assert found.startswith(detail)
+    assert found.endswith("(argument `x`: Tensor)")
 
 
 @pytest.mark.parametrize(

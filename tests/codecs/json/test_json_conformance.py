@@ -20,7 +20,7 @@ CORPUS = sorted(Path(CORPORA).rglob("[yni]_*.json")) if CORPORA else []
 
 # Where the text of a case stands. The first takes no arguments: whatever is JSON does not fit it,
 # but for the empty array.
-PLACES = {
+LOCATIONS = {
     "body": ([], b"%b"),
     "value": ([Argument("x", TypeSpec("tensor", "Tensor"))], b'{"type":"tensor","value":%b}'),
     "ignored": (
@@ -34,8 +34,8 @@ def short(text):
     return ascii(text[:30])
 
 
-def is_taken_for_json(text, place):
-    arguments, around = PLACES[place]
+def is_accepted_as_json(text, location):
+    arguments, around = LOCATIONS[location]
     try:
         Decoder(arguments, lambda array: array).decode(around % text)
     except (InvalidJson, EmptyBody):
@@ -45,31 +45,31 @@ def is_taken_for_json(text, place):
     return True
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("text", VALID, ids=short)
-def test_valid(text, place):
-    assert is_taken_for_json(text, place)
+def test_valid(text, location):
+    assert is_accepted_as_json(text, location)
 
 
 def test_keys_that_stand_twice():
     """RFC 8259 leaves it to the parser: refused where the keys mean something, else passed over."""
     text = b'{"a":1,"a":2}'
-    assert not is_taken_for_json(text, "body")  # the keys name arguments
-    assert is_taken_for_json(text, "value")
-    assert is_taken_for_json(text, "ignored")
+    assert not is_accepted_as_json(text, "body")  # the keys name arguments
+    assert is_accepted_as_json(text, "value")
+    assert is_accepted_as_json(text, "ignored")
     test_what_is_ignored_changes_nothing(text)
-    assert is_taken_for_json(b"[%b]" % text, "body")
+    assert is_accepted_as_json(b"[%b]" % text, "body")
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("text", INVALID, ids=short)
-def test_invalid(text, place):
-    assert not is_taken_for_json(text, place)
+def test_invalid(text, location):
+    assert not is_accepted_as_json(text, location)
 
 
 @pytest.mark.parametrize("text", VALID, ids=short)
 def test_what_is_ignored_changes_nothing(text):
-    arguments, around = PLACES["ignored"]
+    arguments, around = LOCATIONS["ignored"]
     [array] = Decoder(arguments, lambda array: array).decode(around % text)
     assert array.tolist() == [1.0]
 
@@ -80,10 +80,10 @@ def test_strings_mean_what_json_says(text):
     assert strings.decode(b'{"type":"string","value":%b}' % text) == [json.loads(text)]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
-def test_corpus(path, place):
+def test_corpus(path, location):
     text = path.read_bytes()
-    taken = is_taken_for_json(text, place)
+    taken = is_accepted_as_json(text, location)
     if path.name[0] != "i":
         assert taken == (path.name[0] == "y")

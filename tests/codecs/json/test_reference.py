@@ -26,7 +26,7 @@ ENCODER = Encoder(
 )
 
 
-def outcome(read: Any) -> tuple[Any, str | None]:
+def result_of(read: Any) -> tuple[Any, str | None]:
     """The values, or the class and the pointer of the error."""
     try:
         return read(), None
@@ -37,7 +37,7 @@ def outcome(read: Any) -> tuple[Any, str | None]:
 
 
 def bits(value: Any) -> Any:
-    """What tells any two values apart, to the last bit."""
+    """A value in a form that differs whenever a bit does."""
     if isinstance(value, Tensor):
         array = value.array
         return value.data_type, array.dtype.str, array.shape, array.tobytes()
@@ -53,13 +53,13 @@ def bits(value: Any) -> Any:
 
 
 def agree(arguments: list[Argument], body: bytes) -> Any:
-    """Check that both read the same, or refuse for the same reason at the same place."""
-    ours, where = outcome(lambda: Decoder(arguments, FACTORY).decode(body))
-    theirs, place = outcome(lambda: reference.read(arguments, body))
-    in_windows = outcome(lambda: Decoder(arguments, FACTORY, window_bytes=16).decode(body))
+    """Check that both read the same, or refuse for the same reason at the same location."""
+    ours, where = result_of(lambda: Decoder(arguments, FACTORY).decode(body))
+    theirs, expected_location = result_of(lambda: reference.read(arguments, body))
+    in_windows = result_of(lambda: Decoder(arguments, FACTORY, window_bytes=16).decode(body))
     assert (bits(in_windows[0]), in_windows[1]) == (bits(ours), where)
-    if place is not None or where is not None:
-        assert (ours, where) == (theirs, place)
+    if expected_location is not None or where is not None:
+        assert (ours, where) == (theirs, expected_location)
         return None
     assert bits(ours) == bits(theirs)
     return ours
@@ -71,9 +71,9 @@ def test_codec_and_reference_agree(request: tuple[list[Argument], bytes]):
     note(f"{[argument.spec for argument in arguments]}")
     values = agree(arguments, body)
     if values is not None:
-        told = json.loads(ENCODER.encode(values), object_pairs_hook=list)
+        written = json.loads(ENCODER.encode(values), object_pairs_hook=list)
         expected = json.loads(json.dumps(write(values)), object_pairs_hook=list)
-        assert repr(told) == repr(expected)  # -0.0 is not 0.0, nor is 1.0 just 1
+        assert repr(written) == repr(expected)  # -0.0 is not 0.0, nor is 1.0 just 1
 
 
 TENSOR_LISTS = spec_of("list", spec_of("list", spec_of("tensor")))

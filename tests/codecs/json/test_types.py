@@ -65,12 +65,12 @@ class Front:
             servable = load(self._root / identifier, CPU)
             return 200, self._engine.run(servable.method(method), body)
         except ServingError as error:
-            told = error.to_dict()
+            found = error.to_dict()
             # the server adds which of its models it was
-            told["detail"] = (
-                told["detail"] if told["detail"] in document.get("detail", "") else "other"
+            found["detail"] = (
+                found["detail"] if found["detail"] in document.get("detail", "") else "other"
             )
-            assert document | {"detail": told["detail"]} == told
+            assert document | {"detail": found["detail"]} == found
             return error.status, response[1]
 
     def result(self, identifier: str, body: Any, method: str = "forward") -> Any:
@@ -158,9 +158,9 @@ def test_methods(front: Front):
     ],
 )
 def test_wrong_named_arguments(front: Front, body: bytes, description: str, detail: str):
-    told = front.refusal("defaults.pt", body)
-    assert told[0] == description
-    assert detail in told[1]
+    found = front.refusal("defaults.pt", body)
+    assert found[0] == description
+    assert detail in found[1]
 
 
 def test_optional_arguments(front: Front):

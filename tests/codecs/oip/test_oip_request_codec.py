@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.loaded import method_of
-from tests.support.oip import binary, body_of, entry, texts
+from tests.support.oip import binary, body_of, byte_strings, entry
 from tests.support.servables import scripted
 from torch_serving.codecs.oip.datatypes import DATATYPES
 from torch_serving.codecs.oip.request import (
@@ -113,9 +113,9 @@ def test_integers_take_no_words_and_lose_nothing(data: str, problem: str):
 @pytest.mark.parametrize(
     "token", ["nan", "NAN", "NaNs", "Inf", "+Infinity", "-NaN", "Infinit", "-Infinityx", "-Inf"]
 )
-@pytest.mark.parametrize("place", ["[1, {}]", "[[1], [{}]]", "{}"])
-def test_other_words_are_no_json(token: str, place: str):
-    data = place.format(token)
+@pytest.mark.parametrize("template", ["[1, {}]", "[[1], [{}]]", "{}"])
+def test_other_words_are_no_json(token: str, template: str):
+    data = template.format(token)
     with pytest.raises(InvalidJson, match="byte "):
         from_json(f'{{"inputs":[{{"name":"x","datatype":"FP32","shape":[],"data":{data}}}]}}')
     with pytest.raises(InvalidJson, match="byte "):
@@ -148,7 +148,7 @@ def test_buffers_stand_in_the_order_of_the_inputs_that_have_one():
         entry("b", [1], "INT8", data=[7]),
         binary(two, "c", "INT64"),
         entry("d", [2], "BYTES", parameters={"binary_data_size": 11}),
-        buffers=(one.tobytes(), two.tobytes(), texts("é".encode(), b"x")),
+        buffers=(one.tobytes(), two.tobytes(), byte_strings("é".encode(), b"x")),
     )
     assert request.inputs["a"].tolist() == [1.0, 1.0]
     assert request.inputs["b"].tolist() == [7]

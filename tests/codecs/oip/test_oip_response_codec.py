@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.oip import body_of, entry, texts
+from tests.support.oip import body_of, byte_strings, entry
 from torch_serving.codecs.oip.request import (
     InferRequest,
     RequestedOutput,
@@ -69,7 +69,7 @@ def test_strings_as_outputs():
     leaf = StringTensor((2,), ["é", 'a"b'])
     body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"s": leaf})
     assert json_bytes is not None
-    assert body[json_bytes:] == texts("é".encode(), b'a"b')
+    assert body[json_bytes:] == byte_strings("é".encode(), b'a"b')
     body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], False), {"s": leaf})
     assert json_bytes is None
     assert json.loads(body)["outputs"][0] == {

@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 
 def damaged(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Now and then something else stands in its place."""
+    """Now and then something else instead."""
     return st.integers(0, 15).flatmap(lambda dice: JSON if dice == 0 else good)
 
 
@@ -52,10 +52,10 @@ REQUESTS = damaged(
 
 
 @given(REQUESTS, st.binary(max_size=64), st.integers(-3, 3), st.booleans())
-def test_anything_is_read_or_refused(request: Any, buffer: bytes, off: int, texts: bool):
+def test_anything_is_read_or_refused(request: Any, buffer: bytes, off: int, accepts_strings: bool):
     text = json.dumps(request).encode()
     with suppress(ClientError):
-        read_request(text + buffer, max(0, len(text) + off), texts)
+        read_request(text + buffer, max(0, len(text) + off), accepts_strings)
 
 
 @given(

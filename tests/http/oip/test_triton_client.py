@@ -43,8 +43,8 @@ def test_arguments_with_parts_and_results_with_keys(asked: triton.InferenceServe
         given("s", np.array(["key"], object), "BYTES"),
     ]
     result = asked.infer("mixed.pt", inputs)
-    answered = {output["name"] for output in result.get_response()["outputs"]}
-    assert answered == {
+    names = {output["name"] for output in result.get_response()["outputs"]}
+    assert names == {
         "output_0.key.0.0",
         "output_0.key.0.1",
         "output_0.key.1",
@@ -183,7 +183,7 @@ def test_bodies_that_the_client_makes_and_reads_apart(asked: triton.InferenceSer
         ("echo.pt", ["x"], {"headers": {"X-Request-Timeout-Ms": "-1"}}, "X-Request-Timeout-Ms"),
     ],
 )
-def test_errors_tell_what_is_wrong(
+def test_errors_say_what_is_wrong(
     asked: triton.InferenceServerClient,
     name: str,
     inputs: list[str],
@@ -212,7 +212,7 @@ def test_shared_memory_is_refused(asked: triton.InferenceServerClient):
 
 
 def test_requests_of_both_contracts_run_in_one_batch(tmp_path: Path, start: Callable[..., Process]):
-    """The engine's own tests tell how batches form; here both kinds of requests must prove and
+    """The engine's own tests say how batches form; here both kinds of requests must validate and
     fill them without an error, and each gets its own rows."""
     torch.manual_seed(0)
     mlp().save(tmp_path / "mlp.pt")

@@ -16,18 +16,18 @@ NUMPY = {
 
 
 @pytest.mark.parametrize("sent", [True, False])
-@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("received", [True, False])
 @pytest.mark.parametrize("shape", [(2, 3), (6,), (), (0,), (2, 0, 3), (1, 1, 1, 6)])
 def test_binary_data_and_json_both_ways(
-    asked: triton.InferenceServerClient, sent: bool, answered: bool, shape: tuple
+    asked: triton.InferenceServerClient, sent: bool, received: bool, shape: tuple
 ):
     array = np.resize(FLOATS, shape)
     result = asked.infer(
-        "echo.pt", [given("x", array, binary=sent)], outputs=wanted("output_0", binary=answered)
+        "echo.pt", [given("x", array, binary=sent)], outputs=wanted("output_0", binary=received)
     )
     assert np.array_equal(result.as_numpy("output_0"), array)
     assert result.as_numpy("output_0").shape == array.shape
-    assert ("data" in result.get_output("output_0")) is not answered
+    assert ("data" in result.get_output("output_0")) is not received
 
 
 @pytest.mark.parametrize("datatype", NUMPY)
@@ -72,8 +72,8 @@ def test_what_json_has_no_numbers_for(asked: triton.InferenceServerClient, binar
 
 
 @pytest.mark.parametrize("sent", [True, False])
-@pytest.mark.parametrize("answered", [True, False])
-def test_strings(asked: triton.InferenceServerClient, sent: bool, answered: bool):
+@pytest.mark.parametrize("received", [True, False])
+def test_strings(asked: triton.InferenceServerClient, sent: bool, received: bool):
     array = np.array(["é", "", '\U0001f600 \\"\n'], object)
     inputs = [
         given("n", np.array([1, 2**62], "int64"), "INT64"),
@@ -82,9 +82,9 @@ def test_strings(asked: triton.InferenceServerClient, sent: bool, answered: bool
         given("s", array, "BYTES", sent),
     ]
     names = ["output_3", "output_0"]
-    result = asked.infer("lists_of_all.pt", inputs, outputs=wanted(*names, binary=answered))
-    texts = [t.decode() if isinstance(t, bytes) else t for t in result.as_numpy("output_3")]
-    assert texts == array.tolist()
+    result = asked.infer("lists_of_all.pt", inputs, outputs=wanted(*names, binary=received))
+    strings = [t.decode() if isinstance(t, bytes) else t for t in result.as_numpy("output_3")]
+    assert strings == array.tolist()
     assert result.as_numpy("output_0").tolist() == [1, 2**62]
 
 

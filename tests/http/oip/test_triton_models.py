@@ -16,7 +16,7 @@ from tests.support.triton import FLOATS, given
 DEEP = "deep/er/a b,é&+.pt"
 
 
-def test_what_is_told_of_a_model(asked: triton.InferenceServerClient):
+def test_metadata_and_configuration(asked: triton.InferenceServerClient):
     for name in ("two.pt", DEEP):
         metadata = asked.get_model_metadata(name)
         assert (metadata["name"], metadata["versions"]) == (name, ["1"])
@@ -108,8 +108,8 @@ async def ask_all(address: str, own_address: str) -> None:
                 response_compression_algorithm=response_coding,
             )
             assert np.array_equal(result.as_numpy("output_0"), FLOATS)
-        texts = given("s", np.array(["é"], object), "BYTES")
-        assert (await client.infer("str.pt", [texts])).as_numpy("output_0").item().decode() == "é"
+        strings = given("s", np.array(["é"], object), "BYTES")
+        assert (await client.infer("str.pt", [strings])).as_numpy("output_0").item().decode() == "é"
         with pytest.raises(InferenceServerException, match="there is no such file"):
             await client.infer("none.pt", [given("x", FLOATS)])
     async with triton_aio.InferenceServerClient(own_address) as client:

@@ -27,9 +27,9 @@ def test_a_tensor_for_each_argument_and_each_part_of_the_result(ask: Ask):
     body = safetensors.torch.save({"y": FLOATS, "x": FLOATS * 3})
     assert torch.equal(tensors_in(ask("two.pt", body, SAFE, SAFE))["output_0"], FLOATS * 2)
     body = safetensors.torch.save({"d.a": FLOATS, "d.b": FLOATS[0].clone()})
-    answered = tensors_in(ask("tensors.pt", body, SAFE, SAFE))
-    assert torch.equal(answered["a"], FLOATS)
-    assert torch.equal(answered["b"], FLOATS[0])
+    received = tensors_in(ask("tensors.pt", body, SAFE, SAFE))
+    assert torch.equal(received["a"], FLOATS)
+    assert torch.equal(received["b"], FLOATS[0])
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_a_tensor_for_each_argument_and_each_part_of_the_result(ask: Ask):
 def test_every_data_type(ask: Ask, dtype: torch.dtype, shape: tuple[int, ...]):
     sent = torch.arange(torch.Size(shape).numel()).reshape(shape).to(dtype)
     body = safetensors.torch.save({"x": sent})
-    answered = tensors_in(ask("echo.pt", body, SAFE, SAFE))["output_0"]
-    assert (answered.dtype, answered.shape) == (dtype, sent.shape)
-    assert torch.equal(answered.double(), sent.double())
+    received = tensors_in(ask("echo.pt", body, SAFE, SAFE))["output_0"]
+    assert (received.dtype, received.shape) == (dtype, sent.shape)
+    assert torch.equal(received.double(), sent.double())
     if dtype != torch.bfloat16:
         array = array_in(ask("echo.pt", npy_of(sent.numpy()), NUMPY, NUMPY))
         assert (array.dtype, array.shape) == (sent.numpy().dtype, sent.numpy().shape)
@@ -103,9 +103,9 @@ def test_results_that_share_memory_or_do_not_lie_row_by_row(ask: Ask):
         assert torch.equal(tensors_in(ask(model, body, SAFE, SAFE))["output_0"], expected)
         assert np.array_equal(array_in(ask(model, body, SAFE, NUMPY)), expected.numpy())
     shared = {"a": FLOATS[0], "b": FLOATS[0], "c": FLOATS}
-    answered = safetensors.torch.load(SAFETENSORS.write(shared))
-    assert torch.equal(answered["c"], FLOATS)
-    assert torch.equal(answered["a"], answered["b"])
+    received = safetensors.torch.load(SAFETENSORS.write(shared))
+    assert torch.equal(received["c"], FLOATS)
+    assert torch.equal(received["a"], received["b"])
 
 
 def test_results_that_a_form_does_not_hold(ask: Ask):

@@ -132,7 +132,7 @@ def test_tensors_that_do_not_fit(ask: Ask, model: str, tensors: dict[str, Any], 
     assert (response.status, problem in response.document["detail"]) == (400, True)
 
 
-def test_the_library_raises_nothing_that_is_not_told():
+def test_the_library_raises_nothing_unexpected():
     """Whatever it raises of a body is an InvalidInput, as of random ones."""
     generator = np.random.default_rng(0)
     good = safetensors.torch.save({"x": FLOATS})
