@@ -10,7 +10,7 @@ from tests.support.reference_leaves import (
     KEYS,
     SCALARS,
     is_none,
-    opened,
+    members_of_envelope,
     read_enum,
     read_none,
     read_scalar,
@@ -109,7 +109,7 @@ def read_union(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any
 
 def read_list(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> list[Any]:
     if isinstance(value, Object) and spec.parts[0].kind == "tensor":
-        value, path = opened(value, path, "tensor_list")["value"], (*path, "value")
+        value, path = members_of_envelope(value, path, "tensor_list")["value"], (*path, "value")
     if type(value) is not list:
         raise refuse(InvalidInput, path, value)
     return elements_of(spec.parts[0], value, path, plain)
@@ -122,7 +122,7 @@ def elements_of(part: Any, value: list[Any], path: tuple[Any, ...], plain: bool)
 def read_tuple(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[Any, ...]:
     if spec.names and isinstance(value, Object):
         if not plain or "type" in members_of(value):
-            value, path = opened(value, path, "named_tuple")["value"], (*path, "value")
+            value, path = members_of_envelope(value, path, "named_tuple")["value"], (*path, "value")
         if not isinstance(value, Object) or members_of(value).keys() != set(spec.names):
             raise refuse(InvalidInput, path)
         fields = members_of(value)
@@ -137,7 +137,7 @@ def read_dict(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> dict
     keys, values = spec.parts
     if not plain or (isinstance(value, Object) and "type" in members_of(value)):
         types = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
-        members = opened(value, path, *types)
+        members = members_of_envelope(value, path, *types)
         check_key_type(members, keys.kind, path)
         value, path = members["value"], (*path, "value")
     return dict_of(keys, values, value, path, plain)

@@ -34,7 +34,7 @@ SCALARS = {
 KEYS = ("str", "int", "float", "bool", "complex", "tensor")
 
 
-def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
+def members_of_envelope(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
     """The members of an envelope of one of these types."""
     if not isinstance(value, Object):
         raise refuse(InvalidInput, path)
@@ -51,7 +51,7 @@ def opened(value: Any, path: tuple[Any, ...], *types: str) -> dict[str, Any]:
 def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
     if plain and not isinstance(value, Object):
         return Tensor(to_numpy(value, measure(value, path), "float32", path), "float32")
-    members = opened(value, path, "tensor", "image")
+    members = members_of_envelope(value, path, "tensor", "image")
     data_type = members.get("data_type", "float32")
     if not isinstance(data_type, str) or data_type not in ALL | INTEGERS | FLOATS:
         raise refuse(IncompatibleDtype, (*path, "data_type"))
@@ -74,7 +74,7 @@ def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> An
     if plain and not isinstance(value, Object):
         data_type = names[plain_name(kind, value)]
     else:
-        members = opened(value, path, "scalar")
+        members = members_of_envelope(value, path, "scalar")
         data_type = names[scalar_name(members, names, widest, path)]
         value, pointer = members["value"], (*path, "value")
     if data_type in COMPLEX:
@@ -121,7 +121,7 @@ def scalar_name(
 def read_str(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
     if plain and isinstance(value, str):
         return value
-    value = opened(value, path, "string")["value"]
+    value = members_of_envelope(value, path, "string")["value"]
     if not isinstance(value, str):
         raise refuse(InvalidInput, (*path, "value"), value)
     return value
@@ -129,7 +129,7 @@ def read_str(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> str:
 
 def read_enum(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tuple[str, str]:
     if not (plain and isinstance(value, str)):
-        value, path = opened(value, path, "enum")["value"], (*path, "value")
+        value, path = members_of_envelope(value, path, "enum")["value"], (*path, "value")
     if not isinstance(value, str) or value not in spec.names:
         raise refuse(InvalidInput, path, value)
     return spec.type, value
