@@ -37,7 +37,9 @@ def infer(version: str, name: str) -> Operation:
         name,
         PROTOCOL,
         "Run a model",
-        lambda context: json_of(reference("InferAnswer")) | {"application/octet-stream": binary()},
+        lambda context: (
+            json_of(reference("InferResponse")) | {"application/octet-stream": binary()}
+        ),
         errors=(
             *error_responses.BODY,
             *error_responses.LOADS,

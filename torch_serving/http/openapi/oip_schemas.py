@@ -248,7 +248,7 @@ def components() -> dict[str, Schema]:
         **nested(TEXT, "StringTensor"),
         "InputParameters": JSON_PARAMETERS,
         "InferRequest": any_request(),
-        "InferAnswer": response(),
+        "InferResponse": response(),
         "ModelMetadata": metadata(),
         "ModelConfig": config(),
         "ModelStatistics": statistics(),
