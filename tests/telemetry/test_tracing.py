@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.client import Client, tensor
 from tests.support.process import Process, wait_until
+from torch_serving import Config, Runtime
 
 X = [tensor([1], [1.0])]
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -77,6 +78,10 @@ def test_spans(model_root: Path, start: Callable[..., Process], collector: Colle
     ends = [steps[name].end_time_unix_nano for name in ("queue", "decode", "forward", "encode")]
     assert ends == sorted(ends)
     assert process.stderr == ""
+
+
+def test_a_runtime_that_was_never_started_closes(tmp_path: Path):
+    Runtime.build(Config(tmp_path, tracing=True)).close()  # as the parent does at each reload
 
 
 def test_nothing_of_it_is_imported_without_the_flag(tmp_path: Path, start: Callable[..., Process]):

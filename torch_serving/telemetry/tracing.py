@@ -1,7 +1,7 @@
 """Spans of requests for OpenTelemetry; the extra `otel`.
 
-The library's own middleware makes the span of a request, and reads `traceparent`. What is added are
-the steps inside. Where spans go, what is sampled and what the service is called is read from the
+The library's own middleware makes the span of a request, and reads `traceparent`. This module adds
+the spans of the steps inside. Destination, sampling and the service's name are read from the
 environment variables of OpenTelemetry, as everywhere.
 """
 
@@ -38,6 +38,7 @@ class Tracing:
     def __init__(self) -> None:
         """Raises StartupError if a library is missing."""
         check_installed()
+        self._provider: Any = None  # until `start`
 
     def start(self) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -70,5 +71,6 @@ class Tracing:
             span.end(end_time=offset_ns + int(end_s * 1e9))
 
     def close(self) -> None:
-        """Send what was not sent yet."""
-        self._provider.shutdown()
+        """Send the spans that were not sent yet."""
+        if self._provider is not None:
+            self._provider.shutdown()
