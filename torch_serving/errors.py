@@ -266,8 +266,11 @@ class StartupError(Exception):
 
 
 def file_error(error: OSError, what: str) -> ServingError:
-    """What a model's file that can't be opened means. Where the process has no descriptor or no
-    memory left, the file is not to blame, and nobody must remember it as a bad one."""
+    """Translate an error of the operating system about a model's file; `what` is what failed.
+
+    Where the process has no descriptor or no memory left, the file is not to blame, and nobody must
+    remember it as a bad one.
+    """
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return Overloaded(NO_DESCRIPTOR)
     if error.errno in (errno.EAGAIN, errno.EPIPE):

@@ -14,7 +14,7 @@ from tests.support.servables import mlp, scripted
 from torch_serving.config import ModelConfig, WarmUp
 from torch_serving.engine.batcher import ON
 from torch_serving.errors import InvalidServable
-from torch_serving.models.files import MOST_BYTES
+from torch_serving.models.files import MAX_READ_BYTES
 from torch_serving.models.loader import load
 from torch_serving.models.settings import read_model_config
 
@@ -223,6 +223,6 @@ def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path, name: str):
         read_model_config(tmp_path / "model.pt", ModelConfig())
     (tmp_path / name).unlink()
     with (tmp_path / name).open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_READ_BYTES + 1)
     with pytest.raises(InvalidServable, match=f"{name}: it has more than 64 MiB"):
         read_model_config(tmp_path / "model.pt", ModelConfig())

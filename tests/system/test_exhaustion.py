@@ -122,9 +122,9 @@ def test_a_model_that_can_not_be_tried_now_is_no_bad_one(
     monkeypatch.setattr(os, "fork", failing(errno.EAGAIN))
     with ours, theirs, ThreadPoolExecutor(1) as parent:
         responding = parent.submit(response)
-        question = {"name": "m.pt", "key": []}
+        request = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))
+            load(model, CPU, try_load=lambda file: channel.try_load(request, file.descriptor))
         responding.result(LIMIT_S)
 
 
@@ -134,10 +134,10 @@ def test_a_model_that_the_parent_can_not_take_is_no_bad_one(model: Path):
     channel = ParentChannel(ours)
     with ours, theirs, ThreadPoolExecutor(1) as parent:
         taking = parent.submit(theirs.recv, 4096)
-        question = {"name": "m.pt", "key": []}
+        request = {"name": "m.pt", "key": []}
         with pytest.raises(Overloaded, match="can't start a process"):
-            load(model, CPU, try_load=lambda file: channel.try_load(question, file.descriptor))
-        assert json.loads(taking.result(LIMIT_S)) == question
+            load(model, CPU, try_load=lambda file: channel.try_load(request, file.descriptor))
+        assert json.loads(taking.result(LIMIT_S)) == request
 
 
 def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""Types of flags: text -> value. Each raises ArgumentTypeError, which says what was expected."""
+"""Types of flags: text -> value. Each raises ArgumentTypeError for text of another type."""
 
 import argparse
 import re

@@ -19,6 +19,8 @@ class Parser(argparse.ArgumentParser):
 
 
 class HelpFormatter(argparse.HelpFormatter):
+    """Leaves room for long flags beside their descriptions."""
+
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=36)
 

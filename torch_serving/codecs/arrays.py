@@ -13,7 +13,7 @@ BFLOAT16 = np.dtype((np.void, 2))  # as the encoder knows it
 
 
 def to_tensor_on(device: torch.device) -> Any:
-    """How a numpy array becomes a tensor there: on the CPU, without a copy."""
+    """Return a function: numpy array -> tensor on a device. On the CPU, it does not copy."""
     if device.type == "cpu":
         return torch.from_numpy
     return lambda array: to_device(torch.from_numpy(array), device)
@@ -34,8 +34,10 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def writable_native(array: NDArray[Any]) -> NDArray[Any]:
-    """An array that torch can take: writable, aligned, of native byte order. Copied only if it must
-    be."""
+    """Return an array that torch can take: writable, aligned and of native byte order.
+
+    An array that is all of that is returned as it is.
+    """
     if array.dtype.isnative and array.flags.aligned and array.flags.writeable:
         return array
     return array.astype(array.dtype.newbyteorder("="), order="K")
@@ -44,7 +46,7 @@ def writable_native(array: NDArray[Any]) -> NDArray[Any]:
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     """The values of a tensor, wherever and however it lies, as a C-contiguous array."""
     try:
-        array: NDArray[Any] = tensor.numpy()  # shares the memory, of most outputs
+        array: NDArray[Any] = tensor.numpy()  # of most outputs: shares their memory
     except (TypeError, RuntimeError):
         array = force_numpy(tensor)
     # ascontiguousarray would give a 0-d array one dimension

@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from torch_serving.codecs.arrays import BFLOAT16, to_numpy, writable_native
-from torch_serving.codecs.interfaces import Codec
+from torch_serving.codecs.interfaces import Body, Codec
 from torch_serving.codecs.json._decoder import MAX_RANK, Argument
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor, only_input
 from torch_serving.errors import InvalidInput, NotAcceptable
@@ -21,7 +21,7 @@ KINDS = "?bBhHiIlLqQefdFD"  # what torch has too
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
+def read(body: Body, arguments: Sequence[Argument]) -> dict[str, Leaf]:
     """Read the one tensor of a body.
 
     Raises InvalidInput for a method that needs other inputs, and for a body that is not `.npy`.
@@ -30,7 +30,7 @@ def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Le
     return {name: torch.from_numpy(parse_array(body))}
 
 
-def parse_array(body: bytes | bytearray) -> NDArray[Any]:
+def parse_array(body: Body) -> NDArray[Any]:
     """The array of a body, in the body's own memory where that is writable."""
     shape, fortran, dtype, start = read_header(body)
     bad = [each for each in shape if not 0 <= each < 1 << 59]
@@ -48,7 +48,7 @@ def parse_array(body: bytes | bytearray) -> NDArray[Any]:
     return writable_native(array.reshape(shape, order="F" if fortran else "C"))
 
 
-def read_header(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def read_header(body: Body) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, whether columns come first, data type, and where the numbers start."""
     head = io.BytesIO(body[: MAX_HEADER_BYTES + 12])
     try:
@@ -56,7 +56,7 @@ def read_header(body: bytes | bytearray) -> tuple[tuple[int, ...], bool, np.dtyp
         shape, fortran, dtype = READERS[version](head, max_header_size=MAX_HEADER_BYTES)
     except KeyError:
         raise InvalidInput("the .npy body is of another version than 1.0 and 2.0") from None
-    except Exception as error:  # numpy's parser raises whatever Python's does
+    except Exception as error:  # numpy's parser raises errors of many kinds
         reason = str(error).partition("\n")[0][:200]
         raise InvalidInput(f"the body is not .npy: {reason}") from None
     if dtype.char not in KINDS:

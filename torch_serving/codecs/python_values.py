@@ -67,7 +67,9 @@ def read_arguments(
     elif isinstance(values, list | tuple):
         given = by_position(arguments, values)
     else:
-        raise InvalidInput(f"expected a mapping or a sequence of arguments, got {kind_of(values)}")
+        raise InvalidInput(
+            f"expected a mapping or a sequence of arguments, got {type_name(values)}"
+        )
     result = []
     for argument in arguments:
         if argument.name in given:
@@ -92,12 +94,12 @@ def names(arguments: Sequence[Argument]) -> str:
     return ", ".join(argument.name for argument in arguments) or "no arguments"
 
 
-def kind_of(value: Any) -> str:
+def type_name(value: Any) -> str:
     return type(value).__name__
 
 
 def unexpected(spec: TypeSpec, value: Any, location: str) -> InvalidInput:
-    return InvalidInput(f"{location}: expected {spec.type}, got {kind_of(value)}")
+    return InvalidInput(f"{location}: expected {spec.type}, got {type_name(value)}")
 
 
 def read_tensor(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> torch.Tensor:
@@ -125,7 +127,7 @@ def read_number(reader: ValueReader, spec: TypeSpec, value: Any, location: str) 
         raise unexpected(spec, value, location)
     result = convert(spec.kind, value)
     if result is None:
-        raise IncompatibleDtype(f"{location}: expected {spec.type}, got {kind_of(value)} {value}")
+        raise IncompatibleDtype(f"{location}: expected {spec.type}, got {type_name(value)} {value}")
     return result
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.interfaces import Codec
+from torch_serving.codecs.interfaces import Body, Codec
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
 from torch_serving.errors import InvalidInput, UnsupportedResult
@@ -22,7 +22,7 @@ def library() -> Any:
     return safetensors.torch
 
 
-def read(body: bytes | bytearray, arguments: Sequence[Argument]) -> dict[str, Leaf]:
+def read(body: Body, arguments: Sequence[Argument]) -> dict[str, Leaf]:
     """Read the tensors of a body; the library checks sizes before it allocates.
 
     Raises InvalidInput for a body that is not safetensors.

@@ -1,11 +1,11 @@
-"""What a method takes and gives, also as plain data for those who don't have the model."""
+"""Signatures of methods, also as plain data for workers that have not loaded the model."""
 
 import math
 from typing import Any, NamedTuple
 
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 
-SignatureData = dict[str, Any]  # JSON has a form for all of it
+SignatureData = dict[str, Any]  # holds only what JSON can
 
 
 class Signature(NamedTuple):

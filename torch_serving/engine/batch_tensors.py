@@ -20,7 +20,10 @@ def rows_of(inputs: Sequence[Any]) -> int | None:
 
 
 def batch_key(value: Any, rows: set[int]) -> Any:
-    """What must be equal for requests to run as one: everything but the rows of tensors."""
+    """Return what must be equal for requests to run as one: everything but the rows of tensors.
+
+    Those are added to `rows`.
+    """
     if isinstance(value, torch.Tensor):
         rows.add(value.shape[0] if value.dim() else 0)
         return value.dtype, value.shape[1:]
@@ -34,7 +37,7 @@ def batch_key(value: Any, rows: set[int]) -> Any:
 
 
 def groups_of(requests: Iterable[list[Any]], max_rows: int) -> list[list[int]]:
-    """Which requests may run as one, as indices; together they have at most `max_rows` rows."""
+    """Groups of requests that may run as one, as indices. A group has at most `max_rows` rows."""
     groups: list[tuple[Any, int, list[int]]] = []
     for index, inputs in enumerate(requests):
         rows: set[int] = set()
@@ -62,7 +65,7 @@ def concatenate(values: Sequence[Any]) -> Any:
 
 
 def split(value: Any, sizes: list[int]) -> list[Any]:
-    """A result -> one for each request, of so many rows. Raises NotRowWise."""
+    """A result -> one for each request; `sizes` are the rows of the requests. Raises NotRowWise."""
     if isinstance(value, torch.Tensor):
         if value.dim() == 0 or value.shape[0] != sum(sizes):
             raise NotRowWise(f"a result of shape {list(value.shape)} for {sum(sizes)} rows")
@@ -77,12 +80,12 @@ def split(value: Any, sizes: list[int]) -> list[Any]:
 
 
 def rebuilt(like: Any, parts: list[Any]) -> Any:
-    """A list, a tuple or a named tuple of other parts."""
+    """Parts as a list, a tuple or a named tuple: whichever `like` is."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
 def changed(value: Any) -> Any:
-    """A request like another, with other numbers of the kind that the model takes."""
+    """The inputs of another request: of the same types and shapes, with other numbers."""
     if isinstance(value, torch.Tensor):
         other = value.flatten().flip(0).reshape(value.shape)
         return other * 0.5 + 0.125 if other.is_floating_point() else other

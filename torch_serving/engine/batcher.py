@@ -1,8 +1,8 @@
 """Several requests as one run, for models that take the first dimension of tensors for a batch.
 
-The model's configuration claims that it does; its first request validates the claim: two different
-requests must give the same together as alone. If they don't, the model is served one by one, and
-the log says so.
+A model's configuration claims that the model does. Its first request validates the claim: two
+different requests must give the same results together as alone. If they don't, requests to the
+model run one by one, and the log says so.
 """
 
 import enum
@@ -53,9 +53,9 @@ class Batcher:
         return 0 if self.state is OFF else self.max_rows
 
     def validate(self, run: Run, inputs: list[Any], outputs: Any) -> None:
-        """Turn batches on or off, by a request and its outputs."""
+        """Turn batches on or off, by the inputs of one request and its outputs."""
         if rows_of(inputs) is None:
-            return  # it has no rows: the next request decides
+            return  # the request has no rows: the next one decides
         with self._lock:
             if self.state is not UNVALIDATED:
                 return

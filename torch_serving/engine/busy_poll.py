@@ -1,9 +1,9 @@
-"""An event loop that does not sleep at once after a request, for the next one may be on its way.
+"""Busy polling: an event loop does not sleep at once after a request, as the next may be coming.
 
-To put a core to sleep and wake it takes as long as to serve a small model, most of all in a
-virtual machine, where others run on it meanwhile and leave its caches cold (docs/performance.md has
-the figures). Only a client that asks again at once is waited for: one that takes its time costs
-nothing.
+To put a core to sleep and wake it takes as long as to serve a small model. It takes longest in a
+virtual machine, where others run on the core meanwhile and leave its caches cold
+(docs/performance.md has the figures). Only a client that sends its next request at once is waited
+for: one that takes its time costs nothing.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ POLL_S = 0.00005
 
 
 class BusyPoll:
-    """For one loop and its thread."""
+    """Polls one event loop, in the loop's own thread."""
 
     def __init__(self) -> None:
         self._responded_s = 0.0
@@ -33,7 +33,7 @@ class BusyPoll:
                 loop.call_soon(self._poll, loop)
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A loop with something to call looks for what came, but does not wait for it."""
+        """Keep a callback scheduled: a loop that has one looks at its sockets without waiting."""
         self._is_on = time.perf_counter() < self._until_s
         if self._is_on:
             loop.call_soon(self._poll, loop)

@@ -24,7 +24,7 @@ def device_error(error: Exception) -> ServingError | None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Torch has a class for it only where the device is a GPU."""
+    """Whether memory was short. Torch has a class of errors for that only on GPUs."""
     kinds = (torch.cuda.OutOfMemoryError, MemoryError)
     return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
 

@@ -9,7 +9,7 @@ from torch_serving.errors import InvalidDevice
 
 @functools.lru_cache(maxsize=64)
 def device_of(name: str) -> torch.device:
-    """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and see that it is there.
+    """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and check that it is there.
 
     Raises InvalidDevice for a name that torch does not know and for a device that is not there.
     """
@@ -34,8 +34,8 @@ def requested_device(name: str | None) -> torch.device | None:
 class DevicePool:
     """The devices that models run on unless they or a request say otherwise.
 
-    Of several, as in `cuda:0,cuda:1`, the one with the fewest requests is next. For one thread. No
-    device is touched before the first call, since CUDA does not survive a fork.
+    Of several, as in `cuda:0,cuda:1`, `choose` returns the one with the fewest requests. For one
+    thread. No device is touched before the first call, since CUDA does not survive a fork.
     """
 
     def __init__(self, names: str) -> None:
@@ -48,7 +48,7 @@ class DevicePool:
         return [device_of(name) for name in self._names]
 
     def choose(self) -> torch.device:
-        """Raises InvalidDevice for a device that is not there."""
+        """Return the next device. Raises InvalidDevice for one that is not there."""
         devices = self._devices
         return devices[0] if len(devices) == 1 else min(devices, key=self._requests)
 

@@ -1,4 +1,4 @@
-"""Where inference runs: bytes in, bytes out.
+"""The engine: runs jobs, from the bytes of a body to the bytes of a response.
 
 Jobs that are known to be short run inline, on the event loop's own thread; all others run in
 executor threads.
@@ -77,9 +77,9 @@ class Engine:
     ) -> Encoded:
         """Run a request inline if it is known to be short, else in a thread.
 
-        Raises Overloaded if too many wait already or this one waited too long, DeadlineExceeded
-        after `timeout_s` or the limit for all requests, and what the steps raise. `steps` gets
-        their times.
+        Raises Overloaded if too many requests wait already or this one waited too long,
+        DeadlineExceeded after `timeout_s` or the limit for all requests, and what the steps raise.
+        `steps` gets the times of the steps.
         """
         job = Job(invocation, body, timeout_s, steps)
         if len(self._in_flight) < 2 and self._inline.run_now(job):

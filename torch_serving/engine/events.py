@@ -1,4 +1,4 @@
-"""What the engine reports to, and asks of, the process around it."""
+"""What the engine reports to the process around it, and asks of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,12 @@ SetRunning = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineEvents:
-    """`set_running` gets the model that the calling thread runs from now on, "" for none;
-    `free_memory` makes room on a device and returns whether it could; `on_fatal` gets the reason
-    why this process can't go on."""
+    """Functions that the engine calls.
+
+    `set_running` gets the model that the calling thread runs from now on, "" for none.
+    `free_memory` makes room on a device, and returns whether it could.
+    `on_fatal` gets the reason why this process can't go on.
+    """
 
     set_running: SetRunning = lambda _: None
     free_memory: Callable[[torch.device], bool] = lambda _: False

@@ -1,6 +1,6 @@
 """Inline execution: jobs that are known to be short run on the event loop's own thread.
 
-No thread is woken for them, which takes longer than a small model.
+No thread is woken for them: to wake one takes longer than to run a small model.
 """
 
 import asyncio
@@ -55,7 +55,10 @@ class InlineExecutor:
             self._busy_poll.on_response(started_s, asyncio.get_running_loop())
 
     def run_now(self, job: Job) -> bool:
-        """Run a job at once if it is short, and return whether it was. Else it may be decoded."""
+        """Run a job at once if it is short, and return whether it was.
+
+        A job that is not short may have been decoded.
+        """
         if not job.invocation.inline.may_run_inline(job.body_bytes):
             return False
         decode((job,))

@@ -128,7 +128,7 @@ class ThreadExecutor:
             del item, jobs  # an idle thread keeps no request alive
 
     def _run(self, jobs: Sequence[Job]) -> None:
-        self._begin(jobs)
+        self._leave_queue(jobs)
         try:
             self._run_steps([job for job in jobs if job.is_running])
         except Exception as error:  # a thread that ends would leave all later jobs waiting
@@ -142,8 +142,11 @@ class ThreadExecutor:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 completion.get_loop().call_soon_threadsafe(self._deliver)
 
-    def _begin(self, jobs: Sequence[Job]) -> None:
-        """Record how long jobs waited, and fail those that nobody needs any more."""
+    def _leave_queue(self, jobs: Sequence[Job]) -> None:
+        """Record how long jobs waited, and fail those that nobody needs any more.
+
+        The others count as running.
+        """
         now_s = time.perf_counter()
         oldest_s = now_s - self._limits.queue_timeout_s
         for job in jobs:

@@ -31,8 +31,11 @@ class ApiKeys:
         self.open_paths = frozenset(OPEN_PATHS if open_health else ())
 
     def check(self, path: str, authorization: str | None, api_key: str | None) -> None:
-        """Raise Unauthorized unless a header has a key: `Authorization: Bearer KEY`, or `X-Api-Key:
-        KEY`. Each key is compared, in a time that does not depend on how much of it is right."""
+        """Raise Unauthorized unless a header has one of the keys.
+
+        The header is `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Open paths need no key. The
+        time of a comparison does not depend on how much of a key is right.
+        """
         if path in self.open_paths:
             return
         scheme, _, token = (authorization or "").partition(" ")
@@ -52,8 +55,10 @@ class RequestHeaders(Protocol):
 
 
 class RequireKey:
-    """Falcon middleware of both kinds of applications. It comes before routing: without a key,
-    nobody learns which paths there are."""
+    """Falcon middleware of ASGI and WSGI applications.
+
+    It comes before routing: without a key, nobody learns which paths there are.
+    """
 
     def __init__(self, api_keys: ApiKeys, open_preflights: bool = False) -> None:
         self._api_keys = api_keys

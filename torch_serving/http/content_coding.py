@@ -1,13 +1,16 @@
-"""Content codings (RFC 9110, 8.4.1): gzip, deflate and zstd of requests, gzip and deflate of
-responses."""
+"""Content codings (RFC 9110, 8.4.1).
+
+Requests may have gzip, deflate or zstd, responses gzip or deflate.
+"""
 
 import io
 import zlib
 from typing import Any
 
+from torch_serving.codecs.interfaces import Body
 from torch_serving.errors import InvalidEncoding, UnsupportedMedia
 from torch_serving.http.negotiation import quality_values
-from torch_serving.http.request_body import Body, check_length
+from torch_serving.http.request_body import check_length
 
 GZIP, ZLIB, RAW = 31, 15, -15  # zlib's names for formats
 CODINGS = ("gzip", "deflate", "zstd")
@@ -30,7 +33,7 @@ def request_coding(content_encoding: str | None) -> str:
 
 
 def decompress(body: Body, coding: str, limit_bytes: int) -> bytes:
-    """Undo a coding. No more than the limit is ever decompressed.
+    """Undo a coding. Decompression stops at the limit.
 
     Raises InvalidEncoding, or BodyTooLarge. Takes long for a large body: not on a loop.
     """
@@ -61,7 +64,7 @@ def compress(body: bytes, coding: str) -> bytes:
 
 
 def zlib_format(body: Body) -> int:
-    """`deflate` means zlib's format, but some send the bare data; the two start differently."""
+    """`deflate` means zlib's format; some clients leave its head out, so look for it."""
     has_head = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
     return ZLIB if has_head else RAW
 

@@ -10,6 +10,8 @@ logger = logging.getLogger(__name__)
 
 
 class ErrorResponse(NamedTuple):
+    """A whole response, whatever server sends it."""
+
     status: int
     headers: list[tuple[str, str]]  # names in lower case
     body: bytes

@@ -10,8 +10,7 @@ from torch_serving.http.auth import ApiKeys
 from torch_serving.http.content_coding import response_coding
 from torch_serving.http.oip import endpoint as oip
 from torch_serving.http.serve import endpoint as serve
-from torch_serving.service.inference import Inference
-from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.service.interfaces import InferenceRequest, InferenceService
 
 OIP_MODELS = "/v2/models/"
 # Headers that only the application understands.
@@ -22,7 +21,7 @@ Headers = dict[bytes, bytes]
 class FastPath:
     """Starts requests; for the thread of one event loop."""
 
-    def __init__(self, inference: Inference, api_keys: ApiKeys | None) -> None:
+    def __init__(self, inference: InferenceService, api_keys: ApiKeys | None) -> None:
         self._resolve = inference.resolve
         self._start = inference.start
         self._api_keys = api_keys

@@ -7,7 +7,7 @@ from torch_serving.http.openapi.operation import Operation
 
 
 class Route(NamedTuple):
-    """A path with parameters in braces, the Falcon resource that responds there, and what it does.
+    """A path with parameters in braces, the Falcon resource at the path, and its operations.
 
     A route that ends in a path parameter may have operations at several paths.
     """

@@ -7,7 +7,9 @@ JSON_TYPES = ("application/json", "application/*", "*/*")
 
 
 def request_media_type(content_type: str | None) -> str | None:
-    """None is JSON: clients call that by many names, so every unknown type is taken for it.
+    """Return the media type of a request's body; None is JSON.
+
+    Clients call JSON by many names, so every unknown type is taken for it.
 
     Raises UnsupportedContentType for a codec whose library is not installed.
     """
@@ -19,7 +21,9 @@ def request_media_type(content_type: str | None) -> str | None:
 
 
 def response_media_type(accept: str | None) -> str | None:
-    """The media type with the highest quality value; None is JSON, also where we have none of them.
+    """Return the known media type with the highest quality value; None is JSON.
+
+    If no media type is known, the response is JSON as well.
 
     Raises NotAcceptable for a codec whose library is not installed, if there is no other.
     """

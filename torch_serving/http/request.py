@@ -5,9 +5,10 @@ from typing import Any
 
 import falcon.asgi
 
+from torch_serving.codecs.interfaces import Body
 from torch_serving.errors import InvalidParameter
 from torch_serving.http.content_coding import decompress, request_coding
-from torch_serving.http.request_body import Body, check_length, check_whole
+from torch_serving.http.request_body import check_length, check_whole
 from torch_serving.telemetry._counters import MethodCounters
 
 
@@ -16,7 +17,7 @@ class Disconnected(Exception):
 
 
 class Request(falcon.asgi.Request):
-    """Reads the server's events itself: Falcon's stream takes a body that was cut for a whole."""
+    """Reads the server's events itself: Falcon's stream takes a truncated body for a whole one."""
 
     def __init__(
         self, scope: Any, receive: Any, first_event: Any = None, options: Any = None
@@ -46,8 +47,10 @@ class Request(falcon.asgi.Request):
         return int(text) / 1000
 
     async def read_body(self, limit_bytes: int, may_be_empty: bool = False) -> Body:
-        """Return the body, unpacked. Raises BodyTooLarge before much more than the limit is read,
-        or unpacked."""
+        """Return the body, decompressed.
+
+        Raises BodyTooLarge before much more than the limit is read or decompressed.
+        """
         coding = request_coding(self.get_header("content-encoding"))
         announced = self.content_length
         check_length(announced, limit_bytes)

@@ -1,8 +1,7 @@
 """What must hold for the body of a request, however it is received."""
 
+from torch_serving.codecs.interfaces import Body
 from torch_serving.errors import BodyTooLarge, EmptyBody, InvalidJson
-
-Body = bytes | bytearray
 
 
 def check_length(length: int | None, limit_bytes: int) -> None:

@@ -35,11 +35,15 @@ def create_app(
 
 
 class Healthcheck:
+    """GET /healthcheck: 200 as long as the server responds."""
+
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = HEALTHY
 
 
 class Serve:
+    """POST /serve, in the order of checks that the ASGI application has."""
+
     def __init__(self, inference: Inference, max_body_bytes: int) -> None:
         self._inference = inference
         self._max_body_bytes = max_body_bytes

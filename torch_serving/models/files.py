@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-MOST_BYTES = 64 << 20  # of a file that is read as a whole
+MAX_READ_BYTES = 64 << 20  # of a file that is read as a whole
 
 # st_mtime_ns, st_ino, st_size and st_dev: no two versions of a file have all of them equal. A plain
 # tuple, for one is made for each request.
@@ -40,9 +40,9 @@ def open_regular(path: Path) -> int:
 
 
 def read_regular(path: Path) -> bytes:
-    """Read a small file. Raises OSError, also for one of more than MOST_BYTES."""
+    """Read a small file. Raises OSError, also for one of more than MAX_READ_BYTES."""
     with open(open_regular(path), "rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {MOST_BYTES >> 20} MiB")
+        data = file.read(MAX_READ_BYTES + 1)
+    if len(data) > MAX_READ_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {MAX_READ_BYTES >> 20} MiB")
     return data

@@ -16,7 +16,7 @@ from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.files import OpenFile, open_file, open_regular, read_regular
 
 # Weights are stored uncompressed, and code compresses well: what unpacks to more is no model.
-MOST_UNPACKED, ALWAYS_UNPACKED = 16, 16 << 20
+MAX_UNPACK_RATIO, UNPACK_MARGIN_BYTES = 16, 16 << 20
 CHUNK_BYTES = 1 << 20
 VERSION_DIGITS = 12
 MANIFEST = "models.sha256"  # beside the models; optional
@@ -94,7 +94,7 @@ def open_zip(path: Path, kind: str, hint: str) -> Iterator[zipfile.ZipFile]:
 def check_unpacked_size(archive: zipfile.ZipFile, file_bytes: int) -> None:
     """Raise InvalidServable for an archive that unpacks to far more than its own size."""
     unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > MOST_UNPACKED * file_bytes + ALWAYS_UNPACKED:
+    if unpacked > MAX_UNPACK_RATIO * file_bytes + UNPACK_MARGIN_BYTES:
         raise InvalidServable(f"it unpacks to {unpacked:,} bytes, too many for its size")
 
 

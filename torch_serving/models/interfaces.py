@@ -1,4 +1,4 @@
-"""What models need of the processes that serve together: counters and the quarantine."""
+"""What models need of the processes that serve together: counters, quarantine, list of models."""
 
 from typing import Any, Protocol
 

@@ -37,7 +37,7 @@ from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
 
-TryLoad = Callable[[dict[str, Any], int], bool]  # a question to the parent, and a descriptor
+TryLoad = Callable[[dict[str, Any], int], bool]  # a request to the parent, and a file's descriptor
 Load = Callable[
     [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool]], Servable
 ]
@@ -65,7 +65,7 @@ class ModelLifecycle:
         self._check_quarantine = events.check_quarantine
         self._publish = events.publish
         self._is_watched = False
-        self._try_load: TryLoad = lambda question, descriptor: True
+        self._try_load: TryLoad = lambda request, descriptor: True
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
@@ -86,8 +86,8 @@ class ModelLifecycle:
     ) -> Servable | None:
         """Return a loaded model, or None if it has to be loaded first.
 
-        With the given probability it is dropped before. Raises InvalidServable if there is no file
-        with this name, and Quarantined.
+        With `reload_probability`, it is dropped from the cache first. Raises InvalidServable if
+        there is no file with this name, and Quarantined.
         """
         model = resolve(self._root, identifier, device)
         self._check_quarantine(model.identifier)
@@ -170,13 +170,13 @@ class ModelLifecycle:
     def _load_into_cache(
         self, model: ModelPath, device: torch.device, anew: bool = False
     ) -> Servable:
-        """Load a file, unless that has been done or, if `anew`, even so.
+        """Load a file; with `anew`, also if the cache has it.
 
         If a bad file took the place of a good one, the old model goes on serving.
         """
         try:
             file = stat_file(model)
-            loaded = self.cache.get(model.key)  # somebody else's load may just have ended
+            loaded = self.cache.get(model.key)  # another load of it may just have ended
             if loaded is not None and file == loaded.newest_tried()[0] and not anew:
                 return loaded
             try:
@@ -194,7 +194,7 @@ class ModelLifecycle:
                 self._loading.pop(model.key, None)
 
     def _put(self, key: str, servable: Servable) -> None:
-        # what it evicts is freed here, off any request
+        # evicted models are freed here, in no request's time
         evicted = self.cache.put(key, servable, servable.bytes(), cache_group(servable.device))
         self.repository.forget_configured_devices()  # the files beside it may have changed, too
         self._statistics.count_load(len(evicted))
@@ -215,7 +215,7 @@ class ModelLifecycle:
             config = self.repository.read_config(model)
             digest = expected_digest(Path(self._root), model.identifier)
             source = ModelSource(model.identifier, file, sidecars, digest)
-            question = {
+            request = {
                 "name": model.identifier,
                 "device": str(device),
                 "key": [*file, *sidecars],
@@ -226,24 +226,24 @@ class ModelLifecycle:
                 config,
                 source,
                 self._statistics,
-                lambda opened: self._try_load(question, opened.descriptor),
+                lambda opened: self._try_load(request, opened.descriptor),
             )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
             self._set_running("")
 
-    def try_load(self, question: dict[str, Any], descriptor: int) -> None:
-        """Load the open file that a worker's `try_load` asks about."""
-        device = torch.device(question["device"])
-        model = self.repository.resolve(question["name"], device)
+    def try_load(self, request: dict[str, Any], descriptor: int) -> None:
+        """Load the open file of a worker's request for a trial load."""
+        device = torch.device(request["device"])
+        model = self.repository.resolve(request["name"], device)
         path = self.repository.real_path(model)
         config = self.repository.read_config(model)
         load_open(open_file(descriptor, path), device, config, ModelSource(model.identifier))
 
 
-async def loaded(loading: Future[Servable]) -> Servable:
-    """Wait for a load on an event loop, as others may for the same one."""
+async def wait_until_loaded(loading: Future[Servable]) -> Servable:
+    """Wait for a load on an event loop. Others may wait for the same one: it is not cancelled."""
     try:
         return await asyncio.shield(asyncio.wrap_future(loading))
     except asyncio.CancelledError:

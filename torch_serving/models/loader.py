@@ -21,7 +21,7 @@ from torch_serving.telemetry._counters import Statistics
 logger = logging.getLogger(__name__)
 
 NO_WARM_UP = "`freeze` and `optimize` are checked with a warm-up request; give `warmup`"
-TryLoad = Callable[[OpenFile], bool]  # returns whether a process that loads it lives on
+TryLoad = Callable[[OpenFile], bool]  # returns whether the process that loaded the file lived
 
 
 def load(

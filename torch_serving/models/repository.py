@@ -65,8 +65,10 @@ class ModelRepository:
     def choose_device(
         self, identifier: str, devices: DevicePool, requested: torch.device | None = None
     ) -> torch.device:
-        """Where a request runs: on the device that it names, else on the one that the model's
-        configuration names, else on one of `devices`."""
+        """Return the requested device, else the configured one, else one of `devices`.
+
+        Raises InvalidServable for a configuration that is wrong, and InvalidDevice.
+        """
         try:
             return requested or self._configured_device(identifier) or devices.choose()
         except Overloaded:  # no descriptor is left to read the file; a loaded model needs none

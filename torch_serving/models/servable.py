@@ -95,7 +95,7 @@ class Servable:
         return Method(self, method)
 
     def count_in(self, statistics: Statistics) -> None:
-        """Count its requests there from now on."""
+        """Count the requests to its methods in `statistics` from now on."""
         self._statistics = statistics
         for name, method in list(self._methods.items()):
             method.counters = self._counters(statistics, name)

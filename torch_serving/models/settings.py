@@ -31,13 +31,14 @@ TYPES: dict[str, tuple[type, str]] = {
     "optimize": (bool, "true or false"),
     "warmup": (list, "a list of requests"),
 }
+# Keys that only some kinds of model files have.
 OPTIONS = frozenset(key for backend in BACKENDS for key in backend.options)
 
 
 def read_model_config(
     model: Path, defaults: ModelConfig, options: frozenset[str] = OPTIONS
 ) -> ModelConfig:
-    """Read the files beside a model; of OPTIONS, its kind of file knows `options`.
+    """Read the files beside a model. `options` are those of OPTIONS that its kind of file has.
 
     Raises InvalidServable with file and line.
     """
@@ -91,7 +92,7 @@ def read_toml(
 
 
 def problem_with(key: str, value: Any, options: frozenset[str]) -> str:
-    """What is wrong with a setting, or nothing."""
+    """Say what is wrong with a setting; empty if nothing is."""
     known = [each for each in TYPES if each in options or each not in OPTIONS]
     if key not in known:
         return f"unknown key `{key}`; known are {', '.join(known)}"

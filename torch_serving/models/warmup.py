@@ -1,4 +1,4 @@
-"""Warm-up requests: they run until torch has compiled what it compiles at the first runs."""
+"""Warm-up requests: they run as often as torch needs to compile a method."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Models that change on the disk are loaded before the first request meets them."""
+"""Loads models that changed on the disk before the first request meets them."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from torch_serving.models.lifecycle import ModelLifecycle
 
 logger = logging.getLogger(__name__)
 
-INTERVAL_S = 1.0  # a look takes some microseconds for each model, on a disk of any kind
+INTERVAL_S = 1.0  # a check takes some microseconds for each model
 
 
 class Watcher:
@@ -16,13 +16,13 @@ class Watcher:
 
     def __init__(self, models: ModelLifecycle) -> None:
         self._models = models
-        self._thread = threading.Thread(target=self._look, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
         self._models.watch()
         self._thread.start()
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         while True:
             time.sleep(INTERVAL_S)
             try:

@@ -10,6 +10,8 @@ OUT_OF_FILES_S = 0.5  # how long to wait where there is no file descriptor for a
 
 
 class Tls(NamedTuple):
+    """What TLS needs for each connection."""
+
     context: ssl.SSLContext
     handshake_timeout_s: float
     shutdown_timeout_s: float  # for clients to read the last response
@@ -77,4 +79,4 @@ class Acceptor:
         self._loop.remove_reader(self._fd)
 
     async def wait_closed(self) -> None:
-        """As for a server of asyncio."""
+        """Return at once. Servers of asyncio have this coroutine, and uvicorn awaits it."""

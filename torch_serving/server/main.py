@@ -56,7 +56,7 @@ class PreforkState:
     """
 
     def __init__(self, config: Config, listener: socket.socket) -> None:
-        """Load it. Raises StartupError."""
+        """Load models, keys and certificate. Raises StartupError."""
         self._config = config
         self._listener = listener
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
@@ -106,9 +106,9 @@ class PreforkState:
         """Print that the server is ready, and what it serves."""
         config = self._config
         url = url_of(self._listener, "https" if config.tls_cert else "http")
-        models = counted(len(self.runtime.models.repository.names()), "model")
+        models = quantity(len(self.runtime.models.repository.names()), "model")
         workers = f"{config.workers} workers with " if config.workers != 1 else ""
-        threads = counted(config.threads or 1, "thread")
+        threads = quantity(config.threads or 1, "thread")
         line = (
             f"torch-serving {__version__} on {url} ({config.server}): {models} "
             f"in {config.model_root}, device {config.device}, {workers}{threads}"
@@ -116,5 +116,5 @@ class PreforkState:
         print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
 
 
-def counted(count: int, noun: str) -> str:
+def quantity(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"

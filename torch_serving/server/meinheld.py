@@ -25,7 +25,7 @@ meinheld is not installed. Its last version pins a greenlet that current Pythons
 
 
 class MeinheldTransport:
-    """Calls `on_ready` when it is about to serve. Raises StartupError if it is not installed."""
+    """Calls `on_ready` when it is about to serve. Raises StartupError without meinheld."""
 
     def __init__(
         self,

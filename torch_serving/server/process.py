@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def fork(run: Callable[[], int]) -> int:
-    """Run in a new process, which ends with the code that is returned; return its id.
+    """Call `run` in a new process, which ends with the code that `run` returns; return its id.
 
-    Raises OSError if there can't be one.
+    Raises OSError if no process can be started.
     """
     # a signal to the new process waits until it has no handlers of its parent any more
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
@@ -38,7 +38,7 @@ def fork(run: Callable[[], int]) -> int:
 
 
 def run_logged(run: Callable[[], int]) -> int:
-    """Run in a new process; log what it raises, flush its output, and return its exit code.
+    """Call `run` in a new process; log its error, flush the output, and return the exit code.
 
     Nothing is torn down afterwards but by `os._exit`: an executor thread may be inside a run that
     never ends, and needs torch until the process is gone.

@@ -1,6 +1,6 @@
 """A reload: everything is loaded anew, and then all workers are replaced one by one.
 
-It is loaded in a process of its own first: a crash there costs nothing. A worker ends once its
+Everything is loaded in a trial process first: a crash there costs nothing. A worker ends once its
 successor is ready; so no request is lost, and memory for one worker more is enough.
 """
 

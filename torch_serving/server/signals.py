@@ -19,7 +19,7 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """What was received so far."""
+    """The signals that the parent has received so far."""
 
     def __init__(self) -> None:
         self.stops = 0  # the first one lets workers finish, the second ends them

@@ -7,7 +7,7 @@ from torch_serving.errors import StartupError
 
 
 def load_tls_context(config: Config) -> ssl.SSLContext | None:
-    """Load what HTTPS needs; None without a certificate.
+    """Load the certificate and the key that the configuration names; None if it names none.
 
     Raises StartupError for a certificate or a key that can't be used.
     """

@@ -1,7 +1,7 @@
 """Trial loads: an unknown model is loaded in a process of its own first; a crash costs no worker.
 
 The parent forks that process, since it has torch and no threads. The result for a file is kept for
-as long as neither the file nor what stands beside it changes.
+as long as neither the file nor the files beside it change.
 """
 
 import errno
@@ -26,8 +26,10 @@ TryLoad = Callable[[Request, int], None]
 
 
 class Trial(NamedTuple):
+    """A trial load that runs, and what its outcome is remembered by."""
+
     name: str
-    key: str  # of the file: its path, and when it and what stands beside it changed
+    key: str  # of the file: its stat, and those of the files beside it
 
 
 class TrialLoads:
@@ -88,7 +90,7 @@ class TrialLoads:
         if code:
             logger.error("loading %s ended its process (%s)", trial.name, exit_text(code))
         if code in (-signal.SIGKILL, -signal.SIGTERM):
-            return  # somebody ended it, or memory did: that says nothing about the file
+            return  # ended from outside, or for lack of memory: that says nothing about the file
         self._is_loadable[trial.key] = code == 0
         if len(self._is_loadable) > MAX_OUTCOMES:
             self._is_loadable.popitem(last=False)

@@ -22,6 +22,8 @@ Serve = Callable[[ParentChannel], int]
 
 
 class WorkerState(enum.Enum):
+    """The states of a worker; its parent moves it from one to the next."""
+
     WAITING = enum.auto()  # there is no process; one is started when `restart_s` has come
     STARTING = enum.auto()  # the process does not serve yet
     READY = enum.auto()
@@ -30,6 +32,8 @@ class WorkerState(enum.Enum):
 
 @dataclass(eq=False)
 class Worker:
+    """One worker, as its parent sees it. Times are of the monotonic clock."""
+
     slot: int  # in the shared state
     state: WorkerState = WorkerState.WAITING
     pid: int = 0  # unless WAITING
@@ -90,7 +94,7 @@ class WorkerPool:
         worker.set_started(pid, ours)
 
     def _serve_in(self, worker: Worker, ours: socket.socket, theirs: socket.socket) -> int:
-        """What the new process does."""
+        """Serve in the new process; return its exit code."""
         self.close_connections()
         ours.close()
         self._shared.attach(worker.slot)

@@ -16,14 +16,14 @@ from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.devices import DevicePool, requested_device
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
-from torch_serving.models.lifecycle import ModelLifecycle, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.management import Management
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 # Requests are tried until one works; this bounds how many, and for how long.
 MAX_TRIES = 60
-MAX_TRIAL_S = 2.0
+MAX_SEARCH_S = 2.0
 IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
 UNKNOWN = "…"
 UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shapes in place of …"
@@ -38,14 +38,14 @@ class Description:
         self._management = management
 
     async def describe(self, model: str, device: str | None = None) -> dict[str, Any]:
-        """Return the status of a model and what it takes and gives. It is loaded for that.
+        """Return the status of a model, and what it takes and gives. The model is loaded for that.
 
         Raises what loading raises, and InvalidDevice.
         """
         requested = requested_device(device)
         chosen = self._models.repository.choose_device(model, self._devices, requested)
-        servable = await loaded(self._models.load(model, chosen))
-        # requests are tried: that takes a while, and is not for the loop
+        servable = await wait_until_loaded(self._models.load(model, chosen))
+        # requests are tried, which takes too long for the event loop
         return await asyncio.to_thread(self._describe, model, servable)
 
     def _describe(self, model: str, servable: Servable) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def batch_sizes(numbers: MethodNumbers | None) -> dict[str, Any]:
         return {"requests": 0, "runs_of_up_to": {}}
     runs, requests = numbers.batches
     sizes = [*map(str, SIZES), "more"]
-    counted = {size: count for size, count in zip(sizes, runs, strict=True) if count}
-    return {"requests": requests, "runs_of_up_to": counted}
+    runs_by_size = {size: count for size, count in zip(sizes, runs, strict=True) if count}
+    return {"requests": requests, "runs_of_up_to": runs_by_size}
 
 
 def describe(servable: Servable) -> dict[str, Any]:
@@ -101,22 +101,22 @@ def describe_batching(batcher: Batcher) -> dict[str, Any]:
 
 
 def example_of(servable: Servable, method: Method) -> dict[str, Any]:
-    """A request by name that works, found by trying; else one with … for its tensors."""
+    """A request by name that works, found by trying; if none is found, one with … for tensors."""
     specs = {
         argument.name: argument.spec for argument in method.signature.arguments if argument.required
     }
-    tensors = sum(count_tensors(spec) for spec in specs.values())
-    stop_s = time.monotonic() + MAX_TRIAL_S
-    for tries in itertools.islice(choices(servable, tensors), MAX_TRIES):
-        remaining = iter(tries)
-        body = {name: example_value(spec, remaining) for name, spec in specs.items()}
+    tensor_count = sum(count_tensors(spec) for spec in specs.values())
+    stop_s = time.monotonic() + MAX_SEARCH_S
+    for candidates in itertools.islice(choices(servable, tensor_count), MAX_TRIES):
+        tensors = iter(candidates)
+        body = {name: example_value(spec, tensors) for name, spec in specs.items()}
         job = Job(method, json.dumps(body).encode())
         run_all((job,))
         if job.error is None:
             return {"example": body}
         if time.monotonic() > stop_s:
             break
-    unknown = iter([UNKNOWN] * tensors)
+    unknown = iter([UNKNOWN] * tensor_count)
     body = {name: example_value(spec, unknown) for name, spec in specs.items()}
     return {"example": body, "note": UNKNOWN_SHAPES}
 
@@ -131,13 +131,13 @@ def count_tensors(spec: TypeSpec) -> int:
     return sum(count_tensors(part) for part in parts)
 
 
-def choices(servable: Servable, tensors: int) -> Iterator[tuple[Any, ...]]:
-    """Tensors to try, for all tensors at once: first the same everywhere, then any mixture."""
+def choices(servable: Servable, tensor_count: int) -> Iterator[tuple[Any, ...]]:
+    """Yield a value for each tensor: first the same one for all, then any mixture."""
     shapes = likely_shapes(servable.program.parameters())
     known = [tensor(shape, data_type) for shape, data_type in shapes]
-    yield from ((candidate,) * tensors for candidate in known)
-    if tensors > 1:
-        yield from itertools.product(known, repeat=tensors)
+    yield from ((candidate,) * tensor_count for candidate in known)
+    if tensor_count > 1:
+        yield from itertools.product(known, repeat=tensor_count)
 
 
 def tensor(shape: tuple[int, ...], data_type: str) -> dict[str, Any]:

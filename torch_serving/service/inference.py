@@ -17,7 +17,7 @@ from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
-from torch_serving.models.lifecycle import ModelLifecycle, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.models.servable import Method
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
@@ -29,7 +29,8 @@ from torch_serving.telemetry.tracing import StepTime, Tracing
 class Inference:
     """Finds methods, loading their models where need be, and has the engine run requests.
 
-    For the thread of one event loop, but for `invocation_now` and `run`.
+    For the thread of one event loop. `infer` is for any loop, `invocation_now` and `run` for any
+    thread.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Inference:
         return invocation_of(method, request)
 
     async def invocation(self, request: InferenceRequest) -> Invocation:
-        """Return what runs a request, loading its model if need be. Raises the same."""
+        """Return what runs a request, loading its model if need be. Raises as `resolve` does."""
         found = self.resolve(request)
         return invocation_of(await self._load(request), request) if found is None else found
 
@@ -76,7 +77,7 @@ class Inference:
         return await self._load(request) if servable is None else servable.method(request.method)
 
     async def _load(self, request: InferenceRequest) -> Method:
-        servable = await loaded(self._models.load(request.model, self._device(request)))
+        servable = await wait_until_loaded(self._models.load(request.model, self._device(request)))
         return after_cold_start(servable.method(request.method))
 
     def _device(self, request: InferenceRequest) -> torch.device:
@@ -94,7 +95,7 @@ class Inference:
     async def submit(
         self, invocation: Invocation, body: Body, timeout_s: float | None = None
     ) -> Response:
-        """Run what `invocation` returned. Raises what the engine raises."""
+        """Run what `invocation` returned. Raises as the engine does. The transport counts it."""
         if self._tracing or self._devices.are_several:
             return response_of(invocation, await self._observed(invocation, body, timeout_s))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
@@ -116,20 +117,20 @@ class Inference:
         loop = self.loop_thread
         if loop is not None and not loop.is_current():
             return await loop.run_async(self.infer(request, body))
-        return await self._counted(self.invocation(request), body, request.timeout_s)
+        return await self._run_and_record(self.invocation(request), body, request.timeout_s)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
         """Run a request whose arguments are values of Python; return the model's result."""
         resolving = self._python_invocation(request)
-        return (await self._counted(resolving, values, request.timeout_s)).body
+        return (await self._run_and_record(resolving, values, request.timeout_s)).body
 
     async def _python_invocation(self, request: InferenceRequest) -> Invocation:
         return PythonInvocation(await self.method(request))
 
-    async def _counted(
+    async def _run_and_record(
         self, resolving: Awaitable[Invocation], body: Any, timeout_s: float | None
     ) -> Response:
-        """Run a request that no transport counts."""
+        """Run a request, and record its response: no transport does."""
         started_s = time.perf_counter()
         counters: MethodCounters | None = None
         status = 200

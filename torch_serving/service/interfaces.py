@@ -28,28 +28,41 @@ class InferenceRequest:
 
 
 class InferenceService(Protocol):
-    """Runs requests."""
+    """Runs requests. Its methods raise ServingError."""
 
     def resolve(self, request: InferenceRequest) -> Invocation | None:
-        """Return what runs the request, or None if its model has to be loaded first."""
+        """Return what runs a request, or None if its model has to be loaded first."""
 
     def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""
 
     async def infer(self, request: InferenceRequest, body: Body) -> Response:
-        """Run a request, loading its model if need be."""
+        """Run a request, loading its model if need be, and count it."""
 
 
 class ModelManagement(Protocol):
-    """Loads, unloads and lists models, in all workers."""
+    """Loads, unloads and lists models, in all workers. Its methods raise ServingError.
 
-    async def load(self, model: str, device: str | None = None) -> ModelStatus: ...
+    Those that are no coroutines read files: they are not for an event loop.
+    """
 
-    async def unload(self, model: str) -> ModelStatus: ...
+    async def load(self, model: str, device: str | None = None) -> ModelStatus:
+        """Load a model in all workers."""
 
-    def statistics(self, model: str | None = None) -> list[tuple[str, MethodNumbers | None]]: ...
+    async def unload(self, model: str) -> ModelStatus:
+        """Drop a model from the memory of all workers."""
 
-    def list(self) -> list[ModelStatus]: ...
+    def names(self) -> list[str]:
+        """The identifiers of all models below the root, in order."""
+
+    def status(self, model: str) -> ModelStatus:
+        """The status of one model."""
+
+    def statistics(self, model: str | None = None) -> list[tuple[str, MethodNumbers | None]]:
+        """The counters of `forward` of one model, or of all models; None: no counters yet."""
+
+    def list(self) -> list[ModelStatus]:
+        """The status of all models below the root."""
 
 
 class WorkerGroup(ModelEvents, Protocol):
@@ -61,13 +74,16 @@ class WorkerGroup(ModelEvents, Protocol):
         """For how long a model is in quarantine; 0.0 if it is not."""
 
     def published(self) -> list[list[dict[str, Any]]]:
-        """What each process published last."""
+        """The lists that the processes published last, one for each process."""
 
     def listen(self, handle: Callable[[Message], Awaitable[Message]], /) -> None:
-        """Respond to the others' messages with what `handle` returns, from now on."""
+        """From now on, respond to messages of other processes with the results of `handle`."""
 
     def broadcast(self, message: Message, /) -> Awaitable[dict[int, Message]]:
-        """Send a message to all others; return their responses, {} from one that has none."""
+        """Send a message to all other processes; return their responses by process.
+
+        The response of a process that died or is too slow is {}.
+        """
 
     def request_restart(self, reason: str, /) -> None:
         """Ask for another process in place of this one, which has become useless."""

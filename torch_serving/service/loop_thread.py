@@ -19,8 +19,10 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine, and wait for it. Not for the loop's own thread, which would wait for
-        itself."""
+        """Run a coroutine, and wait for it.
+
+        Not for the loop's own thread, which would wait for itself.
+        """
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -32,7 +34,7 @@ class LoopThread:
         return threading.get_ident() == self._thread.ident
 
     def stop(self) -> None:
-        """End the loop once what it runs has ended."""
+        """End the loop once its tasks have ended."""
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -9,14 +9,17 @@ import torch
 
 from torch_serving.engine.devices import DevicePool, requested_device
 from torch_serving.errors import ServingError, WorkerFailed
-from torch_serving.models.lifecycle import ModelLifecycle, loaded
+from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
 from torch_serving.telemetry._counters import MethodNumbers
 
 
 class Management:
-    """`load`, `unload` and `listen` are for the thread of one event loop. The rest reads files, so
-    it is for other threads."""
+    """Loads, unloads and lists models, in all workers.
+
+    `load`, `unload` and `listen` are for the thread of one event loop. The other methods read files
+    and are for other threads.
+    """
 
     def __init__(self, models: ModelLifecycle, devices: DevicePool, group: WorkerGroup) -> None:
         self._models = models
@@ -25,24 +28,24 @@ class Management:
         self._group = group
 
     def listen(self) -> None:
-        """Do what other workers request, from now on."""
+        """Load and unload models as other workers request, from now on."""
         self._group.listen(self._respond)
 
     async def load(self, model: str, device: str | None = None) -> ModelStatus:
         """Load a model in all workers; return its status.
 
-        Raises what loading raises, and WorkerFailed if another worker could not do what this did.
+        Raises what loading raises, and WorkerFailed if another worker could not load it.
         """
         requested = requested_device(device)
         chosen = self._repository.choose_device(model, self._devices, requested)
-        await loaded(self._models.load(model, chosen))
+        await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
         return await asyncio.to_thread(self.status, model)
 
     async def unload(self, model: str) -> ModelStatus:
         """Drop a model from the memory of all workers; return its status.
 
-        Requests that run keep it until they end. Raises InvalidServable if there is none.
+        Requests that run keep it until they end. Raises InvalidServable if there is no such model.
         """
         await asyncio.to_thread(self._models.unload, model)
         await self._broadcast({"do": "unload", "identifier": model})
@@ -60,7 +63,7 @@ class Management:
                 await asyncio.to_thread(self._models.unload, message["identifier"])
             else:
                 device = torch.device(message["device"])
-                await loaded(self._models.load(message["identifier"], device))
+                await wait_until_loaded(self._models.load(message["identifier"], device))
         except ServingError as error:
             return {"problem": f"{error.description}: {error.detail}"}
         return {"problem": ""}
@@ -74,19 +77,19 @@ class Management:
         return self._statuses([self._repository.check_exists(model)])[0]
 
     def loaded(self) -> list[dict[str, Any]]:
-        """What each worker published of each model that it has in memory."""
+        """The published entries of all workers: one for each model that a worker has in memory."""
         return [entry for worker in self._group.published() for entry in worker]
 
     def statistics(
         self, model: str | None = None, method: str = "forward"
     ) -> list[tuple[str, MethodNumbers | None]]:
-        """What all workers counted of a method of one model, or of all; None: nothing yet.
+        """The counters of a method of one model, or of all models; None: no counters yet.
 
         Raises InvalidServable for an unknown model.
         """
-        counted = self._group.statistics.methods()
+        numbers = self._group.statistics.methods()
         names = self.names() if model is None else [self._repository.check_exists(model)]
-        return [(name, counted.get((name, method))) for name in names]
+        return [(name, numbers.get((name, method))) for name in names]
 
     def _statuses(self, names: list[str]) -> list[ModelStatus]:
         numbers: dict[str, list[MethodNumbers]] = {}

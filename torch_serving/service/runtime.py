@@ -68,10 +68,10 @@ class Runtime:
         return "cuda" in self.config.device
 
     def start(self, try_load: TryLoad | None = None) -> None:
-        """Start threads, in the process that runs the requests. `try_load` loads a model in a
-        process of its own first, and returns whether that process lived.
+        """Start threads, in the process that runs the requests.
 
-        Raises StartupError.
+        `try_load` loads a model in a process of its own first, and returns whether that process
+        lived. Raises StartupError.
         """
         self.models.attach(try_load)
         if self.config.watch:
@@ -128,8 +128,11 @@ class Runtime:
         return self._loop_thread.run(self.inference.infer_values(request, arguments))
 
     def preload(self) -> None:
-        """Load the models that the configuration names. Raises StartupError for a device that is
-        not there, and for a model that does not exist or can't be loaded."""
+        """Load the models that the configuration names.
+
+        Raises StartupError for a device that is not there, and for a model that does not exist or
+        can't be loaded.
+        """
         try:
             self.devices.choose()
             for pattern in self.config.preload:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 0.1  # a line is on its way for at most this long
 MAX_URL = 300
 # client, method, URL, status, elapsed milliseconds, request id
-Facts = tuple[str | None, str, str, Any, float, str]
+LogEntry = tuple[str | None, str, str, Any, float, str]
 KEYS = ("time", "client", "method", "url", "status", "elapsed_ms", "request_id")
 COLOURS = {2: "32", 3: "36", 4: "33", 5: "31"}  # of the status, by its first digit
 
@@ -22,7 +22,7 @@ class AccessLog:
 
     def __init__(self, stream: TextIO, as_json: bool = False) -> None:
         self._stream = stream
-        self._line: Callable[[str, Facts], str]
+        self._line: Callable[[str, LogEntry], str]
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
         self._lines: list[str] = []
         self._is_full = False  # and that was logged
@@ -42,8 +42,8 @@ class AccessLog:
         url = url if len(url) <= MAX_URL else f"{url[:MAX_URL]}…"
         if not url.isprintable():
             url = url.encode("unicode_escape").decode()
-        facts = (client, method, url, status, elapsed_s * 1e3, request_id)
-        self._lines.append(self._line(self._now(), facts))
+        entry = (client, method, url, status, elapsed_s * 1e3, request_id)
+        self._lines.append(self._line(self._now(), entry))
         if len(self._lines) == 1:
             self._flush_later()
 
@@ -75,16 +75,16 @@ class AccessLog:
             loop.call_later(FLUSH_S, self.flush)
 
 
-def text_line(now: str, facts: Facts) -> str:
-    client, method, url, status, elapsed_ms, request_id = facts
+def text_line(now: str, entry: LogEntry) -> str:
+    client, method, url, status, elapsed_ms, request_id = entry
     return f"{now} {client or '-'} {method} {url} {status} {elapsed_ms:.2f}ms {request_id}\n"
 
 
-def colour_line(now: str, facts: Facts) -> str:
-    client, method, url, status, elapsed_ms, request_id = facts
+def colour_line(now: str, entry: LogEntry) -> str:
+    client, method, url, status, elapsed_ms, request_id = entry
     code = f"\x1b[{COLOURS.get(status // 100, '0')}m{status}\x1b[0m"
     return text_line(now, (client, method, url, code, elapsed_ms, request_id))
 
 
-def json_line(now: str, facts: Facts) -> str:
-    return json.dumps(dict(zip(KEYS, (now, *facts), strict=True))) + "\n"
+def json_line(now: str, entry: LogEntry) -> str:
+    return json.dumps(dict(zip(KEYS, (now, *entry), strict=True))) + "\n"

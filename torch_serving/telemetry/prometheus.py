@@ -29,7 +29,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metrics(Collector):
-    """Reads the statistics when it is asked to; counting costs nothing of this."""
+    """Reads the statistics when Prometheus asks; counting does not pay for that."""
 
     def __init__(self, statistics: Statistics, parent_slot: int) -> None:
         self._statistics = statistics
@@ -38,7 +38,7 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Return all metrics in the text format. With many models, that is no work for a loop."""
+        """Return all metrics in the text format. Too slow for a loop with many models."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -112,7 +112,7 @@ def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric
 
 
 def cumulated(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
-    """Buckets as Prometheus has them: each has what is in those before it, too."""
+    """Counts as the cumulative buckets of Prometheus: each includes those before it."""
     buckets, total = [], 0
     for bound, count in zip([*bounds, float("inf")], counts, strict=True):
         total += count

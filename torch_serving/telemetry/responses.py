@@ -1,4 +1,4 @@
-"""What is counted and logged of each response, whatever its transport."""
+"""Counters and access log of responses, whatever their transport."""
 
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
@@ -21,7 +21,7 @@ class ResponseRecorder:
         elapsed_s: float,
         request: RequestLine = UNKNOWN,
     ) -> None:
-        """Count a response for a method, or an error for which none was found, and log it."""
+        """Count and log a response. Without `counters`, no method was found: only errors count."""
         if counters is not None:
             counters.observe_response(status, elapsed_s)
         elif status >= 400:

@@ -9,7 +9,7 @@ LENGTH = struct.Struct("<I")
 
 
 def read_byte_strings(data: memoryview, count: int, name: str) -> list[str]:
-    """Strings from a buffer of exactly `count`."""
+    """Read a buffer that holds exactly `count` strings. Raises IncompatibleShape if it does not."""
     if count * LENGTH.size > len(data):
         raise wrong_length(name, count)
     strings, at = [], 0

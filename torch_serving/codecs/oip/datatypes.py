@@ -9,7 +9,7 @@ BYTES = "BYTES"
 
 
 class Datatype(NamedTuple):
-    """`json` is what the decoder calls it. numpy has no bfloat16: `array` is of its bits."""
+    """`json` is the decoder's name for it. numpy has no bfloat16: `array` is that of its bits."""
 
     name: str
     json: str
@@ -35,10 +35,10 @@ DATATYPES = {
 }
 NAMES = (*DATATYPES, BYTES)
 OF_TENSOR = {each.tensor: each.name for each in DATATYPES.values()}
-# What the numbers and strings of a schema are.
+# Datatypes of the numbers and strings in a schema, by kind.
 OF_KIND = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
 
 
 def usual_datatype(dtype: torch.dtype | None) -> str:
-    """What a model's tensors have, by the data type of its weights."""
+    """The datatype that a model's tensors usually have: that of its weights."""
     return OF_TENSOR.get(dtype, "FP32") if dtype else "FP32"

@@ -1,4 +1,4 @@
-"""One inference request on its way through the engine."""
+"""The invocation of an Open Inference Protocol request: named tensors in, named tensors out."""
 
 from typing import Any
 

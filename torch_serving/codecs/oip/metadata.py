@@ -70,7 +70,7 @@ def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
 
 
 def parameters_of(method: MethodInfo) -> dict[str, str]:
-    """What the lists of inputs and outputs have no room for."""
+    """Facts about a method that the lists of inputs and outputs have no room for."""
     inputs, outputs = input_specs_of(method), output_specs_of(method)
     refused = [
         f"{argument.name}: {argument.spec.type}"

@@ -1,9 +1,9 @@
-"""The body of an inference request -> named tensors, and which outputs are requested how.
+"""The body of an inference request -> named tensors and requested outputs.
 
 A body is JSON, and behind it the buffers of the inputs that have a `binary_data_size`, in order.
 Nothing is allocated before all sizes were found to agree. Numbers in JSON are read straight into
-the memory of their tensors; a buffer is a tensor where it lies, if it lies at a multiple of its
-element's size, and copied once else.
+the memory of their tensors. A buffer becomes a tensor in the body's own memory; if it does not lie
+at a multiple of its element's size, it is copied once.
 """
 
 import math
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from torch_serving.codecs.arrays import writable_native
+from torch_serving.codecs.interfaces import Body
 from torch_serving.codecs.json._decoder import Argument, Value, read_json
 from torch_serving.codecs.oip.byte_strings import decode_utf8, read_byte_strings, strings_in
 from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES, Datatype
@@ -28,8 +29,6 @@ from torch_serving.errors import (
     ServingError,
 )
 
-Body = bytes | bytearray
-
 # Parameters whose extensions this server does not have: to ignore them would give other results.
 REFUSED = ("shared_memory_region", "classification")
 
@@ -42,6 +41,8 @@ class RequestedOutput(NamedTuple):
 
 
 class InferRequest(NamedTuple):
+    """What a request asks for: its inputs by name, and its requested outputs."""
+
     id: str | None
     inputs: dict[str, Leaf]
     outputs: list[RequestedOutput]  # none: all
@@ -86,7 +87,7 @@ def read_request(body: Body, json_bytes: int | None, accepts_strings: bool = Tru
     try:
         request = read_root(root, body, end, DATATYPES if not accepts_strings else NAMES)
     except ServingError:
-        root.validate()  # that it is not even JSON matters more
+        root.validate()  # malformed JSON matters more
         raise
     root.validate()
     return request
@@ -127,7 +128,7 @@ def limited(values: Value) -> list[Value]:
 
 
 def parameters_of(members: dict[str, Value]) -> dict[str, Value]:
-    """Those that are not known are ignored."""
+    """The parameters of an object; unknown ones are ignored."""
     value = members.get("parameters")
     parameters = {} if value is None or value.kind == "null" else value.members()
     for name in REFUSED:

@@ -1,5 +1,4 @@
-"""Arguments and results of a method as a flat set of named tensors, which is all that binary bodies
-hold.
+"""Arguments and results of a method as named tensors: binary bodies hold nothing else.
 
 An argument is the tensor of its name. An argument with parts is a tensor for each part, named by
 its path: `images.0`, `images.1` for a list, `sizes.width` for a named tuple or a dictionary.

@@ -22,6 +22,8 @@ from torch_serving.http.interfaces import Route
 
 
 class DocsRoutes:
+    """The page at /docs, and its files."""
+
     def __init__(self) -> None:
         self._folder = find_files()
 
@@ -48,6 +50,8 @@ class DocsPage:
 
 
 class DocsFile:
+    """One of the static files of the page. Raises NotFound for any other name."""
+
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 

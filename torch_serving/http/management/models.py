@@ -14,13 +14,15 @@ from torch_serving.http.management import operations
 from torch_serving.http.request import Request
 from torch_serving.http.serve.endpoint import once
 from torch_serving.service.description import Description
-from torch_serving.service.management import Management
+from torch_serving.service.interfaces import ModelManagement
 from torch_serving.service.runtime import Runtime
 
 LOAD = "/load"
 
 
 class ManagementRoutes:
+    """The routes of /models."""
+
     def __init__(self, runtime: Runtime) -> None:
         self._management = runtime.management
         self._description = runtime.description
@@ -32,7 +34,9 @@ class ManagementRoutes:
 
 
 class ModelList:
-    def __init__(self, management: Management) -> None:
+    """GET /models: the status of each model."""
+
+    def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
@@ -40,7 +44,9 @@ class ModelList:
 
 
 class Model:
-    def __init__(self, management: Management, description: Description) -> None:
+    """The paths below /models: describe, load and unload one model."""
+
+    def __init__(self, management: ModelManagement, description: Description) -> None:
         self._management = management
         self._description = description
 

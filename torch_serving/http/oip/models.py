@@ -13,12 +13,13 @@ from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.oip.statistics import model_statistics
 from torch_serving.http.request import Request
 from torch_serving.service.inference import Inference
-from torch_serving.service.interfaces import InferenceRequest
-from torch_serving.service.management import Management
+from torch_serving.service.interfaces import InferenceRequest, ModelManagement
 
 
 class ModelNames:
-    def __init__(self, management: Management) -> None:
+    """GET /v2/models: the names of all models."""
+
+    def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
@@ -27,7 +28,9 @@ class ModelNames:
 
 
 class AllStatistics:
-    def __init__(self, management: Management) -> None:
+    """GET /v2/models/stats: the statistics of all models."""
+
+    def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
@@ -38,7 +41,9 @@ class AllStatistics:
 class Model:
     """All paths below one model."""
 
-    def __init__(self, inference: Inference, management: Management, max_body_bytes: int) -> None:
+    def __init__(
+        self, inference: Inference, management: ModelManagement, max_body_bytes: int
+    ) -> None:
         self._inference = inference
         self._management = management
         self._max_body_bytes = max_body_bytes

@@ -6,18 +6,21 @@ import json
 import falcon
 import falcon.asgi
 
+from torch_serving.codecs.interfaces import Body
 from torch_serving.codecs.json._decoder import read_json
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.errors import NotFound
 from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.request import Request
-from torch_serving.service.management import Management
+from torch_serving.service.interfaces import ModelManagement
 
 MAX_BODY_BYTES = 1 << 20  # parameters, none of which is a model
 
 
 class Index:
-    def __init__(self, management: Management) -> None:
+    """POST /v2/repository/index: the states of all models."""
+
+    def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
@@ -33,10 +36,10 @@ class Index:
         )
 
 
-class Load:
-    """Load and unload: models of any name, so the path is read from its end."""
+class LoadOrUnload:
+    """Names of models may hold `/`, so a path is read from its end."""
 
-    def __init__(self, management: Management) -> None:
+    def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
@@ -51,14 +54,14 @@ class Load:
         resp.text = "{}"
 
 
-def only_ready_of(body: bytes | bytearray) -> bool:
+def only_ready_of(body: Body) -> bool:
     """Whether only models that are ready are asked for."""
     members = read_json(body).members() if body else {}
     return "ready" in members and members["ready"].boolean()
 
 
-def check_parameters(body: bytes | bytearray) -> None:
-    """Refuse a configuration or files of a model: those are on the server's disk only."""
+def check_parameters(body: Body) -> None:
+    """Raise InvalidInput for a model's configuration or files: those are on the server's disk."""
     members = read_json(body).members() if body else {}
     parameters = members["parameters"].members() if "parameters" in members else {}
     for name, value in parameters.items():

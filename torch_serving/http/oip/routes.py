@@ -10,6 +10,8 @@ from torch_serving.service.runtime import Runtime
 
 
 class OipRoutes:
+    """The routes below /v2."""
+
     def __init__(self, runtime: Runtime, is_ready: Callable[[], bool]) -> None:
         self._inference = runtime.inference
         self._management = runtime.management
@@ -27,7 +29,7 @@ class OipRoutes:
             "/v2/models/stats": models.AllStatistics(management),
             "/v2/models/{path:path}": model,
             "/v2/repository/index": repository.Index(management),
-            "/v2/repository/models/{path:path}": repository.Load(management),
+            "/v2/repository/models/{path:path}": repository.LoadOrUnload(management),
         }
         for template, resource in resources.items():
             yield Route(template, resource, OPERATIONS[template])

@@ -1,4 +1,4 @@
-"""What was counted of models, as Triton's statistics extension has it."""
+"""Counters of models, in the form of Triton's statistics extension."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,9 +16,9 @@ STEPS = {
 }
 
 
-def model_statistics(counted: Iterable[tuple[str, MethodNumbers | None]]) -> dict[str, Any]:
-    """`counted` has models with what was counted of their `forward`, whatever the contract."""
-    return {"model_stats": [statistics_of(name, numbers) for name, numbers in counted]}
+def model_statistics(statistics: Iterable[tuple[str, MethodNumbers | None]]) -> dict[str, Any]:
+    """Present models with the counters of their `forward`; requests of all contracts count."""
+    return {"model_stats": [statistics_of(name, numbers) for name, numbers in statistics]}
 
 
 def statistics_of(name: str, numbers: MethodNumbers | None) -> dict[str, Any]:

@@ -83,13 +83,13 @@ def number(data_type: str, becomes_float: bool = False) -> Schema:
 
 def bare_scalar(kind: str) -> list[Schema]:
     if kind == "number":
-        return [element("int64"), {"type": "number"}, {"type": "boolean"}, words()]
+        return [element("int64"), {"type": "number"}, {"type": "boolean"}, not_finite()]
     if kind == "complex":
         return [number("complex128"), {"type": "number"}]
     return [element({"int": "int64", "float": "float64"}.get(kind, kind))]
 
 
-def words() -> Schema:
+def not_finite() -> Schema:
     return {"enum": list(NOT_FINITE)}
 
 

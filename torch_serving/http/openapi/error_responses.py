@@ -91,8 +91,10 @@ def error_schema(status: int, descriptions: list[str]) -> Schema:
 
 
 def oip_error_schema(status: int, descriptions: list[str]) -> Schema:
-    """An OIP error has one key, `error`. A request that can't be parsed has no path, so its error
-    may also be the server's own."""
+    """An error of the Open Inference Protocol has one key, `error`.
+
+    A request that can't be parsed has no path, so its error may also be the server's own.
+    """
     known = "|".join(descriptions)  # plain words, so nothing needs escaping in a pattern
     schema: Schema = {
         "type": "object",

@@ -63,7 +63,7 @@ def entry(name: Schema, datatype: str, shape: Schema = SHAPE, data: Schema | Non
     }
 
 
-def wanted(names: list[str] | None) -> Schema:
+def requested_outputs(names: list[str] | None) -> Schema:
     """The outputs that a request may name; None: any."""
     name = {"enum": names} if names else TEXT
     output = record(name=name, parameters=parameters(binary_data=BOOLEAN)) | {"required": ["name"]}
@@ -81,21 +81,21 @@ def request(inputs: Schema, outputs: list[str] | None) -> Schema:
         "properties": {
             "id": TEXT,
             "inputs": inputs,
-            "outputs": wanted(outputs),
+            "outputs": requested_outputs(outputs),
             "parameters": parameters(binary_data_output=BOOLEAN),
         },
         "required": ["inputs"],
     }
 
 
-def slot_entries(slot: TensorSpec) -> list[Schema]:
+def input_entries(spec: TensorSpec) -> list[Schema]:
     """The schemas of one input: a branch for each datatype."""
-    name: Schema = {"const": slot.name}
-    if not slot.is_fixed:
-        parts = [".+" if part == "*" else re.escape(part) for part in slot.name.split(".")]
+    name: Schema = {"const": spec.name}
+    if not spec.is_fixed:
+        parts = [".+" if part == "*" else re.escape(part) for part in spec.name.split(".")]
         name = {"type": "string", "pattern": "^" + r"\.".join(parts) + "$"}
-    kind = slot.type_spec.parts[0].kind if is_vector(slot.type_spec) else slot.type_spec.kind
-    shape = shape_of(slot)
+    kind = spec.type_spec.parts[0].kind if is_vector(spec.type_spec) else spec.type_spec.kind
+    shape = shape_of(spec)
     return [
         entry(
             name, datatype, shape, int64_data() if (kind, datatype) == ("int", "UINT64") else None
@@ -110,10 +110,10 @@ def int64_data() -> Schema:
     return one_of([item, {"type": "array", "items": item}])
 
 
-def shape_of(slot: TensorSpec) -> Schema:
-    if slot.type_spec.kind == "tensor":
+def shape_of(spec: TensorSpec) -> Schema:
+    if spec.type_spec.kind == "tensor":
         return SHAPE
-    if is_vector(slot.type_spec):
+    if is_vector(spec.type_spec):
         return DIMENSIONS | {"minItems": 1, "maxItems": 1}
     return {"enum": [[], [1]]}
 
@@ -127,16 +127,16 @@ def datatypes_of(kind: str) -> list[str]:
 
 
 def inputs_schema(signature: Signature) -> Schema:
-    slots = [slot for argument in signature.arguments for slot in input_specs(argument)]
-    needed = [slot.name for slot in slots if slot.required and slot.is_fixed]
+    specs = [spec for argument in signature.arguments for spec in input_specs(argument)]
+    needed = [spec.name for spec in specs if spec.required and spec.is_fixed]
     schema: Schema = {
         "type": "array",
         "minItems": len(needed),
         "description": f"Each once, in any order. Required: {', '.join(needed) or 'none'}.",
     }
-    if all(slot.is_fixed for slot in slots):
-        schema["maxItems"] = len(slots)
-    branches = [branch for slot in slots for branch in slot_entries(slot)]
+    if all(spec.is_fixed for spec in specs):
+        schema["maxItems"] = len(specs)
+    branches = [branch for spec in specs for branch in input_entries(spec)]
     return schema | ({"items": one_of(branches)} if branches else {})
 
 
@@ -148,22 +148,22 @@ def takes_tensors(signature: Signature) -> bool:
 def model_request(signature: Signature) -> Schema:
     """A request to one model."""
     outputs = list(tensor_specs(signature.result, "")) if can_be_named(signature.result) else None
-    known = outputs is not None and all(slot.is_fixed for slot in outputs)
-    names = [slot.name for slot in outputs or []] if known else None
+    known = outputs is not None and all(spec.is_fixed for spec in outputs)
+    names = [spec.name for spec in outputs or []] if known else None
     return {"description": str(signature)} | request(inputs_schema(signature), names)
 
 
 def example(signature: Signature) -> dict[str, Any]:
     """A request to one model; the shapes of its tensors are guesses."""
-    slots = [slot for argument in signature.arguments for slot in input_specs(argument)]
-    return {"inputs": [example_input(slot) for slot in slots if slot.required]}
+    specs = [spec for argument in signature.arguments for spec in input_specs(argument)]
+    return {"inputs": [example_input(spec) for spec in specs if spec.required]}
 
 
-def example_input(slot: TensorSpec) -> dict[str, Any]:
-    kind = slot.type_spec.parts[0].kind if is_vector(slot.type_spec) else slot.type_spec.kind
+def example_input(spec: TensorSpec) -> dict[str, Any]:
+    kind = spec.type_spec.parts[0].kind if is_vector(spec.type_spec) else spec.type_spec.kind
     datatype = "FP32" if kind == "tensor" else datatypes_of(kind)[0]
     data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
-    name = slot.name.replace(EACH, "0")
+    name = spec.name.replace(EACH, "0")
     return {"name": name, "shape": [1], "datatype": datatype, "data": data}
 
 
@@ -200,7 +200,7 @@ def described(shape: str, kind: str) -> Schema:
     return {"type": "array", "items": fixed(**members)}
 
 
-def texts(value: Schema = TEXT) -> Schema:
+def string_map(value: Schema = TEXT) -> Schema:
     return {"type": "object", "additionalProperties": value}
 
 
@@ -211,7 +211,7 @@ def metadata() -> Schema:
         platform=TEXT,
         inputs=described("shape", "datatype"),
         outputs=described("shape", "datatype"),
-        parameters=texts(),
+        parameters=string_map(),
     )
 
 
@@ -224,7 +224,7 @@ def config() -> Schema:
         max_batch_size=COUNT,
         input=described("dims", "data_type"),
         output=described("dims", "data_type"),
-        parameters=texts(fixed(string_value=TEXT)),
+        parameters=string_map(fixed(string_value=TEXT)),
     )
 
 

@@ -62,7 +62,6 @@ def invalidation(context: DocumentContext) -> Parameter:
     return of_query("invalidation_probability", schema, text)
 
 
-DEVICE = device
 OF_SERVE = (servable, method, device, invalidation)
 VERSIONED = of_path("version", {"enum": [VERSION]})
 TIMEOUT = of_header(

@@ -16,6 +16,8 @@ DOCUMENT = get("/openapi.json", "openapi", DOCS, "This document", always({"type"
 
 
 class OpenApiRoutes:
+    """The route of /openapi.json."""
+
     def __init__(self, routes: Sequence[Route], context: Callable[[], DocumentContext]) -> None:
         self._resource = OpenApi(routes, context)
 

@@ -56,11 +56,11 @@ def tuple_of(spec: TypeSpec) -> Schema:
 def dictionary(spec: TypeSpec) -> Schema:
     keys, values = spec.parts
     if keys.kind == "str":
-        return with_texts(result(values))
+        return with_string_keys(result(values))
     return with_pairs(result(values), [keys.kind])
 
 
-def with_texts(item: Schema) -> Schema:
+def with_string_keys(item: Schema) -> Schema:
     return exact_envelope("generic_dict", value={"type": "object", "additionalProperties": item})
 
 
@@ -108,7 +108,7 @@ def components() -> dict[str, Schema]:
         NONE,
         ENUM,
         named({"type": "object", "additionalProperties": ANY}),
-        with_texts(ANY),
+        with_string_keys(ANY),
         with_pairs(ANY, list(KEY_TYPES)),
     ]
     return {

@@ -11,6 +11,8 @@ HEALTHY = b'{"code":200,"message":"OK","description":"OK"}'
 
 
 class Healthcheck:
+    """GET /healthcheck: 200 as long as the server responds."""
+
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         resp.data = HEALTHY
 

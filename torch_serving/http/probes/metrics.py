@@ -9,6 +9,8 @@ from torch_serving.telemetry.prometheus import Metrics
 
 
 class MetricsPage:
+    """The metrics as text, in the format that Prometheus reads."""
+
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 

@@ -10,6 +10,8 @@ from torch_serving.service.runtime import Runtime
 
 
 class ProbeRoutes:
+    """The routes of /metrics, /healthcheck and /ready."""
+
     def __init__(self, runtime: Runtime, is_ready: Callable[[], bool]) -> None:
         self._runtime = runtime
         self._is_ready = is_ready

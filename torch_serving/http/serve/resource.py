@@ -13,6 +13,8 @@ from torch_serving.service.runtime import Runtime
 
 
 class ServeRoutes:
+    """The route of /serve."""
+
     def __init__(self, runtime: Runtime) -> None:
         self._serve = Serve(runtime.inference, runtime.config.max_body_bytes)
 
@@ -21,6 +23,8 @@ class ServeRoutes:
 
 
 class Serve:
+    """POST /serve: parameters and headers, then the body, then the model."""
+
     def __init__(self, inference: Inference, max_body_bytes: int) -> None:
         self._inference = inference
         self._max_body_bytes = max_body_bytes

@@ -21,7 +21,7 @@ class ProgramMethod(Protocol):
 
     @property
     def signature(self) -> Signature:
-        """What it takes and gives. Raises InvalidServable for types that no request can hold."""
+        """Its arguments and result. Raises InvalidServable for types that no request can hold."""
 
     @property
     def bounded_by_shapes(self) -> bool:
@@ -37,7 +37,7 @@ class ProgramMethod(Protocol):
         """
 
     def translate(self, error: Exception) -> ServingError:
-        """Return the error of ours for what `run` raised."""
+        """Translate an error that `run` raised."""
 
 
 class Program(Protocol):

@@ -17,7 +17,7 @@ SIZED_BY_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_outp
 def is_bounded(method: Any) -> bool:
     """Whether the shapes of a request's tensors bound the time that a method takes.
 
-    So it is if the method takes nothing but tensors, has no loops, makes no numbers of tensors, and
+    They do if the method takes nothing but tensors, has no loops, makes no numbers of tensors, and
     has no operator whose result's size depends on values; torch tags those operators.
     """
     if any(argument.type.kind() != "TensorType" for argument in method.schema.arguments[1:]):

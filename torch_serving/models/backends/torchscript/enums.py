@@ -1,8 +1,8 @@
 """Enumerations of a model, whose Python source the server does not have.
 
-torch makes a value of a TorchScript enumeration from anything with a `name` and a `value`, and asks
-for the Python class when it gives one back. Here are stand-ins for both. There is no such way for
-objects of TorchScript classes.
+torch makes a value of a TorchScript enumeration from any object with a `name` and a `value`. To
+return such a value, it asks for the Python class. This module has stand-ins for object and class.
+Objects of TorchScript classes can't be replaced so.
 """
 
 import ast
@@ -18,7 +18,7 @@ ENUM_CLASS = re.compile(r"^class (\w+)\(Enum\):\n((?:  .+\n)+)", re.MULTILINE)
 
 
 class EnumMember:
-    """A member of an enumeration, as torch takes and gives it."""
+    """A member of an enumeration, as torch takes and returns it."""
 
     def __init__(self, name: str, value: Any = None) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class EnumMember:
 
 
 class StandIn(type):
-    """Has whatever member torch asks for."""
+    """A class that has every member that torch asks for."""
 
     def __getattr__(cls, name: str) -> EnumMember:
         return EnumMember(name)
@@ -67,7 +67,7 @@ def members_of(body: str) -> dict[str, Any]:
 
 
 def envelope_of(value: object) -> dict[str, Any] | None:
-    """How a value that is neither a tensor nor of a built-in type is written."""
+    """The envelope of a value that is neither a tensor nor of a built-in type."""
     if isinstance(value, torch.device):
         return {"type": "string", "value": str(value)}
     if isinstance(value, EnumMember | Enum):

@@ -17,7 +17,7 @@ OUT_OF_DESCRIPTORS = os.strerror(errno.EMFILE)
 
 
 def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
-    """Raises InvalidServable, OutOfMemory or Overloaded."""
+    """Load a verified file onto a device. Raises InvalidServable, OutOfMemory or Overloaded."""
     module = read_module(file, device).eval()
     if not hasattr(module, "forward"):
         raise InvalidServable("the module has no method `forward`")
