@@ -52,7 +52,7 @@ void Nodes::grow() {
 }
 
 uint32_t Nodes::begin(Kind kind, uint32_t key) {
-    if (size_ > UINT32_MAX - MOST_BYTES) throw std::bad_alloc();  // places have 32 bits
+    if (size_ > UINT32_MAX - MOST_BYTES) throw std::bad_alloc();  // offsets have 32 bits
     if (capacity_ - size_ < MOST_BYTES) grow();
     const auto record = static_cast<uint32_t>(size_);
     bytes_[size_++] = static_cast<uint8_t>(kind);

@@ -2,7 +2,7 @@
 // scalar or an empty array, two for a short run, four for a small array or object.
 //
 // Rules of this file:
-// - Nothing in a record is absolute but a key's place, so a record can move while its array or
+// - Nothing in a record is absolute but a key's offset, so a record can move while its array or
 //   object is still open. Where a value's tokens start is no part of the record: whoever asks
 //   brings it along, in the node's name.
 // - Records never take much more memory than the text that they are made from.
@@ -24,7 +24,7 @@ enum class Kind : uint8_t {
     run,    // an array of scalars only, or of nothing: elements stand at every second token
 };
 
-// Which value: the place of its record, and the token where it starts below that. The root is 0.
+// Which value: the offset of its record, and the token where it starts below that. The root is 0.
 using NodeId = uint64_t;
 
 constexpr uint32_t NO_KEY = UINT32_MAX;
@@ -62,7 +62,7 @@ class Nodes {
     // What follows throws std::bad_alloc where there is no memory.
     void add_scalar(Kind kind, uint32_t key) { begin(kind, key); }
     void add_run(uint32_t count, uint32_t key);
-    // An array or object whose children are added until it is closed. Returns the place of its
+    // An array or object whose children are added until it is closed. Returns the offset of its
     // record.
     uint32_t open(Kind kind, uint32_t key);
     void close(uint32_t record, uint32_t count, uint32_t tokens);
@@ -135,9 +135,9 @@ inline Node Nodes::at(NodeId id) const noexcept {
     }
     if (kind == Kind::run && node.count > 0) node.tokens = 2 * node.count + 1;
     // behind a value stands a comma, and before the value of a member its key and a colon
-    const NodeId place = static_cast<NodeId>(end - bytes_) << 32;
-    node.child = place | static_cast<uint32_t>(node.token + (kind == Kind::object ? 3 : 1));
-    node.next = (place + (static_cast<NodeId>(below) << 32)) |
+    const NodeId offset = static_cast<NodeId>(end - bytes_) << 32;
+    node.child = offset | static_cast<uint32_t>(node.token + (kind == Kind::object ? 3 : 1));
+    node.next = (offset + (static_cast<NodeId>(below) << 32)) |
                 static_cast<uint32_t>(node.token + node.tokens + (node.is_member() ? 3 : 1));
     return node;
 }

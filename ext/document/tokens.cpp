@@ -13,7 +13,7 @@ namespace torch_serving {
 namespace {
 
 constexpr size_t MAX_BYTES = 0xFFFFFF00;  // token positions have 32 bits
-// How far before its end a place is sought where a window can be cut: most numbers are shorter.
+// How far before its end a window may be cut: most numbers are shorter.
 constexpr size_t MOST_SOUGHT = 1024;
 
 Error convert(int code) noexcept {

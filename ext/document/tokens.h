@@ -96,7 +96,7 @@ class Tokens {
     bool is_complete() const noexcept { return windows_.back().begin == length_; }
 
     std::unique_ptr<simdjson::internal::dom_parser_implementation> indexer_;
-    std::vector<Window> windows_;  // those that were indexed, and the place behind them
+    std::vector<Window> windows_;  // those that were indexed, and the offset behind them
     const char* text_ = nullptr;
     size_t length_ = 0;
     size_t window_bytes_ = 0;

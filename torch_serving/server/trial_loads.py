@@ -26,7 +26,7 @@ TryLoad = Callable[[Request, int], None]
 
 
 class Trial(NamedTuple):
-    """A trial load that runs, and what its outcome is remembered by."""
+    """A trial load that runs, and the key under which its result is kept."""
 
     name: str
     key: str  # of the file: its stat, and those of the files beside it
