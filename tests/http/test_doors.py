@@ -66,6 +66,7 @@ HEADS = [
     ("servable_identifier=nowhere.pt&device=tpu", {}),
     ("servable_identifier=nowhere.pt", {"content-encoding": "br"}),
     ("servable_identifier=nowhere.pt&method=none", {}),
+    ("servable_identifier=nowhere.pt", {"x-request-timeout-ms": "soon"}),
     (f"{ECHO}&method=none", {}),
     (ECHO, {"content-type": "application/x-npy"}),
 ]
@@ -83,6 +84,21 @@ def test_all_doors_check_in_one_order(
     first, second = [(each.status_code, each.json) for each in responses]
     assert first == second
     assert first[0] >= 400
+
+
+@pytest.mark.parametrize("target", ["/serve?servable_identifier=%s", "/v2/models/%s/infer"])
+def test_a_wrong_deadline_is_found_after_the_body_and_the_model(runtime: Runtime, target: str):
+    client = falcon.testing.TestClient(app.create_app(runtime))
+    wrong = {"x-request-timeout-ms": "soon"}
+    for model, body, words in (
+        ("nowhere.pt", BODY, "no such file"),
+        ("echo.pt", b"", "no body"),
+        ("echo.pt", b"[", "X-Request-Timeout-Ms"),
+    ):
+        path, _, query = (target % model).partition("?")
+        response = client.simulate_post(path, query_string=query, headers=wrong, body=body)
+        assert response.status_code == 400
+        assert words in response.text
 
 
 def test_all_doors_ask_for_a_key(runtime: Runtime, tmp_path: Path):

@@ -71,11 +71,10 @@ class Model:
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         request = inference_request(path, req.get_header("inference-header-content-length"))
-        timeout_s = req.timeout_s()
         body = await req.read_body(self._max_body_bytes)
         invocation = await self._inference.invocation(request)
         req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, timeout_s)
+        response = await self._inference.submit(invocation, body, req.timeout_s())
         resp.data = response.body
         resp.set_headers(response.headers)
         if coding := response_coding(req.get_header("accept-encoding")):

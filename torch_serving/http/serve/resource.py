@@ -33,10 +33,9 @@ class Serve:
         request = inference_request(
             req.scope["query_string"], req.raw_header("content-type"), req.raw_header("accept")
         )
-        timeout_s = req.timeout_s()
         body = await req.read_body(self._max_body_bytes)
         invocation = await self._inference.invocation(request)
         req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, timeout_s)
+        response = await self._inference.submit(invocation, body, req.timeout_s())
         resp.data = response.body
         resp.set_headers(response.headers)
