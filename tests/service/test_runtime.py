@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pickle
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import torch_serving
-from tests.support.client import tensor
+from tests.support.client import LIMIT_S, tensor
 from tests.support.described import Several
 from tests.support.process import wait_until
 from tests.support.servables import SOURCES, scripted
@@ -189,11 +190,71 @@ def test_the_end_waits_for_requests(root: Path, loop_count: int):
         assert torch.equal(running.result(), X)
 
 
+def test_a_request_at_the_end_runs_or_fails(root: Path):
+    def ask_until_the_end() -> str:
+        try:
+            while True:
+                assert torch.equal(runtime.infer("echo.pt", [X]), X)
+        except RuntimeError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        with Runtime.build(Config(model_root=root, threads=1)) as runtime:
+            runtime.infer("echo.pt", [X])
+            asking = [pool.submit(ask_until_the_end) for _ in range(6)]
+        ends = {each.result(LIMIT_S) for each in asking}
+    assert ends == {"the runtime has ended"}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_runtime_that_has_ended(root: Path):
+    with Runtime.build(Config(model_root=root, threads=1, watch=True)) as runtime:
+        runtime.infer("echo.pt", [X])
+    with pytest.raises(RuntimeError, match="has ended"):
+        runtime.infer("echo.pt", [X])
+    with pytest.raises(RuntimeError, match="build another"), runtime:
+        pass
+    wait_until(lambda: "watcher" not in [thread.name for thread in threading.enumerate()])
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1.0, float("nan")])
+def test_a_deadline_is_above_0(runtime: Runtime, timeout_s: float):
+    with pytest.raises(ValueError, match="timeout_s"):
+        runtime.infer("echo.pt", [X], timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("arguments", [None, 1, (x for x in [X])])
+def test_arguments_are_a_mapping_or_a_sequence(runtime: Runtime, arguments: Any):
+    with pytest.raises(InvalidInput, match="expected a mapping or a sequence"):
+        runtime.infer("echo.pt", arguments)
+
+
+def test_names_are_strings(runtime: Runtime):
+    with pytest.raises(TypeError, match="model: expected str, got PosixPath"):
+        runtime.infer(Path("echo.pt"), [X])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="method: expected str, got NoneType"):
+        runtime.infer("echo.pt", [X], method=None)  # type: ignore[arg-type]
+
+
+def test_arrays_of_any_strides(runtime: Runtime):
+    record = np.zeros(2, [("a", "f4"), ("b", "i1")])
+    record["a"] = 1, 2
+    for array in (np.array([2.0, 1.0], "float32")[::-1], record["a"]):
+        assert torch.equal(runtime.infer("echo.pt", [array]), X)
+
+
 def test_a_runtime_that_was_not_entered(root: Path):
     runtime = Runtime.build(Config(model_root=root))
     with pytest.raises(RuntimeError, match="enter the runtime"):
         runtime.infer("echo.pt", [X])
+    with pytest.raises(RuntimeError, match="start the runtime"):
+        asyncio.run(runtime.inference.infer(InferenceRequest("echo.pt"), b"1"))
     runtime.close()
+
+
+def test_a_model_root_that_is_missing(tmp_path: Path):
+    with pytest.raises(StartupError, match="no such folder"):
+        Runtime.build(Config(model_root=tmp_path / "nowhere"))
 
 
 def test_what_can_not_be_built(root: Path):

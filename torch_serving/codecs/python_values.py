@@ -54,6 +54,13 @@ class ValueReader:
         return READERS[spec.kind](self, spec, value, location)
 
 
+def check_container(values: Any) -> None:
+    """Raise InvalidInput for arguments that are neither a mapping nor a list or tuple."""
+    if not isinstance(values, Mapping | list | tuple):
+        given = type_name(values)
+        raise InvalidInput(f"expected a mapping or a sequence of arguments, got {given}")
+
+
 def read_arguments(
     reader: ValueReader, arguments: Sequence[Argument], values: Arguments
 ) -> list[Any]:
@@ -62,14 +69,7 @@ def read_arguments(
     Raises InvalidInput for an argument that is missing, unknown or of another type, and
     IncompatibleDtype for a number that the type does not hold.
     """
-    if isinstance(values, Mapping):
-        given = dict(values)
-    elif isinstance(values, list | tuple):
-        given = by_position(arguments, values)
-    else:
-        raise InvalidInput(
-            f"expected a mapping or a sequence of arguments, got {type_name(values)}"
-        )
+    given = dict(values) if isinstance(values, Mapping) else by_position(arguments, values)
     result = []
     for argument in arguments:
         if argument.name in given:
@@ -115,7 +115,11 @@ def to_tensor(value: Any) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, np.ndarray | np.generic):
-        return torch.from_numpy(writable_native(np.asarray(value)))
+        array = writable_native(np.asarray(value))
+        try:
+            return torch.from_numpy(array)
+        except ValueError:  # no tensor can have its strides
+            return torch.from_numpy(array.copy())
     return torch.tensor(value)
 
 

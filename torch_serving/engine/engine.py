@@ -44,6 +44,7 @@ class Engine:
     ) -> None:
         self.threads = threads
         self.intra_op_threads = intra_op_threads or max(1, cores() // threads)
+        self.is_started = False
         self._in_flight = in_flight
         self._threads = ThreadExecutor(threads, limits, events, statistics or Statistics())
         self._inline = InlineExecutor(self._threads, events)
@@ -53,6 +54,7 @@ class Engine:
         """Start the threads, and divide the cores among them."""
         torch.set_num_threads(self.intra_op_threads)
         self._threads.start()
+        self.is_started = True
 
     def close(self) -> None:
         """Let the threads end once all jobs that were submitted are done."""

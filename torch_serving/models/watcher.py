@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 
 from torch_serving.models.lifecycle import ModelLifecycle
 
@@ -16,16 +15,23 @@ class Watcher:
 
     def __init__(self, models: ModelLifecycle) -> None:
         self._models = models
+        self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
         self._models.watch()
         self._thread.start()
 
+    def close(self) -> None:
+        """Let the thread end."""
+        self._end.set()
+
     def _run(self) -> None:
-        while True:
-            time.sleep(INTERVAL_S)
-            try:
-                self._models.refresh()
-            except Exception:
-                logger.exception("looking for changed models failed")
+        while not self._end.wait(INTERVAL_S):
+            self._refresh()
+
+    def _refresh(self) -> None:
+        try:
+            self._models.refresh()
+        except Exception:
+            logger.exception("looking for changed models failed")

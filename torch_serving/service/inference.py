@@ -11,7 +11,7 @@ from torch_serving.codecs.interfaces import Body, Encoded, Response
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import OIP, codec_of
 from torch_serving.codecs.oip.invocation import OipInvocation
-from torch_serving.codecs.python_values import Arguments, PythonInvocation
+from torch_serving.codecs.python_values import Arguments, PythonInvocation, check_container
 from torch_serving.engine.devices import DevicePool, device_of, requested_device
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
@@ -117,14 +117,27 @@ class Inference:
         loop = self.loop_thread
         if loop is not None and not loop.is_current():
             return await loop.run_async(self.infer(request, body))
+        self._check_call(request)
         return await self._run_and_record(self.invocation(request), body, request.timeout_s)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
         """Run a request whose arguments are values of Python; return the model's result."""
-        resolving = self._python_invocation(request)
+        self._check_call(request)
+        resolving = self._python_invocation(request, values)
         return (await self._run_and_record(resolving, values, request.timeout_s)).body
 
-    async def _python_invocation(self, request: InferenceRequest) -> Invocation:
+    def _check_call(self, request: InferenceRequest) -> None:
+        """Raise for what no transport does, but a program may: else it would wait for ever."""
+        if not self._engine.is_started:
+            raise RuntimeError("start the runtime first: `with Runtime.build(config) as runtime:`")
+        for name in ("model", "method"):
+            if not isinstance(value := getattr(request, name), str):
+                raise TypeError(f"{name}: expected str, got {type(value).__name__}")
+        if request.timeout_s is not None and not request.timeout_s > 0:
+            raise ValueError(f"timeout_s: expected a number above 0, got {request.timeout_s}")
+
+    async def _python_invocation(self, request: InferenceRequest, values: Arguments) -> Invocation:
+        check_container(values)
         return PythonInvocation(await self.method(request))
 
     async def _run_and_record(

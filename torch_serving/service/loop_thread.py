@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -15,6 +16,9 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
 
+        self._lock = threading.Lock()  # of the transition to the end
+        self._is_ending = False
+
     def start(self) -> None:
         self._thread.start()
 
@@ -23,11 +27,19 @@ class LoopThread:
 
         Not for the loop's own thread, which would wait for itself.
         """
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        return self._submit(coroutine).result()
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine, and await it on another loop."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+        return await asyncio.wrap_future(self._submit(coroutine))
+
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Raises RuntimeError at the end: the loop would never run the coroutine."""
+        with self._lock:
+            if not self._is_ending:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise RuntimeError("the runtime has ended")
 
     def is_current(self) -> bool:
         """Whether the caller runs on this loop."""
@@ -35,6 +47,8 @@ class LoopThread:
 
     def stop(self) -> None:
         """End the loop once its tasks have ended."""
+        with self._lock:
+            self._is_ending = True
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,6 +1,7 @@
 """Models, engine and services of one process, composed in one place. Knows no sockets."""
 
 import fnmatch
+import os
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class Runtime:
         self.description = Description(self.models, self.devices, self.management)
         self.metrics = Metrics(group.statistics, group.parent_slot)
         self._loop_thread: LoopThread | None = None
+        self._watcher: Watcher | None = None
 
     @classmethod
     def build(cls, config: Config, group: WorkerGroup | None = None) -> "Runtime":
@@ -57,6 +59,8 @@ class Runtime:
 
         Raises StartupError.
         """
+        if not os.path.isdir(config.model_root):
+            raise StartupError(f"no such folder: {config.model_root}")
         configure_torchscript(config)
         runtime = cls(config, group or Alone())
         if not runtime.uses_cuda:
@@ -75,7 +79,8 @@ class Runtime:
         """
         self.models.attach(try_load)
         if self.config.watch:
-            Watcher(self.models).start()
+            self._watcher = Watcher(self.models)
+            self._watcher.start()
         if self.uses_cuda:
             self.preload()
         if self.tracing:
@@ -84,6 +89,8 @@ class Runtime:
 
     def close(self) -> None:
         """End the threads once all requests that were submitted are done."""
+        if self._watcher:
+            self._watcher.close()
         self.engine.close()
         self.models.close()
         if self.tracing:
@@ -93,6 +100,8 @@ class Runtime:
 
     def __enter__(self) -> "Runtime":
         """Start, with an event loop in a thread of its own."""
+        if self.engine.is_started:
+            raise RuntimeError("a runtime is entered once; build another one")
         self.start()
         self._loop_thread = self.inference.loop_thread = LoopThread()
         self._loop_thread.start()
