@@ -24,7 +24,6 @@ def command_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
     """Return a runtime of the model's folder, and the model. Raises StartupError."""
-    from torch_serving.engine.devices import device_of
     from torch_serving.service.runtime import Runtime
 
     if not path.is_file():
@@ -32,8 +31,8 @@ def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
     path = path.resolve()
     try:
         runtime = Runtime.build(Config(model_root=path.parent))
-        requested = device_of(device) if device else None
-        chosen = runtime.models.repository.choose_device(path.name, runtime.devices, requested)
-        return runtime, runtime.models.preload(path.name, chosen)
+        models = runtime.models
+        chosen = models.repository.choose_device(path.name, runtime.devices, device or None)
+        return runtime, models.preload(path.name, chosen)
     except ServingError as error:
         raise StartupError(error.detail) from None

@@ -23,14 +23,6 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def requested_device(name: str | None) -> torch.device | None:
-    """The device that a request or a model's configuration names; None if neither does.
-
-    Raises InvalidDevice.
-    """
-    return None if name is None else device_of(name)
-
-
 class DevicePool:
     """The devices that models run on unless they or a request say otherwise.
 

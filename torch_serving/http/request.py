@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import falcon
 import falcon.asgi
 
 from torch_serving.codecs.interfaces import Body
@@ -29,11 +30,6 @@ class Request(falcon.asgi.Request):
     def count_in(self, counters: MethodCounters) -> None:
         """Say where the connection counts the response and its duration."""
         self.scope["torch_serving.counters"] = counters
-
-    def raw_header(self, name: str) -> bytes | None:
-        """A header as it was sent."""
-        value = self.get_header(name)
-        return None if value is None else value.encode("latin-1")
 
     def timeout_s(self) -> float | None:
         """The deadline that a client sets, in seconds. Raises InvalidParameter."""
@@ -73,3 +69,9 @@ class Request(falcon.asgi.Request):
             body = body + more_body if body else more_body
             more = event.get("more_body", False)
         return body
+
+
+def raw_header(req: falcon.Request, name: str) -> bytes | None:
+    """A header of an ASGI or a WSGI request, as it was sent."""
+    value = req.get_header(name)
+    return None if value is None else value.encode("latin-1")

@@ -12,6 +12,7 @@ from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
 from torch_serving.http.probes.health import HEALTHY
+from torch_serving.http.request import raw_header
 from torch_serving.http.request_body import check_length, check_whole
 from torch_serving.http.serve.endpoint import inference_request
 from torch_serving.service.inference import Inference
@@ -60,12 +61,6 @@ class Serve:
         response = self._inference.run(invocation, body)
         resp.data = response.body
         resp.set_headers(response.headers)
-
-
-def raw_header(req: falcon.Request, name: str) -> bytes | None:
-    """A header as it was sent."""
-    value = req.get_header(name)
-    return None if value is None else value.encode("latin-1")
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.engine.devices import DevicePool, requested_device
+from torch_serving.engine.devices import DevicePool, device_of
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
@@ -63,14 +63,16 @@ class ModelRepository:
             return {"bytes": None, "version": None}
 
     def choose_device(
-        self, identifier: str, devices: DevicePool, requested: torch.device | None = None
+        self, identifier: str, devices: DevicePool, requested: str | None = None
     ) -> torch.device:
         """Return the requested device, else the configured one, else one of `devices`.
 
         Raises InvalidServable for a configuration that is wrong, and InvalidDevice.
         """
+        if requested is not None:
+            return device_of(requested)
         try:
-            return requested or self._configured_device(identifier) or devices.choose()
+            return self._configured_device(identifier) or devices.choose()
         except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
             return devices.choose()
 
@@ -93,7 +95,8 @@ class ModelRepository:
     def _read_configured_device(self, identifier: str) -> torch.device | None:
         model = self.resolve(identifier, CPU)
         try:
-            return requested_device(self.read_config(model).device)
+            name = self.read_config(model).device
+            return None if name is None else device_of(name)
         except (InvalidServable, InvalidDevice) as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 

@@ -13,7 +13,7 @@ import torch
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
-from torch_serving.engine.devices import DevicePool, requested_device
+from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
@@ -42,8 +42,7 @@ class Description:
 
         Raises what loading raises, and InvalidDevice.
         """
-        requested = requested_device(device)
-        chosen = self._models.repository.choose_device(model, self._devices, requested)
+        chosen = self._models.repository.choose_device(model, self._devices, device)
         servable = await wait_until_loaded(self._models.load(model, chosen))
         # requests are tried, which takes too long for the event loop
         return await asyncio.to_thread(self._describe, model, servable)

@@ -12,7 +12,7 @@ from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import OIP, codec_of
 from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.python_values import Arguments, PythonInvocation, check_container
-from torch_serving.engine.devices import DevicePool, device_of, requested_device
+from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
@@ -55,8 +55,7 @@ class Inference:
         No coroutine, since most requests find their model. Raises InvalidServable, Quarantined,
         InvalidDevice or InvalidParameter if there is no such method.
         """
-        requested = None if request.device is None else device_of(request.device)
-        device = self._choose_device(request.model, self._devices, requested)
+        device = self._choose_device(request.model, self._devices, request.device)
         servable = self._models.get(request.model, device, request.reload_probability)
         if servable is None:
             return None
@@ -81,7 +80,7 @@ class Inference:
         return after_cold_start(servable.method(request.method))
 
     def _device(self, request: InferenceRequest) -> torch.device:
-        return self._choose_device(request.model, self._devices, requested_device(request.device))
+        return self._choose_device(request.model, self._devices, request.device)
 
     def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""

@@ -15,7 +15,6 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
-
         self._lock = threading.Lock()  # of the transition to the end
         self._is_ending = False
 

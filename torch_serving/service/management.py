@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.engine.devices import DevicePool, requested_device
+from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
@@ -36,8 +36,7 @@ class Management:
 
         Raises what loading raises, and WorkerFailed if another worker could not load it.
         """
-        requested = requested_device(device)
-        chosen = self._repository.choose_device(model, self._devices, requested)
+        chosen = self._repository.choose_device(model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
         return await asyncio.to_thread(self.status, model)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import falcon.asgi
 
 from torch_serving.http.interfaces import Route
-from torch_serving.http.request import Request
+from torch_serving.http.request import Request, raw_header
 from torch_serving.http.serve.endpoint import inference_request
 from torch_serving.http.serve.operations import SERVE
 from torch_serving.service.inference import Inference
@@ -31,7 +31,7 @@ class Serve:
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         request = inference_request(
-            req.scope["query_string"], req.raw_header("content-type"), req.raw_header("accept")
+            req.scope["query_string"], raw_header(req, "content-type"), raw_header(req, "accept")
         )
         body = await req.read_body(self._max_body_bytes)
         invocation = await self._inference.invocation(request)
