@@ -1,17 +1,21 @@
 """Counters in memory that processes share."""
 
 import os
+from typing import Any
 
 import pytest
 
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.server.ipc.shared_document import SharedDocument
+from torch_serving.telemetry import prometheus
 from torch_serving.telemetry._counters import (
     CODES,
+    DEVICES,
     ROWS,
     SECONDS,
     SIZES,
     STEPS,
+    DeviceCounters,
     MethodCounters,
     Statistics,
 )
@@ -99,6 +103,69 @@ def test_memory_is_bounded_however_many_models_there_are():
     assert methods["0.pt", "forward"].codes == {200: 1}
     assert sum(sum(numbers.codes.values()) for numbers in methods.values()) == ROWS + 101
     assert methods["other", ""].codes == {200: 102, 400: 1}
+
+
+def test_a_device_s_counters():
+    statistics = Statistics()
+    counters = statistics.device(b"cuda:0")
+    assert statistics.device(b"cuda:0") is counters
+    assert counters.numbers() == (0, 0, 0, 0, 0, 0, 0, 0, None)
+    counters.count_batch(3, 1)
+    counters.count_batch(8)
+    counters.set_graphs(4)
+    counters.set_memory(allocated=2**40, reserved=2**41, free=5, total=2**42)
+    counters.set_utilization(37.5)
+    assert statistics.by_device() == {(0, "cuda:0"): counters.numbers()}
+    assert counters.numbers() == (2, 11, 1, 4, 2**40, 2**41, 5, 2**42, 37.5)
+    alone = DeviceCounters()
+    alone.count_batch(1, 2)
+    assert alone.numbers() == (1, 1, 2, 0, 0, 0, 0, 0, None)
+
+
+@pytest.mark.parametrize("end", [Statistics.detach, Statistics.attach])
+def test_a_worker_that_ends_leaves_what_it_counted_on_a_device_but_no_gauges(end: Any):
+    statistics = Statistics(2)
+    pid = os.fork()
+    if pid == 0:
+        statistics.attach(1)
+        for name in (b"cuda:0", b"cuda:1"):
+            statistics.device(name).count_batch(3, 1)
+            statistics.device(name).set_memory(1, 2, 3, 4)
+            statistics.device(name).set_graphs(5)
+            statistics.device(name).set_utilization(6)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert statistics.by_device()[1, "cuda:1"] == (1, 3, 1, 5, 1, 2, 3, 4, 6)
+    end(statistics, 1)
+    left = (1, 3, 1, 0, 0, 0, 0, 0, None)
+    assert statistics.by_device() == {(1, "cuda:0"): left, (1, "cuda:1"): left}
+    statistics.attach(1)
+    statistics.device(b"cuda:1").count_batch(1)
+    assert statistics.by_device()[1, "cuda:1"].rows == 4
+
+
+def test_devices_beyond_those_that_there_is_room_for_share_a_row():
+    statistics = Statistics()
+    for index in range(DEVICES + 3):
+        statistics.device(b"x" * 1000 * (index == 1) or b"cuda:%d" % index).count_batch(1)
+    found = statistics.by_device()
+    assert len(found) == DEVICES
+    assert found[0, "x" * 32].rows == 1
+    assert found[0, f"cuda:{DEVICES - 1}"].rows == 4
+
+
+def test_a_model_that_runs_on_the_cpu_has_no_copies():
+    statistics = Statistics()
+    for model in (b"cpu.pt", b"cuda.pt"):
+        statistics.counters(model, b"forward").observe_step(STEPS.index("forward"), 0.01)
+    statistics.counters(b"cuda.pt", b"forward").observe_step(STEPS.index("copy"), 0.02)
+    text = prometheus.Metrics(statistics, parent_slot=-1).text().decode()
+    copies = [line for line in text.splitlines() if 'step="copy"' in line]
+    assert copies
+    assert all('model="cuda.pt"' in line for line in copies)
+    assert (
+        'torch_serving_step_seconds_sum{method="forward",model="cuda.pt",step="copy"} 0.02' in text
+    )
 
 
 def test_a_document_that_another_process_writes():

@@ -91,7 +91,8 @@ def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric
     )
     steps = HistogramMetricFamily(
         PREFIX + "step_seconds",
-        "The steps of a request; queue counts only requests that ran in an executor thread.",
+        "The steps of a request; queue counts only requests that ran in an executor thread, copy "
+        "only those that ran on an accelerator.",
         labels=[*labels, "step"],
     )
     batches = HistogramMetricFamily(
@@ -102,6 +103,8 @@ def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric
             continue
         for step in STEPS:
             buckets, total = numbers.steps[step]
+            if step == "copy" and not any(buckets):
+                continue  # it runs on the CPU
             if step == "request":
                 whole.add_metric([model, method], cumulated(SECONDS, buckets), total)
             else:

@@ -3,7 +3,7 @@
 
 Each worker writes to its own slot, under its GIL, so there are no locks. Readers add the slots up.
 A worker that dies leaves its numbers to its successor, so counters only grow. A slot has rows for
-1,024 methods; further methods share one row.
+1,024 methods, and for 16 devices; what is beyond shares one row.
 """
 
 cimport cython
@@ -19,6 +19,7 @@ from typing import NamedTuple
 include "counters/layout.pxi"
 include "counters/numbers.pxi"
 include "counters/method_counters.pxi"
+include "counters/device_counters.pxi"
 
 
 @cython.final
@@ -31,6 +32,7 @@ cdef class Statistics:
     cdef WorkerSlot* own
     cdef readonly int workers
     cdef dict known
+    cdef dict devices
     cdef readonly MethodCounters unmatched  # requests that no model was found for
     cdef MethodCounters other  # methods that there is no room for
 
@@ -53,13 +55,20 @@ cdef class Statistics:
         self.known = {}
         for index in range(self.own.rows):
             self.known[key_of(&self.own.table[index])] = self.counters_at(index)
+        self.devices = {}
+        for index in range(self.own.n_devices):
+            reset(&self.own.devices[index])
+            self.devices[device_name(&self.own.devices[index])] = self.device_at(index)
         self.unmatched = self.counters(b"", b"")
         self.other = self.counters(b"other", b"")
 
     def detach(self, int worker):
         """Free the slot of a worker that has ended. Its counters stay."""
         cdef WorkerSlot* slot = self.slot_of(worker)
+        cdef Py_ssize_t index
         slot.pid = slot.threads = slot.jobs = slot.models = slot.bytes = 0
+        for index in range(slot.n_devices):
+            reset(&slot.devices[index])
 
     def pid_of(self, int worker):
         """Return which process a worker is, or 0."""
@@ -91,6 +100,36 @@ cdef class Statistics:
         memcpy(row.method, <char*>method, len(method))
         self.own.rows += 1  # last: readers see complete names only
         self.known[key] = counters = self.counters_at(self.own.rows - 1)
+        return counters
+
+    def device(self, bytes name not None):
+        """Return the counters of a device; call it in the process that counts.
+
+        A device that there is no room for shares the last row.
+        """
+        name = name[:DEVICE_BYTES]
+        counters = self.devices.get(name)
+        if counters is None:
+            counters = self.add_device(name)
+        return counters
+
+    cdef DeviceCounters add_device(self, bytes name):
+        cdef Py_ssize_t index = self.own.n_devices
+        cdef DeviceRow* row
+        if index == N_DEVICES:
+            counters = self.device_at(index - 1)
+        else:
+            row = &self.own.devices[index]
+            memcpy(row.name, <char*>name, len(name))
+            reset(row)
+            self.own.n_devices += 1  # last: readers see complete names only
+            counters = self.device_at(index)
+        self.devices[name] = counters
+        return counters
+
+    cdef DeviceCounters device_at(self, Py_ssize_t index):
+        cdef DeviceCounters counters = DeviceCounters(self)
+        counters.row = &self.own.devices[index]
         return counters
 
     def set_threads(self, int threads, int jobs):
@@ -140,3 +179,14 @@ cdef class Statistics:
             )
             for i in range(self.workers)
         ]
+
+    def by_device(self):
+        """Return DeviceNumbers by worker and device."""
+        cdef Py_ssize_t worker, index
+        cdef DeviceRow* row
+        found = {}
+        for worker in range(self.workers):
+            for index in range(self.slots[worker].n_devices):
+                row = &self.slots[worker].devices[index]
+                found[worker, device_name(row).decode("utf-8", "ignore")] = device_numbers_of(row)
+        return found

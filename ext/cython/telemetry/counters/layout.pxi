@@ -1,4 +1,5 @@
-# The layout of the shared memory: a slot for each worker, a row for each method of a model.
+# The layout of the shared memory: a slot for each worker; in it a row for each method of a model, and
+# for each accelerator.
 
 # Upper bounds of the histograms; one more bucket counts what is beyond.
 SECONDS = (
@@ -6,20 +7,24 @@ SECONDS = (
     2.5, 5.0, 10.0,
 )
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-STEPS = ("request", "queue", "decode", "forward", "encode")
+# copy: to and from an accelerator; it has no observations on the CPU
+STEPS = ("request", "queue", "decode", "copy", "forward", "encode")
 CODES = (
     200, 400, 401, 404, 405, 406, 408, 413, 415, 431, 499, 500, 503, 504,
 )  # any other is counted as 500
 ROWS = 1024  # methods of models, of each worker
+DEVICES = 16  # of each worker
 
 cdef enum:
     N_SECONDS = 18
     N_SIZES = 12
-    N_STEPS = 5
+    N_STEPS = 6
     N_CODES = 14
     N_ROWS = 1024
+    N_DEVICES = 16
     NAME_BYTES = 512
     METHOD_BYTES = 64
+    DEVICE_BYTES = 32
     REQUEST = 0
     OTHER_CODE = 11
 
@@ -47,10 +52,24 @@ cdef struct Row:
     uint64_t batched  # requests in all of them
 
 
+cdef struct DeviceGauges:
+    int64_t allocated, reserved, free, total  # bytes; a total of 0: unknown
+    int64_t graphs
+    double utilization  # percent; below 0: unknown
+
+
+cdef struct DeviceRow:
+    char[DEVICE_BYTES] name
+    uint64_t batches, rows, padded
+    DeviceGauges gauges
+
+
 cdef struct WorkerSlot:
     int64_t pid
     int64_t threads, jobs
     int64_t models, bytes
     uint64_t loads, evictions, failed_loads, rejected
+    Py_ssize_t n_devices
+    DeviceRow[N_DEVICES] devices
     Py_ssize_t rows
     Row[N_ROWS] table

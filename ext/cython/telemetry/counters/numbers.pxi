@@ -25,6 +25,35 @@ class WorkerNumbers(NamedTuple):
     rejected: int
 
 
+class DeviceNumbers(NamedTuple):
+    """What one worker has done on one device, and what it knows of it."""
+
+    batches: int
+    rows: int  # of requests
+    padded: int  # rows that were added to fill buckets
+    graphs: int
+    allocated: int
+    reserved: int
+    free: int
+    total: int  # 0: unknown
+    utilization: float | None  # percent
+
+
+cdef object device_numbers_of(DeviceRow* row):
+    cdef DeviceGauges* gauges = &row.gauges
+    return DeviceNumbers(
+        row.batches,
+        row.rows,
+        row.padded,
+        gauges.graphs,
+        gauges.allocated,
+        gauges.reserved,
+        gauges.free,
+        gauges.total,
+        gauges.utilization if gauges.utilization >= 0 else None,
+    )
+
+
 cdef object numbers_of(Row* row):
     cdef int i, j
     return MethodNumbers(
@@ -59,6 +88,10 @@ cdef object sum_of(object a, object b):
             a.batches[1] + b.batches[1],
         ),
     )
+
+
+cdef bytes device_name(DeviceRow* row):
+    return row.name[:DEVICE_BYTES].rstrip(b"\0")
 
 
 cdef tuple key_of(Row* row):
