@@ -163,6 +163,16 @@ def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
     assert count() == 6
 
 
+def test_no_card_is_there_for_a_trial(tmp_path: Path):
+    """It takes a second to open one, and the processes that serve need its memory."""
+
+    def try_load(request: Request, model: int) -> None:
+        (tmp_path / "devices").write_text(repr(os.environ.get("CUDA_VISIBLE_DEVICES")))
+
+    assert result_of(trials_of(try_load), "m") == b"+"
+    assert (tmp_path / "devices").read_text() == "''"
+
+
 def test_a_worker_that_died_after_its_request(tmp_path: Path):
     trials = trials_of()
     for _ in range(2):  # what is tried, and what is known

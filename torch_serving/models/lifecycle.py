@@ -19,7 +19,7 @@ import torch
 from torch_serving.config import ModelConfig
 from torch_serving.errors import InvalidServable, ShuttingDown
 from torch_serving.models._cache import Cache
-from torch_serving.models.files import FileStat, OpenFile, open_file
+from torch_serving.models.files import FileStat, OpenFile
 from torch_serving.models.identifiers import (
     ModelPath,
     cache_key,
@@ -29,10 +29,11 @@ from torch_serving.models.identifiers import (
 )
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
-from torch_serving.models.loader import load, load_open
+from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import sidecar_stats
+from torch_serving.models.trials import load_request
 from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
@@ -215,11 +216,7 @@ class ModelLifecycle:
             config = self.repository.read_config(model)
             digest = expected_digest(Path(self._root), model.identifier)
             source = ModelSource(model.identifier, file, sidecars, digest)
-            request = {
-                "name": model.identifier,
-                "device": str(device),
-                "key": [*file, *sidecars],
-            }
+            request = load_request(source, device)
             return self._load(
                 path,
                 device,
@@ -232,14 +229,6 @@ class ModelLifecycle:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         finally:
             self._set_running("")
-
-    def try_load(self, request: dict[str, Any], descriptor: int) -> None:
-        """Load the open file of a worker's request for a trial load."""
-        device = torch.device(request["device"])
-        model = self.repository.resolve(request["name"], device)
-        path = self.repository.real_path(model)
-        config = self.repository.read_config(model)
-        load_open(open_file(descriptor, path), device, config, ModelSource(model.identifier))
 
 
 async def wait_until_loaded(loading: Future[Servable]) -> Servable:

@@ -14,6 +14,7 @@ from torch_serving import __version__
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
+from torch_serving.models import trials
 from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
@@ -81,7 +82,7 @@ class PreforkState:
         before.close()
 
     def try_load(self, request: Request, model: int) -> None:
-        self.runtime.models.try_load(request, model)
+        trials.try_load(self.runtime.models.repository, request, model)
 
     def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""

@@ -71,6 +71,7 @@ class TrialLoads:
     def _fork(self, request: Request, model: int, replies: int) -> int:
         def run() -> int:
             self._close_inherited()
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of no use here, and slow to open
             with suppress(BaseException):  # the worker meets the same error, and reports it
                 signal.alarm(LIMIT_S)
                 self._try_load(request, model)
