@@ -178,6 +178,8 @@ class UnsupportedMedia(ClientError):
 
 
 class UnsupportedContentType(ClientError):
+    """Of Python's API alone: over HTTP, unknown types are JSON."""
+
     status = 415
     description = "Unsupported content type"
 

@@ -1,4 +1,4 @@
-"""The results of bench_codecs.py -> a table of ratios against the targets."""
+"""The results of bench_codecs.py and bench_binary.py -> a table of ratios against the targets."""
 
 import json
 import sys
@@ -34,6 +34,7 @@ def main() -> None:
         record(name, Ratio(ratio, better))
     print_elements(medians)
     print_results(medians)
+    print_binary(medians)
 
 
 def print_elements(medians: dict[str, float]) -> None:
@@ -59,6 +60,18 @@ def print_results(medians: dict[str, float]) -> None:
         ratio = f"{orjson / median:.2f}" if orjson else ""
         name = key.removeprefix("results[encode_ours-").removesuffix("]")
         print(f"| {name} | {median / NUMBERS * 1e9:.1f} | {ratio} |")
+
+
+def print_binary(medians: dict[str, float]) -> None:
+    print("\n| binary body | µs | safetensors' library / it |\n| --- | --- | --- |")
+    for name, median in medians.items():
+        step, _, case = name.removesuffix("]").partition("[")
+        form, _, payload = case.partition("-")
+        if step in ("read", "write") and form != "library":
+            ratio = medians[f"{step}[library-{payload}]"] / median
+            print(f"| {step} {payload}, {form} | {median * 1e6:.1f} | {ratio:.2f} |")
+            if form == "safetensors":
+                record(f"{step} {payload}, library / safetensors", Ratio(ratio, "more"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Content negotiation (RFC 9110, 12): which media types a request's body and its response have."""
 
-from torch_serving.codecs.media_types import CODECS, codec_of, is_available
-from torch_serving.errors import NotAcceptable
+from torch_serving.codecs.media_types import CODECS
 
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
@@ -10,32 +9,22 @@ def request_media_type(content_type: str | None) -> str | None:
     """Return the media type of a request's body; None is JSON.
 
     Clients call JSON by many names, so every unknown type is taken for it.
-
-    Raises UnsupportedContentType for a codec whose library is not installed.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type not in CODECS:
-        return None
-    codec_of(media_type)
-    return media_type
+    return media_type if media_type in CODECS else None
 
 
 def response_media_type(accept: str | None) -> str | None:
     """Return the known media type with the highest quality value; None is JSON.
 
     If no media type is known, the response is JSON as well.
-
-    Raises NotAcceptable for a codec whose library is not installed, if there is no other.
     """
     if accept is None or accept == "*/*":
         return None
     ranked = sorted(quality_values(accept).items(), key=lambda item: -item[1])
-    ours = [name for name, quality in ranked if quality > 0 and name in {*CODECS, *JSON_TYPES}]
-    for name in ours:
-        if is_available(name):
+    for name, quality in ranked:
+        if quality > 0 and name in {*CODECS, *JSON_TYPES}:
             return name if name in CODECS else None
-    if ours:
-        raise NotAcceptable(f"{ours[0]} needs the extra `safetensors` here")
     return None
 
 

@@ -3,8 +3,6 @@
 import pytest
 
 from tests.support.binary_bodies import JSON, NUMPY, SAFE
-from torch_serving.codecs import media_types
-from torch_serving.errors import NotAcceptable, UnsupportedContentType
 from torch_serving.http.negotiation import request_media_type, response_media_type
 from torch_serving.http.serve import endpoint
 
@@ -44,16 +42,6 @@ def test_what_a_response_may_be(header: str | None, expected: str | None):
 )
 def test_what_a_body_is(header: str | None, expected: str | None):
     assert request_media_type(header) == expected
-
-
-def test_without_the_library(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(media_types, "library", lambda: None)
-    with pytest.raises(UnsupportedContentType, match="extra `safetensors`"):
-        request_media_type(SAFE)
-    with pytest.raises(NotAcceptable, match="extra `safetensors`"):
-        response_media_type(SAFE)
-    assert response_media_type(f"{SAFE}, {NUMPY};q=0.5") == NUMPY
-    assert response_media_type(f"{SAFE}, */*;q=0.1") is None
 
 
 def test_long_headers_are_not_remembered():

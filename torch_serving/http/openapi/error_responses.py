@@ -51,7 +51,7 @@ RUN: Errors = (
     errors.ShuttingDown,
 )
 IDENTIFIER: Errors = (errors.MissingParameter, errors.RepeatedParameter)
-NEGOTIATED: Errors = (errors.UnsupportedContentType, errors.NotAcceptable)
+NEGOTIATED: Errors = (errors.NotAcceptable,)
 
 EXTRA_HEADERS: dict[int, Schema] = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}},

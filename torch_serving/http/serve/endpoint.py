@@ -24,8 +24,7 @@ def inference_request(
 ) -> InferenceRequest:
     """Read the query and the headers as they were sent.
 
-    Raises MissingParameter, RepeatedParameter, InvalidParameter, InvalidDevice,
-    UnsupportedContentType or NotAcceptable.
+    Raises MissingParameter, RepeatedParameter, InvalidParameter or InvalidDevice.
     """
     head_bytes = len(query) + len(content_type or b"") + len(accept or b"")
     read = remembered if head_bytes <= MAX_HEAD_BYTES else remembered.__wrapped__
