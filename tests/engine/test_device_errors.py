@@ -1,7 +1,6 @@
 """Memory that runs out, and devices in error."""
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -48,8 +47,8 @@ def test_memory_is_freed_once_and_the_request_tried_again():
 
 
 def test_a_device_in_error_is_reported_and_ends_the_worker():
-    reported = threading.Event()
-    engine = Engine(1, events=EngineEvents(on_fatal=lambda why: reported.set()))
+    reported: list[Any] = []
+    engine = Engine(1, events=EngineEvents(on_fatal=lambda *why: reported.append(why)))
     engine.start()
     model = method()
 
@@ -62,7 +61,7 @@ def test_a_device_in_error_is_reported_and_ends_the_worker():
             asyncio.run(engine.submit(model, body_of(1.0)))
     finally:
         engine.close()
-    assert reported.is_set()
+    assert reported == [("a device is in error", ("model",))]
 
 
 def test_a_model_can_not_pretend_that_its_device_is_in_error():
@@ -83,7 +82,7 @@ def test_a_device_reports_its_errors_in_any_step(step: str):
     echo = method_of(scripted(*SOURCES["echo.pt"]))
     body = b'[{"type":"tensor","value":[1]}]'
     freed: list[torch.device] = []
-    reasons: list[str] = []
+    reported: list[Any] = []
     working = getattr(echo, step)
     errors: list[Exception] = [torch.cuda.OutOfMemoryError("CUDA out of memory")]
     errors += [RuntimeError("CUDA error: device-side assert triggered")]
@@ -98,7 +97,8 @@ def test_a_device_reports_its_errors_in_any_step(step: str):
         return True
 
     setattr(echo, step, fail_twice)
-    engine = Engine(1, events=EngineEvents(free_memory=free, on_fatal=reasons.append))
+    events = EngineEvents(free_memory=free, on_fatal=lambda *why: reported.append(why))
+    engine = Engine(1, events=events)
 
     async def ask() -> bytes:
         with pytest.raises(DeviceFailed):  # when it was tried again
@@ -111,4 +111,4 @@ def test_a_device_reports_its_errors_in_any_step(step: str):
     finally:
         engine.close()
     assert freed == [CPU]
-    assert reasons == ["a device is in error"]
+    assert reported == [("a device is in error", ("model",))]

@@ -251,7 +251,7 @@ def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Calla
         assert response.status == 504
         assert client.post("echo.pt", json.loads(ECHO)).status == 200
     wait_until(lambda: "slow.pt does not end" in process.stderr)
-    wait_until(lambda: "starts again" in process.stderr)
+    wait_until(lambda: "worker 0 has failed" in process.stderr)
     with Client(url) as client:
         assert client.post("slow.pt", [tensor([1], [1.0]), scalar(1, "int")]).status == 200
     process.signal()

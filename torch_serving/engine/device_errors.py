@@ -11,13 +11,13 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 
 
-def device_error(error: Exception) -> ServingError | None:
+def device_error(error: Exception, user: str = "the request") -> ServingError | None:
     """OutOfMemory or DeviceFailed; None for an error that has nothing to do with a device.
 
     A GPU works asynchronously: what fails there is raised by any later call.
     """
     if is_out_of_memory(error):
-        return OutOfMemory("the request needs more memory than the device has left")
+        return OutOfMemory(f"{user} needs more memory than the device has left")
     if BROKEN_DEVICE in str(error):
         return DeviceFailed("the device is in error; this server process starts again")
     return None

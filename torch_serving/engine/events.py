@@ -1,7 +1,8 @@
 """What the engine reports to the process around it, and asks of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -10,20 +11,31 @@ from torch_serving.errors import DeviceFailed
 SetRunning = Callable[[str], None]
 
 
+class OnFatal(Protocol):
+    """Ends this process, which can't go on. Safe to call from any thread, and more than once."""
+
+    def __call__(self, reason: str, guilty: Sequence[str] = (), /) -> None:
+        """`guilty` are the models whose work broke it: after a second time they are refused."""
+
+
+def do_nothing(reason: str, guilty: Sequence[str] = (), /) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class EngineEvents:
     """Functions that the engine calls.
 
     `set_running` gets the model that the calling thread runs from now on, "" for none.
     `free_memory` makes room on a device, and returns whether it could.
-    `on_fatal` gets the reason why this process can't go on.
+    `on_fatal` gets the reason why this process can't go on, and the models that are to blame.
     """
 
     set_running: SetRunning = lambda _: None
     free_memory: Callable[[torch.device], bool] = lambda _: False
-    on_fatal: Callable[[str], None] = lambda _: None
+    on_fatal: OnFatal = do_nothing
 
-    def check_device(self, error: Exception | None) -> None:
+    def check_device(self, error: Exception | None, *guilty: str) -> None:
         """Report a device in error: all later requests to it would fail."""
         if isinstance(error, DeviceFailed):
-            self.on_fatal("a device is in error")
+            self.on_fatal("a device is in error", guilty)

@@ -49,7 +49,8 @@ class InlineExecutor:
         except Exception as error:  # else nobody would complete them
             fail_all(short, error)
         for job in short:
-            self._events.check_device(job.error)
+            if job.error is not None:
+                self._events.check_device(job.error, job.invocation.model)
             resolve(job)
         if len(jobs) == 1 and not self._threads.jobs:
             self._busy_poll.on_response(started_s, asyncio.get_running_loop())
@@ -65,5 +66,6 @@ class InlineExecutor:
         if not can_run_inline(job):
             return False
         run_and_encode((job,), self._events.set_running)
-        self._events.check_device(job.error)
+        if job.error is not None:
+            self._events.check_device(job.error, job.invocation.model)
         return True

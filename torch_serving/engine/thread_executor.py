@@ -166,7 +166,8 @@ class ThreadExecutor:
         for job in jobs:
             if isinstance(job.error, OutOfMemory) and events.free_memory(job.invocation.device):
                 retry(job, events.set_running)
-            events.check_device(job.error)
+            if job.error is not None:
+                events.check_device(job.error, job.invocation.model)
 
 
 def use_own_streams() -> None:

@@ -1,5 +1,6 @@
 """What models need of the processes that serve together: counters, quarantine, list of models."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch_serving.telemetry._counters import Statistics
@@ -19,6 +20,12 @@ class ModelEvents(Protocol):
     def publish(self, models: list[dict[str, Any]], /) -> None:
         """Replace the list of models that this process has loaded."""
 
+    def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
+        """Ask for another process in place of this one, which has become useless.
+
+        `guilty` are the models whose work broke it.
+        """
+
 
 class NoEvents:
     """For models that no other process asks about."""
@@ -33,4 +40,7 @@ class NoEvents:
         pass
 
     def publish(self, models: list[dict[str, Any]], /) -> None:
+        pass
+
+    def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
         pass

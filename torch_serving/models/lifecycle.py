@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from torch_serving.config import ModelConfig
-from torch_serving.errors import InvalidServable, ShuttingDown
+from torch_serving.engine.device_errors import device_error
+from torch_serving.errors import DeviceFailed, InvalidServable, ServingError, ShuttingDown
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import FileStat, OpenFile
 from torch_serving.models.identifiers import (
@@ -65,6 +66,7 @@ class ModelLifecycle:
         self._set_running = events.set_running
         self._check_quarantine = events.check_quarantine
         self._publish = events.publish
+        self._on_fatal = events.request_restart
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
@@ -227,6 +229,11 @@ class ModelLifecycle:
             )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+        except Exception as error:
+            problem = error if isinstance(error, ServingError) else device_error(error)
+            if isinstance(problem, DeviceFailed):
+                self._on_fatal("a device is in error", (model.identifier,))
+            raise problem or error from error
         finally:
             self._set_running("")
 

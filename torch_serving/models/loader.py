@@ -10,7 +10,7 @@ import torch
 from torch_serving.config import ModelConfig
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.device_errors import explain
-from torch_serving.errors import InvalidServable, file_error
+from torch_serving.errors import DeviceFailed, InvalidServable, file_error
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified
@@ -87,6 +87,8 @@ def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
         candidate = Servable(program, servable.device)
         same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
         problem = "" if same else "it gives other results"
+    except DeviceFailed:
+        raise
     except Exception as error:
         problem = explain(error).partition("\n")[0]
     if problem:

@@ -6,7 +6,7 @@ from torch_serving.config import WarmUp
 from torch_serving.engine.batch_tensors import concatenate, rows_of
 from torch_serving.engine.batcher import ON
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
-from torch_serving.errors import InvalidServable, ServingError
+from torch_serving.errors import DeviceFailed, InvalidServable, ServingError
 from torch_serving.models.servable import Method, Servable
 
 
@@ -21,6 +21,8 @@ def warm_up_with(method: Method, request: WarmUp) -> None:
         for _ in range(WARM_UP_RUNS + 1):
             run_once(method, request.body)
         warm_up_batches(method, request.body)
+    except DeviceFailed:  # the file may be good
+        raise
     except ServingError as error:
         problem = f"{error.description}: {error.detail}"
         raise InvalidServable(f"{request.source}: {problem}") from error

@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import gc
 import json
+import os
+import signal
 import socket
 import ssl
 import sys
@@ -20,7 +22,7 @@ from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.meinheld import MeinheldTransport
 from torch_serving.server.parent_channel import ParentChannel, Request
-from torch_serving.server.supervisor import EXIT_MISCONFIGURED, Hooks, Supervisor
+from torch_serving.server.supervisor import EXIT_FAILED, EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.tls import load_tls_context
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.uvicorn import UvicornTransport
@@ -86,22 +88,26 @@ class PreforkState:
 
     def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
-        worker = WorkerContext(self.runtime, channel, self._api_keys, self._tls)
+        worker = WorkerContext(self.runtime, channel, self.shared, self._api_keys, self._tls)
         transport = functools.partial(UvicornTransport, worker)
         try:
             run_transport(transport, self._listener, self.runtime, channel)
         except StartupError as error:
             print(f"torch-serving: {error}", file=sys.stderr)
             return EXIT_MISCONFIGURED
-        return 0
+        return self._exit_code()
+
+    def _exit_code(self) -> int:
+        return EXIT_FAILED if self.shared.failures.is_reported else 0
 
     def serve_with_meinheld(self) -> int:
         """Serve in this process, without workers. Raises StartupError."""
         transport = functools.partial(
             MeinheldTransport, self.runtime, self._api_keys, on_ready=self.announce
         )
+        self.shared.on_failure = functools.partial(os.kill, os.getpid(), signal.SIGTERM)
         run_transport(transport, self._listener, self.runtime)
-        return 0
+        return self._exit_code()
 
     def announce(self) -> None:
         """Print that the server is ready, and what it serves."""

@@ -1,8 +1,9 @@
 """The connection between a worker and its parent: a pair of sockets, made before the fork.
 
 A worker sends READY once, when it serves, and then requests for trial loads as JSON, each with two
-descriptors: the model's file, and the pipe for the replies. A worker whose parent has died sees the
-connection closed, and so does the parent of a worker that has died.
+descriptors: the model's file, and the pipe for the replies. It sends FAILED once shared memory says
+why it can't go on. A worker whose parent has died sees the connection closed, and so does the
+parent of a worker that has died.
 """
 
 import errno
@@ -13,6 +14,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 READY = b"!"
+FAILED = b"#"
 MAX_MESSAGE = 1 << 16
 
 # Replies to a request for a trial load, a byte each: the first, and then one of the others. A
@@ -33,6 +35,11 @@ class ParentChannel:
     def notify_ready(self) -> None:
         """Report to the parent that this worker serves."""
         self._connection.send(READY)
+
+    def notify_failed(self) -> None:
+        """Report to the parent that this worker can't go on. Safe to use from any thread."""
+        with suppress(OSError):  # the parent is gone
+            self._connection.send(FAILED)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the parent is gone."""
@@ -63,9 +70,10 @@ class ParentChannel:
 
 
 class WorkerMessage(NamedTuple):
-    """What the parent received at once: the kernel may join READY and the first request."""
+    """What the parent received at once: the kernel may join READY, FAILED and a request."""
 
     is_ready: bool
+    has_failed: bool
     request: bytes  # empty: none
     descriptors: list[int]
 
@@ -78,7 +86,9 @@ def receive(connection: socket.socket) -> WorkerMessage | None:
         return None
     if not message:
         return None
-    return WorkerMessage(message.startswith(READY), message.removeprefix(READY), descriptors)
+    request = message.lstrip(READY + FAILED)
+    signals = message[: len(message) - len(request)]
+    return WorkerMessage(READY in signals, FAILED in signals, request, descriptors)
 
 
 def reply(pipe: int, result: bytes) -> None:

@@ -46,10 +46,16 @@ class RollingRestart:
         if self._signals.reload_requested and not self._to_replace and not self._trial_pid:
             self._signals.reload_requested = False
             self._start_trial()
-        if self._to_replace:
+        if self._to_replace and (successor := self._pool.add()):
             self._predecessor = self._to_replace.pop(0)
-            self._successor = self._pool.add()
-            self._pool.start_or_back_off(self._successor)
+            self._successor = successor
+            self._pool.start_or_back_off(successor)
+
+    def substitute(self, worker: Worker, successor: Worker) -> None:
+        """Replace the successor of a worker that failed instead of the worker."""
+        self._to_replace = [successor if each is worker else each for each in self._to_replace]
+        if self._predecessor is worker:
+            self._predecessor = successor
 
     def on_ready(self, worker: Worker) -> None:
         """A worker is ready: if it is the successor, its predecessor may end."""
@@ -121,7 +127,8 @@ class RollingRestart:
         except Exception as error:
             logger.error("not reloaded: %s", error)
             return
-        self._to_replace = list(self._pool.workers)
+        workers = self._pool.workers
+        self._to_replace = [each for each in workers if each.state is not WorkerState.FAILED]
 
     def cancel(self) -> None:
         """End the trial, as the server stops."""

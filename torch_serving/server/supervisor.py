@@ -1,7 +1,8 @@
 """The parent of the workers.
 
 It loads what is preloaded, forks, and then only waits. A worker that dies is started again, more
-slowly each time if it dies young. A worker whose parent dies ends, too.
+slowly each time if it dies young. One that reports that it can't go on has a successor at once,
+while it drains. A worker whose parent dies ends, too.
 """
 
 import logging
@@ -31,6 +32,7 @@ from torch_serving.server.worker_pool import (
 logger = logging.getLogger(__name__)
 
 EXIT_MISCONFIGURED = 2  # of a worker that can't start as configured: another start would not help
+EXIT_FAILED = 70  # of a worker that reported why it can't go on; EX_SOFTWARE of sysexits.h
 
 
 def do_nothing(*_: object) -> None:
@@ -112,6 +114,8 @@ class Supervisor:
         if message.is_ready and worker.state is WorkerState.STARTING:
             worker.state = WorkerState.READY
             self._restart.on_ready(worker)
+        if message.has_failed:
+            self._on_failure(worker)
         if message.request:
             self._trials.start(message.request, message.descriptors)
 
@@ -124,15 +128,43 @@ class Supervisor:
                 if pid:
                     self._on_exit(worker, os.waitstatus_to_exitcode(status))
 
+    def _on_failure(self, worker: Worker) -> None:
+        """Judge the models that broke a worker, and start its successor while it drains."""
+        failure = self._shared.failures.read(worker.slot)
+        if failure is None or worker.has_failed or self._signals.stops:
+            return
+        worker.has_failed = True
+        guilty = ", ".join(failure.guilty) or "no model"
+        logger.error(
+            "worker %d has failed (%s), by %s; another one takes its place",
+            worker.slot,
+            failure.reason,
+            guilty,
+        )
+        self._judge(failure.guilty)
+        if worker.state is WorkerState.READY and (successor := self._pool.add()):
+            worker.state = WorkerState.FAILED
+            self._restart.substitute(worker, successor)
+            self._pool.start_or_back_off(successor)
+
+    def _judge(self, guilty: list[str]) -> None:
+        for name, duration_s in self._shared.quarantine.record_crash(guilty):
+            logger.error("%s is in quarantine for %.0f s", name, duration_s)
+
     def _on_exit(self, worker: Worker, code: int) -> None:
-        state, was_ready = worker.state, worker.was_ready
+        self._on_failure(worker)  # its message may still be on its way
+        state, has_failed = worker.state, worker.was_ready and worker.has_failed
         running = self._shared.scoreboard.running_in(worker.slot)
         self._shared.detach(worker.slot)
         worker.set_ended()
         if self._signals.stops or self._restart.on_exit(worker, state, code):
             return
-        if code == EXIT_MISCONFIGURED and not was_ready:  # the worker has said why
+        if state is WorkerState.FAILED:
+            self._pool.remove(worker)
+        elif code == EXIT_MISCONFIGURED and not self._was_ready:  # the worker has said why
             self._signals.request_stop(code)
+        elif has_failed:
+            self._pool.start_or_back_off(worker)
         else:
             self._plan_restart(worker, code, running)
 
@@ -146,8 +178,7 @@ class Supervisor:
             worker.slot, exit_text(code), uptime_s, ", ".join(running) or "nothing", delay_s,
         )  # fmt: skip
         if code < 0:
-            for name, duration_s in self._shared.quarantine.record_crash(running):
-                logger.error("%s is in quarantine for %.0f s", name, duration_s)
+            self._judge(running)
 
     def _forward_stop_signals(self) -> None:
         """Stop all processes.

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -34,6 +35,7 @@ class UvicornTransport(uvicorn.Server):
         config = runtime.config
         self._management = runtime.management
         self._channel = worker.channel
+        self._shared = worker.shared
         self._drain_delay_s = config.drain_delay_s
         self._is_draining = False
         self._tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S) if worker.tls else None
@@ -65,6 +67,7 @@ class UvicornTransport(uvicorn.Server):
         self._management.listen()
         asyncio.get_running_loop().add_reader(self._channel, self._on_parent_death)
         self._channel.notify_ready()
+        self._watch_for_failure()
 
     def _accept(self, listener: socket.socket) -> Acceptor:
         protocol = functools.partial(
@@ -73,6 +76,34 @@ class UvicornTransport(uvicorn.Server):
             server_state=self.server_state,
         )
         return Acceptor(listener, protocol, self.config.backlog, self._tls)
+
+    def _watch_for_failure(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_failure() -> None:
+            self._channel.notify_failed()
+            if threading.get_ident() == loop_thread:
+                self._fail()
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._fail)
+
+        loop_thread = threading.get_ident()
+        self._shared.on_failure = on_failure
+        if self._shared.failures.is_reported:
+            on_failure()
+
+    def _fail(self) -> None:
+        """Accept no more: what comes from here on waits for the successor of this worker.
+
+        Connections are closed after the response that they wait for.
+        """
+        self._is_draining = True
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        self._stop()
 
     def _on_parent_death(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)

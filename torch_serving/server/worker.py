@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch_serving.config import Config
 from torch_serving.http.auth import ApiKeys
 from torch_serving.server.interfaces import Transport
+from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import ParentChannel
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
@@ -20,6 +21,7 @@ class WorkerContext(NamedTuple):
 
     runtime: Runtime
     channel: ParentChannel
+    shared: SharedState
     api_keys: ApiKeys | None
     tls: ssl.SSLContext | None
 

@@ -28,6 +28,7 @@ class WorkerState(enum.Enum):
     STARTING = enum.auto()  # the process does not serve yet
     READY = enum.auto()
     RETIRING = enum.auto()  # the process was sent RETIRE_SIGNAL, as its successor is READY
+    FAILED = enum.auto()  # the process can't go on; it drains, and its successor is on its way
 
 
 @dataclass(eq=False)
@@ -41,6 +42,7 @@ class Worker:
     started_s: float = 0.0
     restart_s: float = 0.0
     backoff_s: float = RESTART_BACKOFF_S  # before the next start that follows a failure
+    has_failed: bool = False  # the process reported that it can't go on
 
     @property
     def is_running(self) -> bool:
@@ -48,11 +50,12 @@ class Worker:
 
     @property
     def was_ready(self) -> bool:
-        return self.state in (WorkerState.READY, WorkerState.RETIRING)
+        return self.state not in (WorkerState.WAITING, WorkerState.STARTING)
 
     def set_started(self, pid: int, connection: socket.socket) -> None:
         self.state, self.pid, self.connection = WorkerState.STARTING, pid, connection
         self.started_s = time.monotonic()
+        self.has_failed = False
 
     def set_ended(self) -> None:
         self.close_connection()
@@ -118,10 +121,13 @@ class WorkerPool:
         due_s = [worker.restart_s for worker in self.workers if not worker.is_running]
         return max(0.0, min(due_s) - time.monotonic()) if due_s else None
 
-    def add(self) -> Worker:
-        """Add a worker in a free slot: there is one slot more than workers."""
+    def add(self) -> Worker | None:
+        """Add a worker in a free slot; None while there is none."""
         taken = {worker.slot for worker in self.workers}
-        worker = Worker(next(slot for slot in range(len(taken) + 1) if slot not in taken))
+        free = [slot for slot in range(self._shared.parent_slot) if slot not in taken]
+        if not free:
+            return None
+        worker = Worker(free[0])
         self.workers.append(worker)
         return worker
 

@@ -1,7 +1,7 @@
 """A group of one process: nothing is shared, and nobody else is asked."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from torch_serving.models.interfaces import NoEvents
@@ -34,5 +34,5 @@ class Alone(NoEvents):
     async def broadcast(self, message: Message, /) -> dict[int, Message]:
         return {}
 
-    def request_restart(self, reason: str, /) -> None:
+    def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
         logger.critical("this process is of no more use: %s", reason)

@@ -84,6 +84,3 @@ class WorkerGroup(ModelEvents, Protocol):
 
         The response of a process that died or is too slow is {}.
         """
-
-    def request_restart(self, reason: str, /) -> None:
-        """Ask for another process in place of this one, which has become useless."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from torch_serving.engine.device_errors import explain, is_out_of_memory
-from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, OutOfMemory, Overloaded
+from torch_serving.engine.device_errors import device_error, explain
+from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded
 from torch_serving.models.backends.torchscript.archive import HINT, KIND
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
@@ -17,7 +17,10 @@ OUT_OF_DESCRIPTORS = os.strerror(errno.EMFILE)
 
 
 def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
-    """Load a verified file onto a device. Raises InvalidServable, OutOfMemory or Overloaded."""
+    """Load a verified file onto a device.
+
+    Raises InvalidServable, OutOfMemory, DeviceFailed or Overloaded.
+    """
     module = read_module(file, device).eval()
     if not hasattr(module, "forward"):
         raise InvalidServable("the module has no method `forward`")
@@ -30,8 +33,8 @@ def read_module(file: OpenFile, device: torch.device) -> Any:
         return torch.jit.load(file.path, map_location=device)  # type: ignore[no-untyped-call]
     except Exception as error:
         reason = explain(error).partition("\n")[0]
-        if is_out_of_memory(error):
-            raise OutOfMemory("the model needs more memory than the device has left") from error
+        if problem := device_error(error, "the model"):
+            raise problem from error
         if OUT_OF_DESCRIPTORS in reason:
             raise Overloaded(NO_DESCRIPTOR) from error
         raise InvalidServable(f"not {KIND} that can be loaded here ({reason}); {HINT}") from error

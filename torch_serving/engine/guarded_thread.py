@@ -1,0 +1,30 @@
+"""Threads that never end in silence: whoever waits for one would wait for ever."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from torch_serving.engine.device_errors import explain
+from torch_serving.engine.events import OnFatal
+
+logger = logging.getLogger(__name__)
+
+
+def guarded_thread(
+    name: str, run: Callable[[], None], on_fatal: OnFatal, on_death: Callable[[], None]
+) -> threading.Thread:
+    """Return a daemon thread for `run`. If that raises anything, the process is to end.
+
+    `on_death` is called in the thread then, to fail what waits for it. `run` has to be all that the
+    thread does: what comes before or after it is not guarded.
+    """
+
+    def run_guarded() -> None:
+        try:
+            run()
+        except BaseException as error:
+            logger.critical("the thread %s has died", name, exc_info=error)
+            on_fatal(f"the thread {name} has died: {explain(error)}")
+            on_death()
+
+    return threading.Thread(target=run_guarded, name=name, daemon=True)
