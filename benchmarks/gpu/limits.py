@@ -75,17 +75,21 @@ def limits(workload: Workload, rows: int, device: torch.device, seconds: float) 
         return [rate(loop(model, inputs, device), rows, seconds) for loop in loops]
 
 
-def name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+def device_to_measure(name: str) -> torch.device:
+    """Print what is measured, and return the device."""
+    device = torch.device(name)
+    torch.set_num_threads(1)  # on a busy machine, threads of OpenMP wait for each other
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    print(f"\n{card}, torch {torch.__version__}\n")
+    return device
 
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = parser_of("limits", __doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 32])
     arguments = parser.parse_args(words)
-    device = torch.device(arguments.device)
-    print(f"\n{name_of(device)}, torch {torch.__version__}")
-    print("\n| model | rows | loop, rows/s | CUDA graph, rows/s | graph / loop |")
+    device = device_to_measure(arguments.device)
+    print("| model | rows | loop, rows/s | CUDA graph, rows/s | graph / loop |")
     print("| --- | --- | --- | --- | --- |")
     for workload in WORKLOADS:
         for rows in arguments.rows if arguments.only in workload.name else ():

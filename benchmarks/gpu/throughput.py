@@ -13,7 +13,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from benchmarks.gpu.limits import limits, name_of, parser_of
+from benchmarks.gpu.limits import device_to_measure, limits, parser_of
 from benchmarks.gpu.workloads import WORKLOADS, Workload
 from benchmarks.server.binary import Message, write_script
 from benchmarks.support.compare import Ratio, record
@@ -30,9 +30,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64])
     arguments = parser.parse_args(words)
     require_wrk()
-    device = torch.device(arguments.device)
-    print(f"\n{name_of(device)}, torch {torch.__version__}\n\n| {HEADS} |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    device = device_to_measure(arguments.device)
+    print(f"| {HEADS} |\n| --- | --- | --- | --- | --- | --- |")
     for workload in WORKLOADS:
         if arguments.only in workload.name:
             bounds = {

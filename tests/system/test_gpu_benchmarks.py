@@ -9,7 +9,10 @@ from benchmarks.gpu.workloads import WORKLOADS
 CPU = torch.device("cpu")
 
 
-def test_limits_prints_a_row_for_each_model_and_number_of_rows(capsys: pytest.CaptureFixture[str]):
+def test_limits_prints_a_row_for_each_model_and_number_of_rows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # other tests want theirs
     words = ["--device", "cpu", "--only", "mlp", "--rows", "1", "3", "--seconds", "0"]
     limits.main(words)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| mlp")]
