@@ -32,8 +32,8 @@ def request_coding(content_encoding: str | None) -> str:
     return coding
 
 
-def decompress(body: Body, coding: str, limit_bytes: int) -> bytes:
-    """Undo a coding. Decompression stops at the limit.
+def decompress(body: Body, coding: str, limit_bytes: int) -> bytearray:
+    """Undo a coding, into memory that tensors may take. Decompression stops at the limit.
 
     Raises InvalidEncoding, or BodyTooLarge. Takes long for a large body: not on a loop.
     """
@@ -69,7 +69,7 @@ def zlib_format(body: Body) -> int:
     return ZLIB if has_head else RAW
 
 
-def decompress_zlib(body: Body, format_: int, limit_bytes: int) -> bytes:
+def decompress_zlib(body: Body, format_: int, limit_bytes: int) -> bytearray:
     parts, length = [], 0
     rest: Body = body
     while rest and length <= limit_bytes:  # gzip may have several members
@@ -79,10 +79,10 @@ def decompress_zlib(body: Body, format_: int, limit_bytes: int) -> bytes:
         if length <= limit_bytes and not inflater.eof:
             raise EOFError("it ends in the middle")
         rest = inflater.unused_data
-    return b"".join(parts)
+    return bytearray().join(parts)
 
 
-def decompress_zstd(body: Body, limit_bytes: int) -> bytes:
+def decompress_zstd(body: Body, limit_bytes: int) -> bytearray:
     library = zstandard()
     try:
         reader = library.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
@@ -93,7 +93,7 @@ def decompress_zstd(body: Body, limit_bytes: int) -> bytes:
             result += part
     except library.ZstdError as error:
         raise EOFError(str(error)) from None
-    return bytes(result)
+    return result
 
 
 def zstandard() -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import falcon
 
+from torch_serving.codecs.interfaces import Body
 from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
@@ -63,7 +64,7 @@ class Serve:
         resp.set_headers(response.headers)
 
 
-def read_body(req: falcon.Request, limit_bytes: int) -> bytes:
+def read_body(req: falcon.Request, limit_bytes: int) -> Body:
     """Return the whole body; raises BodyTooLarge before much more than the limit is read."""
     coding = request_coding(req.get_header("content-encoding"))
     check_length(req.content_length, limit_bytes)
