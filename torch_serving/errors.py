@@ -208,9 +208,15 @@ class UnsupportedResult(ServerError):
 
 
 class OutOfMemory(ServerError):
+    """`missing_bytes` is what the device lacked, if it is known."""
+
     status = 503
     description = "Out of memory"
     retry_after_s = 1
+
+    def __init__(self, detail: str = "", missing_bytes: int | None = None) -> None:
+        super().__init__(detail)
+        self.missing_bytes = missing_bytes
 
 
 class DeviceFailed(ServerError):

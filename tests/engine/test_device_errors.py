@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 def test_memory_is_freed_once_and_the_request_tried_again():
     freed = []
 
-    def free(device: torch.device) -> bool:
+    def free(device: torch.device, missing_bytes: int | None) -> bool:
         freed.append(device)
         return True
 
@@ -92,7 +92,7 @@ def test_a_device_reports_its_errors_in_any_step(step: str):
             raise errors.pop(0)
         return working(value)
 
-    def free(device: torch.device) -> bool:
+    def free(device: torch.device, missing_bytes: int | None) -> bool:
         freed.append(device)
         return True
 

@@ -4,6 +4,7 @@ import re
 
 import torch
 
+from torch_serving.engine.memory import missing_bytes
 from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
 
 BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
@@ -17,7 +18,8 @@ def device_error(error: Exception, user: str = "the request") -> ServingError | 
     A GPU works asynchronously: what fails there is raised by any later call.
     """
     if is_out_of_memory(error):
-        return OutOfMemory(f"{user} needs more memory than the device has left")
+        detail = f"{user} needs more memory than the device has left"
+        return OutOfMemory(detail, missing_bytes(str(error)))
     if BROKEN_DEVICE in str(error):
         return DeviceFailed("the device is in error; this server process starts again")
     return None

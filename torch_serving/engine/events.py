@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
+from torch_serving.engine.memory import FreeMemory
 from torch_serving.errors import DeviceFailed
 
 SetRunning = Callable[[str], None]
@@ -27,12 +26,13 @@ class EngineEvents:
     """Functions that the engine calls.
 
     `set_running` gets the model that the calling thread runs from now on, "" for none.
-    `free_memory` makes room on a device, and returns whether it could.
+    `free_memory` makes room on a device, for so many bytes if that is known, and returns whether it
+    could.
     `on_fatal` gets the reason why this process can't go on, and the models that are to blame.
     """
 
     set_running: SetRunning = lambda _: None
-    free_memory: Callable[[torch.device], bool] = lambda _: False
+    free_memory: FreeMemory = lambda device, missing_bytes: False
     on_fatal: OnFatal = do_nothing
 
     def check_device(self, error: Exception | None, *guilty: str) -> None:

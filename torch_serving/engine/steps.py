@@ -61,13 +61,17 @@ def decode(jobs: Iterable[Job]) -> None:
     run_step(DECODE, jobs)
 
 
-def retry(job: Job, set_running: SetRunning) -> None:
-    """Take the steps of a job that failed again, from its inputs if it has them."""
+def retry(job: Job, set_running: SetRunning) -> Exception | None:
+    """Take the steps of a job that failed again, from its inputs if it has them.
+
+    Returns the job's error, if it has one again.
+    """
     job.error = None
     job.outputs = None
     if job.inputs is None:
         decode((job,))
     run_and_encode((job,), set_running)
+    return job.error
 
 
 def run_and_encode(jobs: Sequence[Job], set_running: SetRunning = lambda _: None) -> None:

@@ -5,6 +5,7 @@ always served (tests/engine/test_engine.py::test_the_loop_is_free_while_a_model_
 """
 
 import asyncio
+import functools
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ import torch
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.job import Job
+from torch_serving.engine.memory import retry_with_more_memory
 from torch_serving.engine.steps import QUEUE, decode, fail_all, resolve, retry, run_and_encode
 from torch_serving.errors import DeadlineExceeded, OutOfMemory, Overloaded, ShuttingDown
 from torch_serving.telemetry._counters import Statistics
@@ -164,8 +166,10 @@ class ThreadExecutor:
         decode([job for job in jobs if job.inputs is None])
         run_and_encode(jobs, events.set_running)
         for job in jobs:
-            if isinstance(job.error, OutOfMemory) and events.free_memory(job.invocation.device):
-                retry(job, events.set_running)
+            if isinstance(job.error, OutOfMemory):
+                again = functools.partial(retry, job, events.set_running)
+                device = job.invocation.device
+                job.error = retry_with_more_memory(job.error, device, again, events.free_memory)
             if job.error is not None:
                 events.check_device(job.error, job.invocation.model)
 

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.memory import empty_cache
 from torch_serving.errors import DeviceFailed, InvalidServable, ServingError, ShuttingDown
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import FileStat, OpenFile
@@ -126,13 +128,14 @@ class ModelLifecycle:
         Running requests keep it until they end. Raises InvalidServable if there is no such model.
         """
         identifier = normalize(identifier)
-        loaded = [each for each in self.cache.values() if each.identifier == identifier]
-        for servable in loaded:
-            self.cache.remove(cache_key(identifier, servable.device))
-        if not loaded:
+        devices = [each.device for each in self.cache.values() if each.identifier == identifier]
+        for device in devices:
+            self.cache.remove(cache_key(identifier, device))
+        if not devices:
             self.repository.check_exists(identifier)
         self.publish()
-        return bool(loaded)
+        self._give_back(devices)
+        return bool(devices)
 
     def watch(self) -> None:
         """From now on, `get` returns a loaded model without a look at its file; `refresh` looks."""
@@ -140,18 +143,23 @@ class ModelLifecycle:
 
     def refresh(self) -> None:
         """Load what changed on the disk, and unload what is gone. Old models serve meanwhile."""
-        for servable in self.cache.values():
-            model = resolve(self._root, servable.identifier, servable.device)
-            try:
-                sidecars = sidecar_stats(self.repository.real_path(model))
-                if (stat_file(model), sidecars) != servable.newest_tried():
-                    servable.tried_sidecars = sidecars  # bad ones are not tried again and again
-                    logger.info("%s has changed: loading it", model.identifier)
-                    self._load_into_cache(model, servable.device, anew=True)
-            except InvalidServable:
-                self.cache.remove(model.key)
-                self.publish()
-                logger.info("%s is gone", model.identifier)
+        self._give_back([each.device for each in self.cache.values() if self._refresh(each)])
+
+    def _refresh(self, servable: Servable) -> bool:
+        """Return whether the servable was not the newest."""
+        model = resolve(self._root, servable.identifier, servable.device)
+        try:
+            sidecars = sidecar_stats(self.repository.real_path(model))
+            if (stat_file(model), sidecars) == servable.newest_tried():
+                return False
+            servable.tried_sidecars = sidecars  # bad ones are not tried again and again
+            logger.info("%s has changed: loading it", model.identifier)
+            self._load_into_cache(model, servable.device, anew=True)
+        except InvalidServable:
+            self.cache.remove(model.key)
+            self.publish()
+            logger.info("%s is gone", model.identifier)
+        return True
 
     def publish(self) -> None:
         """Publish what is loaded here to all workers."""
@@ -159,13 +167,29 @@ class ModelLifecycle:
         self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
         self._publish([each.entry() for each in loaded])
 
-    def free_memory(self, device: torch.device) -> bool:
-        """Drop the models on a device that are not in use; return whether there were any."""
-        dropped = len(self.cache.shrink(cache_group(device)))
+    def free_memory(self, device: torch.device, missing_bytes: int | None = None) -> bool:
+        """Drop the models on a device that are not in use; return whether there were any.
+
+        With `missing_bytes`, drop only as many as hold so much, and none if all hold less.
+        """
+        group = cache_group(device)
+        kept_bytes = 0
+        if missing_bytes is not None:
+            loaded = [(cache_group(each.device), each.bytes()) for each in self.cache.values()]
+            idle_bytes = sum(size for where, size in loaded[1:] if where == group)
+            if missing_bytes > idle_bytes:  # the first is in use
+                return False
+            kept_bytes = sum(size for where, size in loaded if where == group) - missing_bytes
+        dropped = len(self.cache.shrink(group, kept_bytes))
         self.publish()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(device)
         return dropped > 0
+
+    def _give_back(self, devices: Iterable[torch.device]) -> None:
+        """Give devices the memory of models that were dropped, in a loader thread's time."""
+        if any(device.type == "cuda" for device in devices):
+            with suppress(RuntimeError):  # they have ended
+                self._loaders.submit(empty_cache)
 
     def close(self) -> None:
         self._loaders.shutdown(wait=False, cancel_futures=True)
@@ -190,6 +214,7 @@ class ModelLifecycle:
                     raise
                 self._reject(loaded, file, error.detail)
                 return loaded
+            del loaded  # its memory goes back once it is replaced
             self._put(model.key, servable)
             return servable
         finally:
@@ -198,7 +223,9 @@ class ModelLifecycle:
 
     def _put(self, key: str, servable: Servable) -> None:
         # evicted models are freed here, in no request's time
-        evicted = self.cache.put(key, servable, servable.bytes(), cache_group(servable.device))
+        group = cache_group(servable.device)
+        evicted = [each.device for each in self.cache.put(key, servable, servable.bytes(), group)]
+        self._give_back(evicted)
         self.repository.forget_configured_devices()  # the files beside it may have changed, too
         self._statistics.count_load(len(evicted))
         servable.method("forward").counters.count_load()

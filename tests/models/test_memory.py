@@ -1,0 +1,121 @@
+"""Models that make room on a card, and cards that get back what models held; without a card."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from tests.support.client import LIMIT_S
+from tests.support.model_folder import CPU, FakeServable, ModelFolder
+
+CARD, OTHER_CARD = torch.device("cuda", 0), torch.device("cuda", 1)
+
+
+@pytest.fixture
+def emptied(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released whenever the cache of the allocator of cards is emptied."""
+    emptied = threading.Semaphore(0)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", emptied.release)
+    return emptied
+
+
+def loaded_on(folder: ModelFolder, device: torch.device) -> str:
+    return "".join(
+        each.identifier[0] for each in folder.models.cache.values() if each.device == device
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing_bytes", "made_room", "left"),
+    [
+        (1000, False, "dcba"),  # an impossible allocation evicts nothing
+        (4, False, "dcba"),  # the newest is in use
+        (3, True, "d"),
+        (2, True, "dc"),
+        (1, True, "dcb"),
+        (0, False, "dcba"),
+        (None, True, "d"),
+    ],
+)
+def test_models_are_dropped_only_if_what_they_hold_is_enough(
+    folder: ModelFolder, missing_bytes: int | None, made_room: bool, left: str
+):
+    """Each of them holds a byte."""
+    for name, device in zip("xyabcd", (CPU, OTHER_CARD, *[CARD] * 4), strict=True):
+        folder.write(f"{name}.pt")
+        folder.ask(f"{name}.pt", device)
+    assert folder.models.free_memory(CARD, missing_bytes) is made_room
+    assert [loaded_on(folder, each) for each in (CPU, OTHER_CARD, CARD)] == ["x", "y", left]
+
+
+def test_the_model_in_use_may_be_on_another_device(folder: ModelFolder):
+    folder.write("a.pt", "x.pt")
+    folder.ask("a.pt", CARD)
+    folder.ask("x.pt")
+    assert folder.models.free_memory(CARD, 1)
+    assert loaded_on(folder, CARD) == ""
+
+
+def unload(folder: ModelFolder) -> None:
+    folder.models.unload("a.pt")
+
+
+def evict(folder: ModelFolder) -> None:
+    folder.write("b.pt")
+    folder.ask("b.pt")
+
+
+def change(folder: ModelFolder) -> None:
+    (folder.root / "a.pt").write_bytes(b"changed")
+    folder.models.refresh()
+
+
+def remove(folder: ModelFolder) -> None:
+    os.remove(folder.root / "a.pt")
+    folder.models.refresh()
+
+
+@pytest.mark.parametrize("end", [unload, evict, change, remove])
+@pytest.mark.parametrize("device", [CARD, CPU])
+def test_a_card_gets_back_what_a_model_held(
+    folder: ModelFolder,
+    emptied: threading.Semaphore,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[ModelFolder], None],
+    device: torch.device,
+):
+    folder = ModelFolder(folder.root, capacity=1)
+    threads = []
+    alive: list[bool] = []
+    folder.write("a.pt")
+    gone: weakref.ref[FakeServable] = weakref.ref(folder.ask("a.pt", device))
+
+    def empty_cache() -> None:
+        threads.append(threading.current_thread().name)
+        alive.append(gone() is not None)
+        emptied.release()
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", empty_cache)
+    end(folder)
+    if device == CARD:
+        assert emptied.acquire(timeout=LIMIT_S)
+        while alive[-1]:
+            assert emptied.acquire(timeout=LIMIT_S)
+        assert all(name.startswith("loader") for name in threads)
+    else:
+        assert not emptied.acquire(blocking=False)
+    folder.models.close()
+
+
+def test_a_process_without_cuda_gets_none_from_an_unload(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: pytest.fail("it initialises CUDA"))
+    folder.write("a.pt", "b.pt")
+    folder.ask("a.pt", CARD)
+    folder.models.unload("a.pt")
+    folder.ask("b.pt")  # the loader has ended what came before
