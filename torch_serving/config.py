@@ -144,6 +144,13 @@ class Config:
     workers: int | None = execution(
         "--workers", 1, "workers", "processes, each with its own cache; `auto`: one per core"
     )
+    spare: bool = execution(
+        "--spare",
+        False,
+        "switch",
+        "keep one worker more, ready to take the place of one that dies or whose device fails",
+        more="It accepts no connections before. Costs the memory of a worker, on a GPU too.",
+    )
     threads: int | None = execution(
         "-t --threads",
         None,
@@ -217,8 +224,8 @@ class Config:
         "--quarantine",
         300.0,
         "seconds_or_zero",
-        "how long a model is refused after a process died twice in a minute while it ran; doubles "
-        "each time; 0: never",
+        "how long a model is refused after a process died twice in a minute while it ran, or it "
+        "broke a device as often; doubles each time; 0: never",
     )
     drain_delay_s: float = limits(
         "--drain-delay",

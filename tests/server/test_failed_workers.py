@@ -1,71 +1,35 @@
-"""Workers that can't go on, as their device is in error: a successor responds to what comes next.
-
-The double of a device in error is a model that raises torch's own error with the words of CUDA.
-"""
+"""Workers whose device is in error: a successor responds to what comes next."""
 
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.broken_device import X, break_device, check_good
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
 from tests.support.process import Process, child_pids, exit_code_of_child, wait_until
-from tests.support.servables import SOURCES, scripted
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import ParentChannel
 from torch_serving.server.supervisor import EXIT_FAILED, EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
 
-X = [tensor([1], [1.0])]
-BREAKING = "return x.to(torch.device('CUDA error: device-side assert ' + str(x.numel())))"
 SET_UPS = pytest.mark.parametrize("workers", ["1", "2"])
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for name in ("echo.pt", "slow.pt"):
-        scripted(*SOURCES[name]).save(folder / name)
-    scripted("x: Tensor", "Tensor", BREAKING).save(folder / "breaking.pt")
-    return folder
-
-
-@pytest.fixture
-def shared() -> Iterator[SharedState]:
-    shared = SharedState(1, quarantine_s=300)
-    yield shared
-    for mailbox in (*shared.peers._inboxes, *shared.peers._outboxes):
-        mailbox.close()
-
-
-def start_server(start: Callable[..., Process], root: Path, *flags: str) -> Process:
-    return start(root, "--port", "0", "--preload", "*.pt", *flags)
-
-
-def break_device(url: str) -> None:
-    with Client(url) as client:
-        response = client.post("breaking.pt", X)
-    assert (response.status, response.document["description"]) == (503, "Device failed")
-    assert int(response.headers["retry-after"]) > 0
-    assert response.headers["connection"] == "close"
-
-
-def check_good(url: str) -> None:
-    with Client(url) as client:
-        assert client.post("echo.pt", X).result == X[0]
+def start_server(start: Callable[..., Process], breaking_root: Path, *flags: str) -> Process:
+    return start(breaking_root, "--port", "0", "--preload", "*.pt", *flags)
 
 
 @SET_UPS
 def test_whoever_comes_next_is_answered_by_the_successor(
-    root: Path, start: Callable[..., Process], workers: str
+    breaking_root: Path, start: Callable[..., Process], workers: str
 ):
-    process = start_server(start, root, "--workers", workers, "--quarantine", "0")
+    process = start_server(start, breaking_root, "--workers", workers, "--quarantine", "0")
     url = process.url
     before = set(child_pids(process))
     for _ in range(3):
@@ -82,9 +46,9 @@ def test_whoever_comes_next_is_answered_by_the_successor(
 
 @SET_UPS
 def test_clients_that_send_all_the_time_never_get_a_400(
-    root: Path, start: Callable[..., Process], workers: str
+    breaking_root: Path, start: Callable[..., Process], workers: str
 ):
-    process = start_server(start, root, "--workers", workers, "--quarantine", "0")
+    process = start_server(start, breaking_root, "--workers", workers, "--quarantine", "0")
     url = process.url
     done = threading.Event()
 
@@ -104,8 +68,8 @@ def test_clients_that_send_all_the_time_never_get_a_400(
     assert in_threads(4, send_requests) == [{200}] * 4
 
 
-def test_only_the_guilty_model_is_quarantined(root: Path, start: Callable[..., Process]):
-    process = start_server(start, root, "--quarantine", "300", "--threads", "2")
+def test_only_the_guilty_model_is_quarantined(breaking_root: Path, start: Callable[..., Process]):
+    process = start_server(start, breaking_root, "--quarantine", "300", "--threads", "2")
     url = process.url
     running = [tensor([1], [1]), {"type": "scalar", "data_type": "int", "value": 30_000_000}]
     for _ in range(2):

@@ -49,7 +49,7 @@ def serve(config: Config, listener: socket.socket) -> int:
         reload=state.reload,
         try_load=state.try_load,
     )
-    return Supervisor(config.workers or 1, hooks, state.shared).run()
+    return Supervisor(config.workers or 1, hooks, state.shared, config.spare).run()
 
 
 class PreforkState:

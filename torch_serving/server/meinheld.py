@@ -53,6 +53,8 @@ def meinheld_server(config: Config) -> Any:
     """Import the server and configure it. Raises StartupError."""
     if config.workers != 1:
         raise StartupError("meinheld runs in one process; leave --workers out")
+    if config.spare:
+        raise StartupError("meinheld runs in one process; leave --spare out")
     try:
         from meinheld import server
     except ImportError:

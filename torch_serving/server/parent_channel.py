@@ -3,7 +3,7 @@
 A worker sends READY once, when it serves, and then requests for trial loads as JSON, each with two
 descriptors: the model's file, and the pipe for the replies. It sends FAILED once shared memory says
 why it can't go on. A worker whose parent has died sees the connection closed, and so does the
-parent of a worker that has died.
+parent of a worker that has died. To a spare, the parent sends PROMOTE: it is to accept connections.
 """
 
 import errno
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 READY = b"!"
 FAILED = b"#"
+PROMOTE = b">"
 MAX_MESSAGE = 1 << 16
 
 # Replies to a request for a trial load, a byte each: the first, and then one of the others. A
@@ -27,10 +28,11 @@ Request = dict[str, Any]
 
 
 class ParentChannel:
-    """The worker's end."""
+    """The worker's end; `is_spare` says whether the worker is to wait for `promoted`."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, is_spare: bool = False) -> None:
         self._connection = connection
+        self.is_spare = is_spare
 
     def notify_ready(self) -> None:
         """Report to the parent that this worker serves."""
@@ -42,8 +44,15 @@ class ParentChannel:
             self._connection.send(FAILED)
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when the parent is gone."""
+        """The descriptor that becomes readable when the parent is gone, or promotes this worker."""
         return self._connection.fileno()
+
+    def promoted(self) -> bool:
+        """Once that is readable: whether this worker was promoted; if not, the parent is gone."""
+        try:
+            return self._connection.recv(1) == PROMOTE
+        except ConnectionError:
+            return False
 
     def try_load(self, request: Request, model: int) -> bool:
         """Let the parent load the model of this descriptor in a process of its own.

@@ -51,6 +51,10 @@ class RollingRestart:
             self._successor = successor
             self._pool.start_or_back_off(successor)
 
+    @property
+    def is_replacing(self) -> bool:
+        return self._predecessor is not None or bool(self._to_replace)
+
     def substitute(self, worker: Worker, successor: Worker) -> None:
         """Replace the successor of a worker that failed instead of the worker."""
         self._to_replace = [successor if each is worker else each for each in self._to_replace]
@@ -70,8 +74,11 @@ class RollingRestart:
 
     def on_exit(self, worker: Worker, state: WorkerState, code: int) -> bool:
         """A worker has ended in this state; return whether it is not to be started again."""
-        if state is WorkerState.RETIRING:
+        if state is WorkerState.RETIRING and worker is self._predecessor:
             self._remove_predecessor(worker)
+            return True
+        if state is WorkerState.RETIRING:
+            self._pool.remove(worker)  # it was the spare
             return True
         if worker is self._successor:
             self._pool.remove(worker)
@@ -127,8 +134,9 @@ class RollingRestart:
         except Exception as error:
             logger.error("not reloaded: %s", error)
             return
-        workers = self._pool.workers
-        self._to_replace = [each for each in workers if each.state is not WorkerState.FAILED]
+        self._pool.retire_spare()
+        leaving = (WorkerState.FAILED, WorkerState.RETIRING)
+        self._to_replace = [each for each in self._pool.workers if each.state not in leaving]
 
     def cancel(self) -> None:
         """End the trial, as the server stops."""

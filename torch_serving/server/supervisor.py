@@ -19,6 +19,7 @@ from torch_serving.server.parent_channel import Request, receive
 from torch_serving.server.process import exit_text
 from torch_serving.server.rolling_restart import RollingRestart
 from torch_serving.server.signals import Signals
+from torch_serving.server.succession import Succession
 from torch_serving.server.trial_loads import TrialLoads
 from torch_serving.server.worker_pool import (
     MIN_UPTIME_S,
@@ -57,7 +58,13 @@ class Supervisor:
     at once. SIGHUP reloads (`rolling_restart`).
     """
 
-    def __init__(self, count: int, hooks: Hooks, shared: SharedState | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        hooks: Hooks,
+        shared: SharedState | None = None,
+        has_spare: bool = False,
+    ) -> None:
         self._hooks = hooks
         self._shared = shared or SharedState(count)
         self._signals = Signals()
@@ -66,6 +73,7 @@ class Supervisor:
         self._restart = RollingRestart(
             self._pool, self._signals, hooks.reload, self._close_inherited
         )
+        self._succession = Succession(self._pool, self._restart, has_spare)
         self._was_ready = False
         self._forwarded_stops = 0
 
@@ -87,6 +95,8 @@ class Supervisor:
             if not self._signals.stops:
                 self._pool.start_due()
                 self._restart.advance()
+                if self._was_ready:
+                    self._succession.keep_spare()
         self._forward_stop_signals()
         return self._signals.exit_code
 
@@ -142,10 +152,9 @@ class Supervisor:
             guilty,
         )
         self._judge(failure.guilty)
-        if worker.state is WorkerState.READY and (successor := self._pool.add()):
+        serves = worker.state is WorkerState.READY and not worker.is_spare
+        if serves and self._succession.replace(worker):
             worker.state = WorkerState.FAILED
-            self._restart.substitute(worker, successor)
-            self._pool.start_or_back_off(successor)
 
     def _judge(self, guilty: list[str]) -> None:
         for name, duration_s in self._shared.quarantine.record_crash(guilty):
@@ -153,7 +162,7 @@ class Supervisor:
 
     def _on_exit(self, worker: Worker, code: int) -> None:
         self._on_failure(worker)  # its message may still be on its way
-        state, has_failed = worker.state, worker.was_ready and worker.has_failed
+        state, served = worker.state, worker.was_ready and not worker.is_spare
         running = self._shared.scoreboard.running_in(worker.slot)
         self._shared.detach(worker.slot)
         worker.set_ended()
@@ -163,22 +172,26 @@ class Supervisor:
             self._pool.remove(worker)
         elif code == EXIT_MISCONFIGURED and not self._was_ready:  # the worker has said why
             self._signals.request_stop(code)
-        elif has_failed:
+        elif served and worker.has_failed:
             self._pool.start_or_back_off(worker)
         else:
-            self._plan_restart(worker, code, running)
+            if code < 0:
+                self._judge(running)
+            uptime_s = time.monotonic() - worker.started_s
+            plan = self._plan_restart(worker, served, uptime_s)
+            logger.error(
+                "worker %d died (%s) after %.0f s, running %s; %s",
+                worker.slot, exit_text(code), uptime_s, ", ".join(running) or "nothing", plan,
+            )  # fmt: skip
 
-    def _plan_restart(self, worker: Worker, code: int, running: list[str]) -> None:
-        uptime_s = time.monotonic() - worker.started_s
+    def _plan_restart(self, worker: Worker, served: bool, uptime_s: float) -> str:
+        """Let the spare serve in place of a worker that died, or the worker start again."""
+        if served and self._succession.promote_spare(worker):
+            self._pool.remove(worker)
+            return "the spare takes its place"
         if uptime_s > MIN_UPTIME_S:
             worker.backoff_s = RESTART_BACKOFF_S
-        delay_s = worker.back_off()
-        logger.error(
-            "worker %d died (%s) after %.0f s, running %s; it starts again in %.1f s",
-            worker.slot, exit_text(code), uptime_s, ", ".join(running) or "nothing", delay_s,
-        )  # fmt: skip
-        if code < 0:
-            self._judge(running)
+        return f"it starts again in {worker.back_off():.1f} s"
 
     def _forward_stop_signals(self) -> None:
         """Stop all processes.

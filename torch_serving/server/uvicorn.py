@@ -27,7 +27,10 @@ KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxie
 
 
 class UvicornTransport(uvicorn.Server):
-    """Notifies the parent when it is ready; drains at the parent's signal or when it is gone."""
+    """Notifies the parent when it is ready; drains at the parent's signal or when it is gone.
+
+    A spare does not listen before the parent promotes it.
+    """
 
     def __init__(self, worker: WorkerContext, responses: ResponseRecorder) -> None:
         """Build the application, in the thread and process that run it."""
@@ -38,6 +41,9 @@ class UvicornTransport(uvicorn.Server):
         self._shared = worker.shared
         self._drain_delay_s = config.drain_delay_s
         self._is_draining = False
+        self._is_spare = worker.channel.is_spare
+        self._listeners: list[socket.socket] = []
+        self._promotion: asyncio.Task[None] | None = None
         self._tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S) if worker.tls else None
         # uvicorn knows no limit for handshakes, and does not share connections with other workers
         self._uses_acceptor = config.workers != 1 or self._tls is not None
@@ -59,15 +65,19 @@ class UvicornTransport(uvicorn.Server):
         return not self._is_draining
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._uses_acceptor:
-            await super().startup([])
-            self.servers = [self._accept(each) for each in sockets or []]  # type: ignore[misc]
-        else:
-            await super().startup(sockets)
+        self._listeners = sockets or []
+        await self._listen([] if self._is_spare else self._listeners)
         self._management.listen()
-        asyncio.get_running_loop().add_reader(self._channel, self._on_parent_death)
+        asyncio.get_running_loop().add_reader(self._channel, self._on_parent)
         self._channel.notify_ready()
         self._watch_for_failure()
+
+    async def _listen(self, sockets: list[socket.socket]) -> None:
+        if self._uses_acceptor:
+            await super().startup([])
+            self.servers = [self._accept(each) for each in sockets]  # type: ignore[misc]
+        else:
+            await super().startup(sockets)
 
     def _accept(self, listener: socket.socket) -> Acceptor:
         protocol = functools.partial(
@@ -105,9 +115,14 @@ class UvicornTransport(uvicorn.Server):
             connection.shutdown()
         self._stop()
 
-    def _on_parent_death(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._channel)
-        self._stop()
+    def _on_parent(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._channel.promoted():
+            loop.remove_reader(self._channel)
+            self._stop()
+        elif not self.should_exit:
+            self._is_spare = False
+            self._promotion = loop.create_task(self._listen(self._listeners))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -116,7 +131,7 @@ class UvicornTransport(uvicorn.Server):
 
         def drain(number: int, frame: FrameType | None) -> None:
             self._is_draining = True
-            if self._drain_delay_s:
+            if self._drain_delay_s and not self._is_spare:
                 loop.call_soon_threadsafe(loop.call_later, self._drain_delay_s, self._stop)
             else:
                 self._stop()

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.server.parent_channel import ParentChannel
-from torch_serving.server.process import fork, run_logged, send_signal
+from torch_serving.server.ipc.shared_state import NO_SLOT, SharedState
+from torch_serving.server.parent_channel import PROMOTE, ParentChannel
+from torch_serving.server.process import RETIRE_SIGNAL, fork, run_logged, send_signal
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Worker:
     restart_s: float = 0.0
     backoff_s: float = RESTART_BACKOFF_S  # before the next start that follows a failure
     has_failed: bool = False  # the process reported that it can't go on
+    is_spare: bool = False  # it accepts no connections yet
 
     @property
     def is_running(self) -> bool:
@@ -101,7 +102,7 @@ class WorkerPool:
         self.close_connections()
         ours.close()
         self._shared.attach(worker.slot)
-        return self._serve(ParentChannel(theirs))
+        return self._serve(ParentChannel(theirs, worker.is_spare))
 
     def start_or_back_off(self, worker: Worker) -> None:
         try:
@@ -121,15 +122,47 @@ class WorkerPool:
         due_s = [worker.restart_s for worker in self.workers if not worker.is_running]
         return max(0.0, min(due_s) - time.monotonic()) if due_s else None
 
-    def add(self) -> Worker | None:
+    @property
+    def spare(self) -> Worker | None:
+        spares = (each for each in self.workers if each.is_spare)
+        return next((each for each in spares if each.state is not WorkerState.RETIRING), None)
+
+    def add(self, is_spare: bool = False) -> Worker | None:
         """Add a worker in a free slot; None while there is none."""
         taken = {worker.slot for worker in self.workers}
         free = [slot for slot in range(self._shared.parent_slot) if slot not in taken]
         if not free:
             return None
-        worker = Worker(free[0])
+        worker = Worker(free[0], is_spare=is_spare)
         self.workers.append(worker)
+        if is_spare:
+            self._shared.set_spare(worker.slot)
         return worker
+
+    def promote_spare(self) -> Worker | None:
+        """Let the spare accept connections, if it is running; return it."""
+        spare = self.spare
+        if spare is None or spare.connection is None:
+            return None
+        try:
+            spare.connection.send(PROMOTE)
+        except OSError:  # it has just died
+            return None
+        spare.is_spare = False
+        self._shared.set_spare(NO_SLOT)
+        return spare
+
+    def retire_spare(self) -> None:
+        """End the spare, which was started before a reload."""
+        spare = self.spare
+        if spare is None:
+            return
+        self._shared.set_spare(NO_SLOT)
+        if spare.is_running:
+            spare.state = WorkerState.RETIRING
+            send_signal(spare.pid, RETIRE_SIGNAL)
+        else:
+            self.remove(spare)
 
     def remove(self, worker: Worker) -> None:
         self.workers.remove(worker)

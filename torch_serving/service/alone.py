@@ -22,6 +22,9 @@ class Alone(NoEvents):
     def publish(self, models: list[dict[str, Any]], /) -> None:
         self._models = models
 
+    def spare_slot(self) -> int:
+        return -1
+
     def published(self) -> list[list[dict[str, Any]]]:
         return [self._models]
 

@@ -73,6 +73,9 @@ class WorkerGroup(ModelEvents, Protocol):
     def remaining_quarantine_s(self, name: str, /) -> float:
         """For how long a model is in quarantine; 0.0 if it is not."""
 
+    def spare_slot(self) -> int:
+        """The slot of the worker that waits for another one's place; -1 if there is none."""
+
     def published(self) -> list[list[dict[str, Any]]]:
         """The lists that the processes published last, one for each process."""
 

@@ -49,7 +49,7 @@ class Runtime:
         self.inference = Inference(self.models, self.engine, self.devices, responses, self.tracing)
         self.management = Management(self.models, self.devices, group)
         self.description = Description(self.models, self.devices, self.management)
-        self.metrics = Metrics(group.statistics, group.parent_slot)
+        self.metrics = Metrics(group.statistics, group.parent_slot, group.spare_slot)
         self._loop_thread: LoopThread | None = None
         self._watcher: Watcher | None = None
 

@@ -1,7 +1,7 @@
 """The statistics of all workers in Prometheus's text format."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,15 +25,22 @@ from torch_serving.telemetry._counters import (
 )
 
 PREFIX = "torch_serving_"
+SPARE = "spare"  # instead of the number of a worker
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metrics(Collector):
     """Reads the statistics when Prometheus asks; counting does not pay for that."""
 
-    def __init__(self, statistics: Statistics, parent_slot: int) -> None:
+    def __init__(
+        self,
+        statistics: Statistics,
+        parent_slot: int,
+        spare_slot: Callable[[], int] = lambda: -1,
+    ) -> None:
         self._statistics = statistics
         self._parent_slot = parent_slot
+        self._spare_slot = spare_slot
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -51,10 +58,15 @@ class Metrics(Collector):
         workers = enumerate(self._statistics.by_worker())
         names = ((self._name_of(slot), numbers) for slot, numbers in workers)
         # a slot that is kept for a successor has no numbers
-        yield from by_worker({name: each for name, each in names if each.pid or each.loads})
+        found = {name: each for name, each in names if each.pid or each.loads}
+        if SPARE in found:
+            found[SPARE] = found[SPARE]._replace(threads=0)  # they take no requests
+        yield from by_worker(found)
 
     def _name_of(self, slot: int) -> str:
-        return "parent" if slot == self._parent_slot else str(slot)
+        if slot == self._parent_slot:
+            return "parent"
+        return SPARE if slot == self._spare_slot() else str(slot)
 
 
 def families() -> list[tuple[str, str]]:

@@ -1,7 +1,10 @@
 """What the parent and its workers share; made before the workers are forked."""
 
 import logging
+import mmap
+import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch_serving.server.ipc.failures import Failures
 from torch_serving.server.ipc.loaded_models import LoadedModels
@@ -12,6 +15,8 @@ from torch_serving.telemetry._counters import Statistics
 
 # the successor in a rolling restart, a failed worker that drains, and the spare
 EXTRA_SLOTS = 3
+NO_SLOT = -1
+SLOT = struct.Struct("<i")
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,8 @@ class SharedState:
         self.scoreboard = Scoreboard(slots)
         self.quarantine = Quarantine(quarantine_s)
         self.failures = Failures(slots)
+        self._spare = mmap.mmap(-1, SLOT.size)
+        self.set_spare(NO_SLOT)
         self.on_failure: Callable[[], None] = do_nothing  # after the first report
         self.statistics = Statistics(slots)
         self.loaded_models = LoadedModels(slots)
@@ -40,7 +47,6 @@ class SharedState:
         self.check_quarantine = self.quarantine.check
         self.remaining_quarantine_s = self.quarantine.remaining_s
         self.publish = self.loaded_models.publish
-        self.published = self.loaded_models.read
         self.listen = self.peers.listen
         self.broadcast = self.peers.broadcast
 
@@ -58,6 +64,19 @@ class SharedState:
         self.failures.clear(slot)
         self.statistics.detach(slot)
         self.loaded_models.detach(slot)
+
+    def set_spare(self, slot: int) -> None:
+        """Say, in the parent, which worker is the spare; NO_SLOT for none."""
+        SLOT.pack_into(self._spare, 0, slot)
+
+    def spare_slot(self) -> int:
+        slot: int = SLOT.unpack_from(self._spare)[0]
+        return slot
+
+    def published(self) -> list[list[dict[str, Any]]]:
+        """The lists of loaded models of all workers that serve."""
+        lists = enumerate(self.loaded_models.read())
+        return [each for slot, each in lists if slot != self.spare_slot()]
 
     def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
         """Have this worker end; its parent starts another one, and judges the guilty models."""

@@ -1,0 +1,25 @@
+"""What tests of workers that end have in common."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.broken_device import save_models
+from torch_serving.server.ipc.shared_state import SharedState
+
+
+@pytest.fixture
+def breaking_root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    save_models(folder)
+    return folder
+
+
+@pytest.fixture
+def shared() -> Iterator[SharedState]:
+    shared = SharedState(1, quarantine_s=300)
+    yield shared
+    for mailbox in (*shared.peers._inboxes, *shared.peers._outboxes):
+        mailbox.close()
