@@ -9,7 +9,13 @@ import time
 from torch_serving.engine.busy_poll import BusyPoll
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.job import Job
-from torch_serving.engine.steps import can_run_inline, decode, fail_all, resolve, run_and_encode
+from torch_serving.engine.steps import (
+    can_run_inline,
+    decode_inline,
+    fail_all,
+    resolve,
+    run_and_encode,
+)
 from torch_serving.engine.thread_executor import ThreadExecutor
 
 
@@ -37,7 +43,7 @@ class InlineExecutor:
     def _run_turn(self) -> None:
         started_s = time.perf_counter()
         jobs, self._jobs = self._jobs, []
-        decode(jobs)
+        decode_inline(jobs)
         short = []
         for job in jobs:
             if can_run_inline(job):
@@ -62,7 +68,7 @@ class InlineExecutor:
         """
         if not job.invocation.inline.may_run_inline(job.body_bytes):
             return False
-        decode((job,))
+        decode_inline((job,))
         if not can_run_inline(job):
             return False
         run_and_encode((job,), self._events.set_running)

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from torch_serving.codecs.interfaces import Encoded
+from torch_serving.codecs.interfaces import DECODING, Encoded, TakesLong
 from torch_serving.engine.batch_tensors import NotRowWise, concatenate, groups_of, rows_of, split
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.device_errors import device_error
@@ -59,6 +59,15 @@ def run_all(jobs: Sequence[Job]) -> None:
 def decode(jobs: Iterable[Job]) -> None:
     INFERENCE.enter()
     run_step(DECODE, jobs)
+
+
+def decode_inline(jobs: Iterable[Job]) -> None:
+    """Decode on the event loop; what would take long there ends with TakesLong."""
+    DECODING.must_be_short = True
+    try:
+        decode(jobs)
+    finally:
+        DECODING.must_be_short = False
 
 
 def retry(job: Job, set_running: SetRunning) -> Exception | None:
@@ -155,7 +164,13 @@ def run_together(batcher: Batcher, jobs: list[Job]) -> bool:
 
 
 def can_run_inline(job: Job) -> bool:
-    """Whether a job may go on inline; one that could not be decoded may, it has no more to run."""
+    """Whether a job may go on inline; one that could not be decoded may, it has no more to run.
+
+    One that takes long to decode is as before.
+    """
+    if isinstance(job.error, TakesLong):
+        job.error = None
+        return False
     return job.inputs is None or job.invocation.inline.can_run_inline(job.inputs)
 
 
