@@ -184,6 +184,14 @@ class Config:
         more="`--use-gpu` is the same as `--device cuda`.",
     )
 
+    gpu_memory: float | None = execution(
+        "--gpu-memory",
+        None,
+        "share",
+        "the most that each worker takes of each GPU: a part, as in 0.4 or 40%, or as in 8GiB",
+        default_text="no limit",
+    )
+
     max_body_bytes: int = limits(
         "--max-body",
         256 * MEBIBYTE,

@@ -59,6 +59,23 @@ def test_flags_of_all_kinds(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.4", 0.4),
+        (".5", 0.5),
+        ("40%", 0.4),
+        ("2.5%", 0.025),
+        ("100%", 1),
+        ("1", 1),
+        ("2", 2),
+        ("8GiB", 8 << 30),
+    ],
+)
+def test_a_part_of_a_card_or_a_size(tmp_path: Path, text: str, value: float):
+    assert parse([str(tmp_path), "--gpu-memory", text], {}).gpu_memory == value
+
+
 def test_paths_of_a_config_may_be_strings():
     config = Config(model_root="models", api_key_file="keys")
     assert (config.model_root, config.api_key_file) == (Path("models"), Path("keys"))
@@ -74,6 +91,11 @@ def test_paths_of_a_config_may_be_strings():
         (["--threads", "0"], "--threads: expected at least 1"),
         (["--threads", "x"], "--threads: expected a whole number"),
         (["--lanes", "2"], "unrecognized arguments: --lanes 2"),
+        (["--gpu-memory", "0"], "--gpu-memory: expected a size"),
+        (["--gpu-memory", "0.0"], "--gpu-memory: expected more than 0 and no more than all"),
+        (["--gpu-memory", "1.5"], "--gpu-memory: expected more than 0 and no more than all"),
+        (["--gpu-memory", "101%"], "--gpu-memory: expected more than 0 and no more than all"),
+        (["--gpu-memory", "half"], "--gpu-memory: expected a size"),
         (["--model-capacity", "0"], "--model-capacity: expected at least 1"),
         (["--buffer-size", "-1"], "--buffer-size"),
         (["--max-body", "0"], "--max-body: expected a size"),

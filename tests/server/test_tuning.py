@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from torch_serving.server.tuning import MALLOC_SETTINGS, OPENMP_SETTINGS
+from torch_serving.server.tuning import GPU_SETTINGS, MALLOC_SETTINGS, OPENMP_SETTINGS
 
 FAULTS = """
 import resource
@@ -72,3 +72,23 @@ def test_threads_spin_briefly():
 )
 def test_the_operators_settings_of_openmp_are_left_alone(name: str, value: str, spins: str):
     assert f"GOMP_SPINCOUNT = '{spins}'" in openmp_settings(**{name: value})
+
+
+SEGMENTS = """
+import os, sys
+from torch_serving.cli import main as cli
+from torch_serving.server.tuning import GPU_SETTINGS
+def serve(*_):
+    print({name: os.environ[name] for name in GPU_SETTINGS if name in os.environ})
+    return 0
+cli.bind = lambda *_: None
+sys.modules["torch_serving.server.main"] = type(sys)("main")
+sys.modules["torch_serving.server.main"].serve = serve
+cli.main(["."])
+"""
+
+
+@pytest.mark.parametrize("settings", [{}, *({name: "backend:native"} for name in GPU_SETTINGS)])
+def test_segments_of_gpu_memory_grow_unless_the_operator_has_chosen(settings: dict[str, str]):
+    printed = run(SEGMENTS, GPU_SETTINGS, **settings).stdout.strip()
+    assert printed == str(settings or {"PYTORCH_ALLOC_CONF": "expandable_segments:True"})

@@ -10,9 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.client import Client, tensor
 from tests.support.fetch import fetch
 from tests.support.process import Process
+from torch_serving.telemetry._counters import Statistics
+from torch_serving.telemetry.prometheus import Metrics
 
 DASHBOARD = Path(__file__).parents[2] / "example" / "grafana-dashboard.json"
-ADDED = {"job", "le"}  # by Prometheus, and by the quantiles
+ADDED = {"instance", "job", "le"}  # by Prometheus, and by the quantiles
 
 
 def queries(document: dict[str, Any]) -> list[str]:
@@ -20,10 +22,24 @@ def queries(document: dict[str, Any]) -> list[str]:
     return [*panels, *(v["query"]["query"] for v in document["templating"]["list"][1:])]
 
 
+def device_samples() -> dict[str, set[str]]:
+    """The samples of a server with a card."""
+    statistics = Statistics()
+    counters = statistics.device(b"cuda:0")
+    counters.set_memory(1, 2, 3, 4)
+    counters.set_utilization(50.0)
+    found = samples_of(Metrics(statistics, parent_slot=-1).text().decode())
+    return {name: labels for name, labels in found.items() if "_device_" in name}
+
+
 def samples(url: str) -> dict[str, set[str]]:
+    return samples_of(fetch(url, "/metrics")[2])
+
+
+def samples_of(text: str) -> dict[str, set[str]]:
     """The names of all samples, and the labels that each has."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(fetch(url, "/metrics")[2]):
+    for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
@@ -32,7 +48,7 @@ def samples(url: str) -> dict[str, set[str]]:
 def test_it_uses_what_there_is(uvicorn_server: Process):
     with Client(uvicorn_server.url) as client:
         assert client.post("mlp.pt", [tensor([1, 16], [0] * 16)]).status == 200
-    known = samples(uvicorn_server.url)
+    known = samples(uvicorn_server.url) | device_samples()
     used = set()
     for query in queries(json.loads(DASHBOARD.read_text())):
         names = set(re.findall(r"torch_serving_\w+", query))

@@ -154,6 +154,35 @@ def test_devices_beyond_those_that_there_is_room_for_share_a_row():
     assert found[0, f"cuda:{DEVICES - 1}"].rows == 4
 
 
+def test_metrics_of_devices():
+    statistics = Statistics(2)
+    statistics.attach(1)
+    counters = statistics.device(b"cuda:0")
+    counters.count_batch(3, 1)
+    counters.set_graphs(4)
+    metrics = prometheus.Metrics(statistics, parent_slot=-1)
+
+    def samples() -> dict[str, str]:
+        prefix, labels = "torch_serving_device_", '{device="cuda:0",worker="1"}'
+        lines = metrics.text().decode().splitlines()
+        named = [line.removeprefix(prefix).split() for line in lines if line.startswith(prefix)]
+        return {name.removesuffix(labels): value for name, value in named}
+
+    counted = {"batches_total": "1.0", "rows_total": "3.0", "padded_rows_total": "1.0"}
+    assert samples() == {**counted, "graphs": "4.0"}
+    counters.set_memory(allocated=1, reserved=2, free=3, total=4)
+    counters.set_utilization(37.5)
+    memory = ("allocated", "reserved", "free", "total")
+    assert samples() == {
+        **counted,
+        "graphs": "4.0",
+        "utilization_ratio": "0.375",
+        **{f"memory_{name}_bytes": f"{n}.0" for n, name in enumerate(memory, 1)},
+    }
+    statistics.detach(1)
+    assert samples() == {**counted, "graphs": "0.0"}
+
+
 def test_a_model_that_runs_on_the_cpu_has_no_copies():
     statistics = Statistics()
     for model in (b"cpu.pt", b"cuda.pt"):

@@ -81,6 +81,16 @@ def size_or_zero(text: str) -> int:
     return 0 if text == "0" else size(text)
 
 
+def share(text: str) -> float:
+    """A part of a whole, as in 0.4 or 40%, or bytes, which are more than 1, as in 8GiB."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]*\.[0-9]+|1", text):
+        return size(text)
+    part = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 < part <= 1:
+        raise argparse.ArgumentTypeError(f"expected more than 0 and no more than all, got {text!r}")
+    return part
+
+
 # kind of a setting -> how its text is read, and its metavar in `--help`
 KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "batch_size": (batch_size, "N"),
@@ -94,6 +104,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "positive": (positive, "N"),
     "seconds": (seconds, "SECONDS"),
     "seconds_or_zero": (seconds_or_zero, "SECONDS"),
+    "share": (share, "SHARE"),
     "size": (size, "SIZE"),
     "size_or_zero": (size_or_zero, "SIZE"),
     "text": (str, ""),  # named as its setting

@@ -58,11 +58,14 @@ class ModelLifecycle:
         cache: Cache[Servable],
         events: ModelEvents | None = None,
         load: Load = load,
+        use_device: Callable[[torch.device], None] = lambda device: None,
     ) -> None:
+        """`use_device` is called before a model is put on a device."""
         self.repository = repository
         self.cache = cache
         self._root = repository.root
         self._load = load
+        self._use_device = use_device
         events = events or NoEvents()
         self._statistics = events.statistics
         self._set_running = events.set_running
@@ -246,6 +249,7 @@ class ModelLifecycle:
             digest = expected_digest(Path(self._root), model.identifier)
             source = ModelSource(model.identifier, file, sidecars, digest)
             request = load_request(source, device)
+            self._use_device(device)
             return self._load(
                 path,
                 device,

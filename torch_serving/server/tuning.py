@@ -8,6 +8,9 @@ Threads that share one operator spin for a moment where they wait for each other
 default, GNU's OpenMP spins for milliseconds. Where another process has one of the cores, all
 threads of an operator then burn theirs until the last one gets its turn, at every operator: a
 transformer that takes 4 ms takes up to 460 (docs/decisions has the figures).
+
+Torch's allocator for GPUs keeps blocks of the sizes that were asked for. Where batches have many
+sizes, ends of blocks lie idle that no other size fits into; segments that grow have none.
 """
 
 import ctypes
@@ -26,6 +29,8 @@ MALLOC_SETTINGS = (
     "LD_PRELOAD",
 )
 OPENMP_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+# The first is that of torch since 2.9. Older ones read the others, newer ones warn of them.
+GPU_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 
 
 def keep_freed_memory() -> bool:
@@ -49,3 +54,9 @@ def spin_briefly() -> None:
     """
     if not any(name in os.environ for name in OPENMP_SETTINGS):
         os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+
+
+def grow_gpu_segments() -> None:
+    """Let segments of GPU memory grow, unless the operator has chosen. Before torch is imported."""
+    if not any(name in os.environ for name in GPU_SETTINGS):
+        os.environ[GPU_SETTINGS[0]] = "expandable_segments:True"

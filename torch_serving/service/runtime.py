@@ -8,6 +8,7 @@ import torch
 
 from torch_serving.codecs.python_values import Arguments
 from torch_serving.config import Config, ModelConfig
+from torch_serving.engine.device_monitor import DeviceMonitor
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import MAX_THREADS, Engine, cores
 from torch_serving.engine.events import EngineEvents
@@ -42,7 +43,8 @@ class Runtime:
         self.group = group
         self.in_flight: set[Any] = set()
         self.tracing = tracing.Tracing() if config.tracing else None
-        self.models = build_models(config, group)
+        self.monitor = DeviceMonitor(group.statistics, self.in_flight, config.gpu_memory)
+        self.models = build_models(config, group, self.monitor)
         self.devices = DevicePool(config.device)
         self.engine = build_engine(config, group, self.models, self.in_flight)
         responses = ResponseRecorder(group.statistics)
@@ -93,6 +95,7 @@ class Runtime:
             self._watcher.close()
         self.engine.close()
         self.models.close()
+        self.monitor.close()
         if self.tracing:
             self.tracing.close()
 
@@ -158,7 +161,7 @@ class Runtime:
             self.models.preload(name, self.models.repository.choose_device(name, self.devices))
 
 
-def build_models(config: Config, group: WorkerGroup) -> ModelLifecycle:
+def build_models(config: Config, group: WorkerGroup, monitor: DeviceMonitor) -> ModelLifecycle:
     cache: Cache[Servable] = Cache(
         config.model_capacity, config.buffer_size, config.model_memory_bytes
     )
@@ -167,7 +170,8 @@ def build_models(config: Config, group: WorkerGroup) -> ModelLifecycle:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return ModelConfig(batch=batch, max_batch=config.max_batch)
 
-    return ModelLifecycle(ModelRepository(config.model_root, defaults), cache, group)
+    repository = ModelRepository(config.model_root, defaults)
+    return ModelLifecycle(repository, cache, group, use_device=monitor.use)
 
 
 def build_engine(

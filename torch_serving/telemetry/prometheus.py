@@ -19,6 +19,7 @@ from torch_serving.telemetry._counters import (
     SECONDS,
     SIZES,
     STEPS,
+    DeviceNumbers,
     MethodNumbers,
     Statistics,
     WorkerNumbers,
@@ -62,6 +63,8 @@ class Metrics(Collector):
         if SPARE in found:
             found[SPARE] = found[SPARE]._replace(threads=0)  # they take no requests
         yield from by_worker(found)
+        devices = self._statistics.by_device().items()
+        yield from by_device({(self._name_of(slot), name): each for (slot, name), each in devices})
 
     def _name_of(self, slot: int) -> str:
         if slot == self._parent_slot:
@@ -71,7 +74,7 @@ class Metrics(Collector):
 
 def families() -> list[tuple[str, str]]:
     """The names and descriptions of the metrics."""
-    found = [*by_method({}), *histograms({}), *by_worker({})]
+    found = [*by_method({}), *histograms({}), *by_worker({}), *by_device({})]
     return [(each.name, each.documentation) for each in found]
 
 
@@ -174,6 +177,48 @@ def values_of(numbers: WorkerNumbers) -> dict[str, float]:
         "cache_failed_loads": numbers.failed_loads,
         "rejected": numbers.rejected,
     }
+
+
+def by_device(devices: dict[tuple[str, str], DeviceNumbers]) -> Iterator[Metric]:
+    """The accelerators that each worker uses; what is not known of one has no sample."""
+    gauges = {
+        "memory_allocated_bytes": "Memory that the worker's tensors take on the device.",
+        "memory_reserved_bytes": "Memory that the worker's allocator holds: tensors and its cache.",
+        "memory_free_bytes": "Memory of the device that no process holds.",
+        "memory_total_bytes": "Memory of the device.",
+        "utilization_ratio": "Share of time in which the device was busy, for all processes.",
+        "graphs": "Graphs that are captured.",
+    }
+    counters = {
+        "batches": "Runs on the device.",
+        "rows": "Rows of requests, in all runs.",
+        "padded_rows": "Rows that were added to fill batches.",
+    }
+    families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
+    labels = ["worker", "device"]
+    for name, text in gauges.items():
+        families[name] = GaugeMetricFamily(f"{PREFIX}device_{name}", text, labels=labels)
+    for name, text in counters.items():
+        families[name] = CounterMetricFamily(f"{PREFIX}device_{name}", text, labels=labels)
+    for key, numbers in devices.items():
+        for name, value in values_of_device(numbers).items():
+            families[name].add_metric(key, value)
+    yield from families.values()
+
+
+def values_of_device(numbers: DeviceNumbers) -> dict[str, float]:
+    values: dict[str, float] = {
+        "graphs": numbers.graphs,
+        "batches": numbers.batches,
+        "rows": numbers.rows,
+        "padded_rows": numbers.padded,
+    }
+    if numbers.total:
+        for name in ("allocated", "reserved", "free", "total"):
+            values[f"memory_{name}_bytes"] = getattr(numbers, name)
+    if numbers.utilization is not None:
+        values["utilization_ratio"] = numbers.utilization / 100
+    return values
 
 
 def resident_bytes(pid: int) -> int:
