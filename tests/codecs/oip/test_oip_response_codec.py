@@ -13,7 +13,7 @@ from torch_serving.codecs.oip.request import (
     RequestedOutput,
     read_request,
 )
-from torch_serving.codecs.oip.response import write_response
+from torch_serving.codecs.oip.response import remembered, write_response
 from torch_serving.codecs.tensor_tree.specs import StringTensor
 from torch_serving.errors import (
     InvalidInput,
@@ -100,3 +100,15 @@ def test_results_that_the_protocol_has_no_datatype_for(dtype: torch.dtype):
 def test_results_that_do_not_lie_row_by_row(tensor: torch.Tensor):
     body, json_bytes = write_response("m", "1", InferRequest(None, {}, [], True), {"x": tensor})
     assert body[json_bytes:] == tensor.contiguous().numpy().tobytes()
+
+
+def test_short_descriptions_are_remembered_and_tell_sizes_apart():
+    remembered.cache_clear()
+    request = InferRequest(None, {}, [], True)
+    for size in (2, 3, 2):
+        for name in ("a", "b" * 129):
+            body, json_bytes = write_response("m", "1", request, {name: torch.ones(1, size)})
+            output = json.loads(body[:json_bytes])["outputs"][0]
+            assert (output["name"], output["shape"]) == (name, [1, size])
+            assert output["parameters"] == {"binary_data_size": 4 * size}
+    assert remembered.cache_info().currsize == 2

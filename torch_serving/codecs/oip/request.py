@@ -218,15 +218,16 @@ def read_buffer(header: InputHeader, body: Body, at: int, size: int) -> Leaf:
         return StringTensor(
             header.shape, read_byte_strings(data, header.elements, header.name[:100])
         )
-    datatype = DATATYPES[header.datatype]
-    if header.elements * datatype.array.itemsize != size:
+    datatype, elements = DATATYPES[header.datatype], header.elements
+    needed = elements * datatype.array.itemsize
+    if needed != size:
         raise IncompatibleShape(
             f"input `{header.name[:100]}`: shape {list(header.shape)} of {datatype.name} takes "
-            f"{header.elements * datatype.array.itemsize} bytes, `binary_data_size` is {size}"
+            f"{needed} bytes, `binary_data_size` is {size}"
         )
     if size == 0:
         return torch.empty(header.shape, dtype=datatype.tensor)
-    array = np.frombuffer(body, datatype.array, header.elements, at)
+    array = np.frombuffer(body, datatype.array, elements, at)
     if datatype.name == "BOOL" and array.view(np.uint8).max() > 1:
         raise IncompatibleDtype(f"input `{header.name[:100]}`: a BOOL is neither 0 nor 1")
     return tensor_of(writable_native(array), header, datatype)

@@ -1,5 +1,6 @@
 """Named tensors -> the body of a response: JSON, and after it the buffers of binary outputs."""
 
+import functools
 import json
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
@@ -8,9 +9,11 @@ from torch_serving.codecs.arrays import to_numpy
 from torch_serving.codecs.json._encoder import encode_numbers
 from torch_serving.codecs.oip.byte_strings import write_byte_strings
 from torch_serving.codecs.oip.datatypes import BYTES, OF_TENSOR
-from torch_serving.codecs.oip.request import InferRequest, RequestedOutput
+from torch_serving.codecs.oip.request import InferRequest
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
 from torch_serving.errors import InvalidInput, UnsupportedResult
+
+MAX_REMEMBERED_NAME = 128  # characters: results have the same few names and shapes
 
 
 class InferResponse(NamedTuple):
@@ -39,9 +42,10 @@ def write_response(
         separator = b", "
         if binary:
             buffers.append(buffer_of(leaf))
-            pieces.append(described(name, datatype, leaf, buffers[-1].nbytes))
+            pieces.append(described(name, datatype, leaf.shape, buffers[-1].nbytes))
         else:
-            pieces += [described(name, datatype, leaf)[:-1], b', "data": ', data_of(leaf), b"}"]
+            description = described(name, datatype, leaf.shape)[:-1]
+            pieces += [description, b', "data": ', data_of(leaf), b"}"]
     pieces.append(b"]}")
     if not buffers:
         return InferResponse(b"".join(pieces), None)
@@ -50,13 +54,14 @@ def write_response(
 
 def chosen(request: InferRequest, tensors: dict[str, Leaf]) -> list[tuple[str, Leaf, bool]]:
     """The outputs that go into the response, in order, and which of them as binary data."""
-    requested = request.outputs or [RequestedOutput(name, None) for name in tensors]
-    for name, _ in requested:
+    if not request.outputs:
+        return [(name, leaf, request.binary) for name, leaf in tensors.items()]
+    for name, _ in request.outputs:
         if name not in tensors:
             raise unknown_output(name, tensors)
     return [
         (name, tensors[name], request.binary if binary is None else binary)
-        for name, binary in requested
+        for name, binary in request.outputs
     ]
 
 
@@ -65,12 +70,18 @@ def unknown_output(name: str, names: Any) -> InvalidInput:
     return InvalidInput(f"output `{name[:100]}` is unknown; the model gives {known}")
 
 
-def described(name: str, datatype: str, leaf: Leaf, size: int | None = None) -> bytes:
+def described(name: str, datatype: str, shape: tuple[int, ...], size: int | None = None) -> bytes:
     """An output's JSON without its numbers; with `size`, those are in the body behind."""
-    shape = ", ".join(map(str, leaf.shape))
+    describe = remembered if len(name) <= MAX_REMEMBERED_NAME else remembered.__wrapped__
+    return describe(name, datatype, shape, size)
+
+
+@functools.lru_cache(256)
+def remembered(name: str, datatype: str, shape: tuple[int, ...], size: int | None) -> bytes:
+    sizes = ", ".join(map(str, shape))
     size_ = "" if size is None else f', "parameters": {{"binary_data_size": {size}}}'
     return (
-        f'{{"name": {quoted(name)}, "datatype": "{datatype}", "shape": [{shape}]{size_}}}'
+        f'{{"name": {quoted(name)}, "datatype": "{datatype}", "shape": [{sizes}]{size_}}}'
     ).encode()
 
 
