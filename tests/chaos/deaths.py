@@ -119,12 +119,14 @@ def segfault(stage: Stage) -> Rows:
 
 
 @contextmanager
-def every_second(server: Server, statuses: list[tuple[int, str]]) -> Iterator[None]:
+def every_second(
+    server: Server, statuses: list[tuple[int, str]], identifier: str = "crashing.pt"
+) -> Iterator[None]:
     over = threading.Event()
 
     def run() -> None:
         while not over.wait(1):
-            statuses.append(crash(server.url))
+            statuses.append(crash(server.url, identifier))
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from tests.chaos.table import Effort
+from tests.support.broken_device import save_breaking
 from tests.support.client import LIMIT_S, Client, tensor, warm_up
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, Raising, mlp, scripted
@@ -84,6 +85,7 @@ class Stage:
         scripted(*ZEROS).save(self.root / "zeros.pt")
         scripted(*STAMPED).save(self.root / "stamped.pt")
         mlp().save(self.root / "mlp.pt")
+        save_breaking(self.root)
         torch.jit.script(Raising()).save(self.root / "raising.pt")
 
     @contextmanager

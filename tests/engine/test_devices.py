@@ -92,13 +92,19 @@ class TestCuda:
         for responses in in_threads(8, ask):
             assert all(response == responses[0] for response in responses)
 
+    @pytest.mark.parametrize("flags", [(), ("--spare", "--preload", "mlp.pt")])
     def test_a_device_in_error_restarts_the_worker(
-        self, gpu_root: Path, start: Callable[..., Process]
+        self, gpu_root: Path, start: Callable[..., Process], flags: tuple[str, ...]
     ):
-        process = start(gpu_root, "--port", "0", "--device", "cuda")
+        process = start(gpu_root, "--port", "0", "--device", "cuda", *flags)
+        for _ in range(2):
+            with Client(process.url) as client:
+                response = client.post("index.pt", [tensor([1], [9.0])])
+                found = (response.status, response.document["description"])
+                assert found == (503, "Device failed")
+            with Client(process.url) as client:
+                assert client.post("mlp.pt", [tensor([1, 16], [0.0] * 16)]).status == 200
+        assert process.stderr.count("by index.pt; another one takes its place") == 2
         with Client(process.url) as client:
-            response = client.post("index.pt", [tensor([1], [9.0])])
-            assert (response.status, response.document["description"]) == (503, "Device failed")
-        with Client(process.url) as client:
-            assert client.post("mlp.pt", [tensor([1, 16], [0.0] * 16)]).status == 200
-        assert "a device is in error" in process.stderr
+            response = client.post("index.pt", [tensor([1], [0.0])])
+            assert response.document["description"] == "Model quarantined"
