@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.models.examples import find_examples
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
 from torch_serving.service.description import describe
@@ -34,5 +35,5 @@ class Impossible(torch.nn.Module):
 
 
 def described(path: Path) -> tuple[Servable, dict[str, Any]]:
-    servable = load(path, torch.device("cpu"))
-    return servable, describe(servable)
+    servable, copy = (load(path, torch.device("cpu")) for _ in range(2))
+    return servable, describe(servable, dict(find_examples(copy, copy.method_names())))

@@ -14,8 +14,9 @@ def inspect(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     from torch_serving.service.description import describe  # takes a second: torch
 
-    _, servable = load_model(arguments.model, arguments.device)
-    description = {"file_bytes": arguments.model.stat().st_size, **describe(servable)}
+    runtime, servable = load_model(arguments.model, arguments.device)
+    described = describe(servable, runtime.examples.find(servable))
+    description = {"file_bytes": arguments.model.stat().st_size, **described}
     if arguments.json:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:

@@ -15,6 +15,10 @@ FileStat = tuple[int, int, int, int]
 SidecarStats = tuple[FileStat | None, ...]  # of the files beside a model; None: there is none
 
 
+def file_stat(status: os.stat_result) -> FileStat:
+    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
+
+
 class OpenFile(NamedTuple):
     """An open file, and a path to it that holds although the file is replaced or removed."""
 

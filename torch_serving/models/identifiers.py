@@ -10,7 +10,7 @@ import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES
 from torch_serving.errors import InvalidServable
-from torch_serving.models.files import FileStat
+from torch_serving.models.files import FileStat, file_stat
 
 MAX_SHOWN = 100  # characters of an identifier in a message
 
@@ -62,10 +62,9 @@ def utf8(identifier: str) -> bytes:
 def stat_file(model: ModelPath) -> FileStat:
     """Return a file's stat, which no successor has. Raises InvalidServable if there is no file."""
     try:
-        status = os.stat(model.path)
+        return file_stat(os.stat(model.path))
     except (OSError, ValueError):
         raise no_such_model(model.identifier) from None
-    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
 
 
 def real_path(root: str, model: ModelPath) -> Path:

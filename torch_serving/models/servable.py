@@ -80,14 +80,13 @@ class Servable:
         """Return an exported method; raises InvalidParameter if there is none of this name."""
         method = self._methods.get(name)
         if method is None:
-            method = self.untracked(name)
+            method = self._make_method(name)
             if self._statistics is not None:
                 method.counters = self._counters(self._statistics, name)
             self._methods[name] = method
         return method
 
-    def untracked(self, name: str) -> "Method":
-        """Return a copy of a method, to try requests that must not count as requests."""
+    def _make_method(self, name: str) -> "Method":
         method = self._program_methods.get(name)
         if method is None:
             names = ", ".join(self.method_names())

@@ -16,7 +16,7 @@ from typing import Any
 from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.backends.registry import BACKENDS
-from torch_serving.models.files import FileStat, SidecarStats, read_regular
+from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,10 +59,9 @@ def sidecar_stats(model: Path) -> SidecarStats:
 
 def stat_or_none(path: Path) -> FileStat | None:
     try:
-        status = os.stat(path)
+        return file_stat(os.stat(path))
     except OSError:
         return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
 
 
 @functools.lru_cache(maxsize=8)  # a load needs it twice: for the device, and for the rest

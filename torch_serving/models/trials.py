@@ -4,15 +4,19 @@ It is done on the CPU, whatever device serves the model: a graphics card takes a
 one fault breaks it for the whole process.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from torch_serving.models.backends.registry import backend_of
+from torch_serving.models.examples import find_examples
 from torch_serving.models.files import open_file
 from torch_serving.models.loader import load_open
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
+
+EXAMPLES_LIMIT_S = 5  # then the process that looks for examples is ended
 
 Request = dict[str, Any]
 
@@ -30,9 +34,37 @@ def load_request(source: ModelSource, device: torch.device) -> Request:
 
 def try_load(repository: ModelRepository, request: Request, descriptor: int) -> None:
     """Load the open file of a request. Raises whatever loading raises."""
-    model = repository.resolve(request["name"], CPU)
-    file = open_file(descriptor, repository.real_path(model))
     if request["warms_up"]:
+        model = repository.resolve(request["name"], CPU)
+        file = open_file(descriptor, repository.real_path(model))
         load_open(file, CPU, repository.read_config(model), ModelSource(model.identifier))
     else:
-        Servable(backend_of(model.identifier).load(file, CPU), CPU)
+        load_copy(repository, request["name"], descriptor)
+
+
+def examples_request(name: str, methods: Sequence[str]) -> Request:
+    """A worker's request for examples of requests to these methods of a model."""
+    return {"name": name, "examples_of": methods}
+
+
+def examples(repository: ModelRepository, request: Request, descriptor: int) -> Iterator[bytes]:
+    """Yield a line for each example that is found, with a copy of the model in the open file."""
+    copy = load_copy(repository, request["name"], descriptor)
+    with torch.inference_mode():
+        for method, example in find_examples(copy, request["examples_of"]):
+            yield method.encode() + b"\t" + example + b"\n"
+
+
+def read_examples(lines: Iterable[bytes]) -> dict[str, bytes]:
+    """The examples by method. A process that crashed may have left the last line unfinished."""
+    whole = (line.partition(b"\t") for line in lines if line.endswith(b"\n"))
+    return {method.decode(): example.rstrip(b"\n") for method, _, example in whole}
+
+
+def load_copy(repository: ModelRepository, name: str, descriptor: int) -> Servable:
+    """Load the open file of a model as it is, without the settings and requests beside it."""
+    model = repository.resolve(name, CPU)
+    file = open_file(descriptor, repository.real_path(model))
+    return Servable(
+        backend_of(model.identifier).load(file, CPU), CPU, source=ModelSource(model.identifier)
+    )

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Iterator
 
 import torch
 
@@ -48,6 +49,7 @@ def serve(config: Config, listener: socket.socket) -> int:
         on_stop=listener.close,  # open in the parent, it would still take connections
         reload=state.reload,
         try_load=state.try_load,
+        find_examples=state.find_examples,
     )
     return Supervisor(config.workers or 1, hooks, state.shared, config.spare).run()
 
@@ -85,6 +87,9 @@ class PreforkState:
 
     def try_load(self, request: Request, model: int) -> None:
         trials.try_load(self.runtime.models.repository, request, model)
+
+    def find_examples(self, request: Request, model: int) -> Iterator[bytes]:
+        return trials.examples(self.runtime.models.repository, request, model)
 
     def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""

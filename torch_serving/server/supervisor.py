@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch_serving.server.ipc.shared_state import SharedState
-from torch_serving.server.parent_channel import Request, receive
+from torch_serving.server.parent_channel import receive
 from torch_serving.server.process import exit_text
 from torch_serving.server.rolling_restart import RollingRestart
 from torch_serving.server.signals import Signals
 from torch_serving.server.succession import Succession
-from torch_serving.server.trial_loads import TrialLoads
+from torch_serving.server.trial_loads import FindExamples, TrialLoads, TryLoad
 from torch_serving.server.worker_pool import (
     MIN_UPTIME_S,
     RESTART_BACKOFF_S,
@@ -42,13 +42,14 @@ def do_nothing(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a supervisor calls: `serve` and `try_load` in new processes, `reload` in both."""
+    """What a supervisor calls: `serve` and trials in new processes, `reload` in both."""
 
     serve: Serve  # returns the exit code
     on_ready: Callable[[], None] = do_nothing  # once, when all workers serve
     on_stop: Callable[[], None] = do_nothing  # before workers stop, and in trial processes
     reload: Callable[[], None] = do_nothing  # raises if that fails, and has changed nothing then
-    try_load: Callable[[Request, int], None] = do_nothing
+    try_load: TryLoad = do_nothing
+    find_examples: FindExamples = lambda *_: ()
 
 
 class Supervisor:
@@ -69,7 +70,7 @@ class Supervisor:
         self._shared = shared or SharedState(count)
         self._signals = Signals()
         self._pool = WorkerPool(count, hooks.serve, self._shared)
-        self._trials = TrialLoads(hooks.try_load, self._close_inherited)
+        self._trials = TrialLoads(hooks.try_load, self._close_inherited, hooks.find_examples)
         self._restart = RollingRestart(
             self._pool, self._signals, hooks.reload, self._close_inherited
         )
@@ -98,6 +99,7 @@ class Supervisor:
                 if self._was_ready:
                     self._succession.keep_spare()
         self._forward_stop_signals()
+        self._trials.end()  # nobody waits for them any more
         return self._signals.exit_code
 
     def _is_needed(self) -> bool:

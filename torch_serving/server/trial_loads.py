@@ -1,7 +1,8 @@
-"""Trial loads: an unknown model is loaded in a process of its own first; a crash costs no worker.
+"""Trials: what may crash is done with a model in a process of its own, which costs no worker.
 
-The parent forks that process, since it has torch and no threads. The result for a file is kept for
-as long as neither the file nor the files beside it change.
+The parent forks that process, since it has torch and no threads. An unknown model is loaded there
+first, and examples of requests are looked for there. The result of a load is kept for as long as
+neither the file nor the files beside it change.
 """
 
 import errno
@@ -10,10 +11,11 @@ import logging
 import os
 import signal
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
+from torch_serving.models.trials import EXAMPLES_LIMIT_S
 from torch_serving.server.parent_channel import ACCEPTED, LOADED, NOT_STARTED, Request, reply
 from torch_serving.server.process import exit_text, fork, send_signal
 
@@ -23,23 +25,31 @@ LIMIT_S = 300  # then the process is ended: a model that takes longer is refused
 MAX_OUTCOMES = 10_000
 
 TryLoad = Callable[[Request, int], None]
+FindExamples = Callable[[Request, int], Iterable[bytes]]  # returns lines for the worker
 
 
 class Trial(NamedTuple):
-    """A trial load that runs, and the key under which its result is kept."""
+    """A trial that runs, and the key under which its result is kept."""
 
-    name: str
-    key: str  # of the file: its stat, and those of the files beside it
+    purpose: str
+    key: str  # of the file: its stat, and those of the files beside it; "": it is not kept
 
 
 class TrialLoads:
-    """Calls `try_load` with a request and a model's descriptor, in one process for each.
+    """Calls `try_load` or `find_examples` with a request and a model's descriptor.
 
-    `close_inherited` is called there first, to close what the process must not keep open.
+    Each call has a process of its own. `close_inherited` is called there first, to close what the
+    process must not keep open.
     """
 
-    def __init__(self, try_load: TryLoad, close_inherited: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        try_load: TryLoad,
+        close_inherited: Callable[[], None],
+        find_examples: FindExamples = lambda *_: (),
+    ) -> None:
         self._try_load = try_load
+        self._find_examples = find_examples
         self._close_inherited = close_inherited
         self._running: dict[int, Trial] = {}
         self._is_loadable: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
@@ -56,29 +66,44 @@ class TrialLoads:
                 os.close(descriptor)
 
     def _start(self, request: Request, model: int, replies: int) -> None:
-        reply(replies, ACCEPTED)
-        trial = Trial(request["name"], json.dumps(request["key"]))
+        if not reply(replies, ACCEPTED):
+            return
+        if "examples_of" in request:
+            trial = Trial(f"looking for a request to {request['name']}", "")
+            self._fork(trial, lambda: self._write_examples(request, model, replies), replies)
+            return
+        trial = Trial(f"loading {request['name']}", json.dumps(request["key"]))
         is_loadable = self._is_loadable.get(trial.key)
         if is_loadable:
             reply(replies, LOADED)
         elif is_loadable is None:
-            try:
-                self._running[self._fork(request, model, replies)] = trial
-            except OSError as error:  # no process is left: that says nothing about the model
-                logger.error("%s can't be tried: %s", trial.name, error.strerror)
-                reply(replies, NOT_STARTED)
+            self._fork(trial, lambda: self._load(request, model, replies), replies)
 
-    def _fork(self, request: Request, model: int, replies: int) -> int:
-        def run() -> int:
+    def _fork(self, trial: Trial, run: Callable[[], None], replies: int) -> None:
+        def run_apart() -> int:
             self._close_inherited()
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of no use here, and slow to open
-            with suppress(BaseException):  # the worker meets the same error, and reports it
-                signal.alarm(LIMIT_S)
-                self._try_load(request, model)
-            reply(replies, LOADED)
+            run()
             return 0
 
-        return fork(run)
+        try:
+            self._running[fork(run_apart)] = trial
+        except OSError as error:  # no process is left: that says nothing about the model
+            logger.error("no process for %s: %s", trial.purpose, error.strerror)
+            reply(replies, NOT_STARTED)
+
+    def _load(self, request: Request, model: int, replies: int) -> None:
+        with suppress(BaseException):  # the worker meets the same error, and reports it
+            signal.alarm(LIMIT_S)
+            self._try_load(request, model)
+        reply(replies, LOADED)
+
+    def _write_examples(self, request: Request, model: int, replies: int) -> None:
+        with suppress(BaseException):  # whatever it is, there are no more examples
+            signal.alarm(EXAMPLES_LIMIT_S)
+            for line in self._find_examples(request, model):
+                if not reply(replies, line):
+                    break
 
     def reap(self) -> None:
         """Record the outcomes of processes that have ended."""
@@ -89,8 +114,8 @@ class TrialLoads:
 
     def _record(self, trial: Trial, code: int) -> None:
         if code:
-            logger.error("loading %s ended its process (%s)", trial.name, exit_text(code))
-        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            logger.error("%s ended its process (%s)", trial.purpose, exit_text(code))
+        if code in (-signal.SIGKILL, -signal.SIGTERM) or not trial.key:
             return  # ended from outside, or for lack of memory: that says nothing about the file
         self._is_loadable[trial.key] = code == 0
         if len(self._is_loadable) > MAX_OUTCOMES:

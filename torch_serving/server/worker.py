@@ -37,6 +37,8 @@ def run_transport(
     Raises StartupError for a device that is not there, and for a model that can't be loaded.
     """
     config = runtime.config
+    if channel:
+        runtime.examples.attach(channel.find_examples)
     runtime.start(channel.try_load if channel and config.trial_load else None)
     responses = ResponseRecorder(runtime.group.statistics, access_log_of(config))
     try:

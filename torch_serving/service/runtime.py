@@ -21,6 +21,7 @@ from torch_serving.models.servable import Servable
 from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone
 from torch_serving.service.description import Description
+from torch_serving.service.examples import Examples
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, WorkerGroup
 from torch_serving.service.loop_thread import LoopThread
@@ -50,7 +51,8 @@ class Runtime:
         responses = ResponseRecorder(group.statistics)
         self.inference = Inference(self.models, self.engine, self.devices, responses, self.tracing)
         self.management = Management(self.models, self.devices, group)
-        self.description = Description(self.models, self.devices, self.management)
+        self.examples = Examples(self.models.repository)
+        self.description = Description(self.models, self.devices, self.management, self.examples)
         self.metrics = Metrics(group.statistics, group.parent_slot, group.spare_slot)
         self._loop_thread: LoopThread | None = None
         self._watcher: Watcher | None = None

@@ -9,7 +9,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi import argument_schemas, result_schemas
 from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
-from torch_serving.service.description import example_value, tensor
+from torch_serving.models.examples import example_value, tensor
 
 MAX_NAMES = 1000  # of models in an enum; GET /models lists them all
 MAX_METHODS = 200  # with schemas of their own, about 20 KB each

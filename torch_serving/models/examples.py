@@ -1,0 +1,170 @@
+"""Requests that a model takes: as its owner gave them, or as its weights suggest.
+
+What is suggested is tried, so this is for a copy of a model, never for one that serves: a run may
+crash, end never, break a device or change the model's buffers.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.json._decoder import TypeSpec
+from torch_serving.codecs.signature import Signature
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
+from torch_serving.errors import ServingError
+from torch_serving.models.servable import Method, Servable
+
+# Requests are tried until one works; this bounds how many, and for how long.
+MAX_TRIES = 60
+MAX_SEARCH_S = 2.0
+MAX_EXAMPLE_BYTES = 1 << 20  # three images of 224 x 224 pixels
+IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
+UNKNOWN = "…"
+
+
+def given_example(servable: Servable) -> bytes | None:
+    """The first warm-up request that can be written by name: its owner knows the model best."""
+    method = servable.method("forward")
+    for request in servable.config.warmup:
+        if len(request.body) <= MAX_EXAMPLE_BYTES:
+            for body in by_name(method.signature, request.body):
+                # InvalidInput: it stands for something else; ValueError: JSON can't hold its floats
+                with suppress(ServingError, ValueError):
+                    method.decode(text := compact(body))
+                    return text
+    return None
+
+
+def by_name(signature: Signature, body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield what a body may mean, as an object by name."""
+    names = [argument.name for argument in signature.arguments]
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(document, dict) and document.keys() & set(names):
+        yield {name: value for name, value in document.items() if name in names}
+    if isinstance(document, list):
+        yield dict(zip(names, document, strict=False))
+    if len(names) == 1:
+        yield {names[0]: document}
+
+
+def compact(document: Any) -> bytes:
+    """JSON without spaces. Raises ValueError for what it can't hold."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode()
+
+
+def find_examples(servable: Servable, methods: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield a request by name that works for each method for which one is found by trying."""
+    left_bytes = MAX_EXAMPLE_BYTES
+    for name in methods:
+        example = find_example(servable, servable.method(name), left_bytes)
+        if example is not None:
+            left_bytes -= len(example)
+            yield name, example
+
+
+def find_example(servable: Servable, method: Method, limit_bytes: int) -> bytes | None:
+    stop_s = time.monotonic() + MAX_SEARCH_S
+    tensor_count = sum(count_tensors(spec) for spec in required(method.signature).values())
+    for candidates in itertools.islice(choices(servable, tensor_count), MAX_TRIES):
+        body = compact(example_with(method.signature, iter(candidates)))
+        if len(body) <= limit_bytes:
+            job = Job(method, body)
+            run_all((job,))
+            if job.error is None:
+                return body
+        if time.monotonic() > stop_s:
+            break
+    return None
+
+
+def unknown_example(signature: Signature) -> dict[str, Any]:
+    """A request with … in the place of tensors."""
+    return example_with(signature, itertools.repeat(UNKNOWN))
+
+
+def example_with(signature: Signature, tensors: Iterator[Any]) -> dict[str, Any]:
+    return {name: example_value(spec, tensors) for name, spec in required(signature).items()}
+
+
+def required(signature: Signature) -> dict[str, TypeSpec]:
+    return {argument.name: argument.spec for argument in signature.arguments if argument.required}
+
+
+def count_tensors(spec: TypeSpec) -> int:
+    """How many tensors the example of a spec holds."""
+    if spec.kind in ("tensor", "any"):
+        return 1
+    if spec.kind == "optional":
+        return 0
+    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
+    return sum(count_tensors(part) for part in parts)
+
+
+def choices(servable: Servable, tensor_count: int) -> Iterator[tuple[Any, ...]]:
+    """Yield a value for each tensor: first the same one for all, then any mixture."""
+    known = [
+        tensor(shape, data_type)
+        for shape, data_type in likely_shapes(servable.program.parameters())
+        if 2 * torch.Size(shape).numel() <= MAX_EXAMPLE_BYTES  # `0,` for each element
+    ]
+    yield from ((candidate,) * tensor_count for candidate in known)
+    if tensor_count > 1:
+        yield from itertools.product(known, repeat=tensor_count)
+
+
+def tensor(shape: tuple[int, ...], data_type: str) -> dict[str, Any]:
+    count = torch.Size(shape).numel()
+    return {"type": "tensor", "shape": list(shape), "value": [0] * count, "data_type": data_type}
+
+
+def likely_shapes(parameters: Iterable[torch.Tensor]) -> list[tuple[tuple[int, ...], str]]:
+    """What the first weights suggest that inputs look like, the likeliest first."""
+    shapes: dict[tuple[tuple[int, ...], str], None] = {}
+    weights = [weight for weight in parameters if weight.dim() > 1][:6]
+    for weight in weights:
+        data_type = str(weight.dtype).removeprefix("torch.")
+        features = weight.shape[1]
+        if weight.dim() == 2:
+            shapes[(1, features), data_type] = None
+            shapes[(1, 1, features), data_type] = None
+            shapes[(1, 4), "int64"] = None  # indices into an embedding
+        for side in IMAGE_SIDES[: 6 - weight.dim()]:
+            if weight.dim() > 2:
+                shapes[(1, features, *[side] * (weight.dim() - 2)), data_type] = None
+    for shape in ((1,), (1, 1), (2, 2), (1, 4), (1, 3, 8, 8), ()):
+        shapes[shape, "float32"] = None
+        shapes[shape, "int64"] = None
+    return list(shapes)
+
+
+EXAMPLES = {
+    "bool": True, "int": 1, "float": 1.0, "number": 1, "complex": [1.0, 0.0], "str": "text",
+    "device": "cpu", "none": None, "optional": None,
+}  # fmt: skip
+
+
+def example_value(spec: TypeSpec, tensors: Iterator[Any]) -> Any:
+    """A value for a spec in plain JSON, its tensors taken from `tensors`."""
+    if spec.kind in ("tensor", "any"):
+        return next(tensors)
+    if spec.kind == "enum":
+        return spec.names[0]
+    if spec.kind in EXAMPLES:
+        return EXAMPLES[spec.kind]
+    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
+    values = [example_value(part, tensors) for part in parts]
+    if spec.kind == "union":
+        return values[0]
+    if spec.kind == "dict":
+        return {"key": values[1]} if spec.parts[0].kind == "str" else [values]
+    return dict(zip(spec.names, values, strict=True)) if spec.names else values
