@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import ssl
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -67,6 +69,37 @@ def test_a_request_behind_a_large_response_has_its_time(bare: BareServer):
         responses = await connection.responses()
         assert responses.count(b"HTTP/1.1 200") == 2
         assert responses.endswith(b"/slow")
+
+    run(bare, use)
+
+
+class OneModel:
+    """A fast path to a model that responds in the next turn of the loop."""
+
+    def __init__(self) -> None:
+        self.models: list[weakref.ref[Any]] = []
+
+    def begin(self, path: str, query: bytes, headers: Any, body: bytes, completion: Any) -> Any:
+        model = Model()
+        self.models.append(weakref.ref(model))
+        completion.get_loop().call_soon(completion.set_result, b"result")
+        return model
+
+
+class Model:
+    headers = (("content-type", "text/plain"),)
+    counters = None
+
+
+def test_a_connection_that_waits_keeps_no_model_in_memory(bare: BareServer):
+    bare.keep_alive_s = LIMIT_S
+    bare.fast_path = OneModel()
+
+    async def use(connection: Connection) -> None:
+        for turn in range(2):
+            await connection.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+            await connection.receive(b"result")
+            assert bare.fast_path.models[turn]() is None
 
     run(bare, use)
 

@@ -26,6 +26,7 @@ class BareServer:
         self.asked: list[str] = []
         self.headers: list[list[tuple[bytes, bytes]]] = []
         self.refused: list[int] = []
+        self.fast_path: Any = None
         self.state = ServerState()
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
@@ -49,7 +50,8 @@ class BareServer:
 
     def protocol(self) -> Callable[[], HttpProtocol]:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
-        settings = ConnectionSettings(self.application, ResponseRecorder(self), *limits)
+        responses = ResponseRecorder(self)
+        settings = ConnectionSettings(self.application, responses, *limits, self.fast_path)
         return functools.partial(HttpProtocol, settings, server_state=self.state)
 
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
@@ -82,6 +84,13 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError):
             return True
         return False
+
+    async def receive(self, end: bytes) -> bytes:
+        """All that comes until this does."""
+        received = b""
+        while end not in received:
+            received += await self._loop.sock_recv(self._socket, 1 << 16)
+        return received
 
     async def responses(self) -> bytes:
         """All that comes until the server closes the connection."""

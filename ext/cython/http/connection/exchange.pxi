@@ -196,6 +196,7 @@ cdef class Exchange:
         head = head_of(status, headers, self.request_id, self.keep_alive)
         self.complete = True
         record_response(self.protocol, self, status)
+        self.invocation = None  # else an idle connection would keep its last model in memory
         if self.scope["method"] == "HEAD":
             transport.write(head)
         elif len(body) > LARGE_RESPONSE:
