@@ -102,6 +102,21 @@ def test_a_warm_up_request_is_the_example(root: Path, start: Callable[..., Proce
     assert "looking for" not in process.stderr
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_descriptions_do_not_touch_a_card(root: Path, start: Callable[..., Process]):
+    """Whatever is tried with this model breaks a card for its process."""
+    scripted("x: Tensor", "Tensor", "return x[x.long() + 99]").save(root / "index.pt")
+    process = start(root, "--port", "0", "--device", "cuda")
+    url = process.url
+    workers = child_pids(process)
+    assert described(url, "index.pt")["example"] == {"x": "…"}
+    assert described(url, "counting.pt")["example"] == {"x": tensor([1], [0])}
+    with Client(url) as client:
+        assert client.post("counting.pt", X).result == tensor([1], [1.0])
+    assert set(workers) <= set(child_pids(process))
+
+
 # A worker's end of the channel, and its parent's.
 
 
