@@ -24,6 +24,12 @@ SERVERS = ["uvicorn", "meinheld"]
 STARTS_A_PROCESS = {"start", "start_for_module", "start_for_all"}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide graphics cards, but for `-m cuda`: all other tests are about the CPU."""
+    if "cuda" not in config.option.markexpr:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test that starts a server, however indirectly."""
     for item in items:

@@ -103,7 +103,13 @@ class Config:
     )
     tls_key: Path | None = trust("--tls-key", None, "file", "speak HTTPS with the key in this file")
 
-    model_capacity: int = models("-c --model-capacity", 10, "positive", "models kept in memory")
+    model_capacity: int = models(
+        "-c --model-capacity",
+        10,
+        "positive",
+        "models kept in memory",
+        more="With several devices, so many for each.",
+    )
     buffer_size: int = models(
         "-b --buffer-size",
         3,
@@ -142,7 +148,10 @@ class Config:
     )
 
     workers: int | None = execution(
-        "--workers", 1, "workers", "processes, each with its own cache; `auto`: one per core"
+        "--workers",
+        1,
+        "workers",
+        "processes, each with its own cache; `auto`: one per core, or one for cards",
     )
     spare: bool = execution(
         "--spare",
@@ -178,10 +187,11 @@ class Config:
     )
     device: str = execution(
         "--device",
-        "cpu",
+        "auto",
         "text",
         "where models run; of several, as in `cuda:0,cuda:1`, the one with the fewest requests",
-        more="`--use-gpu` is the same as `--device cuda`.",
+        more="`auto`: all CUDA cards, or the CPU where there are none. "
+        "`--use-gpu` is the same as `--device cuda`.",
     )
 
     gpu_memory: float | None = execution(

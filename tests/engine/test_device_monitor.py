@@ -38,6 +38,7 @@ class Driver:
             "set_per_process_memory_fraction": lambda *limit: self.limits.append(limit),
         }.items():
             monkeypatch.setattr(torch.cuda, name, double)
+        monkeypatch.setattr(device_monitor, "open_device", lambda device: None)
         monkeypatch.setattr(device_monitor, "PERIOD_S", LIMIT_S)  # the tests take the samples
 
     def empty_cache(self) -> None:

@@ -183,7 +183,7 @@ def test_a_reload_that_fails_after_it_was_tried(
     hooks = Hooks(lambda channel: 0, reload=state.reload)
     supervisor = Supervisor(0, hooks, state.shared)
 
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **others: object) -> None:
         raise StartupError("it is gone")
 
     monkeypatch.setattr("torch_serving.service.runtime.Runtime.preload", fail)

@@ -30,7 +30,7 @@ def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
         raise StartupError(f"no such file: {path}")
     path = path.resolve()
     try:
-        runtime = Runtime.build(Config(model_root=path.parent))
+        runtime = Runtime.build(Config(model_root=path.parent, device="cpu"))
         models = runtime.models
         chosen = models.repository.choose_device(path.name, runtime.devices, device or None)
         return runtime, models.preload(path.name, chosen)

@@ -15,7 +15,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Return what flags and variables say; flags win. Ends the process if they are wrong."""
     parser = build_parser()
     values = vars(parser.parse_args([*from_environment(parser, environment), *argv]))
-    if values.pop("use_gpu", False) and values.get("device", Config.device) == Config.device:
+    if values.pop("use_gpu", False) and values.get("device", "cpu") in ("cpu", Config.device):
         values["device"] = "cuda"
     values = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()

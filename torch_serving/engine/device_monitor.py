@@ -8,6 +8,7 @@ from collections.abc import Sized
 
 import torch
 
+from torch_serving.engine.devices import open_device
 from torch_serving.engine.memory import ALLOCATOR, empty_cache, limit_memory
 from torch_serving.telemetry._counters import DeviceCounters, Statistics
 
@@ -36,12 +37,16 @@ class DeviceMonitor:
         self._seen: list[tuple[int, ...]] = []
 
     def use(self, device: torch.device) -> None:
-        """Limit and watch a device; call before anything is put there. For any thread."""
+        """Open, limit and watch a device; call before anything is put there. For any thread.
+
+        Raises as `open_device` does.
+        """
         if device.type != "cuda" or device in self._counters:
             return
         with self._lock:
             if device in self._counters:
                 return
+            open_device(device)
             if self._memory_limit is not None:
                 limit_memory(device, self._memory_limit)
             self._counters[device] = self._statistics.device(str(device).encode())

@@ -1,47 +1,109 @@
-"""Names of devices -> devices that this machine has."""
+"""Names of devices -> devices that this machine has.
+
+A name is checked by counting: that puts nothing on a graphics card. `open_device` does.
+"""
 
 import functools
+from collections.abc import Callable
 
 import torch
 
-from torch_serving.errors import InvalidDevice
+from torch_serving.engine.device_errors import explain, is_out_of_memory
+from torch_serving.errors import DeviceFailed, InvalidDevice, OutOfMemory, Overloaded
+
+AUTO = "auto"
+CPU = "cpu"
+IN_USE = "busy or unavailable"  # cudaErrorDevicesUnavailable
+
+
+def count_cards() -> int:
+    """How many CUDA cards there are, without initialising CUDA where NVML can tell."""
+    return torch.cuda.device_count()
+
+
+def resolve_auto(names: str, count: Callable[[], int] | None = None) -> str:
+    """Put all CUDA cards in the place of `auto`, or the CPU where there are none."""
+    if names.strip() != AUTO:
+        return names
+    return ",".join(f"cuda:{index}" for index in range((count or count_cards)())) or CPU
+
+
+def is_cpu(names: str) -> bool:
+    """Whether names of devices, with commas, all mean the CPU; raises as `parse` does."""
+    return {parse(name.strip()).type for name in names.split(",")} == {CPU}
+
+
+def parse(name: str) -> torch.device:
+    """Parse the name of a device, without a look at it.
+
+    Raises InvalidDevice for a name that torch does not know.
+    """
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise not_here(name) from None
 
 
 @functools.lru_cache(maxsize=64)
 def device_of(name: str) -> torch.device:
-    """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and check that it is there.
+    """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and check that it exists.
 
-    Raises InvalidDevice for a name that torch does not know and for a device that is not there.
+    Raises InvalidDevice for a name that torch does not know and for a device that does not exist.
     """
+    asked = parse(name)
+    index = asked.index or 0
+    if asked.type == "cuda" and index < count_cards():
+        return torch.device("cuda", index)
+    if asked.type == CPU and not index:
+        return torch.device(CPU)
+    if asked.type in ("cuda", CPU, "meta"):
+        raise not_here(name)
     try:
-        asked = torch.device(name)
-        device = torch.empty(0, device=asked).device
+        return torch.empty(0, device=asked).device
     except Exception:
         raise not_here(name) from None
-    if device.type == "meta" or (device.type == "cpu" and asked.index):
-        raise not_here(name)
-    return device
+
+
+def open_device(device: torch.device) -> None:
+    """Make a device ready for this process.
+
+    A card has no room or no time for it: OutOfMemory or Overloaded. A card is in error:
+    DeviceFailed.
+    """
+    if device.type == CPU:
+        return
+    try:
+        torch.empty(1, device=device)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"`{device}` is full: other processes hold its memory") from error
+        if IN_USE in str(error):
+            raise Overloaded(f"`{device}` is in use by another process, and not shared") from error
+        reason = explain(error).partition("\n")[0]
+        raise DeviceFailed(f"`{device}` is in error ({reason})") from error
 
 
 class DevicePool:
     """The devices that models run on unless they or a request say otherwise.
 
     Of several, as in `cuda:0,cuda:1`, `choose` returns the one with the fewest requests. For one
-    thread. No device is touched before the first call, since CUDA does not survive a fork.
+    thread. No device is looked at before the first call.
     """
 
     def __init__(self, names: str) -> None:
         self._names = [name.strip() for name in names.split(",")]
         self._running: dict[torch.device, int] = {}
-        self.are_several = len(self._names) > 1  # then the requests of each must be counted
+        self.count = len(self._names)
+        self.are_several = self.count > 1  # then the requests of each must be counted
 
     @functools.cached_property
-    def _devices(self) -> list[torch.device]:
+    def devices(self) -> list[torch.device]:
+        """All of them. Raises InvalidDevice for one that does not exist."""
         return [device_of(name) for name in self._names]
 
     def choose(self) -> torch.device:
-        """Return the next device. Raises InvalidDevice for one that is not there."""
-        devices = self._devices
+        """Return the next device. Raises InvalidDevice for one that does not exist."""
+        devices = self.devices
         return devices[0] if len(devices) == 1 else min(devices, key=self._requests)
 
     def _requests(self, device: torch.device) -> int:
@@ -56,7 +118,7 @@ class DevicePool:
 
 
 def available_devices() -> list[str]:
-    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    names = [CPU, *(f"cuda:{index}" for index in range(count_cards()))]
     return [*names, "mps"] if torch.backends.mps.is_available() else names
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.engine.devices import DevicePool, device_of
+from torch_serving.engine.devices import DevicePool, device_of, parse
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
@@ -76,6 +76,20 @@ class ModelRepository:
         except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
             return devices.choose()
 
+    def configured_device_name(self, identifier: str) -> str | None:
+        """The device that the files beside a model name. Raises InvalidServable if they are wrong.
+
+        The device is not looked at.
+        """
+        model = self.resolve(identifier, CPU)
+        try:
+            name = self.read_config(model).device
+            if name is not None:
+                parse(name)
+            return name
+        except (InvalidServable, InvalidDevice) as error:
+            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+
     def forget_configured_devices(self) -> None:
         """Read them again when they are next asked for."""
         self._configured_device.cache_clear()
@@ -93,12 +107,12 @@ class ModelRepository:
         return read_model_config(self.real_path(model), defaults, options)
 
     def _read_configured_device(self, identifier: str) -> torch.device | None:
-        model = self.resolve(identifier, CPU)
+        name = self.configured_device_name(identifier)
         try:
-            name = self.read_config(model).device
             return None if name is None else device_of(name)
-        except (InvalidServable, InvalidDevice) as error:
-            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+        except InvalidDevice as error:
+            name = self.resolve(identifier, CPU).identifier
+            raise InvalidServable(f"`{name}`: {error.detail}") from error
 
     def _read_version(self, model: ModelPath, file: FileStat) -> str:
         return backend_of(model.identifier).version(Path(model.path))

@@ -15,10 +15,12 @@ import torch
 
 from torch_serving import __version__
 from torch_serving.config import Config
+from torch_serving.engine.devices import resolve_auto
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
-from torch_serving.server.concurrency import divide_cores
+from torch_serving.server.cards import check_no_cuda, count_cards_in_child
+from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.meinheld import MeinheldTransport
@@ -37,7 +39,10 @@ def serve(config: Config, listener: socket.socket) -> int:
     Raises StartupError if a device is not there, a model can't be preloaded, or the server is not
     installed.
     """
+    config = dataclasses.replace(config, device=resolve_auto(config.device, count_cards_in_child))
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # no look at cards starts CUDA here
     config = dataclasses.replace(config, **divide_cores(config)._asdict())
+    warn_of_workers(config)
     keep_freed_memory()
     torch.set_num_threads(1)  # the parent must not start threads that its children would miss
     state = PreforkState(config, listener)
@@ -72,6 +77,7 @@ class PreforkState:
         tls = load_tls_context(config)
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
         runtime = Runtime.build(config, self.shared)
+        check_no_cuda()
         gc.collect()
         gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
         return runtime, api_keys, tls

@@ -9,7 +9,7 @@ import torch
 from torch_serving.codecs.python_values import Arguments
 from torch_serving.config import Config, ModelConfig
 from torch_serving.engine.device_monitor import DeviceMonitor
-from torch_serving.engine.devices import DevicePool
+from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
 from torch_serving.engine.engine import MAX_THREADS, Engine, cores
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.thread_executor import Limits
@@ -44,9 +44,10 @@ class Runtime:
         self.group = group
         self.in_flight: set[Any] = set()
         self.tracing = tracing.Tracing() if config.tracing else None
+        self.device_names = resolve_auto(config.device)
+        self.devices = DevicePool(self.device_names)
         self.monitor = DeviceMonitor(group.statistics, self.in_flight, config.gpu_memory)
-        self.models = build_models(config, group, self.monitor)
-        self.devices = DevicePool(config.device)
+        self.models = build_models(config, group, self.monitor, self.devices.count)
         self.engine = build_engine(config, group, self.models, self.in_flight)
         responses = ResponseRecorder(group.statistics)
         self.inference = Inference(self.models, self.engine, self.devices, responses, self.tracing)
@@ -59,21 +60,16 @@ class Runtime:
 
     @classmethod
     def build(cls, config: Config, group: WorkerGroup | None = None) -> "Runtime":
-        """Compose a runtime and preload its models, on the CPU: CUDA does not survive a fork.
+        """Compose a runtime and preload the models that run on the CPU.
 
-        Raises StartupError.
+        The others are preloaded by `start`: CUDA does not survive a fork. Raises StartupError.
         """
         if not os.path.isdir(config.model_root):
             raise StartupError(f"no such folder: {config.model_root}")
         configure_torchscript(config)
         runtime = cls(config, group or Alone())
-        if not runtime.uses_cuda:
-            runtime.preload()
+        runtime.preload(on_cpu=True)
         return runtime
-
-    @property
-    def uses_cuda(self) -> bool:
-        return "cuda" in self.config.device
 
     def start(self, try_load: TryLoad | None = None) -> None:
         """Start threads, in the process that runs the requests.
@@ -85,8 +81,7 @@ class Runtime:
         if self.config.watch:
             self._watcher = Watcher(self.models)
             self._watcher.start()
-        if self.uses_cuda:
-            self.preload()
+        self.preload(on_cpu=False)
         if self.tracing:
             self.tracing.start()
         self.engine.start()
@@ -141,31 +136,40 @@ class Runtime:
         request = InferenceRequest(model, method, device, timeout_s=timeout_s)
         return self._loop_thread.run(self.inference.infer_values(request, arguments))
 
-    def preload(self) -> None:
-        """Load the models that the configuration names.
+    def preload(self, on_cpu: bool) -> None:
+        """Load those models that the configuration names which run on the CPU, or all others.
 
-        Raises StartupError for a device that is not there, and for a model that does not exist or
-        can't be loaded.
+        Raises StartupError for a device that does not exist, is full or in error, and for a model
+        that does not exist or can't be loaded.
         """
         try:
-            self.devices.choose()
+            if is_cpu(self.device_names) == on_cpu:
+                for device in self.devices.devices:
+                    self.monitor.use(device)
             for pattern in self.config.preload:
-                self._preload_matching(pattern)
+                self._preload_matching(pattern, on_cpu)
         except ServingError as error:
             raise StartupError(error.detail) from None
 
-    def _preload_matching(self, pattern: str) -> None:
-        names = self.models.repository.names(pattern)
+    def _preload_matching(self, pattern: str, on_cpu: bool) -> None:
+        repository = self.models.repository
+        names = repository.names(pattern)
         if not names:
             root = self.config.model_root
             raise StartupError(f"--preload {pattern}: no such model below {root}")
         for name in names:
-            self.models.preload(name, self.models.repository.choose_device(name, self.devices))
+            configured = repository.configured_device_name(name)
+            if is_cpu(configured or self.device_names) == on_cpu:
+                one = [repository.choose_device(name, self.devices)] if configured else None
+                for device in one or self.devices.devices:
+                    self.models.preload(name, device)
 
 
-def build_models(config: Config, group: WorkerGroup, monitor: DeviceMonitor) -> ModelLifecycle:
+def build_models(
+    config: Config, group: WorkerGroup, monitor: DeviceMonitor, devices: int
+) -> ModelLifecycle:
     cache: Cache[Servable] = Cache(
-        config.model_capacity, config.buffer_size, config.model_memory_bytes
+        config.model_capacity * devices, config.buffer_size, config.model_memory_bytes
     )
 
     def defaults(name: str) -> ModelConfig:
