@@ -106,15 +106,26 @@ def run_step(step: Step, jobs: Iterable[Job]) -> None:
         if job.error is None:
             try:
                 advance(job)
-            except Exception as error:
-                job.error = (
-                    error if isinstance(error, ServingError) else device_error(error) or error
-                )
+            except KeyboardInterrupt:  # of a program's user
+                raise
+            except BaseException as error:
+                job.error = error_of_job(error)
             before, now = now, time.perf_counter()
             job.elapsed_s += now - before
             job.invocation.counters.observe_step(number, now - before)
             if job.steps is not None:
                 job.steps.append((number, before, now))
+
+
+def error_of_job(error: BaseException) -> Exception:
+    """Translate what a step raised. What would end its thread, as SystemExit, ends the job only."""
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, Exception):
+        return device_error(error) or error
+    unexpected = RuntimeError(f"a step raised {type(error).__name__}")
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def run_groups(jobs: Iterable[Job], set_running: SetRunning) -> list[Job]:
@@ -149,7 +160,9 @@ def run_together(batcher: Batcher, jobs: list[Job]) -> bool:
     except NotRowWise as error:
         batcher.turn_off(str(error))
         return False
-    except Exception:  # alone, each job has its own error or none
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # alone, each job has its own error or none
         return False
     share_s = (time.perf_counter() - started_s) / len(jobs)
     for job, part in zip(jobs, parts, strict=True):

@@ -33,5 +33,5 @@ class Watcher:
     def _refresh(self) -> None:
         try:
             self._models.refresh()
-        except Exception:
+        except BaseException:  # else nothing would look at the files from here on
             logger.exception("looking for changed models failed")
