@@ -22,14 +22,12 @@ from benchmarks.support.payloads import (
     SMALL_BODY,
     SMALL_RESULT,
 )
-from torch_serving.codecs.arrays import bfloat16_to_tensor_on, to_numpy
+from torch_serving.codecs.arrays import bfloat16_to_tensor, to_numpy
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 
 ARGUMENTS = [Argument("x", TypeSpec("tensor", "Tensor"))]
-DECODER = Decoder(
-    ARGUMENTS, ValueFactory(torch.from_numpy, bfloat16=bfloat16_to_tensor_on(torch.device("cpu")))
-)
+DECODER = Decoder(ARGUMENTS, ValueFactory(torch.from_numpy, bfloat16=bfloat16_to_tensor))
 ENCODER = Encoder(torch.Tensor, to_numpy)
 
 

@@ -27,9 +27,9 @@ from tests.support.client import (
 from tests.support.loaded import method_of
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, scripted
+from torch_serving.engine.dispatcher import Limits
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.events import EngineEvents
-from torch_serving.engine.thread_executor import Limits
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from torch_serving.models.servable import Method
 

@@ -8,29 +8,12 @@ from numpy.typing import NDArray
 
 from torch_serving.errors import UnsupportedResult
 
-PINNED_BYTES = 1 << 16  # the driver stages less than that by itself
 BFLOAT16 = np.dtype((np.void, 2))  # as the encoder knows it
 
 
-def to_tensor_on(device: torch.device) -> Any:
-    """Return a function: numpy array -> tensor on a device. On the CPU, it does not copy."""
-    if device.type == "cpu":
-        return torch.from_numpy
-    return lambda array: to_device(torch.from_numpy(array), device)
-
-
-def bfloat16_to_tensor_on(device: torch.device) -> Any:
-    """The same for the bits of bfloat16, which numpy does not have."""
-    return lambda array: to_device(torch.from_numpy(array).view(torch.bfloat16), device)
-
-
-def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor of the CPU on a device; a large one is copied asynchronously, from pinned memory."""
-    if device.type == "cpu":
-        return tensor
-    if device.type == "cuda" and tensor.nbytes > PINNED_BYTES:
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
+def bfloat16_to_tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A tensor of the bits of bfloat16, which numpy does not have."""
+    return torch.from_numpy(array).view(torch.bfloat16)
 
 
 def writable_native(array: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import torch
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.specs import Leaf
+from torch_serving.errors import ServingError
 
 Body = bytes | bytearray
 Headers = tuple[tuple[str, str], ...]
@@ -50,7 +51,7 @@ class Codec(NamedTuple):
 class MethodInfo(Protocol):
     """A method of a loaded model, as codecs see it.
 
-    `batcher`, `inline` and `counters` belong to the engine; a codec only hands them on.
+    `batcher`, `device_method`, `inline` and `counters` are the engine's; a codec hands them on.
     """
 
     signature: Signature
@@ -59,12 +60,14 @@ class MethodInfo(Protocol):
     device: torch.device
     weights_dtype: torch.dtype | None
     batcher: Any
+    device_method: Any
     counters: Any
     headers: Headers
 
     def decode(self, body: Body, /) -> list[Any]: ...
     def encode(self, outputs: Any, /) -> Encoded: ...
     def run(self, inputs: list[Any], /) -> Any: ...
+    def translate(self, error: Exception, /) -> ServingError: ...
     def make_enum(self, type_name: str, member: str, /) -> Any:
         """Return a member of an enumeration in the signature."""
 

@@ -20,10 +20,12 @@ class CodecInvocation:
         self.model = method.model
         self.device = method.device
         self.batcher = method.batcher
+        self.device_method = method.device_method
         self.inline = method.inline_for(media_types)
         self.counters = method.counters
         self.headers: Headers = JSON_HEADERS
         self.run = method.run
+        self.translate = method.translate
         # no bound methods of its own: such a cycle would keep an evicted model in memory
         self.decode = method.decode
         self.encode = method.encode
@@ -36,7 +38,7 @@ class CodecInvocation:
 
 def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     arguments = method.signature.arguments
-    return unflatten(arguments, codec.read(body, arguments), method.device)
+    return unflatten(arguments, codec.read(body, arguments))
 
 
 def encode(codec: Codec, method: MethodInfo, outputs: Any) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_serving.codecs.arrays import to_device, writable_native
+from torch_serving.codecs.arrays import writable_native
 from torch_serving.codecs.interfaces import Headers, MethodInfo
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.errors import IncompatibleDtype, InvalidInput, ServingError
@@ -32,10 +32,12 @@ class PythonInvocation:
         self.model = method.model
         self.device = method.device
         self.batcher = method.batcher
+        self.device_method = method.device_method
         self.inline = method.inline_for("python")
         self.counters = method.counters
         self.run = method.run
-        reader = ValueReader(method.device, method.make_enum)
+        self.translate = method.translate
+        reader = ValueReader(method.make_enum)
         self.decode = functools.partial(read_arguments, reader, method.signature.arguments)
 
     @staticmethod
@@ -44,10 +46,9 @@ class PythonInvocation:
 
 
 class ValueReader:
-    """Makes values for one device. `make_enum` makes a member of an enumeration."""
+    """Makes values. `make_enum` makes a member of an enumeration."""
 
-    def __init__(self, device: torch.device, make_enum: Callable[[str, str], Any]) -> None:
-        self.device = device
+    def __init__(self, make_enum: Callable[[str, str], Any]) -> None:
         self.make_enum = make_enum
 
     def read(self, spec: TypeSpec, value: Any, location: str) -> Any:
@@ -104,7 +105,7 @@ def unexpected(spec: TypeSpec, value: Any, location: str) -> InvalidInput:
 
 def read_tensor(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> torch.Tensor:
     try:
-        return to_device(to_tensor(value), reader.device)
+        return to_tensor(value).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         if isinstance(value, np.ndarray | np.generic):
             raise IncompatibleDtype(f"{location}: torch has no {value.dtype}") from None

@@ -11,12 +11,12 @@ from collections.abc import Sized
 import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded
+from torch_serving.engine.dispatcher import Dispatcher, Limits
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.inline_executor import InlineExecutor
 from torch_serving.engine.interfaces import Invocation
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import result, run_all
-from torch_serving.engine.thread_executor import Limits, ThreadExecutor
 from torch_serving.errors import ShuttingDown
 from torch_serving.telemetry._counters import Statistics
 from torch_serving.telemetry.tracing import StepTime
@@ -46,23 +46,24 @@ class Engine:
         self.intra_op_threads = intra_op_threads or max(1, cores() // threads)
         self.is_started = False
         self._in_flight = in_flight
-        self._threads = ThreadExecutor(threads, limits, events, statistics or Statistics())
-        self._inline = InlineExecutor(self._threads, events)
+        statistics = statistics or Statistics()
+        self._dispatcher = Dispatcher(threads, in_flight, limits, events, statistics)
+        self._inline = InlineExecutor(self._dispatcher, events)
         self.enqueue = self._inline.enqueue  # an attribute: the fast path pays for no frame more
 
     def start(self) -> None:
         """Start the threads, and divide the cores among them."""
         torch.set_num_threads(self.intra_op_threads)
-        self._threads.start()
+        self._dispatcher.start()
         self.is_started = True
 
     def close(self) -> None:
         """Let the threads end once all jobs that were submitted are done."""
-        self._threads.close()
+        self._dispatcher.close()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `close`. A model that hangs keeps its thread."""
-        self._threads.join(timeout_s)
+        self._dispatcher.join(timeout_s)
 
     def run(self, invocation: Invocation, body: Body) -> Encoded:
         """Run a request in the calling thread; raises what its steps raise."""
@@ -89,7 +90,7 @@ class Engine:
         future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
         job.completion = future
         if job.inputs is not None:
-            self._threads.enqueue(job)
+            self._dispatcher.enqueue(job)
         else:
             self.enqueue(job)
         try:

@@ -7,6 +7,7 @@ import asyncio
 import time
 
 from torch_serving.engine.busy_poll import BusyPoll
+from torch_serving.engine.dispatcher import Dispatcher
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import (
@@ -16,17 +17,16 @@ from torch_serving.engine.steps import (
     resolve,
     run_and_encode,
 )
-from torch_serving.engine.thread_executor import ThreadExecutor
 
 
 class InlineExecutor:
-    """Runs short jobs in the next turn of the loop, and gives others to threads. For one loop.
+    """Runs short jobs in the next turn of the loop, and gives others to the dispatcher. For one loop.
 
     Jobs of one turn are run together.
     """
 
-    def __init__(self, threads: ThreadExecutor, events: EngineEvents) -> None:
-        self._threads = threads
+    def __init__(self, dispatcher: Dispatcher, events: EngineEvents) -> None:
+        self._dispatcher = dispatcher
         self._events = events
         self._jobs: list[Job] = []  # of the next turn
         self._busy_poll = BusyPoll()
@@ -34,7 +34,7 @@ class InlineExecutor:
     def enqueue(self, job: Job) -> None:
         """Run a job; its completion gets the response in a later turn of the loop."""
         if not job.invocation.inline.may_run_inline(job.body_bytes):
-            self._threads.enqueue(job)
+            self._dispatcher.enqueue(job)
             return
         if not self._jobs:
             asyncio.get_running_loop().call_soon(self._run_turn)
@@ -49,7 +49,8 @@ class InlineExecutor:
             if can_run_inline(job):
                 short.append(job)
             else:
-                self._threads.enqueue(job)
+                job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
+                self._dispatcher.enqueue(job)
         try:
             run_and_encode(short, self._events.set_running)
         except Exception as error:  # else nobody would complete them
@@ -58,7 +59,7 @@ class InlineExecutor:
             if job.error is not None:
                 self._events.check_device(job.error, job.invocation.model)
             resolve(job)
-        if len(jobs) == 1 and not self._threads.jobs:
+        if len(jobs) == 1 and not self._dispatcher.jobs:
             self._busy_poll.on_response(started_s, asyncio.get_running_loop())
 
     def run_now(self, job: Job) -> bool:
@@ -70,6 +71,7 @@ class InlineExecutor:
             return False
         decode_inline((job,))
         if not can_run_inline(job):
+            job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
             return False
         run_and_encode((job,), self._events.set_running)
         if job.error is not None:

@@ -10,6 +10,8 @@ SHORT_S = 0.001
 # A run of up to this may only have been preempted, or have waited for the GIL: two in a row demote
 # the shapes. Else all requests of a turn would go to the threads, whose queue may be too short.
 PREEMPTED_S = 0.02
+# To hand a request over to a thread and back takes about as long.
+SHORT_DECODE_S = 0.0001
 # The first runs of a method are slower: TorchScript profiles and specialises.
 WARM_UP_RUNS = 3
 MAX_SHAPES = 256
@@ -51,6 +53,9 @@ class InlinePolicy:
             with self._lock:
                 self._update(body_bytes, shapes, elapsed_s)
 
+    def record_decode(self, body_bytes: int, elapsed_s: float) -> None:
+        """Record how long a body took that was decoded apart from its run."""
+
     def _update(self, body_bytes: int, shapes: Shapes, elapsed_s: float) -> None:
         was_slow = self._short_shapes.get(shapes)
         if elapsed_s <= SHORT_S:
@@ -66,6 +71,27 @@ class InlinePolicy:
     def _forget_oldest(self) -> None:
         if len(self._short_shapes) >= MAX_SHAPES:
             del self._short_shapes[next(iter(self._short_shapes))]
+
+
+class DecodePolicy(InlinePolicy):
+    """Which bodies are decoded on the event loop, for methods that a device's executor runs.
+
+    A body is if it is no larger than one that took at most SHORT_DECODE_S. One that took longer
+    makes all of its size and more be decoded in threads, until one of them is short again.
+    """
+
+    def can_run_inline(self, inputs: list[Any]) -> bool:
+        """Nothing of a device runs on the event loop: no request's share tells its batch's time."""
+        return False
+
+    def record(self, body_bytes: int, inputs: list[Any], elapsed_s: float) -> None:
+        """Runs say nothing of decoding."""
+
+    def record_decode(self, body_bytes: int, elapsed_s: float) -> None:
+        if elapsed_s > SHORT_DECODE_S:
+            self._short_bytes = min(self._short_bytes, body_bytes - 1)
+        elif body_bytes > self._short_bytes:
+            self._short_bytes = body_bytes
 
 
 def shapes_of(inputs: list[Any]) -> Shapes | None:

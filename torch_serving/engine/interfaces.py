@@ -11,7 +11,9 @@ import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded, Headers
 from torch_serving.engine.batcher import Batcher
+from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.inline_policy import InlinePolicy
+from torch_serving.errors import ServingError
 from torch_serving.telemetry._counters import MethodCounters
 
 
@@ -26,11 +28,19 @@ class Invocation(Protocol):
     device: torch.device
     batcher: Batcher | None  # None: requests run one by one
     inline: InlinePolicy
+    device_method: DeviceMethod | None  # what the device's executor runs; None: a thread runs it
     counters: MethodCounters
     headers: Headers  # of responses that `encode` returns as bytes
 
-    def decode(self, body: Body, /) -> list[Any]: ...
-    def run(self, inputs: list[Any], /) -> Any: ...
+    def decode(self, body: Body, /) -> list[Any]:
+        """Tensors are in host memory, whatever the device: other threads' copies are unordered."""
+
+    def run(self, inputs: list[Any], /) -> Any:
+        """Wait for the outputs, which are in host memory."""
+
+    def translate(self, error: Exception, /) -> ServingError:
+        """Translate an error that a program raised."""
+
     def encode(self, outputs: Any, /) -> Encoded:
         """Bytes have the invocation's `headers`; a `Response` has its own."""
 

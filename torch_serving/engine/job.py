@@ -23,6 +23,7 @@ class Job:
         "elapsed_s",
         "enqueued_s",
         "error",
+        "has_run",
         "inputs",
         "invocation",
         "is_running",
@@ -57,4 +58,5 @@ class Job:
         self.steps = steps  # gets the time of each step, for a trace
         self.on_end: Callable[[], None] | None = None  # called once it has run, or will not run
         self.is_running = False  # in an executor thread
+        self.has_run = False  # on a device; it is still to be encoded
         self.is_shared = False  # its run was one of several jobs

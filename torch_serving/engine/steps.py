@@ -16,7 +16,7 @@ from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
 from torch_serving.telemetry._counters import STEPS
 
-QUEUE = STEPS.index("queue")
+QUEUE, COPY = STEPS.index("queue"), STEPS.index("copy")
 MODEL = attrgetter("invocation.model")
 
 

@@ -7,16 +7,19 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.codecs.arrays import bfloat16_to_tensor_on, to_numpy, to_tensor_on
+from torch_serving.codecs.arrays import bfloat16_to_tensor, to_numpy
 from torch_serving.codecs.interfaces import JSON_HEADERS
 from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import SignatureData
 from torch_serving.config import ModelConfig
+from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
+from torch_serving.engine.cuda_graphs import GraphCache
+from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.devices import device_of
-from torch_serving.engine.inline_policy import InlinePolicy
+from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.files import FileStat, SidecarStats
@@ -142,7 +145,6 @@ class Method:
 
     def __init__(self, servable: Servable, method: ProgramMethod) -> None:
         self.signature = method.signature
-        self.inline = InlinePolicy(method.bounded_by_shapes)
         self.counters = MethodCounters()
         self.model = servable.identifier
         self.platform = servable.program.platform
@@ -150,13 +152,23 @@ class Method:
         self.device = servable.device
         config = servable.config
         self.batcher = Batcher(self.model, config.max_batch) if config.batch else None
+        self.translate = method.translate
+        self.inline = InlinePolicy(method.bounded_by_shapes)
+        self.device_method: DeviceMethod | None = None
         self._run = method.run
-        self._translate = method.translate
+        accelerator = accelerator_of(self.device)
+        if accelerator is not None:
+            graphs = None
+            if config.graphs and method.can_be_captured:
+                graphs = GraphCache(self.model, method.run, accelerator)
+            self.device_method = DeviceMethod(method.run, accelerator, self.batcher, graphs)
+            self.inline = DecodePolicy(method.bounded_by_shapes)
+            self._run = self.device_method.run
         self.make_enum = method.make_enum
         self._inline_for: dict[str, InlinePolicy] = {}
         make = ValueFactory(
-            tensor=to_tensor_on(servable.device),
-            bfloat16=bfloat16_to_tensor_on(servable.device),
+            tensor=torch.from_numpy,
+            bfloat16=bfloat16_to_tensor,
             device=device_value,
             enum=method.make_enum,
             image=decode_image,
@@ -171,18 +183,19 @@ class Method:
         """The policy for requests whose bodies and responses have other media types."""
         policy = self._inline_for.get(media_types)
         if policy is None:
-            policy = self._inline_for[media_types] = InlinePolicy(self.inline.bounded)
+            policy = type(self.inline)(self.inline.bounded)
+            self._inline_for[media_types] = policy
         return policy
 
     def run(self, inputs: list[Any]) -> Any:
-        """Call the method.
+        """Call the method, and wait for its outputs. Tensors are in host memory.
 
         Raises InferenceFailed with the model's own message, or OutOfMemory.
         """
         try:
             outputs = self._run(*inputs)
         except Exception as error:
-            raise self._translate(error) from error
+            raise self.translate(error) from error
         if self.batcher is not None and self.batcher.state is UNVALIDATED:
             self.batcher.validate(lambda others: self._run(*others), inputs, outputs)
         return outputs

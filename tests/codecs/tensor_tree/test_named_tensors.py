@@ -28,7 +28,7 @@ def signature(arguments: str, result: str = "int", body: str = "return 1") -> Si
 
 def bound(arguments: str, **tensors: Any) -> list[Any]:
     names = {name.replace("__", "."): value for name, value in tensors.items()}
-    return unflatten(signature(arguments).arguments, names, CPU)
+    return unflatten(signature(arguments).arguments, names)
 
 
 def text(*values: str, shape: tuple[int, ...] | None = None) -> StringTensor:
@@ -124,7 +124,7 @@ def test_what_is_refused(
 def test_so_many_inputs_that_nobody_looks_for_them():
     tensors = {f"d.{index}": ONE for index in range(MAX_TENSORS + 1)}
     with pytest.raises(InvalidInput, match="1025 inputs; the limit is 1024"):
-        unflatten(signature("d: List[Tensor]").arguments, tensors, CPU)
+        unflatten(signature("d: List[Tensor]").arguments, tensors)
 
 
 class Pair(NamedTuple):

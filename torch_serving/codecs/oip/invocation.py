@@ -34,10 +34,12 @@ class OipInvocation:
         self.model = method.model
         self.device = method.device
         self.batcher = method.batcher
+        self.device_method = method.device_method
         self.inline = method.inline_for("v2 binary" if is_binary else "v2 json")
         self.counters = method.counters
         self.headers: Headers = JSON_HEADERS
         self.run = method.run
+        self.translate = method.translate
         self._name = model  # as the request spells it
         self._json_bytes = json_bytes
         self.request = InferRequest(None, {}, [], False)
@@ -51,7 +53,7 @@ class OipInvocation:
             request = read_request(body, self._json_bytes, not self.inline.bounded)
         self.check_outputs(request)
         self.request = request._replace(inputs={})  # they need not outlive the run
-        return unflatten(arguments, request.inputs, self.device)
+        return unflatten(arguments, request.inputs)
 
     def check_outputs(self, request: InferRequest) -> None:
         """Refuse outputs that the schema rules out before anything runs for them."""

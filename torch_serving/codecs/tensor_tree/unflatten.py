@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from torch_serving.codecs.arrays import to_device
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.tensor_tree.specs import (
     Leaf,
@@ -24,9 +23,7 @@ MAX_INT64 = (1 << 63) - 1
 MISSING: Any = object()
 
 
-def unflatten(
-    arguments: Iterable[Argument], tensors: Mapping[str, Leaf], device: torch.device
-) -> list[Any]:
+def unflatten(arguments: Iterable[Argument], tensors: Mapping[str, Leaf]) -> list[Any]:
     """Make the arguments of a method. Those that are left out take their defaults, or None.
 
     Raises InvalidInput for names that are missing or unknown, IncompatibleShape, IncompatibleDtype.
@@ -34,14 +31,14 @@ def unflatten(
     if len(tensors) > MAX_TENSORS:
         raise InvalidInput(f"{len(tensors)} inputs; the limit is {MAX_TENSORS}")
     left = dict(tensors)
-    values = [argument_of(argument, left, device) for argument in arguments]
+    values = [argument_of(argument, left) for argument in arguments]
     if left:
         expected = ", ".join(tensor.name for each in arguments for tensor in input_specs(each))
         raise InvalidInput(f"input `{next(iter(left))[:100]}` is unknown; expected {expected}")
     return values
 
 
-def argument_of(argument: Argument, left: dict[str, Leaf], device: torch.device) -> Any:
+def argument_of(argument: Argument, left: dict[str, Leaf]) -> Any:
     spec = argument.spec
     if not can_be_named(spec):
         if not argument.required:
@@ -49,7 +46,7 @@ def argument_of(argument: Argument, left: dict[str, Leaf], device: torch.device)
         raise InvalidInput(
             f"argument `{argument.name}`: {spec.type} has no form as tensors; use JSON at /serve"
         )
-    value = value_of(spec, argument.name, left, device)
+    value = value_of(spec, argument.name, left)
     if value is not MISSING:
         return value
     if argument.required and spec.kind != "optional":
@@ -62,40 +59,40 @@ def missing(spec: TypeSpec, name: str) -> InvalidInput:
     return InvalidInput(f"input `{names}`: {spec.type} is missing")
 
 
-def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
     """Take the tensors of a value out of `left`; MISSING if nothing of it is there."""
     if spec.kind == "tensor":
-        return tensor_of(name, left.pop(name, MISSING), device)
+        return tensor_of(name, left.pop(name, MISSING))
     if is_leaf(spec):
         leaf = left.pop(name, MISSING)
         return leaf if leaf is MISSING else plain_value(spec, name, leaf)
     if spec.kind == "optional":
-        return value_of(spec.parts[0], name, left, device)
+        return value_of(spec.parts[0], name, left)
     if spec.kind == "list":
-        return list_of(spec.parts[0], name, left, device)
+        return list_of(spec.parts[0], name, left)
     if spec.kind == "dict":
         keys = keys_of(spec.parts[1], name, left)
-        values = {key: value_of(spec.parts[1], f"{name}.{key}", left, device) for key in keys}
+        values = {key: value_of(spec.parts[1], f"{name}.{key}", left) for key in keys}
         return values or MISSING
-    return tuple_of(spec, name, left, device)
+    return tuple_of(spec, name, left)
 
 
-def tensor_of(name: str, leaf: Any, device: torch.device) -> Any:
+def tensor_of(name: str, leaf: Any) -> Any:
     if isinstance(leaf, StringTensor):
         raise IncompatibleDtype(f"input `{name}`: expected a tensor of numbers, got strings")
-    return leaf if leaf is MISSING else to_device(leaf, device)
+    return leaf
 
 
-def list_of(part: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+def list_of(part: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
     values: list[Any] = []
-    while (value := value_of(part, f"{name}.{len(values)}", left, device)) is not MISSING:
+    while (value := value_of(part, f"{name}.{len(values)}", left)) is not MISSING:
         values.append(value)
     return values or MISSING
 
 
-def tuple_of(spec: TypeSpec, name: str, left: dict[str, Leaf], device: torch.device) -> Any:
+def tuple_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
     names = [f"{name}.{field}" for field in fields_of(spec)]
-    values = [value_of(p, each, left, device) for p, each in zip(spec.parts, names, strict=True)]
+    values = [value_of(p, each, left) for p, each in zip(spec.parts, names, strict=True)]
     if all(value is MISSING for value in values):
         return MISSING
     for index, part in enumerate(spec.parts):

@@ -27,6 +27,13 @@ class ProgramMethod(Protocol):
     def bounded_by_shapes(self) -> bool:
         """Whether the shapes of the tensors in a request bound the time of a run."""
 
+    @property
+    def can_be_captured(self) -> bool:
+        """Whether a CUDA graph may hold a run: it never waits for the device, nor keeps anything.
+
+        A capture that fails all the same is an error, and then no more is tried.
+        """
+
     def make_enum(self, type_name: str, member: str) -> Any:
         """Return a member of an enumeration in the signature, as `run` takes it."""
 

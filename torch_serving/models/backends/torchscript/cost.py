@@ -26,6 +26,15 @@ def is_bounded(method: Any) -> bool:
     return all(is_sized_by_shapes(kind) for kind in set(kinds_in(graph)))
 
 
+# Operators that wait for the device, and one that changes the module.
+NOT_CAPTURED = ("aten::Bool", "aten::is_nonzero", "aten::equal", "aten::cpu", "prim::SetAttr")
+
+
+def waits_or_keeps(method: Any) -> bool:
+    """Whether a method waits for its device, or writes attributes."""
+    return any(kind in NOT_CAPTURED for kind in kinds_in(method.inlined_graph))
+
+
 def kinds_in(block: Any) -> Iterator[str]:
     """The kinds of all operators in a graph, or in a block of one."""
     for node in block.nodes():

@@ -10,7 +10,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
-from torch_serving.models.backends.torchscript.cost import is_bounded
+from torch_serving.models.backends.torchscript.cost import is_bounded, waits_or_keeps
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
 
@@ -33,6 +33,10 @@ class TorchScriptMethod:
     @functools.cached_property
     def bounded_by_shapes(self) -> bool:
         return is_bounded(self.run)
+
+    @functools.cached_property
+    def can_be_captured(self) -> bool:
+        return self.bounded_by_shapes and not waits_or_keeps(self.run)
 
     def make_enum(self, type_name: str, member: str) -> EnumMember:
         return EnumMember(member, self._enums[type_name][member])

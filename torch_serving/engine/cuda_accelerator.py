@@ -1,0 +1,135 @@
+"""A graphics card: streams, pinned memory, events and graphs of CUDA.
+
+Host memory comes from torch's caching allocator, which gives a block out again only once the copies
+from it or to it have ended.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+PINNED_BYTES = 1 << 16  # the driver takes less than that from memory of any kind at once
+STAGED_BYTES = 1 << 20  # more is copied in a stream of its own, while the run before it goes on
+
+
+class CudaProgress:
+    """Events in a stream, and a byte in host memory that the device sets at the end."""
+
+    def __init__(self, stream: torch.cuda.Stream, one: torch.Tensor) -> None:
+        self._stream = stream
+        self._one = one
+        self._end = torch.zeros(1, dtype=torch.uint8, pin_memory=True)
+        self._begun = self._event()
+        self._copied = self._run = self._ended = self._begun
+
+    def _event(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(self._stream)  # type: ignore[no-untyped-call]
+        return event
+
+    def set_copied(self) -> None:
+        self._copied = self._event()
+
+    def set_run(self) -> None:
+        self._run = self._event()
+
+    def set_ended(self) -> None:
+        self._end.copy_(self._one, non_blocking=True)
+        self._ended = self._event()
+
+    def wait(self) -> None:
+        self._ended.synchronize()  # type: ignore[no-untyped-call]
+
+    def has_ended(self) -> bool:
+        return bool(self._end.numpy()[0])
+
+    def seconds(self) -> tuple[float, float]:
+        whole_ms = self._begun.elapsed_time(self._ended)  # type: ignore[no-untyped-call]
+        run_ms = self._copied.elapsed_time(self._run)  # type: ignore[no-untyped-call]
+        return (whole_ms - run_ms) / 1e3, run_ms / 1e3
+
+
+class CudaGraph:
+    """A captured run. Its inputs are copies, its outputs lie in the pool of its method's graphs."""
+
+    def __init__(
+        self, run: Callable[..., Any], inputs: list[torch.Tensor], pool: Any, stream: Any
+    ) -> None:
+        self.inputs = [torch.empty_like(each).copy_(each) for each in inputs]
+        self._graph = torch.cuda.CUDAGraph()
+        stream.synchronize()
+        # other threads may load models meanwhile: what they allocate is not part of the graph
+        self._graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            self.outputs = run(*self.inputs)
+        finally:
+            self._graph.capture_end()
+        self.replay = self._graph.replay
+
+
+class CudaAccelerator:
+    """One card. A thread that entered has two streams: one for runs, one for large copies."""
+
+    pads = True
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._thread = threading.local()
+
+    def enter(self) -> None:
+        torch.cuda.set_device(self.device)
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        torch.cuda.set_stream(stream)
+        self._thread.copies = copies
+
+    def host_tensor(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        pinned = torch.Size(shape).numel() * dtype.itemsize > PINNED_BYTES
+        return torch.empty(shape, dtype=dtype, pin_memory=pinned)
+
+    def is_ready(self, tensor: torch.Tensor) -> bool:
+        return tensor.nbytes <= PINNED_BYTES and tensor.is_contiguous()
+
+    def copy_in(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        copies = getattr(self._thread, "copies", None)
+        if copies is None or sum(each.nbytes for each in tensors) < STAGED_BYTES:
+            return [each.to(self.device, non_blocking=True) for each in tensors]
+        stream = self._stream()
+        with torch.cuda.stream(copies):
+            arrived = [each.to(self.device, non_blocking=True) for each in tensors]
+        stream.wait_stream(copies)
+        for each in arrived:
+            each.record_stream(stream)  # memory of the other stream, used in this one
+        return arrived
+
+    def copy_into(self, targets: list[torch.Tensor], tensors: list[torch.Tensor]) -> None:
+        if sum(each.nbytes for each in tensors) >= STAGED_BYTES:
+            tensors = self.copy_in(tensors)
+        for target, tensor in zip(targets, tensors, strict=True):
+            target.copy_(tensor, non_blocking=True)
+
+    def copy_out(self, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_quantized or tensor.layout != torch.strided:
+            return tensor.cpu()
+        host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        return host.copy_(tensor, non_blocking=True)
+
+    def begin(self) -> CudaProgress:
+        one = getattr(self._thread, "one", None)
+        if one is None:
+            one = self._thread.one = torch.ones(1, dtype=torch.uint8, device=self.device)
+        return CudaProgress(self._stream(), one)
+
+    def can_capture(self) -> bool:
+        return hasattr(self._thread, "copies")
+
+    def capture(self, run: Callable[..., Any], inputs: list[torch.Tensor], pool: Any) -> CudaGraph:
+        return CudaGraph(run, inputs, pool, self._stream())
+
+    def graph_pool(self) -> Any:
+        return torch.cuda.graph_pool_handle()
+
+    def _stream(self) -> Any:
+        return torch.cuda.current_stream(self.device)
