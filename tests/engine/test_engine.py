@@ -254,6 +254,6 @@ def test_a_thread_goes_on_after_an_unexpected_error(monkeypatch: pytest.MonkeyPa
     engine.start()
     try:
         assert b'"value":[1.0]' in asyncio.run(ask())
-        assert engine._threads.jobs == 0
+        assert engine._dispatcher.jobs == 0
     finally:
         engine.close()

@@ -26,7 +26,7 @@ class CudaProgress:
 
     def _event(self) -> torch.cuda.Event:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record(self._stream)  # type: ignore[no-untyped-call]
+        event.record(self._stream)
         return event
 
     def set_copied(self) -> None:
@@ -40,14 +40,14 @@ class CudaProgress:
         self._ended = self._event()
 
     def wait(self) -> None:
-        self._ended.synchronize()  # type: ignore[no-untyped-call]
+        self._ended.synchronize()
 
     def has_ended(self) -> bool:
         return bool(self._end.numpy()[0])
 
     def seconds(self) -> tuple[float, float]:
-        whole_ms = self._begun.elapsed_time(self._ended)  # type: ignore[no-untyped-call]
-        run_ms = self._copied.elapsed_time(self._run)  # type: ignore[no-untyped-call]
+        whole_ms = self._begun.elapsed_time(self._ended)
+        run_ms = self._copied.elapsed_time(self._run)
         return (whole_ms - run_ms) / 1e3, run_ms / 1e3
 
 

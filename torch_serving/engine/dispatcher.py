@@ -75,8 +75,9 @@ class Dispatcher:
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `close`."""
         deadline_s = time.monotonic() + timeout_s
-        for each in (self._threads, *self.executors.all()):
-            each.join(max(0.0, deadline_s - time.monotonic()))
+        self._threads.join(timeout_s)
+        for executor in self.executors.all():
+            executor.join(max(0.0, deadline_s - time.monotonic()))
 
     def enqueue(self, job: Job) -> None:
         """Have a job run, or refuse it if too many wait."""

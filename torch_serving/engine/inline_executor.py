@@ -20,7 +20,7 @@ from torch_serving.engine.steps import (
 
 
 class InlineExecutor:
-    """Runs short jobs in the next turn of the loop, and gives others to the dispatcher. For one loop.
+    """Runs short jobs in the next turn of one loop, and gives others to the dispatcher.
 
     Jobs of one turn are run together.
     """
