@@ -306,12 +306,6 @@ class ModelConfig:
     max_batch: int = key(
         32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
     )
-    graphs: bool = key(
-        True,
-        "switch",
-        "on a graphics card: capture the method as CUDA graphs, and replay them",
-        more="Only where a graph can hold it, and gives the same results.",
-    )
     freeze: bool = key(
         False, "switch", "`torch.jit.freeze`", more="Needs a warm-up request to check it."
     )
@@ -323,4 +317,10 @@ class ModelConfig:
         "requests",
         "requests that are run when the model is loaded",
         more="Each is a body: a string with its JSON, or TOML's own tables and arrays.",
+    )
+    graphs: bool = key(
+        True,
+        "switch",
+        "on a graphics card: capture the method as CUDA graphs, and replay them",
+        more="Only where a graph can hold it, and gives the same results.",
     )

@@ -10,7 +10,6 @@ import torch
 from tests.support.client import LIMIT_S
 from torch_serving.config import ModelConfig
 from torch_serving.models._cache import Cache
-from torch_serving.models.files import OpenFile
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
@@ -63,7 +62,7 @@ class ModelFolder:
         config: ModelConfig,
         source: ModelSource,
         statistics: Statistics,
-        try_load: Callable[[OpenFile], bool],
+        *others: Any,
     ) -> FakeServable:
         self.loads.append(path)
         self.before_load(path)

@@ -52,6 +52,12 @@ class Batcher:
         """Rows of the largest batch; 0 while batches are off."""
         return 0 if self.state is OFF else self.max_rows
 
+    def sizes(self, rows: int) -> list[int]:
+        """How many requests of so many rows run as one: 2, 4, 8, …, and as many as may."""
+        most = self.max_rows // rows
+        powers = [1 << power for power in range(1, most.bit_length())]
+        return [*(each for each in powers if each < most), most] if most > 1 else []
+
     def validate(self, run: Run, inputs: list[Any], outputs: Any) -> None:
         """Turn batches on or off, by the inputs of one request and its outputs."""
         if rows_of(inputs) is None:

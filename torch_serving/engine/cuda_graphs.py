@@ -5,6 +5,7 @@ batches are small. A replay launches all of them at once.
 """
 
 import logging
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import torch
 from torch_serving.engine.accelerator import Accelerator, Graph
 from torch_serving.engine.batch_tensors import changed, is_close
 from torch_serving.engine.device_errors import device_error, explain
+from torch_serving.engine.memory import ALLOCATOR
 from torch_serving.errors import OutOfMemory
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,14 @@ logger = logging.getLogger(__name__)
 EAGER_RUNS = 3  # of a shape before it is captured: TorchScript compiles in the first ones
 MAX_SHAPES = 64  # of one method; the one that was not used for longest is forgotten
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
+
+
+_caches: "weakref.WeakSet[GraphCache]" = weakref.WeakSet()
+
+
+def graphs_on(device: torch.device) -> int:
+    """How many graphs there are for a device."""
+    return sum(len(each) for each in list(_caches) if each.device == device)
 
 
 class NoGraph(Exception):
@@ -47,9 +57,14 @@ class GraphCache:
         self._accelerator = accelerator
         self._pool: Any = None
         self._entries: OrderedDict[Shapes, Entry] = OrderedDict()
+        _caches.add(self)
+
+    @property
+    def device(self) -> torch.device:
+        return self._accelerator.device
 
     def __len__(self) -> int:
-        return sum(entry.graph is not None for entry in self._entries.values())
+        return sum(entry.graph is not None for entry in list(self._entries.values()))
 
     def find(self, inputs: list[torch.Tensor]) -> Graph | None:
         """Return the graph for inputs in host memory, and capture it if it is time to.
@@ -89,7 +104,8 @@ class GraphCache:
         """Capture, and compare the results for other inputs. Raises NoGraph."""
         if self._pool is None:
             self._pool = self._accelerator.graph_pool()
-        graph = self._accelerator.capture(self._run, inputs, self._pool)
+        with ALLOCATOR:
+            graph = self._accelerator.capture(self._run, inputs, self._pool)
         others = [changed(each) for each in inputs]
         expected = self._run(*[each.clone() for each in others])
         for target, other in zip(graph.inputs, others, strict=True):

@@ -6,46 +6,33 @@ results on. So the device works on one batch while the next one is made ready, a
 a batch to fill.
 """
 
-import logging
+import functools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from torch_serving.engine.accelerator import Accelerator
-from torch_serving.engine.batch_tensors import NotRowWise, batch_key, rows_of
-from torch_serving.engine.batcher import ON, UNVALIDATED
+from torch_serving.engine.batch_tensors import concatenate, rows_of
+from torch_serving.engine.batcher import ON, UNVALIDATED, Batcher
+from torch_serving.engine.cuda_graphs import EAGER_RUNS
 from torch_serving.engine.device_errors import device_error
-from torch_serving.engine.device_method import DeviceMethod, Launch
+from torch_serving.engine.device_method import DeviceMethod
+from torch_serving.engine.device_queue import DeviceQueue
 from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.flights import Flight, Flights
+from torch_serving.engine.guarded_thread import guarded_thread
 from torch_serving.engine.inference_mode import INFERENCE
 from torch_serving.engine.job import Job
-from torch_serving.engine.steps import COPY, RUN, fail_all
-from torch_serving.errors import DeviceFailed, ServingError
-
-logger = logging.getLogger(__name__)
+from torch_serving.engine.memory import retry_with_more_memory
+from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
+from torch_serving.telemetry._counters import DeviceCounters
 
 FLIGHTS = 3  # launches that a device has at once: one runs, one is copied in, one is copied out
 T = TypeVar("T")
-
-
-class Flight(NamedTuple):
-    """A launch, and the jobs whose results it brings."""
-
-    jobs: list[Job]
-    sizes: list[int]  # rows of each job
-    launch: Launch
-
-
-class Call(NamedTuple):
-    """Something else to be done in the launching thread."""
-
-    function: Callable[[], Any]
-    future: "Future[Any]"
 
 
 class DeviceExecutor:
@@ -63,23 +50,21 @@ class DeviceExecutor:
         start_job: Callable[[Job], bool],
         finish: Callable[[Sequence[Job]], None],
         is_alone: Callable[[], bool],
+        counters: DeviceCounters,
     ) -> None:
         self._accelerator = accelerator
         self._events = events
         self._start_job = start_job
         self._finish = finish
         self._is_alone = is_alone
-        self._queue: SimpleQueue[Job | Call | None] = SimpleQueue()
-        self._waiting: deque[Job] = deque()  # taken out of the queue, for the launching thread
+        self._queue = DeviceQueue()
+        self._flights = Flights(accelerator.device, events.on_fatal, finish, counters)
         self._landing: SimpleQueue[Flight | None] = SimpleQueue()
         self._free = threading.Semaphore(FLIGHTS)
-        self._lock = threading.Lock()  # guards _airborne
-        self._airborne: deque[Flight] = deque()  # in the order of their launches
-        self._error: DeviceFailed | None = None  # the device works no more
         self._has_entered = False
         self._threads = [
-            threading.Thread(target=target, name=f"{accelerator.device} {name}", daemon=True)
-            for target, name in ((self._launch_jobs, "launch"), (self._land_flights, "land"))
+            guarded_thread(f"{accelerator.device} {name}", run, events.on_fatal, self._fail_waiting)
+            for name, run in (("launch", self._launch_jobs), ("land", self._land_flights))
         ]
 
     def start(self) -> None:
@@ -88,17 +73,23 @@ class DeviceExecutor:
 
     def put(self, job: Job) -> None:
         """Have a decoded job run. For any thread."""
-        self._queue.put(job)
+        if self._flights.error is None:
+            self._queue.put(job)
+        else:
+            self._flights.fail([job], self._flights.error)
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
         """Call a function between two launches, in the thread that makes them."""
-        future: Future[T] = Future()
-        self._queue.put(Call(function, future))
-        return future
+
+        def call() -> T:
+            self._enter()
+            return function()
+
+        return self._queue.call(call)
 
     def close(self) -> None:
         """Let the threads end once all jobs that were put in have run."""
-        self._queue.put(None)
+        self._queue.close()
 
     def join(self, timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s
@@ -109,90 +100,27 @@ class DeviceExecutor:
 
     def _launch_jobs(self) -> None:
         INFERENCE.enter()
-        while self._wait_for_jobs():
+        while self._queue.wait():
             self._free.acquire()  # meanwhile more may come, and join the batch
-            self._take_all()
-            jobs = self._next_batch()
-            try:
-                self._enter()
-                flight = self._launch_batch(jobs)
-            except Exception as error:  # a thread that ends would leave all later jobs waiting
-                left = [job for job in jobs if job.error is None and not job.has_run]
-                self._fail(left, device_error(error) or error)
-                flight = None
-            del jobs
+            flight = self._launch_batch(self._queue.take_batch())
             if flight is None:
                 self._free.release()
             elif self._is_alone():
                 self._land(flight)
             else:
                 self._landing.put(flight)
-            del flight
+            del flight  # a thread that waits keeps no request alive
         self._landing.put(None)
-
-    def _wait_for_jobs(self) -> bool:
-        """Wait until there is a job; return False once there will be none any more."""
-        while not self._waiting:
-            item = self._queue.get()
-            if item is None:
-                return False
-            self._take(item)
-        return True
-
-    def _take(self, item: Job | Call) -> None:
-        if isinstance(item, Job):
-            self._waiting.append(item)
-            return
-        try:
-            self._enter()
-            item.future.set_result(item.function())
-        except Exception as error:
-            item.future.set_exception(error)
 
     def _enter(self) -> None:
         if not self._has_entered:
             self._accelerator.enter()
             self._has_entered = True
 
-    def _take_all(self) -> None:
-        """Take what is in the queue by now. `None` stays there, for the end."""
-        with suppress(Empty):
-            while True:
-                item = self._queue.get_nowait()
-                if item is None:
-                    self._queue.put(None)
-                    return
-                self._take(item)
-
-    def _next_batch(self) -> list[Job]:
-        """Take the job that has waited for longest, and those that may run with it."""
-        first = self._waiting.popleft()
-        batcher = first.invocation.batcher
-        rows: set[int] = set()
-        key = batch_key(first.inputs, rows) if batcher and batcher.state is ON else None
-        if batcher is None or key is None or len(rows) != 1 or 0 in rows:
-            return [first]
-        jobs, left, total = [first], deque[Job](), rows.pop()
-        while self._waiting:
-            job = self._waiting.popleft()
-            rows.clear()
-            if (
-                job.invocation.batcher is batcher
-                and batch_key(job.inputs, rows) == key
-                and len(rows) == 1
-                and total + (count := rows.pop()) <= batcher.max_rows
-            ):
-                jobs.append(job)
-                total += count
-            else:
-                left.append(job)
-        self._waiting = left
-        return jobs
-
     def _launch_batch(self, jobs: list[Job]) -> Flight | None:
         """Launch jobs as one; None if none of them is on its way then."""
-        if self._error is not None:
-            self._fail(jobs, self._error)
+        if self._flights.error is not None:
+            self._flights.fail(jobs, self._flights.error)
             return None
         wanted = [job for job in jobs if self._start_job(job)]
         if len(wanted) < len(jobs):
@@ -200,11 +128,13 @@ class DeviceExecutor:
         if not wanted:
             return None
         try:
+            self._enter()
             return self._launch(wanted)
         except Exception as error:
             problem = self._problem_of(wanted, error)
-        if len(wanted) == 1 or self._error is not None:
-            self._fail(wanted, problem)
+        is_settled = len(wanted) == 1 and not isinstance(problem, OutOfMemory)
+        if is_settled or self._flights.error is not None:
+            self._flights.fail(wanted, problem)
         else:  # alone, each has its own error or none
             for job in wanted:
                 self._run_alone(job)
@@ -223,19 +153,10 @@ class DeviceExecutor:
         finally:
             self._events.set_running("")
         flight = Flight(jobs, sizes, launch)
-        with self._lock:
-            self._airborne.append(flight)
+        self._flights.add(flight)
         if batcher is not None and batcher.state is UNVALIDATED:
-            self._validate(flight, method)
+            self._validate(flight, method, batcher)
         return flight
-
-    def _run_alone(self, job: Job) -> None:
-        try:
-            flight = self._launch([job])
-        except Exception as error:
-            self._fail([job], self._problem_of([job], error))
-        else:
-            self._land(flight, has_permit=False)
 
     def _problem_of(self, jobs: list[Job], error: Exception) -> Exception:
         """What a request is told of an error that its launch raised."""
@@ -243,93 +164,74 @@ class DeviceExecutor:
             return error
         problem = device_error(error)
         if isinstance(problem, DeviceFailed):
-            self._on_failure(problem, jobs)
+            self._flights.on_failure(problem, jobs)
         return problem or jobs[0].invocation.translate(error)
 
-    def _validate(self, flight: Flight, method: DeviceMethod) -> None:
+    def _validate(self, flight: Flight, method: DeviceMethod, batcher: Batcher) -> None:
         """Let the first request of a method decide whether its requests run as batches."""
-        job = flight.jobs[0]
-        batcher = job.invocation.batcher
+        inputs = flight.jobs[0].inputs or []
         with suppress(Exception):  # whoever lands the flight reports it
             flight.launch.progress.wait()
-            if batcher is not None:
-                batcher.validate(
-                    lambda others: method.run(*others), job.inputs or [], flight.launch.outputs
-                )
+            batcher.validate(lambda others: method.run(*others), inputs, flight.launch.outputs)
+            if batcher.state is ON and self._accelerator.pads:
+                self._queue.add_spare_work(list(first_batches(method, batcher, inputs)))
 
-    # In the landing thread, and in the launching thread where nothing else is to be launched.
+    # In either thread.
+
+    def _run_alone(self, job: Job) -> None:
+        """Run a job, if need be with memory that others leave, and wait for it."""
+
+        def run() -> Exception | None:
+            try:
+                flight = self._launch([job])
+            except Exception as error:
+                return self._problem_of([job], error)
+            self._flights.land(flight)
+            self._flights.hand_on(flight)
+            return None
+
+        error = run()
+        if isinstance(error, OutOfMemory):
+            device, free_memory = job.invocation.device, self._events.free_memory
+            error = retry_with_more_memory(error, device, run, free_memory)
+        if error is not None:
+            self._flights.fail([job], error)
+
+    def _land(self, flight: Flight) -> None:
+        """Wait for the end of a flight, let the next one start, and hand the results on."""
+        self._flights.land(flight)
+        self._free.release()
+        for job in self._flights.hand_on(flight):
+            self._run_alone(job)
+
+    # In the landing thread.
 
     def _land_flights(self) -> None:
         INFERENCE.enter()
         while (flight := self._landing.get()) is not None:
-            try:
-                self._land(flight)
-            except Exception as error:
-                self._fail(flight.jobs, error)
+            self._land(flight)
             del flight
 
-    def _land(self, flight: Flight, has_permit: bool = True) -> None:
-        """Wait for the end of a flight, and hand its results on."""
-        progress = flight.launch.progress
-        try:
-            progress.wait()
-        except Exception as error:
-            self._on_failure(device_error(error) or error, flight.jobs)
-        finally:
-            with self._lock, suppress(ValueError):
-                self._airborne.remove(flight)
-            if has_permit:
-                self._free.release()
-        if progress.has_ended():
-            self._hand_on(flight)
-        else:
-            self._fail(flight.jobs, self._error or DeviceFailed())
+    # In a thread that dies.
 
-    def _hand_on(self, flight: Flight) -> None:
-        jobs = flight.jobs
-        try:
-            results = flight.launch.results(flight.sizes)
-        except NotRowWise as error:
-            if batcher := jobs[0].invocation.batcher:
-                batcher.turn_off(str(error))
-            for job in jobs:
-                self._run_alone(job)
-            return
-        self._record_times(flight)
-        for job, outputs in zip(jobs, results, strict=True):
-            job.outputs = outputs
-            job.has_run = True
-            job.is_shared = len(jobs) > 1
-        self._finish(jobs)
+    def _fail_waiting(self) -> None:
+        """The process is to end, and nobody is to wait for that."""
+        error = self._flights.error = self._flights.error or DeviceFailed(
+            "the server process starts again"
+        )
+        self._flights.fail(self._queue.drain(error), error)
+        with suppress(Empty):
+            while (flight := self._landing.get_nowait()) is not None:
+                self._flights.fail(flight.jobs, error)
 
-    def _record_times(self, flight: Flight) -> None:
-        """Record each job's share of the copies and of the run."""
-        jobs = flight.jobs
-        if self._error is not None:
-            return  # a device that failed knows no times any more
-        copy_s, run_s = (each_s / len(jobs) for each_s in flight.launch.progress.seconds())
-        for job in jobs:
-            counters = job.invocation.counters
-            counters.observe_step(COPY, copy_s)
-            counters.observe_step(RUN.number, run_s)
-            if job.steps is not None:
-                now_s = time.perf_counter()
-                job.steps.append((RUN.number, now_s - run_s, now_s))
-        jobs[0].invocation.counters.observe_batch(len(jobs))
 
-    def _on_failure(self, error: Exception, jobs: list[Job]) -> None:
-        """The device fails for good: blame the first flight that did not come to its end."""
-        with self._lock:
-            if self._error is not None:
-                return
-            lost = (each.jobs for each in self._airborne if not each.launch.progress.has_ended())
-            guilty = next(lost, jobs)[0].invocation.model
-            self._error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
-        self._events.on_fatal(f"{self._accelerator.device} is in error, running {guilty}")
-
-    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
-        fail_all(jobs, error)
-        self._finish(jobs)
+def first_batches(
+    method: DeviceMethod, batcher: Batcher, inputs: list[Any]
+) -> Iterator[Callable[[], Any]]:
+    """Runs of the batches that requests like this one will form, until their shapes are known."""
+    for count in batcher.sizes(rows_of(inputs) or 1):
+        batch = concatenate([inputs] * count)
+        yield from [functools.partial(method.run, *batch)] * (EAGER_RUNS + 1)
 
 
 def device_method(job: Job) -> DeviceMethod:

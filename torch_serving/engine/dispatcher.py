@@ -8,9 +8,9 @@ the device's executor, and encoded in the same way.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch_serving.engine.accelerator import Accelerator
 from torch_serving.engine.device_executor import DeviceExecutor
@@ -22,6 +22,8 @@ from torch_serving.engine.steps import ENCODE, QUEUE, resolve, run_step
 from torch_serving.engine.thread_executor import ThreadExecutor
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from torch_serving.telemetry._counters import Statistics
+
+T = TypeVar("T")
 
 LARGE_BYTES = 1 << 14  # more outputs than that are not encoded on the event loop
 
@@ -98,6 +100,12 @@ class Dispatcher:
         else:
             self._threads.put(job)
 
+    def call_on(self, accelerator: Accelerator | None, function: Callable[[], T]) -> T:
+        """Call a function where methods of a device run, and wait for it. Not for that thread."""
+        if accelerator is None:
+            return function()
+        return self.executors.of(accelerator).call(function).result()
+
     # On the event loop.
 
     def _on_deadline(self, job: Job, limit_s: float) -> None:
@@ -110,7 +118,7 @@ class Dispatcher:
 
     def _check_hung(self, job: Job) -> None:
         if job.is_running:
-            self._events.on_fatal(f"{job.invocation.model} does not end")
+            self._events.on_fatal(f"{job.invocation.model} does not end", (job.invocation.model,))
 
     def _deliver(self) -> None:
         """Complete whoever waits for jobs that are done."""
@@ -142,6 +150,7 @@ class Dispatcher:
             self._start_job,
             self._on_device_done,
             self._is_alone,
+            self._statistics.device(str(accelerator.device).encode()),
         )
 
     def _start_job(self, job: Job) -> bool:
@@ -173,6 +182,7 @@ class Dispatcher:
             self._finish(small)
 
     def _finish(self, jobs: Sequence[Job]) -> None:
+        """Have the event loop complete whoever waits for jobs: at least one."""
         for job in jobs:
             job.is_running = False
         self._done.extend(jobs)

@@ -6,11 +6,13 @@ executor threads.
 
 import asyncio
 import os
-from collections.abc import Sized
+from collections.abc import Callable, Sized
+from typing import TypeVar
 
 import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded
+from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.dispatcher import Dispatcher, Limits
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.inline_executor import InlineExecutor
@@ -20,6 +22,8 @@ from torch_serving.engine.steps import result, run_all
 from torch_serving.errors import ShuttingDown
 from torch_serving.telemetry._counters import Statistics
 from torch_serving.telemetry.tracing import StepTime
+
+T = TypeVar("T")
 
 MAX_THREADS = 8
 DEFAULT_LIMITS = Limits()
@@ -64,6 +68,10 @@ class Engine:
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `close`. A model that hangs keeps its thread."""
         self._dispatcher.join(timeout_s)
+
+    def call_on(self, device: torch.device, function: Callable[[], T]) -> T:
+        """Call a function where methods of a device run, and wait for it."""
+        return self._dispatcher.call_on(accelerator_of(device), function)
 
     def run(self, invocation: Invocation, body: Body) -> Encoded:
         """Run a request in the calling thread; raises what its steps raise."""

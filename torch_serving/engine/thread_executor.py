@@ -6,17 +6,18 @@ device with an executor of its own are only decoded and encoded here.
 """
 
 import functools
-import threading
 import time
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.guarded_thread import guarded_thread
 from torch_serving.engine.job import Job
 from torch_serving.engine.memory import retry_with_more_memory
 from torch_serving.engine.steps import ENCODE, decode, fail_all, retry, run_and_encode, run_step
-from torch_serving.errors import OutOfMemory
+from torch_serving.errors import OutOfMemory, ShuttingDown
 
 
 class ThreadExecutor:
@@ -41,8 +42,8 @@ class ThreadExecutor:
         # a job, a batcher that has jobs waiting, or None: a thread ends
         self._queue: SimpleQueue[Job | Batcher | None] = SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._work, name=f"executor-{index}", daemon=True)
-            for index in range(threads)
+            guarded_thread(f"executor-{i}", self._work, events.on_fatal, self._fail_waiting)
+            for i in range(threads)
         ]
 
     def start(self) -> None:
@@ -69,6 +70,16 @@ class ThreadExecutor:
             self._queue.put(batcher)
         else:
             self._queue.put(job)
+
+    def _fail_waiting(self) -> None:
+        """A thread has died, and the process is to end: nobody is to wait for that."""
+        with suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                jobs = [item] if isinstance(item, Job) else item.take_waiting() if item else []
+                fail_all(jobs, ShuttingDown())
+                if jobs:
+                    self._finish(jobs)
 
     # In an executor thread.
 

@@ -37,13 +37,15 @@ from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import sidecar_stats
 from torch_serving.models.trials import load_request
+from torch_serving.models.warmup import RunOn, run_here
 from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
 
 TryLoad = Callable[[dict[str, Any], int], bool]  # a request to the parent, and a file's descriptor
 Load = Callable[
-    [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool]], Servable
+    [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool], RunOn],
+    Servable,
 ]
 
 LOADERS = 2  # threads: loading is reading a disk and copying, which more of them only slow down
@@ -74,17 +76,19 @@ class ModelLifecycle:
         self._on_fatal = events.request_restart
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True
+        self._run_on: RunOn = run_here
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
 
-    def attach(self, try_load: TryLoad | None) -> None:
+    def attach(self, try_load: TryLoad | None, run_on: RunOn = run_here) -> None:
         """Call once in each worker after the fork: count and publish the preloaded models there.
 
         `try_load` loads a file in a process of its own first, and returns whether that process
-        lived.
+        lived. `run_on` makes the runs of warm-up requests.
         """
         self._try_load = try_load or self._try_load
+        self._run_on = run_on
         for servable in self.cache.values():
             servable.count_in(self._statistics)
         self.publish()
@@ -257,6 +261,7 @@ class ModelLifecycle:
                 source,
                 self._statistics,
                 lambda opened: self._try_load(request, opened.descriptor),
+                self._run_on,
             )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error

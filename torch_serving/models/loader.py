@@ -15,7 +15,7 @@ from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified
 from torch_serving.models.servable import DEFAULT_CONFIG, ModelSource, Servable
-from torch_serving.models.warmup import warm_up
+from torch_serving.models.warmup import RunOn, run_here, warm_up
 from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,9 @@ def load(
     source: ModelSource | None = None,
     statistics: Statistics | None = None,
     try_load: TryLoad = lambda _: True,
+    run_on: RunOn = run_here,
 ) -> Servable:
-    """Load a file onto a device, for inference, and run its warm-up requests.
+    """Load a file onto a device, for inference, and run its warm-up requests by `run_on`.
 
     Raises InvalidServable if the file is no model or damaged, if it has another SHA-256 than
     `source` says, if `try_load` fails, if its `forward` takes what no request can hold, and if a
@@ -47,7 +48,7 @@ def load(
             raise file_error(error, "it can't be tried") from None
         if not loaded:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
-        return load_open(file, device, config, source, statistics)
+        return load_open(file, device, config, source, statistics, run_on)
 
 
 def load_open(
@@ -56,6 +57,7 @@ def load_open(
     config: ModelConfig,
     source: ModelSource,
     statistics: Statistics | None = None,
+    run_on: RunOn = run_here,
 ) -> Servable:
     """Load a file that is open and verified."""
     make = functools.partial(
@@ -70,9 +72,10 @@ def load_open(
     with torch.inference_mode():
         if config.freeze or config.optimize:
             servable = optimized(servable, make)
-        warm_up(servable)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)  # executor threads have streams of their own
+        if device.type == "cuda":
+            # weights came in this thread's stream, the executor has streams of its own
+            torch.cuda.current_stream(device).synchronize()
+        warm_up(servable, run_on)
     return servable
 
 

@@ -1,6 +1,11 @@
 """Warm-up requests: they run as often as torch needs to compile a method."""
 
+import functools
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
 
 from torch_serving.config import WarmUp
 from torch_serving.engine.batch_tensors import concatenate, rows_of
@@ -9,18 +14,29 @@ from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import DeviceFailed, InvalidServable, ServingError
 from torch_serving.models.servable import Method, Servable
 
+RunOn = Callable[[torch.device, Callable[[], None]], None]
 
-def warm_up(servable: Servable) -> None:
-    """Run the warm-up requests, alone and in batches. Raises InvalidServable for one that fails."""
+
+def run_here(device: torch.device, run: Callable[[], None]) -> None:
+    run()
+
+
+def warm_up(servable: Servable, run_on: RunOn = run_here) -> None:
+    """Run the warm-up requests, alone and in batches. Raises InvalidServable for one that fails.
+
+    Each run is made by `run_on`, where the device runs its requests: others come in between.
+    """
     for request in servable.config.warmup:
-        warm_up_with(servable.method("forward"), request)
+        warm_up_with(servable.method("forward"), request, run_on)
 
 
-def warm_up_with(method: Method, request: WarmUp) -> None:
+def warm_up_with(method: Method, request: WarmUp, run_on: RunOn) -> None:
     try:
         for _ in range(WARM_UP_RUNS + 1):
-            run_once(method, request.body)
-        warm_up_batches(method, request.body)
+            run_on(method.device, functools.partial(run_once, method, request.body))
+        for inputs in batches_of(method, request.body):
+            for _ in range(WARM_UP_RUNS + 1):
+                run_on(method.device, functools.partial(method.run, inputs))
     except DeviceFailed:  # the file may be good
         raise
     except ServingError as error:
@@ -35,12 +51,10 @@ def run_once(method: Method, body: bytes) -> None:
     method.inline.record(len(body), inputs, time.perf_counter() - started_s)
 
 
-def warm_up_batches(method: Method, body: bytes) -> None:
-    """Run batches of 2, 4, 8, … requests, up to the largest that may form."""
-    batcher = method.batcher
-    rows = rows_of(method.decode(body))
-    requests = 2
-    while batcher and batcher.state is ON and rows and rows * requests <= batcher.max_rows:
-        for _ in range(WARM_UP_RUNS):
-            method.run(concatenate([method.decode(body) for _ in range(requests)]))
-        requests *= 2
+def batches_of(method: Method, body: bytes) -> Iterator[list[Any]]:
+    """The inputs of 2, 4, 8, … requests as one, and of the most that may run as one."""
+    inputs = method.decode(body)
+    rows = rows_of(inputs)
+    if method.batcher and method.batcher.state is ON and rows:
+        for requests in method.batcher.sizes(rows):
+            yield concatenate([method.decode(body) for _ in range(requests)])

@@ -77,7 +77,7 @@ class Runtime:
         `try_load` loads a model in a process of its own first, and returns whether that process
         lived. Raises StartupError.
         """
-        self.models.attach(try_load)
+        self.models.attach(try_load, self.engine.call_on)
         if self.config.watch:
             self._watcher = Watcher(self.models)
             self._watcher.start()

@@ -116,7 +116,7 @@ def test_a_bad_file_of_another_kind(models: ModelLifecycle, tmp_path: Path):
 
 def test_options_of_one_kind_are_unknown_to_another(models: ModelLifecycle, tmp_path: Path):
     (tmp_path / "three.toml").write_text("freeze = true\n")
-    words = "three.toml line 1: unknown key `freeze`; known are device, batch, max_batch, warmup"
+    words = "three.toml line 1: unknown key `freeze`; known are device, batch, max_batch, graphs"
     with pytest.raises(InvalidServable, match=words):
         models.load("three.times", CPU).result()
 

@@ -1,0 +1,117 @@
+"""Flights: the launches that a device is busy with, until their results are handed on."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+
+from torch_serving.engine.batch_tensors import NotRowWise
+from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.device_method import Launch
+from torch_serving.engine.events import OnFatal
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import COPY, RUN, fail_all
+from torch_serving.errors import DeviceFailed
+from torch_serving.telemetry._counters import DeviceCounters
+
+
+@dataclass(eq=False)
+class Flight:
+    """A launch, and the jobs whose results it brings."""
+
+    jobs: list[Job]
+    sizes: list[int]  # rows of each job
+    launch: Launch
+
+
+class Flights:
+    """The flights of one device. `finish` is called with jobs that have run or failed.
+
+    `error` is set once the device works no more; `on_fatal` is called then.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        on_fatal: OnFatal,
+        finish: Callable[[Sequence[Job]], None],
+        counters: DeviceCounters,
+    ) -> None:
+        self.error: DeviceFailed | None = None
+        self._device = device
+        self._on_fatal = on_fatal
+        self._finish = finish
+        self._counters = counters
+        self._lock = threading.Lock()  # guards _airborne and the change of error
+        self._airborne: deque[Flight] = deque()  # in the order of their launches
+
+    def add(self, flight: Flight) -> None:
+        with self._lock:
+            self._airborne.append(flight)
+
+    def land(self, flight: Flight) -> None:
+        """Wait for the end of a flight."""
+        try:
+            flight.launch.progress.wait()
+        except Exception as error:
+            self.on_failure(device_error(error) or error, flight.jobs)
+        finally:
+            with self._lock, suppress(ValueError):
+                self._airborne.remove(flight)
+
+    def hand_on(self, flight: Flight) -> list[Job]:
+        """Hand the results of a flight on, and return the jobs that are to run one by one."""
+        jobs = flight.jobs
+        if not flight.launch.progress.has_ended():
+            self.fail(jobs, self.error or DeviceFailed())
+            return []
+        try:
+            results = flight.launch.results(flight.sizes)
+        except NotRowWise as error:
+            if batcher := jobs[0].invocation.batcher:
+                batcher.turn_off(str(error))
+            return jobs
+        if self.error is None:  # a device that failed knows no times any more
+            self._record(flight)
+        for job, outputs in zip(jobs, results, strict=True):
+            job.outputs = outputs
+            job.has_run = True
+            job.is_shared = len(jobs) > 1
+        self._finish(jobs)
+        return []
+
+    def _record(self, flight: Flight) -> None:
+        """Record each job's share of the copies and of the run, and the size of the batch."""
+        jobs, launch = flight.jobs, flight.launch
+        copy_s, run_s = (each_s / len(jobs) for each_s in launch.progress.seconds())
+        for job in jobs:
+            counters = job.invocation.counters
+            counters.observe_step(COPY, copy_s)
+            counters.observe_step(RUN.number, run_s)
+            if job.steps is not None:
+                now_s = time.perf_counter()
+                job.steps.append((RUN.number, now_s - run_s, now_s))
+        jobs[0].invocation.counters.observe_batch(len(jobs))
+        self._counters.count_batch(launch.rows or len(jobs), launch.padded_rows)
+
+    def on_failure(self, error: Exception, jobs: list[Job]) -> None:
+        """The device fails for good: blame the first flight that did not come to its end.
+
+        If all did, `jobs` are to blame.
+        """
+        with self._lock:
+            if self.error is not None:
+                return
+            lost = (each.jobs for each in self._airborne if not each.launch.progress.has_ended())
+            guilty = next(lost, jobs)[0].invocation.model
+            self.error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
+        self._on_fatal(f"{self._device} is in error", (guilty,))
+
+    def fail(self, jobs: Sequence[Job], error: Exception) -> None:
+        if jobs:
+            fail_all(jobs, error)
+            self._finish(jobs)
