@@ -61,6 +61,9 @@ class ModelManagement(Protocol):
     def statistics(self, model: str | None = None) -> list[tuple[str, MethodNumbers | None]]:
         """The counters of `forward` of one model, or of all models; None: no counters yet."""
 
+    def devices(self) -> list[dict[str, Any]]:
+        """The memory of each device in use."""
+
     def list(self) -> list[ModelStatus]:
         """The status of all models below the root."""
 

@@ -10,6 +10,7 @@ import torch
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
+from torch_serving.service.device_status import device_statuses
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
 from torch_serving.telemetry._counters import MethodNumbers
 
@@ -122,6 +123,10 @@ class Management:
         if warning := next((each["warning"] for each in entries if each["warning"]), ""):
             status["warning"] = warning
         return status
+
+    def devices(self) -> list[dict[str, Any]]:
+        """The memory of each device in use."""
+        return device_statuses(self.loaded(), self._group.statistics.by_device())
 
     def list(self) -> list[ModelStatus]:
         """The status of all models below the root, in the order of their names."""

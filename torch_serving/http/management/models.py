@@ -34,13 +34,16 @@ class ManagementRoutes:
 
 
 class ModelList:
-    """GET /models: the status of each model."""
+    """GET /models: the status of each model, and the memory of the devices."""
 
     def __init__(self, management: ModelManagement) -> None:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        respond(resp, {"models": await asyncio.to_thread(self._management.list)})
+        respond(resp, await asyncio.to_thread(self._document))
+
+    def _document(self) -> dict[str, Any]:
+        return {"models": self._management.list(), "devices": self._management.devices()}
 
 
 class Model:

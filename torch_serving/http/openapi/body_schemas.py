@@ -67,7 +67,15 @@ OPTIONAL: dict[str, Schema] = {
     "warning": TEXT | {"description": "Why an older version is still served."},
 }
 ENTRY: Schema = fixed(**STATUS, **OPTIONAL) | {"required": list(STATUS)}
-MODELS = fixed(models={"type": "array", "items": ENTRY})
+WORKER_MEMORY = fixed(worker=COUNT, allocated_bytes=COUNT, reserved_bytes=COUNT)
+DEVICE = fixed(
+    device=TEXT,
+    weights_bytes=COUNT | {"description": "Of the models in all workers."},
+    total_bytes=NULLABLE_COUNT,
+    free_bytes=NULLABLE_COUNT,
+    workers={"type": "array", "items": WORKER_MEMORY},
+)
+MODELS = fixed(models={"type": "array", "items": ENTRY}, devices={"type": "array", "items": DEVICE})
 
 ARGUMENT = record(name=TEXT, type=TEXT, required=BOOLEAN)
 BATCHING = record(
