@@ -185,6 +185,13 @@ class Config:
     jit_profiling: bool = execution(
         "--jit-profiling", True, "on_off", "let TorchScript specialise for shapes"
     )
+    tf32: bool = execution(
+        "--tf32",
+        False,
+        "on_off",
+        "round `float32` to TF32 before it is multiplied, on cards that can",
+        more="Convolutions and products of matrices are faster, and results some percent off.",
+    )
     device: str = execution(
         "--device",
         "auto",
@@ -311,6 +318,12 @@ class ModelConfig:
     )
     optimize: bool = key(
         False, "switch", "`torch.jit.optimize_for_inference`, after freezing", more="Needs one too."
+    )
+    tf32: bool = key(
+        False,
+        "switch",
+        "on a graphics card: round `float32` to TF32 before it is multiplied",
+        default_text="as `--tf32` says",
     )
     warmup: tuple[WarmUp, ...] = key(
         (),

@@ -13,7 +13,9 @@ import torch
 from tests.support.described import Impossible, Several, described
 from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
+from torch_serving.cli.inspect import may_use
 from torch_serving.cli.main import main
+from torch_serving.config import ModelConfig
 from torch_serving.engine.engine import Engine
 from torch_serving.models.loader import load
 
@@ -70,6 +72,7 @@ def test_inspect(root: Path, command: Command):
     lines = out.decode().splitlines()
     assert lines[0].startswith("Several.pt: ")
     assert "16 parameters (float32), device cpu" in lines[0]
+    assert lines[1] == "may use: graphs"
     assert "  by    float   default 0.5" in lines
     examples = [line.partition("example: ")[2] for line in lines if "example: " in line]
     servable = load(root / "Several.pt", CPU)
@@ -165,3 +168,8 @@ def test_a_link_to_a_model(root: Path, tmp_path: Path, command: Command):
     code, out, err = command("inspect", tmp_path / "linked")
     assert (code, err) == (0, b"")
     assert out.startswith(b"linked: ")
+
+
+def test_inspect_says_what_a_model_may_use():
+    config = ModelConfig(batch=True, max_batch=8, tf32=True, freeze=True)
+    assert may_use(config) == "batch (max_batch 8), graphs, tf32, freeze"

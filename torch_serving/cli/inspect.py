@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_serving.cli.model_file import command_parser, load_model
+from torch_serving.config import ModelConfig
 
 
 def inspect(argv: Sequence[str]) -> int:
@@ -20,8 +21,16 @@ def inspect(argv: Sequence[str]) -> int:
     if arguments.json:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:
-        print("\n".join(lines_of(arguments.model.name, description)))
+        first, *others = lines_of(arguments.model.name, description)
+        print("\n".join([first, f"may use: {may_use(servable.config)}", *others]))
     return 0
+
+
+def may_use(config: ModelConfig) -> str:
+    """What the files beside a model allow, in the words of their keys."""
+    parts = [f"batch (max_batch {config.max_batch})"] if config.batch else []
+    parts += [name for name in ("graphs", "tf32", "freeze", "optimize") if getattr(config, name)]
+    return ", ".join(parts) or "neither batches, graphs nor tf32"
 
 
 def lines_of(name: str, description: dict[str, Any]) -> list[str]:

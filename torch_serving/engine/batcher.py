@@ -40,11 +40,12 @@ UNVALIDATED, ON, OFF = BatchState  # members of an Enum are slow to look up
 class Batcher:
     """Whether and how the requests for one method run together. Safe to use from any thread."""
 
-    def __init__(self, name: str, max_rows: int) -> None:
+    def __init__(self, name: str, max_rows: int, tf32: bool = False) -> None:
         self.max_rows = max_rows
         self.state = UNVALIDATED
         self.waiting: deque[Any] = deque()  # jobs, for whichever executor thread is free first
         self._name = name
+        self._tf32 = tf32
         self._lock = threading.Lock()  # of the transition from UNVALIDATED
 
     @property
@@ -67,7 +68,7 @@ class Batcher:
                 return
             self.state = OFF  # for other threads, as long as this takes
         try:
-            problem = problem_together(run, inputs, outputs)
+            problem = problem_together(run, inputs, outputs, self._tf32)
         except Exception as error:
             problem = str(error).partition("\n")[0] or type(error).__name__
         if problem:
@@ -90,7 +91,7 @@ class Batcher:
         return jobs
 
 
-def problem_together(run: Run, inputs: list[Any], outputs: Any) -> str:
+def problem_together(run: Run, inputs: list[Any], outputs: Any, tf32: bool) -> str:
     """Why two requests can't run as one; empty if they can."""
     others = changed(inputs)
     try:
@@ -102,6 +103,6 @@ def problem_together(run: Run, inputs: list[Any], outputs: Any) -> str:
         parts = split(run(concatenate([inputs, others])), [rows, rows])
     except NotRowWise as error:
         return str(error)
-    if all(is_close(part, alone) for part, alone in zip(parts, expected, strict=True)):
+    if all(is_close(part, alone, tf32) for part, alone in zip(parts, expected, strict=True)):
         return ""
     return "two requests give other results together than alone"

@@ -87,7 +87,7 @@ def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
         raise InvalidServable(f"{toml}: {NO_WARM_UP}")
     try:
         program = servable.program.optimized(config)
-        candidate = Servable(program, servable.device)
+        candidate = Servable(program, servable.device, ModelConfig(tf32=config.tf32))
         same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
         problem = "" if same else "it gives other results"
     except DeviceFailed:
@@ -106,4 +106,4 @@ def gives_the_same(servable: Servable, candidate: Servable, body: bytes) -> bool
         method.run(method.decode(body))
         for method in (servable.method("forward"), candidate.method("forward"))
     )
-    return is_close(result, expected)
+    return is_close(result, expected, servable.uses_tf32)

@@ -20,6 +20,7 @@ from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.devices import device_of
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
+from torch_serving.engine.precision import with_tf32
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.files import FileStat, SidecarStats
@@ -78,6 +79,11 @@ class Servable:
         self._bytes = sum(each.nbytes for each in [*program.parameters(), *program.buffers()])
         self.method("forward")
         self._signatures = shared_signatures(self._program_methods)
+
+    @property
+    def uses_tf32(self) -> bool:
+        """Whether float32 results may be as imprecise as TF32, which only cards have."""
+        return self.config.tf32 and self.device.type == "cuda"
 
     def method(self, name: str) -> "Method":
         """Return an exported method; raises InvalidParameter if there is none of this name."""
@@ -151,17 +157,20 @@ class Method:
         self.weights_dtype = servable.weights_dtype()
         self.device = servable.device
         config = servable.config
-        self.batcher = Batcher(self.model, config.max_batch) if config.batch else None
+        self.batcher = None
+        if config.batch:
+            self.batcher = Batcher(self.model, config.max_batch, servable.uses_tf32)
         self.translate = method.translate
         self.inline = InlinePolicy(method.bounded_by_shapes)
         self.device_method: DeviceMethod | None = None
         self._run = method.run
         accelerator = accelerator_of(self.device)
         if accelerator is not None:
+            run = with_tf32(method.run, config.tf32)
             graphs = None
             if config.graphs and method.can_be_captured:
-                graphs = GraphCache(self.model, method.run, accelerator)
-            self.device_method = DeviceMethod(method.run, accelerator, self.batcher, graphs)
+                graphs = GraphCache(self.model, run, accelerator)
+            self.device_method = DeviceMethod(run, accelerator, self.batcher, graphs)
             self.inline = DecodePolicy(method.bounded_by_shapes)
             self._run = self.device_method.run
         self.make_enum = method.make_enum

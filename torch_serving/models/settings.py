@@ -28,6 +28,7 @@ TYPES: dict[str, tuple[type, str]] = {
     "batch": (bool, "true or false"),
     "max_batch": (int, "a whole number"),
     "graphs": (bool, "true or false"),
+    "tf32": (bool, "true or false"),
     "freeze": (bool, "true or false"),
     "optimize": (bool, "true or false"),
     "warmup": (list, "a list of requests"),

@@ -13,6 +13,7 @@ from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
 from torch_serving.engine.dispatcher import Limits
 from torch_serving.engine.engine import MAX_THREADS, Engine, cores
 from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.precision import set_tf32
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models._cache import Cache
 from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
@@ -67,6 +68,7 @@ class Runtime:
         if not os.path.isdir(config.model_root):
             raise StartupError(f"no such folder: {config.model_root}")
         configure_torchscript(config)
+        set_tf32(config.tf32)
         runtime = cls(config, group or Alone())
         runtime.preload(on_cpu=True)
         return runtime
@@ -174,7 +176,7 @@ def build_models(
 
     def defaults(name: str) -> ModelConfig:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
-        return ModelConfig(batch=batch, max_batch=config.max_batch)
+        return ModelConfig(batch=batch, max_batch=config.max_batch, tf32=config.tf32)
 
     repository = ModelRepository(config.model_root, defaults)
     return ModelLifecycle(repository, cache, group, use_device=monitor.use)
