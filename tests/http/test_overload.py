@@ -86,7 +86,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         ahead_s += seconds
 
     clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() + ahead_s)
-    monkeypatch.setattr("torch_serving.engine.thread_executor.time", clock)
+    monkeypatch.setattr("torch_serving.engine.dispatcher.time", clock)
     return advance
 
 

@@ -6,17 +6,25 @@ device with an executor of its own are only decoded and encoded here.
 """
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.guarded_thread import guarded_thread
 from torch_serving.engine.job import Job
 from torch_serving.engine.memory import retry_with_more_memory
-from torch_serving.engine.steps import ENCODE, decode, fail_all, retry, run_and_encode, run_step
+from torch_serving.engine.steps import (
+    ENCODE,
+    decode,
+    error_of_job,
+    fail_all,
+    retry,
+    run_and_encode,
+    run_step,
+)
 from torch_serving.errors import OutOfMemory, ShuttingDown
 
 
@@ -41,8 +49,10 @@ class ThreadExecutor:
         self._run_on_device = run_on_device
         # a job, a batcher that has jobs waiting, or None: a thread ends
         self._queue: SimpleQueue[Job | Batcher | None] = SimpleQueue()
+        self._living = threads  # those that have not died
+        self._lock = threading.Lock()  # guards _living
         self._threads = [
-            guarded_thread(f"executor-{i}", self._work, events.on_fatal, self._fail_waiting)
+            guarded_thread(f"executor-{i}", self._work, events.on_fatal, self._on_death)
             for i in range(threads)
         ]
 
@@ -71,24 +81,30 @@ class ThreadExecutor:
         else:
             self._queue.put(job)
 
-    def _fail_waiting(self) -> None:
-        """A thread has died, and the process is to end: nobody is to wait for that."""
-        with suppress(Empty):
-            while True:
-                item = self._queue.get_nowait()
-                jobs = [item] if isinstance(item, Job) else item.take_waiting() if item else []
-                fail_all(jobs, ShuttingDown())
-                if jobs:
-                    self._finish(jobs)
-
     # In an executor thread.
 
     def _work(self) -> None:
+        self._take_jobs(self._advance)
+
+    def _on_death(self) -> None:
+        """Refuse jobs once no thread is left: the process is to end, and nobody waits for that."""
+        with self._lock:
+            self._living -= 1
+            is_last = not self._living
+        if is_last:
+            self._take_jobs(self._refuse)
+
+    def _refuse(self, jobs: Sequence[Job]) -> None:
+        error = ShuttingDown("this server process has broken down, and starts again")
+        fail_all([job for job in jobs if not job.has_run], error)
+        self._finish(jobs)  # what has run is encoded on the event loop
+
+    def _take_jobs(self, advance: Callable[[Sequence[Job]], None]) -> None:
         while (item := self._queue.get()) is not None:
             # a free thread takes all that waits; those after it find nothing
             jobs = [item] if isinstance(item, Job) else item.take_waiting()
             if jobs:
-                self._advance(jobs)
+                advance(jobs)
             del item, jobs  # an idle thread keeps no request alive
 
     def _advance(self, jobs: Sequence[Job]) -> None:
@@ -100,8 +116,8 @@ class ThreadExecutor:
                 jobs[0].has_run = False
             elif self._decode(jobs[0]):
                 return
-        except Exception as error:  # a thread that ends would leave all later jobs waiting
-            fail_all(jobs, error)
+        except BaseException as error:  # a thread that dies would leave all later jobs waiting
+            fail_all(jobs, error_of_job(error))
         self._finish(jobs)
 
     def _run(self, jobs: Sequence[Job]) -> None:
