@@ -1,4 +1,3 @@
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from tests.support.client import Client, warm_up
 from tests.support.process import Process
 from tests.support.servables import save_broken_files, save_models
 from tests.support.slow_model import body_of, turns_in
+from tests.support.transports import SERVERS
 from tests.support.typed_models import save_in_a_process
 
 settings.register_profile("quick", max_examples=400, deadline=None, derandomize=True)
@@ -20,7 +20,6 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-SERVERS = ["uvicorn", "meinheld"]
 STARTS_A_PROCESS = {"start", "start_for_module", "start_for_all"}
 
 
@@ -79,8 +78,6 @@ def server(
     request: pytest.FixtureRequest, model_root: Path, start_for_all: Callable[..., Process]
 ) -> Process:
     """A server for all tests that only ask, once for each HTTP server."""
-    if importlib.util.find_spec(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
     return start_for_all(
         model_root, "--port", "0", "--server", request.param, "--model-capacity", "100"
     )

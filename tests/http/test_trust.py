@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, tensor
 from tests.support.process import Process, child_pids, wait_until
+from tests.support.transports import SERVERS
 from torch_serving.errors import StartupError, Unauthorized
 from torch_serving.http.auth import ApiKeys
 
@@ -94,7 +95,7 @@ def test_files_without_keys(tmp_path: Path, content: bytes | None, words: str):
         ApiKeys(tmp_path / "keys")
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_nothing_is_disclosed_without_a_key(
     model_root: Path, start: Callable[..., Process], key_file: Path, server: str
 ):

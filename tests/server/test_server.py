@@ -11,6 +11,7 @@ import torch_serving
 from tests.support.client import Client, RawConnection, raw_request
 from tests.support.process import Process, check_one_line, wait_until
 from tests.support.servables import SOURCES, scripted
+from tests.support.transports import SERVERS
 
 MEINHELD_COMMANDS = ['pip install "greenlet>=3"', "pip install --no-deps meinheld==1.0.2"]
 
@@ -32,7 +33,7 @@ def taken_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_the_start_up_line(root: Path, start: Callable[..., Process], server: str):
     process = start(root, "--port", "0", "--threads", "3", "--server", server)
     url = process.url
@@ -75,7 +76,7 @@ def log_of(process: Process) -> list[str]:
     return process.stdout.splitlines()[1:]
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_line_for_each_request(root: Path, start: Callable[..., Process], server: str):
     process = start(root, "--port", "0", "--server", server)
     serve = "/serve?servable_identifier="
@@ -122,7 +123,7 @@ def test_requests_that_were_never_whole_are_logged_once(root: Path, start: Calla
     assert statuses.count("400") == 1
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "meinheld"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_no_lines_above_info(root: Path, start: Callable[..., Process], server: str):
     process = start(
         root, "--port", "0", "--log-level", "warning", "--server", server, "--behind-proxy"

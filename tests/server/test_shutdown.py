@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.client import Client, RawConnection, raw_request, tensor, warm_up, with_length
 from tests.support.process import Process, wait_until
+from tests.support.transports import needs_meinheld
 
 SLOW = "/serve?servable_identifier=slow.pt"
 ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1000000000000}]'
@@ -50,6 +51,7 @@ def test_a_signal_lets_requests_end(
     assert process.stderr == ""
 
 
+@needs_meinheld
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_meinheld_ends_the_request_it_is_at(
     model_root: Path, start: Callable[..., Process], brief_body: bytes, number: int
