@@ -63,7 +63,13 @@ def monitor(driver: Driver, statistics: Statistics):
     monitor.close()
 
 
-def test_gauges_of_the_cards_in_use(driver: Driver, monitor: DeviceMonitor, statistics: Statistics):
+def test_gauges_of_the_cards_in_use(
+    driver: Driver,
+    monitor: DeviceMonitor,
+    statistics: Statistics,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(device_monitor, "graphs_on", {SECOND: 7}.get)
     monitor.use(torch.device("cpu"))
     monitor.use(SECOND)
     monitor.sample()
@@ -72,6 +78,7 @@ def test_gauges_of_the_cards_in_use(driver: Driver, monitor: DeviceMonitor, stat
     numbers = numbers[0, "cuda:1"]
     assert (numbers.allocated, numbers.reserved) == (GIB, 3 * GIB)
     assert (numbers.free, numbers.total, numbers.utilization) == (70 * GIB, 80 * GIB, 25)
+    assert numbers.graphs == 7
 
 
 def test_cuda_is_not_initialised_by_a_look(

@@ -8,6 +8,7 @@ from collections.abc import Sized
 
 import torch
 
+from torch_serving.engine.cuda_graphs import graphs_on
 from torch_serving.engine.devices import open_device
 from torch_serving.engine.memory import ALLOCATOR, empty_cache, limit_memory
 from torch_serving.telemetry._counters import DeviceCounters, Statistics
@@ -80,6 +81,7 @@ class DeviceMonitor:
             stats.get(f"{each}_bytes.all.current", 0) for each in ("allocated", "reserved")
         )
         counters.set_memory(allocated, reserved, free, total)
+        counters.set_graphs(graphs_on(device))
         if self._has_utilization:
             try:
                 counters.set_utilization(torch.cuda.utilization(device))
