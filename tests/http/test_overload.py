@@ -161,7 +161,7 @@ def test_what_nobody_waits_for_is_not_run():
 
 @pytest.mark.parametrize("arguments", [{}, {"timeout_s": 0.25}, {"timeout_s": 1000.0}])
 def test_deadlines(arguments: dict[str, float]):
-    reasons: list[str] = []
+    reasons: list[Any] = []
 
     async def use(engine: Engine, held: Held) -> None:
         running, waiting = started(engine, held, 2, **arguments)
@@ -175,9 +175,11 @@ def test_deadlines(arguments: dict[str, float]):
 
     limit_s = 0.5 if arguments.get("timeout_s") != 0.25 else 1.0
     with_thread(
-        Limits(request_timeout_s=limit_s), use, events=EngineEvents(on_fatal=reasons.append)
+        Limits(request_timeout_s=limit_s),
+        use,
+        events=EngineEvents(on_fatal=lambda *why: reasons.append(why)),
     )
-    assert reasons[0] == "held.pt does not end"
+    assert reasons[0] == ("held.pt does not end", ("held.pt",))
 
 
 def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
@@ -192,7 +194,7 @@ def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
 
 
 def test_a_late_response_is_no_lost_thread():
-    reasons: list[str] = []
+    reasons: list[Any] = []
 
     async def use(engine: Engine, held: Held) -> None:
         [pending] = started(engine, held)
@@ -201,7 +203,11 @@ def test_a_late_response_is_no_lost_thread():
         held.free.set()
         await asyncio.sleep(1)
 
-    with_thread(Limits(request_timeout_s=0.5), use, events=EngineEvents(on_fatal=reasons.append))
+    with_thread(
+        Limits(request_timeout_s=0.5),
+        use,
+        events=EngineEvents(on_fatal=lambda *why: reasons.append(why)),
+    )
     assert reasons == []
 
 
