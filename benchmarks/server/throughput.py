@@ -21,6 +21,7 @@ from benchmarks.support.process import Running, check, start
 
 EXAMPLE = Path(__file__).parents[2] / "example"
 MANY_MODELS = 100
+ON_EXECUTOR = "benchmarks.server.apps.on_executor"
 CHURN = """
 local number = 0
 request = function()
@@ -35,6 +36,7 @@ class Server:
     """Flags of our server; None: the empty responder."""
 
     flags: tuple[str, ...] | None = ()
+    module: str = "torch_serving"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,22 @@ WORKLOADS = (
         ours=Server(("--batch", "*", "--threads", "1")),
         baseline=Server(),
         least={1: 0.97, 32: 1.8},
+    ),
+    Workload(
+        "MLP in batches, device executor / executor threads",
+        save(mlp),
+        SMALL_BODY,
+        (8, 64),
+        ours=Server(("--batch", "*"), ON_EXECUTOR),
+        baseline=Server(("--batch", "*")),
+    ),
+    Workload(
+        "transformer in batches, device executor / executor threads",
+        save(transformer),
+        TOKENS_BODY,
+        (1, 32),
+        ours=Server(("--batch", "*", "--threads", "1"), ON_EXECUTOR),
+        baseline=Server(("--batch", "*", "--threads", "1")),
     ),
     Workload("image", save(conv), IMAGE_BODY, (1, 4)),
     Workload(
@@ -171,7 +189,7 @@ def print_row(
 def started(server: Server, folder: Path) -> AbstractContextManager[Running]:
     if server.flags is None:
         return start("benchmarks.server.apps.empty_app", "{port}")
-    return start("torch_serving", str(folder), "--port", "{port}", *server.flags)
+    return start(server.module, str(folder), "--port", "{port}", *server.flags)
 
 
 if __name__ == "__main__":

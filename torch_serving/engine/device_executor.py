@@ -71,12 +71,12 @@ class DeviceExecutor:
         for thread in self._threads:
             thread.start()
 
-    def put(self, job: Job) -> None:
-        """Have a decoded job run. For any thread."""
+    def put(self, jobs: list[Job]) -> None:
+        """Have decoded jobs run. For any thread."""
         if self._flights.error is None:
-            self._queue.put(job)
+            self._queue.put(jobs)
         else:
-            self._flights.fail([job], self._flights.error)
+            self._flights.fail(jobs, self._flights.error)
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
         """Call a function between two launches, in the thread that makes them."""
@@ -102,7 +102,7 @@ class DeviceExecutor:
         INFERENCE.enter()
         while self._queue.wait():
             self._free.acquire()  # meanwhile more may come, and join the batch
-            flight = self._launch_batch(self._queue.take_batch())
+            flight = self._launch_batch(*self._queue.take_batch())
             if flight is None:
                 self._free.release()
             elif self._is_alone():
@@ -117,19 +117,20 @@ class DeviceExecutor:
             self._accelerator.enter()
             self._has_entered = True
 
-    def _launch_batch(self, jobs: list[Job]) -> Flight | None:
-        """Launch jobs as one; None if none of them is on its way then."""
+    def _launch_batch(self, jobs: list[Job], sizes: list[int]) -> Flight | None:
+        """Launch jobs of so many rows as one; None if none of them is on its way then."""
         if self._flights.error is not None:
             self._flights.fail(jobs, self._flights.error)
             return None
         wanted = [job for job in jobs if self._start_job(job)]
         if len(wanted) < len(jobs):
+            sizes = [size for job, size in zip(jobs, sizes, strict=True) if job.is_running]
             self._finish([job for job in jobs if not job.is_running])
         if not wanted:
             return None
         try:
             self._enter()
-            return self._launch(wanted)
+            return self._launch(wanted, sizes)
         except Exception as error:
             problem = self._problem_of(wanted, error)
         is_settled = len(wanted) == 1 and not isinstance(problem, OutOfMemory)
@@ -140,13 +141,11 @@ class DeviceExecutor:
                 self._run_alone(job)
         return None
 
-    def _launch(self, jobs: list[Job]) -> Flight:
+    def _launch(self, jobs: list[Job], sizes: list[int]) -> Flight:
         """Launch jobs as one. Raises what the method raises."""
         method = device_method(jobs[0])
         inputs = [job.inputs or [] for job in jobs]
         batcher = jobs[0].invocation.batcher
-        is_batch = batcher is not None and batcher.state is ON
-        sizes = [rows_of(each) or 0 for each in inputs] if is_batch else [0] * len(jobs)
         self._events.set_running(jobs[0].invocation.model)
         try:
             launch = method.launch(inputs, sum(sizes))
@@ -183,7 +182,7 @@ class DeviceExecutor:
 
         def run() -> Exception | None:
             try:
-                flight = self._launch([job])
+                flight = self._launch([job], [rows_in_batch(job)])
             except Exception as error:
                 return self._problem_of([job], error)
             self._flights.land(flight)
@@ -232,6 +231,12 @@ def first_batches(
     for count in batcher.sizes(rows_of(inputs) or 1):
         batch = concatenate([inputs] * count)
         yield from [functools.partial(method.run, *batch)] * (EAGER_RUNS + 1)
+
+
+def rows_in_batch(job: Job) -> int:
+    """The rows of a job; 0 if it can be no part of a batch."""
+    batcher = job.invocation.batcher
+    return rows_of(job.inputs or []) or 0 if batcher and batcher.state is ON else 0
 
 
 def device_method(job: Job) -> DeviceMethod:

@@ -31,12 +31,13 @@ class DeviceQueue:
     """`put`, `call` and `close` are for any thread, the rest for the one that takes jobs."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Job | Call | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Job] | Call | None] = SimpleQueue()
         self._jobs: deque[Job] = deque()  # taken out of the queue, in order
         self._spare_work: deque[Callable[[], Any]] = deque()
 
-    def put(self, job: Job) -> None:
-        self._queue.put(job)
+    def put(self, jobs: list[Job]) -> None:
+        """Put jobs in together: the thread that takes them is woken once."""
+        self._queue.put(jobs)
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
         future: Future[T] = Future()
@@ -69,24 +70,28 @@ class DeviceQueue:
         except Exception:  # a request will meet it, if it matters
             self._spare_work.clear()
 
-    def _take(self, item: Job | Call) -> None:
-        if isinstance(item, Job):
-            self._jobs.append(item)
-        else:
+    def _take(self, item: list[Job] | Call) -> None:
+        if isinstance(item, Call):
             item.make()
+        else:
+            self._jobs.extend(item)
 
-    def take_batch(self) -> list[Job]:
-        """Take the job that has waited for longest, and those that may run with it."""
+    def take_batch(self) -> tuple[list[Job], list[int]]:
+        """Take the job that has waited for longest, and those that may run with it.
+
+        Return them with their rows; [0] for one that is no part of a batch.
+        """
         self._take_all()
         first = self._jobs.popleft()
         batcher = first.invocation.batcher
         if batcher is None or batcher.state is not ON:
-            return [first]
+            return [first], [0]
         rows: set[int] = set()
         key = batch_key(first.inputs, rows)
         if len(rows) != 1 or 0 in rows:
-            return [first]
-        batch, left, total = [first], deque[Job](), rows.pop()
+            return [first], [0]
+        batch, sizes, left = [first], [rows.pop()], deque[Job]()
+        total = sizes[0]
         for job in self._jobs:
             rows.clear()
             if (
@@ -96,11 +101,12 @@ class DeviceQueue:
                 and total + min(rows) <= batcher.max_rows
             ):
                 batch.append(job)
-                total += rows.pop()
+                sizes.append(rows.pop())
+                total += sizes[-1]
             else:
                 left.append(job)
         self._jobs = left
-        return batch
+        return batch, sizes
 
     def _take_all(self) -> None:
         """Take what is in the queue by now. `None` stays there, for the end."""
@@ -121,5 +127,5 @@ class DeviceQueue:
                 if isinstance(item, Call):
                     item.future.set_exception(error)
                 elif item is not None:
-                    jobs.append(item)
+                    jobs += item
         return jobs

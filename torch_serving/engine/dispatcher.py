@@ -83,22 +83,39 @@ class Dispatcher:
 
     def enqueue(self, job: Job) -> None:
         """Have a job run, or refuse it if too many wait."""
+        if self._admit(job):
+            if job.inputs is not None and job.invocation.device_method is not None:
+                self._run_on_device([job])
+            else:
+                self._threads.put(job)
+
+    def enqueue_all(self, jobs: list[Job]) -> None:
+        """Have several jobs run; those that were decoded for one device are given to it at once."""
+        decoded: dict[Accelerator, list[Job]] = {}
+        for job in jobs:
+            method = job.invocation.device_method
+            if job.inputs is None or method is None:
+                self.enqueue(job)
+            elif self._admit(job):
+                decoded.setdefault(method.accelerator, []).append(job)
+        for group in decoded.values():
+            self._run_on_device(group)
+
+    def _admit(self, job: Job) -> bool:
+        """Count a job and set its deadline, or refuse it."""
         loop = asyncio.get_running_loop()
         if self.jobs >= self.threads + self._limits.queue:
             self._statistics.count_rejected()
             job.error = Overloaded(f"{self._limits.queue} requests wait already")
             loop.call_soon(resolve, job)  # later: the caller is not ready for it yet
-            return
+            return False
         self.jobs += 1
         self._statistics.set_threads(self.threads, self.jobs)
         job.enqueued_s = time.perf_counter()
         limit_s = self._limits.request_timeout_s
         deadline_s = min(job.timeout_s or limit_s, limit_s)
         job.timer = loop.call_later(deadline_s, self._on_deadline, job, limit_s)
-        if job.inputs is not None and job.invocation.device_method is not None:
-            self._run_on_device(job)
-        else:
-            self._threads.put(job)
+        return True
 
     def call_on(self, accelerator: Accelerator | None, function: Callable[[], T]) -> T:
         """Call a function where methods of a device run, and wait for it. Not for that thread."""
@@ -138,10 +155,11 @@ class Dispatcher:
 
     # In executors' threads.
 
-    def _run_on_device(self, job: Job) -> None:
-        method = job.invocation.device_method
+    def _run_on_device(self, jobs: list[Job]) -> None:
+        """Have decoded jobs of one device run."""
+        method = jobs[0].invocation.device_method
         if method is not None:
-            self.executors.of(method.accelerator).put(job)
+            self.executors.of(method.accelerator).put(jobs)
 
     def _device_executor(self, accelerator: Accelerator) -> DeviceExecutor:
         return DeviceExecutor(

@@ -44,13 +44,15 @@ class InlineExecutor:
         started_s = time.perf_counter()
         jobs, self._jobs = self._jobs, []
         decode_inline(jobs)
-        short = []
+        short, long = [], []
         for job in jobs:
             if can_run_inline(job):
                 short.append(job)
             else:
                 job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
-                self._dispatcher.enqueue(job)
+                long.append(job)
+        if long:
+            self._dispatcher.enqueue_all(long)
         try:
             run_and_encode(short, self._events.set_running)
         except Exception as error:  # else nobody would complete them

@@ -32,7 +32,7 @@ class ThreadExecutor:
     """Runs jobs in threads.
 
     Called in these threads: `start_job` before a job runs, which returns whether it is still
-    wanted; `finish` with jobs that are done; `run_on_device` with a job that was decoded for one.
+    wanted; `finish` with jobs that are done; `run_on_device` with jobs that were decoded for one.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ThreadExecutor:
         events: EngineEvents,
         start_job: Callable[[Job], bool],
         finish: Callable[[Sequence[Job]], None],
-        run_on_device: Callable[[Job], None],
+        run_on_device: Callable[[list[Job]], None],
     ) -> None:
         self._events = events
         self._start_job = start_job
@@ -139,5 +139,5 @@ class ThreadExecutor:
         decode((job,))
         job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
         if job.error is None:
-            self._run_on_device(job)
+            self._run_on_device([job])
         return job.error is None

@@ -1,5 +1,6 @@
 """A loaded model: bytes -> inputs -> outputs -> bytes."""
 
+import functools
 import json
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import SignatureData
 from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import accelerator_of
+from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
@@ -169,7 +171,8 @@ class Method:
             run = with_tf32(method.run, config.tf32)
             graphs = None
             if config.graphs and method.can_be_captured:
-                graphs = GraphCache(self.model, run, accelerator)
+                same = functools.partial(is_close, tf32=config.tf32)
+                graphs = GraphCache(self.model, run, accelerator, same)
             self.device_method = DeviceMethod(run, accelerator, self.batcher, graphs)
             self.inline = DecodePolicy(method.bounded_by_shapes)
             self._run = self.device_method.run
