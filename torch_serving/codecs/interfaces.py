@@ -1,6 +1,5 @@
 """What codecs share: the types of bodies and headers, and what they ask of a method."""
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -23,17 +22,6 @@ class Response(NamedTuple):
     body: bytes
 
 
-class TakesLong(Exception):
-    """What is to be decoded would hold up the event loop; a thread may decode it."""
-
-
-class Decoding(threading.local):
-    """How the current thread may decode."""
-
-    must_be_short = False  # on the event loop
-
-
-DECODING = Decoding()
 Encoded = bytes | Response  # bytes alone: with the constant headers of the invocation
 
 

@@ -6,7 +6,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from torch_serving.codecs.interfaces import DECODING, Encoded, TakesLong
+from torch_serving.codecs.decoding import DECODING, TakesLong
+from torch_serving.codecs.interfaces import Encoded
 from torch_serving.engine.batch_tensors import NotRowWise, concatenate, groups_of, rows_of, split
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.device_errors import device_error

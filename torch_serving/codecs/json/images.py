@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torch_serving.codecs.interfaces import DECODING, TakesLong
+from torch_serving.codecs.decoding import DECODING, TakesLong
 
 try:
     from PIL import Image, ImageOps
