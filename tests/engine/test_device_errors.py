@@ -1,6 +1,7 @@
 """Memory that runs out, and devices in error."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ import torch
 
 from tests.support.batching import body_of, method
 from tests.support.client import in_a_thread
+from tests.support.fake_device import FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import SOURCES, scripted
+from torch_serving.engine.accelerator import set_accelerator
+from torch_serving.engine.device_errors import device_error
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory
@@ -64,10 +68,45 @@ def test_a_device_in_error_is_reported_and_ends_the_worker():
     assert reported == [("a device is in error", ("model",))]
 
 
-def test_a_model_can_not_pretend_that_its_device_is_in_error():
-    words = "raise ValueError('CUDA error: out of memory')\n    return x"
-    with pytest.raises(InferenceFailed, match="CUDA error: out of memory"):
-        in_a_thread(Engine(1).run, method(body=words), body_of(1.0))
+@pytest.fixture(params=[False, True], ids=["threads", "device"])
+def runs_on_device(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.param:
+        set_accelerator(CPU, FakeAccelerator())
+    yield
+    set_accelerator(CPU, None)
+
+
+@pytest.mark.usefixtures("runs_on_device")
+@pytest.mark.parametrize("words", ["CUDA error: out of memory", "CUDA error: assert"])
+def test_a_model_can_not_pretend_that_its_device_is_in_error(words: str):
+    reported: list[Any] = []
+    engine = Engine(1, events=EngineEvents(on_fatal=lambda *why: reported.append(why)))
+    engine.start()
+    model = method(body=f"raise ValueError('{words}')\n    return x")
+    try:
+        with pytest.raises(InferenceFailed, match=words):
+            asyncio.run(engine.submit(model, body_of(1.0)))
+    finally:
+        engine.close()
+    assert reported == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("CUDA error: an illegal memory access was encountered", DeviceFailed),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(`", DeviceFailed),
+        ("CUDA error: out of memory", OutOfMemory),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", OutOfMemory),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", OutOfMemory),
+        ("RuntimeError: CUDA error: invalid configuration argument\nSearch for", None),
+        ("CUDA error: no kernel image is available for execution on the device", None),
+        ("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx(`", None),
+    ],
+)
+def test_a_call_that_is_refused_leaves_a_device_as_it_was(text: str, kind: type | None):
+    error = device_error(RuntimeError(text))
+    assert (error and type(error)) is kind
 
 
 def test_a_request_for_more_memory_than_there_is():

@@ -8,7 +8,23 @@ from torch_serving.engine.memory import missing_bytes
 from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
 
 BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
+# But for those that refuse one call, and leave the device as it was.
+REFUSED = (
+    "invalid configuration argument",
+    "too many resources requested for launch",
+    "no kernel image is available",
+    "CUBLAS_STATUS_INVALID_VALUE",
+    "CUBLAS_STATUS_NOT_SUPPORTED",
+    "CUBLAS_STATUS_ARCH_MISMATCH",
+)
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 
 
@@ -17,12 +33,18 @@ def device_error(error: Exception, user: str = "the request") -> ServingError | 
 
     A GPU works asynchronously: what fails there is raised by any later call.
     """
+    if isinstance(error, torch.jit.Error):  # a model's own code raised it, with any words
+        return None
     if is_out_of_memory(error):
         detail = f"{user} needs more memory than the device has left"
         return OutOfMemory(detail, missing_bytes(str(error)))
-    if BROKEN_DEVICE in str(error):
+    if is_broken(str(error)):
         return DeviceFailed("the device is in error; this server process starts again")
     return None
+
+
+def is_broken(text: str) -> bool:
+    return BROKEN_DEVICE in text and not any(BROKEN_DEVICE + words in text for words in REFUSED)
 
 
 def is_out_of_memory(error: Exception) -> bool:
