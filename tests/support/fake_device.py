@@ -88,6 +88,7 @@ class FakeAccelerator:
         self.threads: set[str] = set()
         self.graphs: list[FakeGraph] = []
         self.capture_error: Exception | None = None
+        self.pools: list[Any] = []  # of the captures
         self._thread = threading.local()
 
     def _stream(self, what: str) -> FakeStream:
@@ -144,6 +145,7 @@ class FakeAccelerator:
 
     def capture(self, run: Callable[..., Any], inputs: list[torch.Tensor], pool: Any) -> FakeGraph:
         self._stream("capture").do_all()
+        self.pools.append(pool)
         if self.capture_error is not None:
             raise self.capture_error
         graph = FakeGraph(run, inputs)
@@ -151,7 +153,7 @@ class FakeAccelerator:
         return graph
 
     def graph_pool(self) -> Any:
-        return None
+        return object()
 
 
 def garbage(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:

@@ -6,9 +6,12 @@ from it or to it have ended.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
+
+Run = Callable[..., Any]
 
 PINNED_BYTES = 1 << 16  # the driver takes less than that from memory of any kind at once
 STAGED_BYTES = 1 << 20  # more is copied in a stream of its own, while the run before it goes on
@@ -52,25 +55,71 @@ class CudaProgress:
 
 
 class CudaGraph:
-    """A captured run. Its inputs are copies, its outputs lie in the pool of its method's graphs."""
+    """A captured run. Its inputs are copies, its outputs lie in the pool of its method's graphs.
+
+    `stream` is for captures alone. Memory that was used in a stream of runs is freed by any thread,
+    with an event in that stream: in a capture, the event would be part of it, and fail its reader.
+    """
 
     def __init__(
-        self, run: Callable[..., Any], inputs: list[torch.Tensor], pool: Any, stream: Any
+        self, run: Run, inputs: list[torch.Tensor], pool: Any, stream: torch.cuda.Stream
     ) -> None:
         self.inputs = [torch.empty_like(each).copy_(each) for each in inputs]
-        self._graph = torch.cuda.CUDAGraph()
-        stream.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        stream.wait_stream(torch.cuda.current_stream(stream.device))
+        with torch.cuda.stream(stream):
+            run(*self.inputs)  # cuBLAS's memory of this stream must be no part of the graph
+            stream.synchronize()
+            try:
+                self.outputs = captured(graph, lambda: run(*self.inputs), pool, stream.device)
+            except BaseException:
+                allow_random_numbers(stream.device)
+                raise
+        self.replay = graph.replay
+
+
+def captured(graph: Any, run: Callable[[], Any], pool: Any, device: torch.device) -> Any:
+    """Capture a run in the current stream, and return its outputs."""
+    try:
         # other threads may load models meanwhile: what they allocate is not part of the graph
-        self._graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
         try:
-            self.outputs = run(*self.inputs)
+            return run()
         finally:
-            self._graph.capture_end()
-        self.replay = self._graph.replay
+            graph.capture_end()
+    except BaseException:
+        if has_left_capture(pool, device):
+            _unended.append(graph)
+        raise
+
+
+def allow_random_numbers(device: torch.device) -> None:
+    """After a bad capture, torch before 2.13 refuses them until another one has ended well."""
+    with suppress(RuntimeError):
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        captured(graph, lambda: torch.zeros(1, device=device), pool, device)
+
+
+_unended: list[Any] = []  # graphs that torch's allocators may still ask about
+
+
+def has_left_capture(pool: Any, device: torch.device) -> bool:
+    """End what torch's allocator began for a bad capture, and return whether it was not ended.
+
+    Memory that several streams used would never be free again, and the cache never be emptied.
+    """
+    end = getattr(torch._C, "_cuda_endAllocateToPool", None)
+    end = end or torch._C._cuda_endAllocateCurrentStreamToPool  # type: ignore[attr-defined]
+    try:
+        end(device.index, pool)
+    except RuntimeError:
+        return False
+    torch._C._cuda_releasePool(device.index, pool)
+    return True
 
 
 class CudaAccelerator:
-    """One card. A thread that entered has two streams: one for runs, one for large copies."""
+    """One card. A thread that entered has streams for runs, for large copies, and for captures."""
 
     pads = True
 
@@ -81,9 +130,9 @@ class CudaAccelerator:
     def enter(self) -> None:
         torch.cuda.set_device(self.device)
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         torch.cuda.set_stream(stream)
-        self._thread.copies = copies
+        self._thread.copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        self._thread.captures = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
     def host_tensor(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         pinned = torch.Size(shape).numel() * dtype.itemsize > PINNED_BYTES
@@ -113,6 +162,8 @@ class CudaAccelerator:
     def copy_out(self, tensor: torch.Tensor) -> torch.Tensor:
         if tensor.is_quantized or tensor.layout != torch.strided:
             return tensor.cpu()
+        if tensor.is_neg() or tensor.is_conj():  # the CPU would negate what has not arrived yet
+            tensor = tensor.resolve_conj().resolve_neg()
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         return host.copy_(tensor, non_blocking=True)
 
@@ -123,10 +174,10 @@ class CudaAccelerator:
         return CudaProgress(self._stream(), one)
 
     def can_capture(self) -> bool:
-        return hasattr(self._thread, "copies")
+        return hasattr(self._thread, "captures")
 
-    def capture(self, run: Callable[..., Any], inputs: list[torch.Tensor], pool: Any) -> CudaGraph:
-        return CudaGraph(run, inputs, pool, self._stream())
+    def capture(self, run: Run, inputs: list[torch.Tensor], pool: Any) -> CudaGraph:
+        return CudaGraph(run, inputs, pool, self._thread.captures)
 
     def graph_pool(self) -> Any:
         return torch.cuda.graph_pool_handle()

@@ -16,7 +16,7 @@ import torch
 from torch_serving.engine.accelerator import Accelerator, Graph
 from torch_serving.engine.batch_tensors import changed, is_close
 from torch_serving.engine.device_errors import device_error, explain
-from torch_serving.engine.memory import ALLOCATOR
+from torch_serving.engine.memory import ALLOCATOR, empty_cache
 from torch_serving.errors import OutOfMemory
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ class Entry:
 
     runs: int = 0
     graph: Graph | None = None
-    is_refused: bool = False  # there was no memory for its graph
+    was_short: bool = False  # there was no memory for its graph
+    is_refused: bool = False  # nor was there after torch had given back what it kept
 
 
 class GraphCache:
@@ -102,7 +103,8 @@ class GraphCache:
         except Exception as error:
             problem = device_error(error)
             if isinstance(problem, OutOfMemory):
-                entry.is_refused = True
+                entry.is_refused = not empty_cache(self.device, error) or entry.was_short
+                entry.was_short = True
             elif problem is not None and not is_of_capture(error):
                 raise
             else:
@@ -110,7 +112,7 @@ class GraphCache:
 
     def _verified(self, inputs: list[torch.Tensor]) -> Graph:
         """Capture, and compare the results for other inputs. Raises NoGraph."""
-        if self._pool is None:
+        if not len(self):  # torch takes no pool again whose last graph is gone
             self._pool = self._accelerator.graph_pool()
         with ALLOCATOR:
             graph = self._accelerator.capture(self._run, inputs, self._pool)
