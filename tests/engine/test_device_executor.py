@@ -257,9 +257,8 @@ def test_a_device_that_fails_ends_the_worker_and_blames_the_guilty(device: FakeA
         responses = asyncio.run(ask_all())
     finally:
         engine.close()
-    assert [value_of(each) for each in responses[:4]] == [[2.0 * n] for n in range(4)]
-    assert isinstance(responses[4], DeviceFailed)
-    assert all(isinstance(each, DeviceFailed) for each in responses[5:])
+    assert value_of(responses[0]) == [0.0]  # then it is the other model's turn
+    assert all(isinstance(each, DeviceFailed) for each in responses[4:])
     assert len(fatal) == 1
     assert "bad.pt" in str(fatal)
 

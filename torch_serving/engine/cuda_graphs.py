@@ -5,6 +5,7 @@ batches are small. A replay launches all of them at once.
 """
 
 import logging
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,11 +28,14 @@ Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
 
 
 _caches: "weakref.WeakSet[GraphCache]" = weakref.WeakSet()
+_caches_lock = threading.Lock()
 
 
 def graphs_on(device: torch.device) -> int:
     """How many graphs there are for a device."""
-    return sum(len(each) for each in list(_caches) if each.device == device)
+    with _caches_lock:  # another thread may load a model
+        caches = list(_caches)
+    return sum(len(each) for each in caches if each.device == device)
 
 
 class NoGraph(Exception):
@@ -66,7 +70,8 @@ class GraphCache:
         self._accelerator = accelerator
         self._pool: Any = None
         self._entries: OrderedDict[Shapes, Entry] = OrderedDict()
-        _caches.add(self)
+        with _caches_lock:
+            _caches.add(self)
 
     @property
     def device(self) -> torch.device:

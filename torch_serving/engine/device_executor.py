@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from torch_serving.engine.accelerator import Accelerator
@@ -28,6 +28,7 @@ from torch_serving.engine.guarded_thread import guarded_thread
 from torch_serving.engine.inference_mode import INFERENCE
 from torch_serving.engine.job import Job
 from torch_serving.engine.memory import retry_with_more_memory
+from torch_serving.engine.steps import error_of_job
 from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
 from torch_serving.telemetry._counters import DeviceCounters
 
@@ -63,8 +64,11 @@ class DeviceExecutor:
         self._free = threading.Semaphore(FLIGHTS)
         self._has_entered = False
         self._threads = [
-            guarded_thread(f"{accelerator.device} {name}", run, events.on_fatal, self._fail_waiting)
-            for name, run in (("launch", self._launch_jobs), ("land", self._land_flights))
+            guarded_thread(f"{accelerator.device} {name}", run, events.on_fatal, on_death)
+            for name, run, on_death in (
+                ("launch", self._launch_jobs, self._fail_waiting),
+                ("land", self._land_flights, self._fail_flights),
+            )
         ]
 
     def start(self) -> None:
@@ -73,10 +77,9 @@ class DeviceExecutor:
 
     def put(self, jobs: list[Job]) -> None:
         """Have decoded jobs run. For any thread."""
-        if self._flights.error is None:
-            self._queue.put(jobs)
-        else:
-            self._flights.fail(jobs, self._flights.error)
+        refusal = self._flights.error or self._queue.put(jobs)
+        if refusal is not None:
+            self._flights.fail(jobs, refusal)
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
         """Call a function between two launches, in the thread that makes them."""
@@ -102,7 +105,7 @@ class DeviceExecutor:
         INFERENCE.enter()
         while self._queue.wait():
             self._free.acquire()  # meanwhile more may come, and join the batch
-            flight = self._launch_batch(*self._queue.take_batch())
+            flight = self._launch_next()
             if flight is None:
                 self._free.release()
             elif self._is_alone():
@@ -111,6 +114,14 @@ class DeviceExecutor:
                 self._landing.put(flight)
             del flight  # a thread that waits keeps no request alive
         self._landing.put(None)
+
+    def _launch_next(self) -> Flight | None:
+        jobs, sizes = self._queue.take_batch()
+        try:
+            return self._launch_batch(jobs, sizes)
+        except BaseException:
+            self._flights.abandon(jobs)
+            raise
 
     def _enter(self) -> None:
         if not self._has_entered:
@@ -131,7 +142,7 @@ class DeviceExecutor:
         try:
             self._enter()
             return self._launch(wanted, sizes)
-        except Exception as error:
+        except BaseException as error:
             problem = self._problem_of(wanted, error)
         is_settled = len(wanted) == 1 and not isinstance(problem, OutOfMemory)
         if is_settled or self._flights.error is not None:
@@ -157,10 +168,10 @@ class DeviceExecutor:
             self._validate(flight, method, batcher)
         return flight
 
-    def _problem_of(self, jobs: list[Job], error: Exception) -> Exception:
+    def _problem_of(self, jobs: list[Job], error: BaseException) -> Exception:
         """What a request is told of an error that its launch raised."""
-        if isinstance(error, ServingError):
-            return error
+        if isinstance(error, ServingError) or not isinstance(error, Exception):
+            return error_of_job(error)
         problem = device_error(error)
         if isinstance(problem, DeviceFailed):
             self._flights.on_failure(problem, jobs)
@@ -169,7 +180,7 @@ class DeviceExecutor:
     def _validate(self, flight: Flight, method: DeviceMethod, batcher: Batcher) -> None:
         """Let the first request of a method decide whether its requests run as batches."""
         inputs = flight.jobs[0].inputs or []
-        with suppress(Exception):  # whoever lands the flight reports it
+        with suppress(BaseException):  # whoever lands the flight reports it
             flight.launch.progress.wait()
             batcher.validate(lambda others: method.run(*others), inputs, flight.launch.outputs)
             if batcher.state is ON and self._accelerator.pads:
@@ -183,11 +194,10 @@ class DeviceExecutor:
         def run() -> Exception | None:
             try:
                 flight = self._launch([job], [rows_in_batch(job)])
-            except Exception as error:
+            except BaseException as error:
                 return self._problem_of([job], error)
             self._flights.land(flight)
-            self._flights.hand_on(flight)
-            return None
+            return run() if self._flights.hand_on(flight) else None  # not in a batch any more
 
         error = run()
         if isinstance(error, OutOfMemory):
@@ -198,10 +208,14 @@ class DeviceExecutor:
 
     def _land(self, flight: Flight) -> None:
         """Wait for the end of a flight, let the next one start, and hand the results on."""
-        self._flights.land(flight)
-        self._free.release()
-        for job in self._flights.hand_on(flight):
-            self._run_alone(job)
+        try:
+            self._flights.land(flight)
+            self._free.release()
+            for job in self._flights.hand_on(flight):
+                self._run_alone(job)
+        except BaseException:
+            self._flights.abandon(flight.jobs)
+            raise
 
     # In the landing thread.
 
@@ -211,17 +225,18 @@ class DeviceExecutor:
             self._land(flight)
             del flight
 
-    # In a thread that dies.
+    # In a thread that dies: the process is to end, and nobody is to wait for that.
 
     def _fail_waiting(self) -> None:
-        """The process is to end, and nobody is to wait for that."""
-        error = self._flights.error = self._flights.error or DeviceFailed(
-            "the server process starts again"
-        )
+        error = self._flights.give_up()
         self._flights.fail(self._queue.drain(error), error)
-        with suppress(Empty):
-            while (flight := self._landing.get_nowait()) is not None:
-                self._flights.fail(flight.jobs, error)
+        self._landing.put(None)
+
+    def _fail_flights(self) -> None:
+        error = self._flights.give_up()  # the launching thread fails all jobs from now on
+        while (flight := self._landing.get()) is not None:
+            self._flights.fail(flight.jobs, error)
+            self._free.release()
 
 
 def first_batches(

@@ -31,8 +31,9 @@ class DeviceExecutors:
             executor = self._executors.get(accelerator.device)
             if executor is None:
                 sys.setswitchinterval(SWITCH_S)
-                executor = self._executors[accelerator.device] = self._make(accelerator)
-                executor.start()
+                executor = self._make(accelerator)
+                executor.start()  # first: one that has no threads takes no jobs
+                self._executors[accelerator.device] = executor
         return executor
 
     def all(self) -> list[DeviceExecutor]:

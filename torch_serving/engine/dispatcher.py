@@ -6,16 +6,18 @@ the device's executor, and encoded in the same way.
 """
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
+import torch
+
 from torch_serving.engine.accelerator import Accelerator
 from torch_serving.engine.device_executor import DeviceExecutor
 from torch_serving.engine.device_executors import DeviceExecutors
-from torch_serving.engine.device_method import tensors_in
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import ENCODE, QUEUE, resolve, run_step
@@ -59,8 +61,15 @@ class Dispatcher:
         self._events = events
         self._statistics = statistics
         self._threads = ThreadExecutor(
-            threads, events, self._start_job, self._finish, self._run_on_device
+            threads,
+            events,
+            self._start_job,
+            self._finish,
+            self._run_on_device,
+            self._close_executors,
         )
+        self._lock = threading.Lock()  # after _is_closing is set, threads get no jobs to encode
+        self._is_closing = False
         self._done: deque[Job] = deque()
         self._is_waking = False  # a wake-up is on its way to the loop; it delivers all that is done
 
@@ -70,7 +79,12 @@ class Dispatcher:
 
     def close(self) -> None:
         """Let the threads end once all jobs that were enqueued are done."""
-        self._threads.close()
+        with self._lock:
+            self._is_closing = True
+            self._threads.close()
+
+    def _close_executors(self) -> None:
+        """Let devices end, now that no thread decodes anything for them."""
         for executor in self.executors.all():
             executor.close()
 
@@ -192,12 +206,19 @@ class Dispatcher:
         small = []
         for job in jobs:
             job.is_running = False
-            if job.error is None and is_large(job.outputs):
-                self._threads.put(job)
-            else:
+            if job.error is not None or not self._encode_in_thread(job):
                 small.append(job)
         if small:
             self._finish(small)
+
+    def _encode_in_thread(self, job: Job) -> bool:
+        """Give a job with large outputs to a thread, and return whether that was done."""
+        if not is_large(job.outputs):
+            return False
+        with self._lock:
+            if not self._is_closing:
+                self._threads.put(job)
+            return not self._is_closing
 
     def _finish(self, jobs: Sequence[Job]) -> None:
         """Have the event loop complete whoever waits for jobs: at least one."""
@@ -212,4 +233,16 @@ class Dispatcher:
 
 
 def is_large(outputs: Any) -> bool:
-    return sum(tensor.nbytes for tensor in tensors_in(outputs)) > LARGE_BYTES
+    """Whether outputs take long to encode; a character counts as a byte, a part as eight."""
+    left, size = [outputs], 0
+    while left and size <= LARGE_BYTES:
+        value = left.pop()
+        if isinstance(value, torch.Tensor):
+            size += value.numel() * value.element_size()  # sparse ones have no nbytes
+        elif isinstance(value, str | bytes):
+            size += len(value)
+        elif isinstance(value, list | tuple | dict):
+            size += 8 * len(value)
+            if size <= LARGE_BYTES:
+                left += value.values() if isinstance(value, dict) else value
+    return size > LARGE_BYTES

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from torch_serving.engine.batch_tensors import NotRowWise
-from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.engine.device_method import Launch
 from torch_serving.engine.events import OnFatal
 from torch_serving.engine.job import Job
@@ -71,9 +70,9 @@ class Flights:
             return []
         try:
             results = flight.launch.results(flight.sizes)
-        except NotRowWise as error:
+        except Exception as error:  # NotRowWise, or torch can't divide this kind of tensor
             if batcher := jobs[0].invocation.batcher:
-                batcher.turn_off(str(error))
+                batcher.turn_off(explain(error).partition("\n")[0])
             return jobs
         if self.error is None:  # a device that failed knows no times any more
             self._record(flight)
@@ -87,7 +86,11 @@ class Flights:
     def _record(self, flight: Flight) -> None:
         """Record each job's share of the copies and of the run, and the size of the batch."""
         jobs, launch = flight.jobs, flight.launch
-        copy_s, run_s = (each_s / len(jobs) for each_s in launch.progress.seconds())
+        try:
+            copy_s, run_s = (each_s / len(jobs) for each_s in launch.progress.seconds())
+        except Exception as error:  # it has failed since
+            self.on_failure(device_error(error) or error, jobs)
+            return
         for job in jobs:
             counters = job.invocation.counters
             counters.observe_step(COPY, copy_s)
@@ -110,6 +113,16 @@ class Flights:
             guilty = next(lost, jobs)[0].invocation.model
             self.error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
         self._on_fatal(f"{self._device} is in error", (guilty,))
+
+    def abandon(self, jobs: Sequence[Job]) -> None:
+        """Fail the jobs of a thread that dies, but for those that were handed on."""
+        self.fail([job for job in jobs if job.is_running], self.give_up())
+
+    def give_up(self) -> DeviceFailed:
+        """Have all later jobs fail, and return their error."""
+        with self._lock:
+            self.error = self.error or DeviceFailed("the server process starts again")
+            return self.error
 
     def fail(self, jobs: Sequence[Job], error: Exception) -> None:
         if jobs:

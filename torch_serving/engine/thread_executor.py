@@ -32,7 +32,8 @@ class ThreadExecutor:
     """Runs jobs in threads.
 
     Called in these threads: `start_job` before a job runs, which returns whether it is still
-    wanted; `finish` with jobs that are done; `run_on_device` with jobs that were decoded for one.
+    wanted; `finish` with jobs that are done; `run_on_device` with jobs that were decoded for one;
+    `on_end` once all threads have ended.
     """
 
     def __init__(
@@ -42,14 +43,16 @@ class ThreadExecutor:
         start_job: Callable[[Job], bool],
         finish: Callable[[Sequence[Job]], None],
         run_on_device: Callable[[list[Job]], None],
+        on_end: Callable[[], None],
     ) -> None:
         self._events = events
         self._start_job = start_job
         self._finish = finish
         self._run_on_device = run_on_device
+        self._on_end = on_end
         # a job, a batcher that has jobs waiting, or None: a thread ends
         self._queue: SimpleQueue[Job | Batcher | None] = SimpleQueue()
-        self._living = threads  # those that have not died
+        self._living = threads  # those that have neither ended nor died
         self._lock = threading.Lock()  # guards _living
         self._threads = [
             guarded_thread(f"executor-{i}", self._work, events.on_fatal, self._on_death)
@@ -85,14 +88,20 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         self._take_jobs(self._advance)
+        if self._is_last():
+            self._on_end()
 
     def _on_death(self) -> None:
         """Refuse jobs once no thread is left: the process is to end, and nobody waits for that."""
+        if self._is_last():
+            self._take_jobs(self._refuse)
+            self._on_end()
+
+    def _is_last(self) -> bool:
+        """Count a thread as gone, and return whether no other one is left."""
         with self._lock:
             self._living -= 1
-            is_last = not self._living
-        if is_last:
-            self._take_jobs(self._refuse)
+            return not self._living
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         error = ShuttingDown("this server process has broken down, and starts again")
@@ -138,6 +147,7 @@ class ThreadExecutor:
             return False
         decode((job,))
         job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
-        if job.error is None:
-            self._run_on_device([job])
-        return job.error is None
+        if job.error is not None:
+            return False
+        self._run_on_device([job])  # from here on it is the device's, which may have failed it
+        return True
