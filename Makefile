@@ -30,7 +30,7 @@ help:
 	@echo "make fuzz          codec against the slow reference, 20,000 examples; with clang, libFuzzer on its C++"
 	@echo "make fuzz-coverage how much of that C++ the corpus of libFuzzer reaches (wants clang and llvm)"
 	@echo "make schemathesis  the OpenAPI document against a live server, in all phases (10 minutes)"
-	@echo "make chaos         servers under load and in trouble, as one table (20 minutes; ARGS=\"--only kill\")"
+	@echo "make chaos         servers under load and in trouble, as one table (25 minutes; ARGS=\"--only kill\")"
 	@echo "make soak          whether anything grows, and whether a planted leak is caught (10 minutes)"
 	@echo "make test-pythons  codec and cache on every Python 3.10-3.13 that is installed"
 	@echo "make clean         remove all that was built, .venv too"

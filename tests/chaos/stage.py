@@ -132,7 +132,7 @@ def has_threads(pid: int) -> bool:
         return False
 
 
-def status_of(pid: int, name: str) -> int:
+def status_of(pid: int | str, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1])

@@ -22,6 +22,7 @@ QUICK = (
     "cold",
     "small cache",
     "stamps",
+    "device stamps",
     "truncations",
 )
 
