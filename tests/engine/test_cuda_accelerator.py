@@ -9,7 +9,7 @@ import torch
 
 from tests.support.client import in_a_thread
 from tests.support.fake_device import FakeAccelerator
-from torch_serving.engine import cuda_graphs
+from torch_serving.engine import cuda_accelerator, cuda_graphs
 from torch_serving.engine.cuda_accelerator import CudaAccelerator, CudaGraph
 from torch_serving.engine.cuda_graphs import EAGER_RUNS, GraphCache
 
@@ -186,6 +186,19 @@ def test_no_negation_is_left_for_what_has_not_arrived(monkeypatch: pytest.Monkey
         CudaAccelerator(CARD).copy_out(tensor)
     assert [each.is_conj() or each.is_neg() for each in sources] == [False, False]
     assert sources[1].tolist() == [-2.0, 4.0]
+
+
+def test_a_thread_of_several_cards_runs_on_that_of_the_model(monkeypatch: pytest.MonkeyPatch):
+    """A model that says `cuda` alone means the current card of the thread."""
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: None)
+    monkeypatch.setattr(cuda_accelerator, "CudaProgress", lambda *_: None)
+    cards = [CudaAccelerator(torch.device("cuda", index)) for index in (1, 0)]
+    for card in (*cards, *cards):
+        card.begin()
+    assert [each.index for each in chosen] == [1, 0, 1, 0]
 
 
 class TestCuda:

@@ -4,10 +4,16 @@ import os
 import platform
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
-from torch_serving.server.tuning import GPU_SETTINGS, MALLOC_SETTINGS, OPENMP_SETTINGS
+from torch_serving.server.tuning import (
+    GPU_SETTINGS,
+    MALLOC_SETTINGS,
+    OPENMP_SETTINGS,
+    gpu_settings,
+)
 
 FAULTS = """
 import resource
@@ -91,4 +97,21 @@ cli.main(["."])
 @pytest.mark.parametrize("settings", [{}, *({name: "backend:native"} for name in GPU_SETTINGS)])
 def test_segments_of_gpu_memory_grow_unless_the_operator_has_chosen(settings: dict[str, str]):
     printed = run(SEGMENTS, GPU_SETTINGS, **settings).stdout.strip()
-    assert printed == str(settings or {"PYTORCH_ALLOC_CONF": "expandable_segments:True"})
+    assert printed == str(settings or {"PYTORCH_ALLOC_CONF": gpu_settings(version("torch"))})
+
+
+@pytest.mark.parametrize(
+    ("torch_version", "knows"),
+    [
+        ("2.13.0", True),
+        ("3.0+cu130", True),
+        ("2.13.0+xpu", False),
+        ("2.11.0+cu130", False),
+        ("", False),
+    ],
+)
+def test_a_failed_gpu_does_not_end_the_process_where_torch_can_help_it(
+    torch_version: str, knows: bool
+):
+    ending = ",pinned_free_catch_all:True" if knows else ""
+    assert gpu_settings(torch_version) == f"expandable_segments:True{ending}"

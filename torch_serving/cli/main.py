@@ -12,7 +12,7 @@ from torch_serving.cli.settings import is_loopback, parse
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
-from torch_serving.server.tuning import grow_gpu_segments, spin_briefly
+from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
 from torch_serving.telemetry.json_logs import JsonFormatter
 
 COMMANDS = {"inspect": inspect, "run": run}
@@ -42,7 +42,7 @@ def serve(config: Config) -> NoReturn:
             config.host,
         )
     spin_briefly()
-    grow_gpu_segments()
+    set_up_gpu_memory()
     from torch_serving.server import main as server  # takes a second: torch
 
     code = server.serve(config, listener)

@@ -168,6 +168,8 @@ class CudaAccelerator:
         return host.copy_(tensor, non_blocking=True)
 
     def begin(self) -> CudaProgress:
+        if not self.can_capture():  # a thread of several devices: models may say `cuda` alone
+            torch.cuda.set_device(self.device)
         one = getattr(self._thread, "one", None)
         if one is None:
             one = self._thread.one = torch.ones(1, dtype=torch.uint8, device=self.device)

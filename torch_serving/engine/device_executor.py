@@ -174,6 +174,7 @@ class DeviceExecutor:
             return error_of_job(error)
         problem = device_error(error)
         if isinstance(problem, DeviceFailed):
+            problem.__cause__ = error  # its frames hold what was copied to the device
             self._flights.on_failure(problem, jobs)
         return problem or jobs[0].invocation.translate(error)
 

@@ -47,10 +47,14 @@ class Flights:
         self._counters = counters
         self._lock = threading.Lock()  # guards _airborne and the change of error
         self._airborne: deque[Flight] = deque()  # in the order of their launches
+        # of a device that failed: torch ends the process where memory of their copies is freed
+        self._kept: list[Launch] = []
 
     def add(self, flight: Flight) -> None:
         with self._lock:
             self._airborne.append(flight)
+            if self.error is not None:
+                self._kept.append(flight.launch)
 
     def land(self, flight: Flight) -> None:
         """Wait for the end of a flight."""
@@ -65,6 +69,8 @@ class Flights:
     def hand_on(self, flight: Flight) -> list[Job]:
         """Hand the results of a flight on, and return the jobs that are to run one by one."""
         jobs = flight.jobs
+        if self.error is not None:
+            self._kept.append(flight.launch)
         if not flight.launch.progress.has_ended():
             self.fail(jobs, self.error or DeviceFailed())
             return []
@@ -112,6 +118,7 @@ class Flights:
             lost = (each.jobs for each in self._airborne if not each.launch.progress.has_ended())
             guilty = next(lost, jobs)[0].invocation.model
             self.error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
+            self._kept += [each.launch for each in self._airborne]
         self._on_fatal(f"{self._device} is in error", (guilty,))
 
     def abandon(self, jobs: Sequence[Job]) -> None:
