@@ -89,8 +89,13 @@ def small_cache(stage: Stage) -> Rows:
 
 
 def stamps(stage: Stage) -> Rows:
+    """On executor threads, and with a part of the requests on the executor of a device."""
+    yield stamped(stage, "torch_serving", stage.effort.count(STAMPS, 2000))
+    yield stamped(stage, "tests.chaos.late_device", stage.effort.count(STAMPS // 10, 2000))
+
+
+def stamped(stage: Stage, module: str, count: int) -> Row:
     """Each request carries a unique value; one in fifty is invalid. They run in batches."""
-    count = stage.effort.count(STAMPS, 2000)
     target = "/serve?servable_identifier=stamped.pt"
 
     def ask(connection: LoadConnection, index: int) -> Reply:
@@ -103,16 +108,16 @@ def stamps(stage: Stage) -> Rows:
         return reply if value.encode() in reply.body else Reply(reply.status or 999)
 
     flags = ("--batch", "stamped.pt", "--log-level", "warning")
-    with stage.server(*flags) as server:
+    with stage.server(*flags, module=module) as server:
         pids = server.pids()
         wrong = ask_counted(server.url, ask, STAMPERS, count)
         with LoadConnection(server.url) as connection:
             reply = connection.ask(raw_request(method="GET", target="/metrics"))
         together = runs_together(reply.body.decode())
         problem = server.check(pids)
-    done = f"{STAMPERS} clients with stamps, batches on, 1 in 50 bad, {count} requests"
+    done = f"{STAMPERS} clients with stamps, batches on, 1 in 50 bad, {count} requests, {module}"
     figure = f"{len(wrong)} wrong, {together} batches of two or more"
-    yield Row(done, problem or figure, "0, some", not wrong and together > 0 and not problem)
+    return Row(done, problem or figure, "0, some", not wrong and together > 0 and not problem)
 
 
 def runs_together(metrics: str) -> int:

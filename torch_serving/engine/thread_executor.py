@@ -149,5 +149,6 @@ class ThreadExecutor:
         job.invocation.inline.record_decode(job.body_bytes, job.elapsed_s)
         if job.error is not None:
             return False
+        job.enqueued_s += job.elapsed_s  # it did not wait meanwhile
         self._run_on_device([job])  # from here on it is the device's, which may have failed it
         return True
