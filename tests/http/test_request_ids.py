@@ -65,7 +65,8 @@ def test_the_log_is_one_object_a_line(url: str, process: Process):
     for line in process.stdout.splitlines()[1:]:
         entry = json.loads(line)
         assert set(entry) == {
-            *("time", "client", "method", "url", "status", "elapsed_ms", "request_id")
+            *("time", "level", "logger", "pid"),
+            *("client", "method", "url", "status", "elapsed_ms", "request_id"),
         }
     assert entry["method"] == "POST"
     assert entry["status"] == 400

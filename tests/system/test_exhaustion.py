@@ -5,9 +5,7 @@
 
 import errno
 import gc
-import io
 import json
-import logging
 import os
 import signal
 import socket
@@ -39,7 +37,6 @@ from torch_serving.models.settings import read_model_config
 from torch_serving.server.parent_channel import ParentChannel, receive
 from torch_serving.server.supervisor import Hooks, Supervisor
 from torch_serving.server.trial_loads import TrialLoads
-from torch_serving.telemetry.access_log import AccessLog
 
 CPU = torch.device("cpu")
 BODY = b'[{"type":"tensor","shape":[1,16],"value":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}]'
@@ -166,32 +163,6 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
 def test_memory_errors_are_reported_as_such():
     assert isinstance(to_serving_error(MemoryError()), OutOfMemory)
     assert to_serving_error(translate(falcon.HTTPNotFound())).status == 404
-
-
-class FullDisk(io.StringIO):
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_full = True
-
-    def write(self, text: str) -> int:
-        if self.is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(text)
-
-
-def test_a_log_that_can_not_be_written_stops_nothing(caplog: pytest.LogCaptureFixture):
-    disk = FullDisk()
-    log = AccessLog(disk)
-    with caplog.at_level(logging.ERROR):
-        for _ in range(3):
-            log.write("client", "GET", "/lost", 200, 0.1)
-        disk.is_full = False
-        log.write("client", "GET", "/kept", 200, 0.1)
-    assert [record.getMessage() for record in caplog.records] == [
-        "the access log is not written: No space left on device"
-    ]
-    assert disk.getvalue().count("\n") == 1
-    assert "/kept" in disk.getvalue()
 
 
 def test_a_worker_that_can_not_be_forked_is_tried_again(

@@ -3,7 +3,9 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from types import TracebackType
 from typing import NoReturn
 
 from torch_serving.cli.inspect import inspect
@@ -14,12 +16,14 @@ from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
 from torch_serving.telemetry.json_logs import JsonFormatter
+from torch_serving.telemetry.output import drain_output, lines_of, open_missing, redirect_output
 
 COMMANDS = {"inspect": inspect, "run": run}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the server or a command, and end the process with its exit code."""
+    open_missing()
     argv = sys.argv[1:] if argv is None else argv
     try:
         if argv and argv[0] in COMMANDS:
@@ -34,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def serve(config: Config) -> NoReturn:
     """Serve until a signal says stop, and end the process."""
+    redirect_output(config.log_format == "json")
     configure_logging(config)
     listener = bind(config.host, config.port)
     if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
@@ -46,14 +51,27 @@ def serve(config: Config) -> NoReturn:
     from torch_serving.server import main as server  # takes a second: torch
 
     code = server.serve(config, listener)
-    sys.stdout.flush()
     logging.shutdown()
+    drain_output()
     os._exit(code)  # torch must not be torn down under threads that it may still have
 
 
 def configure_logging(config: Config) -> None:
-    handler = logging.StreamHandler()
+    """Log to standard error, warnings and what nobody caught as well."""
+    handler = logging.StreamHandler(lines_of(sys.stderr))
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if config.log_format == "json" else text)
     logging.basicConfig(level=config.log_level.upper(), handlers=[handler])
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    logging.captureWarnings(True)
+    sys.excepthook = log_uncaught
+    threading.excepthook = lambda error: log_uncaught(
+        error.exc_type, error.exc_value, error.exc_traceback
+    )
+
+
+def log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if error is not None:
+        logging.getLogger("torch_serving").critical("an error", exc_info=(kind, error, trace))

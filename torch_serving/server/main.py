@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import gc
-import json
 import os
 import signal
 import socket
@@ -31,6 +30,7 @@ from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.uvicorn import UvicornTransport
 from torch_serving.server.worker import WorkerContext, run_transport
 from torch_serving.service.runtime import Runtime
+from torch_serving.telemetry.output import count_dropped_lines
 
 
 def serve(config: Config, listener: socket.socket) -> int:
@@ -70,6 +70,7 @@ class PreforkState:
         self._config = config
         self._listener = listener
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
+        count_dropped_lines(self.shared.statistics.count_dropped)
         self.runtime, self._api_keys, self._tls = self._load()
 
     def _load(self) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
@@ -131,7 +132,7 @@ class PreforkState:
             f"torch-serving {__version__} on {url} ({config.server}): {models} "
             f"in {config.model_root}, device {config.device}, {workers}{threads}"
         )
-        print(json.dumps({"message": line}) if config.log_format == "json" else line, flush=True)
+        print(line, flush=True)
 
 
 def quantity(count: int, noun: str) -> str:

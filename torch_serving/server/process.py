@@ -3,9 +3,10 @@
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
+
+from torch_serving.telemetry.output import drain_output
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -31,6 +32,7 @@ def fork(run: Callable[[], int]) -> int:
                 reset_signals()
                 code = run()
             finally:
+                drain_output()
                 os._exit(code)
         return pid
     finally:
@@ -38,7 +40,7 @@ def fork(run: Callable[[], int]) -> int:
 
 
 def run_logged(run: Callable[[], int]) -> int:
-    """Call `run` in a new process; log its error, flush the output, and return the exit code.
+    """Call `run` in a new process; log its error, and return the exit code.
 
     Nothing is torn down afterwards but by `os._exit`: an executor thread may be inside a run that
     never ends, and needs torch until the process is gone.
@@ -48,8 +50,6 @@ def run_logged(run: Callable[[], int]) -> int:
         code = run()
     except BaseException:
         logger.exception("the worker ends")
-    with suppress(OSError):  # a full disk must not keep this process from its end
-        sys.stdout.flush()
     logging.shutdown()
     return code
 

@@ -13,6 +13,7 @@ from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import ParentChannel
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.access_log import AccessLog
+from torch_serving.telemetry.output import lines_of
 from torch_serving.telemetry.responses import ResponseRecorder
 
 
@@ -51,4 +52,4 @@ def run_transport(
 def access_log_of(config: Config) -> AccessLog | None:
     if config.log_level not in ("debug", "info"):
         return None
-    return AccessLog(sys.stdout, config.log_format == "json")
+    return AccessLog(lines_of(sys.stdout), config.log_format == "json")

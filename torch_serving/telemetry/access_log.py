@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TextIO
-
-logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.1  # a line is on its way for at most this long
 MAX_URL = 300
 # client, method, URL, status, elapsed milliseconds, request id
 LogEntry = tuple[str | None, str, str, Any, float, str]
 KEYS = ("time", "client", "method", "url", "status", "elapsed_ms", "request_id")
+LOGGER = "torch_serving.access"
 COLOURS = {2: "32", 3: "36", 4: "33", 5: "31"}  # of the status, by its first digit
 
 
@@ -24,8 +23,8 @@ class AccessLog:
         self._stream = stream
         self._line: Callable[[str, LogEntry], str]
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
+        self._clock = universal_time if as_json else local_time
         self._lines: list[str] = []
-        self._is_full = False  # and that was logged
         self._second = 0
         self._time = ""
 
@@ -51,20 +50,14 @@ class AccessLog:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._time = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
+            self._time = self._clock(second)
         return self._time
 
     def flush(self) -> None:
         """Write what was gathered."""
         lines, self._lines = self._lines, []
-        try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
-            self._is_full = False
-        except OSError as error:  # requests go on without their lines
-            if not self._is_full:
-                logger.error("the access log is not written: %s", error.strerror)
-            self._is_full = True
+        self._stream.write("".join(lines))
+        self._stream.flush()
 
     def _flush_later(self) -> None:
         try:
@@ -73,6 +66,14 @@ class AccessLog:
             self.flush()
         else:
             loop.call_later(FLUSH_S, self.flush)
+
+
+def local_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
+
+
+def universal_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def text_line(now: str, entry: LogEntry) -> str:
@@ -87,4 +88,5 @@ def colour_line(now: str, entry: LogEntry) -> str:
 
 
 def json_line(now: str, entry: LogEntry) -> str:
-    return json.dumps(dict(zip(KEYS, (now, *entry), strict=True))) + "\n"
+    record = {"level": "INFO", "logger": LOGGER, "pid": os.getpid()}
+    return json.dumps(dict(zip(KEYS, (now, *entry), strict=True)) | record) + "\n"

@@ -152,6 +152,7 @@ def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
         "cache_evictions": "Models that were evicted to make room for others.",
         "cache_failed_loads": "Models that could not be loaded.",
         "rejected": "Requests that found the queue full.",
+        "log_dropped": "Lines that standard output and error did not take.",
     }
     families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
     for name, text in gauges.items():
@@ -176,6 +177,7 @@ def values_of(numbers: WorkerNumbers) -> dict[str, float]:
         "cache_evictions": numbers.evictions,
         "cache_failed_loads": numbers.failed_loads,
         "rejected": numbers.rejected,
+        "log_dropped": numbers.dropped,
     }
 
 

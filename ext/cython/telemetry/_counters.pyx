@@ -141,6 +141,10 @@ cdef class Statistics:
         """Count a request that found the queue full."""
         self.own.rejected += 1
 
+    def count_dropped(self, Py_ssize_t lines):
+        """Count lines of the log that nobody took."""
+        self.own.dropped += lines
+
     def count_load(self, Py_ssize_t evicted):
         """Count a load, and the models that it evicted."""
         self.own.loads += 1
@@ -176,6 +180,7 @@ cdef class Statistics:
                 self.slots[i].pid, self.slots[i].threads, self.slots[i].jobs,
                 self.slots[i].models, self.slots[i].bytes, self.slots[i].loads,
                 self.slots[i].evictions, self.slots[i].failed_loads, self.slots[i].rejected,
+                self.slots[i].dropped,
             )
             for i in range(self.workers)
         ]

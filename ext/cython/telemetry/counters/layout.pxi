@@ -69,6 +69,7 @@ cdef struct WorkerSlot:
     int64_t threads, jobs
     int64_t models, bytes
     uint64_t loads, evictions, failed_loads, rejected
+    uint64_t dropped
     Py_ssize_t n_devices
     DeviceRow[N_DEVICES] devices
     Py_ssize_t rows

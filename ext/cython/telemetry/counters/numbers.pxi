@@ -23,6 +23,7 @@ class WorkerNumbers(NamedTuple):
     evictions: int
     failed_loads: int
     rejected: int
+    dropped: int  # lines of its logs
 
 
 class DeviceNumbers(NamedTuple):
