@@ -1,9 +1,10 @@
 """Whether the shapes of its inputs bound the time that a TorchScript method takes."""
 
 import pytest
+import torch
 
 from tests.support.servables import scripted
-from torch_serving.models.backends.torchscript.cost import is_bounded
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,20 @@ from torch_serving.models.backends.torchscript.cost import is_bounded
         ("x: Tensor", "return torch.bincount(x)", False),
         ("x: Tensor", "return torch.repeat_interleave(x)", False),
         ("x: Tensor", "return x.repeat_interleave(x)", False),
+        # branches that the numbers in a tensor choose
+        ("x: Tensor", "return x if bool(x.sum() > 0) else x @ x", False),
+        ("x: Tensor", "if x.sum() > 0:\n        x = x @ x\n    return x", False),
+        ("x: Tensor", "return x if torch.is_nonzero(x.sum()) else x @ x", False),
+        ("x: Tensor", "return x if torch.equal(x, x + 1) else x @ x", False),
+        ("x: Tensor", "return x if torch.allclose(x, x + 1) else x @ x", False),
+        ("x: Tensor", "return torch.jit.wait(torch.jit.fork(torch.nonzero, x))", False),
     ],
 )
 def test_what_bounds_the_time_of_a_run(arguments: str, body: str, bounded: bool):
-    assert is_bounded(scripted(arguments, "Tensor", body).forward) is bounded
+    program = TorchScriptProgram(scripted(arguments, "Tensor", body))
+    assert program.methods()["forward"].bounded_by_shapes is bounded
+
+
+def test_loops_that_only_training_runs_take_no_time():
+    norm = torch.jit.script(torch.nn.BatchNorm1d(3)).eval()
+    assert TorchScriptProgram(norm).methods()["forward"].bounded_by_shapes

@@ -10,9 +10,11 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
-from torch_serving.models.backends.torchscript.cost import is_bounded, waits_or_keeps
+from torch_serving.models.backends.torchscript.cost import is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
+from torch_serving.models.backends.torchscript.graphs import assigned_names, settled_graph
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
+from torch_serving.models.backends.torchscript.state import written_state
 
 UNTYPED = "Tracer cannot infer type"  # torch's error for an empty list, or one of several types
 
@@ -22,21 +24,16 @@ class TorchScriptMethod:
 
     to_envelope = staticmethod(envelope_of)
 
-    def __init__(self, method: Any, enums: Enums) -> None:
+    def __init__(self, method: Any, graph: Any, enums: Enums) -> None:
         self.run = method
         self._enums = enums
+        self.bounded_by_shapes = is_bounded(method.schema, graph)
+        self.state = written_state(graph)
+        self.can_be_captured = self.bounded_by_shapes and not self.state and not waits(graph)
 
     @functools.cached_property
     def signature(self) -> Signature:
         return signature_of(self.run.schema, self._enums)
-
-    @functools.cached_property
-    def bounded_by_shapes(self) -> bool:
-        return is_bounded(self.run)
-
-    @functools.cached_property
-    def can_be_captured(self) -> bool:
-        return self.bounded_by_shapes and not waits_or_keeps(self.run)
 
     def make_enum(self, type_name: str, member: str) -> EnumMember:
         return EnumMember(member, self._enums[type_name][member])
@@ -63,10 +60,23 @@ class TorchScriptProgram:
         self.module = module
         self._enums = enums
 
+    @property
+    def state(self) -> str:
+        return next((each.state for each in self.methods().values() if each.state), "")
+
     def methods(self) -> Mapping[str, TorchScriptMethod]:
+        return self._methods
+
+    @functools.cached_property
+    def _methods(self) -> Mapping[str, TorchScriptMethod]:
+        module = self.module._c
         # by attribute, torch.nn.Module's own `half` or `train` would be found
-        find = self.module._c._get_method
-        return {name: TorchScriptMethod(find(name), self._enums) for name in self._method_names()}
+        found = {name: module._get_method(name) for name in self._method_names()}
+        assigned = assigned_names(found.values())
+        return {
+            name: TorchScriptMethod(method, settled_graph(module, method, assigned), self._enums)
+            for name, method in found.items()
+        }
 
     def parameters(self) -> Iterable[torch.Tensor]:
         return self.module.parameters()
