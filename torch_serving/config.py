@@ -313,6 +313,19 @@ class ModelConfig:
     max_batch: int = key(
         32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
     )
+    stateful: bool | None = key(
+        None,
+        "switch",
+        "the model keeps something from one run to the next: its requests run one at a time",
+        more="Each worker keeps its own. `false`: they need not wait for each other.",
+        default_text="seen in the model",
+    )
+    grad: bool | None = key(
+        None,
+        "switch",
+        "the model differentiates: it runs with gradients",
+        default_text="seen in the model",
+    )
     freeze: bool = key(
         False, "switch", "`torch.jit.freeze`", more="Needs a warm-up request to check it."
     )

@@ -69,7 +69,7 @@ def test_what_differs_in_more_than_rows_does_not_run_together(
 
 @pytest.mark.parametrize(
     "value",
-    [X, [X, X * 2], (X, [X]), {"a": X, "b": {"c": [X]}}, Pair(X, (X, 3)), [X, "text", None, 7]],
+    [X, [X, X * 2], (X, [X]), {"a": X, "b": {"c": [X]}}, Pair(X, (X, X))],
 )
 def test_what_is_concatenated_is_split_again(value: Any):
     other = concatenate([value])
@@ -85,3 +85,18 @@ def test_what_is_concatenated_is_split_again(value: Any):
 def test_results_without_a_row_for_each_row_are_not_split(value: Any):
     with pytest.raises(NotRowWise):
         split(value, [2, 2])
+
+
+@pytest.mark.parametrize("value", [True, 7, 0.5, 1j, "text", None, torch.device("cpu"), [], {}, ()])
+@pytest.mark.parametrize("place", ["alone", "list", "tuple", "dict", "nested"])
+def test_what_is_said_of_all_rows_is_no_single_requests(value: Any, place: str):
+    rows = torch.ones(4, 3)
+    results = {
+        "alone": value,
+        "list": [rows, value],
+        "tuple": (value, rows),
+        "dict": {"a": rows, "b": value},
+        "nested": [rows, {"a": (rows, [value])}],
+    }
+    with pytest.raises(NotRowWise, match="for all rows"):
+        split(results[place], [2, 2])

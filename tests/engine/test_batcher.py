@@ -45,7 +45,7 @@ def sizes(method: Method) -> dict[int, int]:
         ("x: Tensor", "Tensor", "return x.sum(-1)", "on"),
         ("x: Tensor", "Tensor", "return x.softmax(-1)", "on"),
         ("x: Tensor", "Tuple[Tensor, Dict[str, List[Tensor]]]", "return x, {'k': [x]}", "on"),
-        ("x: Tensor", "Tuple[Tensor, str, int]", "return x, 'a', 3", "on"),
+        ("x: Tensor", "Tuple[Tensor, str, int]", "return x, 'a', 3", "off"),
         ("x: Tensor", "Tensor", "return x.sum()", "off"),
         ("x: Tensor", "Tensor", "return x.sum(0)", "off"),
         ("x: Tensor", "Tensor", "return x.softmax(0)", "off"),
@@ -55,7 +55,7 @@ def sizes(method: Method) -> dict[int, int]:
         ("x: Tensor", "Tensor", "return torch.rand_like(x)", "off"),
         ("x: Tensor", "Tensor", "return x.repeat(2, 1)", "off"),
         ("x: Tensor", "Tuple[Tensor, int]", "return x, x.size(0)", "off"),
-        ("x: Tensor", "int", "return 3", "on"),
+        ("x: Tensor", "int", "return 3", "off"),
         ("x: Tensor", "Tensor", "assert x.size(0) == 1, 'one at a time'\n    return x", "off"),
         # it minds values, which says nothing about rows
         ("x: Tensor", "Tensor", "assert bool((x >= 1).all()), 'small'\n    return x", "on"),

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def test_without_files_the_defaults_hold(tmp_path: Path):
 
 def test_all_settings(tmp_path: Path):
     text = 'device = "cpu"\nbatch = true\nmax_batch = 16\nfreeze = true\noptimize = false\n'
-    assert read(tmp_path, text) == ModelConfig("cpu", True, 16, True, False)
+    config = ModelConfig("cpu", True, 16, freeze=True, optimize=False)
+    assert read(tmp_path, text) == config
+    text += "stateful = false\ngrad = true\n"
+    assert read(tmp_path, text) == replace(config, stateful=False, grad=True)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def lines_of(name: str, description: dict[str, Any]) -> list[str]:
         f"{description['parameters']:,} parameters ({description['data_type'] or 'none'}), "
         f"device {description['device']}"
     ]
+    if "stateful" in description:
+        lines.append(f"keeps state ({description['stateful']}): requests run one at a time")
     for method, parts in description["methods"].items():
         lines += ["", f"{method} -> {parts['result']}"]
         rows = [

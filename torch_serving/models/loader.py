@@ -21,6 +21,7 @@ from torch_serving.telemetry._counters import Statistics
 logger = logging.getLogger(__name__)
 
 NO_WARM_UP = "`freeze` and `optimize` are checked with a warm-up request; give `warmup`"
+KEEPS = "%s keeps state (%s): its requests run one at a time"
 TryLoad = Callable[[OpenFile], bool]  # returns whether the process that loaded the file lived
 
 
@@ -48,7 +49,10 @@ def load(
             raise file_error(error, "it can't be tried") from None
         if not loaded:
             raise InvalidServable("a process that loaded it crashed, or did not come to an end")
-        return load_open(file, device, config, source, statistics, run_on)
+        servable = load_open(file, device, config, source, statistics, run_on)
+    if servable.state:
+        logger.info(KEEPS, servable.identifier, servable.state)
+    return servable
 
 
 def load_open(
@@ -87,7 +91,9 @@ def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
         raise InvalidServable(f"{toml}: {NO_WARM_UP}")
     try:
         program = servable.program.optimized(config)
-        candidate = Servable(program, servable.device, ModelConfig(tf32=config.tf32))
+        candidate = Servable(
+            program, servable.device, ModelConfig(tf32=config.tf32, grad=config.grad)
+        )
         same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
         problem = "" if same else "it gives other results"
     except DeviceFailed:

@@ -2,8 +2,9 @@
 
 import functools
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.devices import device_of
+from torch_serving.engine.guarded_runs import one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
@@ -75,6 +77,8 @@ class Servable:
         self.tried_sidecars: SidecarStats | None = None  # newer ones that were tried
         self.warning = ""  # why an older version is still served
         self.loaded_s = time.time()
+        self.state = state_of(program, config)
+        self.lock = threading.Lock() if self.state else None  # of runs that write its state
         self._statistics = statistics
         self._program_methods = program.methods()
         self._methods: dict[str, Method] = {}
@@ -160,21 +164,23 @@ class Method:
         self.device = servable.device
         config = servable.config
         self.batcher = None
-        if config.batch:
+        if config.batch and not servable.state:
             self.batcher = Batcher(self.model, config.max_batch, servable.uses_tf32)
         self.translate = method.translate
-        self.inline = InlinePolicy(method.bounded_by_shapes)
+        # whoever has to wait for its turn must not be the event loop
+        is_bounded = method.bounded_by_shapes and not servable.state
+        self.inline = InlinePolicy(is_bounded)
         self.device_method: DeviceMethod | None = None
-        self._run = method.run
+        self._run = guarded_run(servable, method)
         accelerator = accelerator_of(self.device)
         if accelerator is not None:
-            run = with_tf32(method.run, config.tf32)
+            run = with_tf32(self._run, config.tf32)
             graphs = None
-            if config.graphs and method.can_be_captured:
+            if config.graphs and method.can_be_captured and self._run is method.run:
                 same = functools.partial(is_close, tf32=config.tf32)
                 graphs = GraphCache(self.model, run, accelerator, same)
             self.device_method = DeviceMethod(run, accelerator, self.batcher, graphs)
-            self.inline = DecodePolicy(method.bounded_by_shapes)
+            self.inline = DecodePolicy(is_bounded)
             self._run = self.device_method.run
         self.make_enum = method.make_enum
         self._inline_for: dict[str, InlinePolicy] = {}
@@ -211,6 +217,22 @@ class Method:
         if self.batcher is not None and self.batcher.state is UNVALIDATED:
             self.batcher.validate(lambda others: self._run(*others), inputs, outputs)
         return outputs
+
+
+def state_of(program: Program, config: ModelConfig) -> str:
+    """What a program keeps from one run to the next, in words; empty if it keeps nothing."""
+    if config.stateful is None:
+        return program.state
+    return (program.state or "its configuration says so") if config.stateful else ""
+
+
+def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]:
+    """The method itself, unless it needs more than its arguments."""
+    run = method.run
+    wanted = servable.config.grad
+    if method.differentiates if wanted is None else wanted:
+        run = with_gradients(run)
+    return run if servable.lock is None else one_at_a_time(run, servable.lock)
 
 
 def device_value(name: str) -> torch.device:

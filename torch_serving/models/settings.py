@@ -29,6 +29,8 @@ TYPES: dict[str, tuple[type, str]] = {
     "max_batch": (int, "a whole number"),
     "graphs": (bool, "true or false"),
     "tf32": (bool, "true or false"),
+    "stateful": (bool, "true or false"),
+    "grad": (bool, "true or false"),
     "freeze": (bool, "true or false"),
     "optimize": (bool, "true or false"),
     "warmup": (list, "a list of requests"),

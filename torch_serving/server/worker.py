@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
+
 from torch_serving.config import Config
 from torch_serving.http.auth import ApiKeys
 from torch_serving.server.interfaces import Transport
@@ -38,6 +40,7 @@ def run_transport(
     Raises StartupError for a device that is not there, and for a model that can't be loaded.
     """
     config = runtime.config
+    torch.seed()  # forked processes have the same random numbers  # type: ignore[no-untyped-call]
     if channel:
         runtime.examples.attach(channel.find_examples)
     runtime.start(channel.try_load if channel and config.trial_load else None)

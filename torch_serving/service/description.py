@@ -75,6 +75,7 @@ def describe(servable: Servable, examples: Mapping[str, bytes]) -> dict[str, Any
         "parameters": sum(tensor.numel() for tensor in parameters),
         "parameter_bytes": sum(tensor.numel() * tensor.element_size() for tensor in parameters),
         "data_type": dtypes.most_common(1)[0][0] if dtypes else None,
+        **({"stateful": servable.state} if servable.state else {}),
         "methods": {
             name: describe_method(servable.method(name), examples.get(name))
             for name in servable.method_names()

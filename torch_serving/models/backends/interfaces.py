@@ -28,6 +28,10 @@ class ProgramMethod(Protocol):
         """Whether the shapes of the tensors in a request bound the time of a run."""
 
     @property
+    def differentiates(self) -> bool:
+        """Whether a run asks for gradients."""
+
+    @property
     def can_be_captured(self) -> bool:
         """Whether a CUDA graph may hold a run: it never waits for the device, nor keeps anything.
 
@@ -53,6 +57,13 @@ class Program(Protocol):
     @property
     def platform(self) -> str:
         """Its name in metadata of the Open Inference Protocol, as Triton spells it."""
+
+    @property
+    def state(self) -> str:
+        """What a run may write that later runs see, in words; empty if there is nothing.
+
+        The results of such a program may be views of it.
+        """
 
     def methods(self) -> Mapping[str, ProgramMethod]:
         """The methods that requests may name."""

@@ -31,6 +31,14 @@ def is_bounded(schema: Any, graph: Any) -> bool:
 NOT_CAPTURED = ("aten::Bool", "aten::is_nonzero", "aten::equal", "aten::cpu")
 
 
+DIFFERENTIATE = ("aten::grad", "aten::backward")
+
+
+def differentiates(graph: Any) -> bool:
+    """Whether a method asks for gradients."""
+    return any(node.kind() in DIFFERENTIATE for node in all_nodes_in(graph))
+
+
 def waits(graph: Any) -> bool:
     """Whether a method waits for its device."""
     return any(node.kind() in NOT_CAPTURED for node in all_nodes_in(graph))

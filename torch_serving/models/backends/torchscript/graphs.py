@@ -47,7 +47,8 @@ def settle_all(graph: Any, objects: dict[str, Any], assigned: Iterable[str]) -> 
             known = (objects.get(value.debugName()) for value in node.inputs())
             names = (value.debugName() for value in inner.inputs())
             settle_all(inner, dict(zip(names, known, strict=True)), assigned)
-    torch._C._jit_pass_constant_propagation_immutable_types(graph)
+    passes: Any = torch._C  # its stub lacks this pass
+    passes._jit_pass_constant_propagation_immutable_types(graph)
 
 
 def settle(graph: Any, node: Any, objects: dict[str, Any], assigned: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
-from torch_serving.models.backends.torchscript.cost import is_bounded, waits
+from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.graphs import assigned_names, settled_graph
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
@@ -28,6 +28,7 @@ class TorchScriptMethod:
         self.run = method
         self._enums = enums
         self.bounded_by_shapes = is_bounded(method.schema, graph)
+        self.differentiates = differentiates(graph)
         self.state = written_state(graph)
         self.can_be_captured = self.bounded_by_shapes and not self.state and not waits(graph)
 

@@ -187,8 +187,9 @@ class Walk:
         self._written = name if name == "a constant" else f"`{name}`"
 
     def _mark_all(self, values: Any, reach: Reach | None) -> None:
-        for value in values if reach is not None else ():
-            self._mark(value, reach)
+        if reach is not None:
+            for value in values:
+                self._mark(value, reach)
 
     def _mark(self, value: Any, reach: Reach) -> None:
         known = self.reach(value)

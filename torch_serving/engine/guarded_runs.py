@@ -1,0 +1,33 @@
+"""Runs of methods that are no function of their arguments alone."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from torch_serving.engine.device_method import with_tensors
+
+Run = Callable[..., Any]
+
+
+def one_at_a_time(run: Run, lock: threading.Lock) -> Run:
+    """Return a function that runs alone, and whose results no later run changes."""
+
+    def run_alone(*arguments: Any) -> Any:
+        with lock:
+            return with_tensors(run(*arguments), torch.clone)
+
+    return run_alone
+
+
+def with_gradients(run: Run) -> Run:
+    """Return a function that may differentiate, whatever mode its thread is in."""
+
+    def run_with_gradients(*arguments: Any) -> Any:
+        with torch.inference_mode(False), torch.enable_grad():
+            # what was made in inference mode has no gradients, its copies have
+            inputs = [with_tensors(each, torch.clone) for each in arguments]
+            return with_tensors(run(*inputs), torch.Tensor.detach)
+
+    return run_with_gradients
