@@ -127,7 +127,10 @@ def test_identifiers_of_nothing_have_one_response(client: Client, identifier: st
         ("cut.pt", "`cut.pt`: not a TorchScript archive"),
         ("plain.pt", "`plain.pt`: not a TorchScript archive"),
         ("text.txt", "`text.txt`: not a TorchScript archive"),
-        ("no_forward.pt", "`no_forward.pt`: the module has no method `forward`"),
+        (
+            "no_methods.pt",
+            "`no_methods.pt`: the module has neither a method `forward` nor an exported one",
+        ),
         ("box.pt", f"`box.pt`: argument `box`: values of type {BOX} can't be"),
         ("boxes.pt", f"`boxes.pt`: argument `boxes`: values of type {BOX} can't"),
         ("box_result.pt", f"`box_result.pt`: result: values of type {BOX} can't"),

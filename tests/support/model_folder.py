@@ -39,7 +39,7 @@ class FakeServable:
 
     newest_tried = Servable.newest_tried
 
-    def method(self, name: str) -> Any:
+    def main_method(self) -> Any:
         return SimpleNamespace(counters=MethodCounters())
 
     def entry(self) -> dict[str, Any]:

@@ -140,9 +140,15 @@ class BoxGiver(torch.nn.Module):
 
 
 class NoForward(torch.nn.Module):
+    """Has exported methods only."""
+
     @torch.jit.export
-    def infer(self, x: torch.Tensor) -> torch.Tensor:
-        return x
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1
+
+    @torch.jit.export
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        return x - 1
 
 
 def scripted(arguments: str, result: str, body: str) -> torch.jit.ScriptModule:
@@ -164,6 +170,7 @@ def save_models(root: Path) -> None:
     torch.jit.script(Parameter()).save(root / "parameter.pt")
     torch.jit.script(Raising()).save(root / "raising.pt")
     torch.jit.script(NoForward()).save(root / "no_forward.pt")
+    type("NoMethods", (torch.jit.ScriptModule,), {})().save(root / "no_methods.pt")
     torch.jit.script(BoxTaker()).save(root / "box.pt")
     torch.jit.script(BoxesTaker()).save(root / "boxes.pt")
     torch.jit.script(BoxGiver()).save(root / "box_result.pt")

@@ -30,7 +30,7 @@ UNKNOWN = "…"
 
 def given_example(servable: Servable) -> bytes | None:
     """The first warm-up request that can be written by name: its owner knows the model best."""
-    method = servable.method("forward")
+    method = servable.main_method()
     for request in servable.config.warmup:
         if len(request.body) <= MAX_EXAMPLE_BYTES:
             for body in by_name(method.signature, request.body):

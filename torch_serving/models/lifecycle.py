@@ -235,7 +235,7 @@ class ModelLifecycle:
         self._give_back(evicted)
         self.repository.forget_configured_devices()  # the files beside it may have changed, too
         self._statistics.count_load(len(evicted))
-        servable.method("forward").counters.count_load()
+        servable.main_method().counters.count_load()
         self.publish()
 
     def _reject(self, servable: Servable, file: FileStat, problem: str) -> None:

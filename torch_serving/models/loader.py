@@ -110,6 +110,6 @@ def gives_the_same(servable: Servable, candidate: Servable, body: bytes) -> bool
     """Whether the results for a request are equal. Each model gets inputs that it may write to."""
     expected, result = (
         method.run(method.decode(body))
-        for method in (servable.method("forward"), candidate.method("forward"))
+        for method in (servable.main_method(), candidate.main_method())
     )
     return is_close(result, expected, servable.uses_tf32)

@@ -54,7 +54,7 @@ class Servable:
     """A program on one device, and its methods. Safe to use from any thread.
 
     `version` is a name for the contents of the file.
-    Raises InvalidServable if its `forward` takes what no request can hold.
+    Raises InvalidServable if its main method takes what no request can hold.
     """
 
     def __init__(
@@ -81,9 +81,13 @@ class Servable:
         self.lock = threading.Lock() if self.state else None  # of runs that write its state
         self._statistics = statistics
         self._program_methods = program.methods()
+        # of the method that warm-up requests are for
+        self.main_name = "forward"
+        if "forward" not in self._program_methods:
+            self.main_name = next(iter(self._program_methods))
         self._methods: dict[str, Method] = {}
         self._bytes = sum(each.nbytes for each in [*program.parameters(), *program.buffers()])
-        self.method("forward")
+        self.main_method()
         self._signatures = shared_signatures(self._program_methods)
 
     @property
@@ -101,10 +105,15 @@ class Servable:
             self._methods[name] = method
         return method
 
+    def main_method(self) -> "Method":
+        return self.method(self.main_name)
+
     def _make_method(self, name: str) -> "Method":
         method = self._program_methods.get(name)
         if method is None:
             names = ", ".join(self.method_names())
+            if name == "forward":
+                raise InvalidParameter(f"the model has no `forward`; give `method`: {names}")
             raise InvalidParameter(f"`method`: the model has {names}; got `{name[:40]}`")
         return Method(self, method)
 

@@ -27,7 +27,7 @@ def warm_up(servable: Servable, run_on: RunOn = run_here) -> None:
     Each run is made by `run_on`, where the device runs its requests: others come in between.
     """
     for request in servable.config.warmup:
-        warm_up_with(servable.method("forward"), request, run_on)
+        warm_up_with(servable.main_method(), request, run_on)
 
 
 def warm_up_with(method: Method, request: WarmUp, run_on: RunOn) -> None:

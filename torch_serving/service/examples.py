@@ -129,9 +129,9 @@ class Examples:
 
 
 def given_examples(servable: Servable) -> Found:
-    """What the warm-up requests give: they are for `forward`."""
+    """What the warm-up requests give: they are for the main method."""
     example = given_example(servable)
-    return {} if example is None else {"forward": example}
+    return {} if example is None else {servable.main_name: example}
 
 
 def subject_of(servable: Servable, given: Found) -> Subject:

@@ -22,9 +22,10 @@ def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
     Raises InvalidServable, OutOfMemory, DeviceFailed or Overloaded.
     """
     module = read_module(file, device).eval()
-    if not hasattr(module, "forward"):
-        raise InvalidServable("the module has no method `forward`")
-    return TorchScriptProgram(module, enum_members(file.path))
+    program = TorchScriptProgram(module, enum_members(file.path))
+    if not program.methods():
+        raise InvalidServable("the module has neither a method `forward` nor an exported one")
+    return program
 
 
 def read_module(file: OpenFile, device: torch.device) -> Any:
