@@ -16,7 +16,7 @@ from torch_serving.config import Config
     ("name", "value", "words"),
     [
         ("TORCH_SERVING_PORT", "99999", "TORCH_SERVING_PORT: expected 0 to 65535, got 99999"),
-        ("TORCH_SERVING_PORT", "", "TORCH_SERVING_PORT"),
+        ("TORCH_SERVING_PORT", "http://x", "TORCH_SERVING_PORT: expected a whole number"),
         ("TORCH_SERVING_SERVER", "x", "TORCH_SERVING_SERVER: expected one of uvicorn, meinheld"),
         ("TORCH_SERVING_MAX_BODY", "many", "TORCH_SERVING_MAX_BODY: expected a size"),
         ("TORCH_SERVING_USE_GPU", "maybe", "TORCH_SERVING_USE_GPU: expected 0 or 1"),
@@ -74,3 +74,20 @@ def test_variables_of_all_kinds(tmp_path: Path):
 def test_values_of_flags_that_may_be_repeated_are_added_to_those_of_the_variable(tmp_path: Path):
     config = parse([str(tmp_path), "--preload", "b.pt"], {"TORCH_SERVING_PRELOAD": "a.pt"})
     assert config.preload == ("a.pt", "b.pt")
+
+
+@pytest.mark.parametrize(
+    "value", ["", "tcp://10.96.0.17:8888", "udp://10.96.0.17:53", "sctp://[fd00::17]:8888"]
+)
+def test_variables_that_say_nothing(tmp_path: Path, value: str):
+    environment = {
+        "TORCH_SERVING_PORT": value,
+        "TORCH_SERVING_PORT_8888_TCP": value,
+        "TORCH_SERVING_SERVICE_HOST": "10.96.0.17",
+        "TORCH_SERVING_SERVICE_PORT": "8888",
+        "TORCH_SERVING_MAX_BODY": "",
+        "TORCH_SERVING_LOG_FORMAT": "",
+        "TORCH_SERVING_PRELOAD": "",
+        "TORCH_SERVING_MODEL_ROOT": "",
+    }
+    assert parse([str(tmp_path)], environment) == Config(model_root=tmp_path)

@@ -124,12 +124,20 @@ def test_wrong_flags(
     assert output.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("kind", ["missing", "file"])
-def test_a_root_that_is_no_folder(tmp_path: Path, start: Callable[..., Process], kind: str):
-    (tmp_path / "file").write_bytes(b"")
-    process = start(tmp_path / kind)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing", "no such folder: {root}/missing"),
+        ("m.pt", "{root}/m.pt is a file; give its folder, {root}, and ask for m.pt"),
+    ],
+)
+def test_a_root_that_is_no_folder(
+    tmp_path: Path, start: Callable[..., Process], name: str, words: str
+):
+    (tmp_path / "m.pt").write_bytes(b"")
+    process = start(tmp_path / name)
     assert process.exit_code() == 2
-    check_one_line(process, f"no such folder: {tmp_path / kind}")
+    check_one_line(process, words.format(root=tmp_path))
 
 
 @pytest.mark.parametrize(

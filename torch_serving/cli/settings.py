@@ -27,6 +27,12 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
 
 def check(parser: Parser, config: Config) -> None:
     """End the process for settings that do not go together."""
+    if config.model_root.is_file():
+        path = config.model_root.absolute()
+        parser.error(
+            f"MODEL_ROOT: {config.model_root} is a file; give its folder, {path.parent}, and ask "
+            f"for {path.name}"
+        )
     if not config.model_root.is_dir():
         parser.error(f"MODEL_ROOT: no such folder: {config.model_root}")
     if config.server == "meinheld" and not (config.behind_proxy or is_loopback(config.host)):
@@ -48,10 +54,15 @@ def from_environment(parser: Parser, environment: Mapping[str, str]) -> list[str
         for flag in long or [""]:
             name = variable_of(flag or action.dest)
             value = environment.get(name)
-            if value is not None and flag not in ("--help", "--version"):
+            if value and not is_address(value) and flag not in ("--help", "--version"):
                 check_variable(parser, name, action, value)
                 arguments += as_arguments(parser, name, action, flag, value)
     return arguments
+
+
+def is_address(value: str) -> bool:
+    """Whether Kubernetes set a variable: TORCH_SERVING_PORT for a service called torch-serving."""
+    return value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def variable_of(flag: str) -> str:

@@ -37,8 +37,8 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
 
 
 def force_numpy(tensor: torch.Tensor) -> NDArray[Any]:
-    if tensor.is_quantized or tensor.layout != torch.strided:
-        kind = "quantized" if tensor.is_quantized else "sparse"
+    kind = unusual_kind(tensor)
+    if kind:
         raise UnsupportedResult(f"a {kind} tensor has no JSON form; return a dense one")
     if tensor.dtype == torch.bfloat16:
         return force_numpy(tensor.contiguous().view(torch.uint16)).view(BFLOAT16)
@@ -46,3 +46,10 @@ def force_numpy(tensor: torch.Tensor) -> NDArray[Any]:
         return tensor.numpy(force=True)
     except TypeError:
         raise UnsupportedResult(f"a tensor of {tensor.dtype} has no JSON form") from None
+
+
+def unusual_kind(tensor: torch.Tensor) -> str:
+    """Say what a tensor is that has no array of numbers; empty for all others."""
+    if tensor.is_nested or tensor.is_meta or tensor.is_quantized:
+        return "nested" if tensor.is_nested else "meta" if tensor.is_meta else "quantized"
+    return "" if tensor.layout == torch.strided else "sparse"

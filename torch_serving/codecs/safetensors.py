@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from torch_serving.codecs.arrays import to_numpy, writable_native
+from torch_serving.codecs.arrays import to_numpy, unusual_kind, writable_native
 from torch_serving.codecs.interfaces import Body, Codec
 from torch_serving.codecs.json._decoder import Argument, Value, read_json
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
@@ -197,7 +197,7 @@ remembered_head = functools.lru_cache(256)(head_of)
 def array_of(name: str, leaf: Leaf) -> tuple[DataType, NDArray[Any]]:
     if isinstance(leaf, StringTensor):
         raise UnsupportedResult(f"result `{name}`: safetensors holds no strings")
-    if leaf.is_quantized or leaf.layout != torch.strided:
+    if unusual_kind(leaf):
         raise UnsupportedResult(f"result `{name}`: safetensors holds dense tensors only")
     data_type = OF_TENSOR.get(leaf.dtype)
     if data_type is None:

@@ -25,6 +25,10 @@ NO_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
+# an address of the web stays, an absolute path loses its directories
+DIRECTORIES = re.compile(
+    r"(?P<address>\b(?!file:)[a-zA-Z][\w+.-]*://[^\s/\"'][^\s\"']*)|(?<![\w.])/(?:[^\s\"'/:]+/)+"
+)
 MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
 
 
@@ -56,5 +60,5 @@ def is_out_of_memory(error: Exception) -> bool:
 def explain(error: BaseException) -> str:
     """The text of a foreign error, without directories of this machine and without C++ frames."""
     text = str(error).partition("\nException raised from")[0].strip()
-    text = re.sub(r"(?<![\w.])/(?:[^\s\"'/:]+/)+", "", text)
+    text = DIRECTORIES.sub(lambda found: found["address"] or "", text)
     return text[:MAX_EXPLANATION] or type(error).__name__

@@ -5,7 +5,6 @@ executor threads.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Sized
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded
 from torch_serving.engine.accelerator import accelerator_of
+from torch_serving.engine.cores import cores
 from torch_serving.engine.dispatcher import Dispatcher, Limits
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.inline_executor import InlineExecutor
@@ -105,8 +105,3 @@ class Engine:
             return await future
         except asyncio.CancelledError:  # a thread that has not begun with the job leaves it out
             raise ShuttingDown("the server stops before the response is ready") from None
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

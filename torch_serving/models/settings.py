@@ -6,6 +6,7 @@ requests: one JSON document, or one on each line.
 
 import functools
 import json
+import math
 import os
 import re
 import sys
@@ -114,7 +115,20 @@ def line_of(key: str, text: str) -> str:
 
 def body_of(request: Any) -> bytes:
     """A request in TOML: its body as a string, or as TOML's own tables and arrays."""
-    return request.encode() if isinstance(request, str) else json.dumps(request).encode()
+    if isinstance(request, str):
+        return request.encode()
+    return json.dumps(as_json(request), default=str).encode()  # dates and times are text
+
+
+def as_json(value: Any) -> Any:
+    """A value of TOML in JSON, where NaN and infinities are strings."""
+    if isinstance(value, dict):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def read_warm_ups(path: Path) -> tuple[WarmUp, ...]:

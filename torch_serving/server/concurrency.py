@@ -4,8 +4,9 @@ import logging
 from typing import NamedTuple
 
 from torch_serving.config import Config
+from torch_serving.engine.cores import cores
 from torch_serving.engine.devices import is_cpu
-from torch_serving.engine.engine import MAX_THREADS, cores
+from torch_serving.engine.engine import MAX_THREADS
 from torch_serving.errors import InvalidDevice, StartupError
 
 logger = logging.getLogger(__name__)

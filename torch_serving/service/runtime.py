@@ -8,10 +8,11 @@ import torch
 
 from torch_serving.codecs.python_values import Arguments
 from torch_serving.config import Config, ModelConfig
+from torch_serving.engine.cores import cores
 from torch_serving.engine.device_monitor import DeviceMonitor
 from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
 from torch_serving.engine.dispatcher import Limits
-from torch_serving.engine.engine import MAX_THREADS, Engine, cores
+from torch_serving.engine.engine import MAX_THREADS, Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.precision import set_tf32
 from torch_serving.errors import ServingError, StartupError

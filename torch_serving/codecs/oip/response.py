@@ -40,12 +40,13 @@ def write_response(
         datatype = datatype_of(name, leaf)
         pieces.append(separator)
         separator = b", "
+        elements = elements_of(name, leaf, binary)
         if binary:
-            buffers.append(buffer_of(leaf))
+            buffers.append(elements)
             pieces.append(described(name, datatype, leaf.shape, buffers[-1].nbytes))
         else:
             description = described(name, datatype, leaf.shape)[:-1]
-            pieces += [description, b', "data": ', data_of(leaf), b"}"]
+            pieces += [description, b', "data": ', elements, b"}"]
     pieces.append(b"]}")
     if not buffers:
         return InferResponse(b"".join(pieces), None)
@@ -93,6 +94,13 @@ def datatype_of(name: str, leaf: Leaf) -> str:
         kind = str(leaf.dtype).removeprefix("torch.")
         raise UnsupportedResult(f"output `{name[:100]}`: the protocol has no {kind}")
     return datatype
+
+
+def elements_of(name: str, leaf: Leaf, binary: bool) -> Any:
+    try:
+        return buffer_of(leaf) if binary else data_of(leaf)
+    except UnsupportedResult as error:
+        raise UnsupportedResult(f"output `{name[:100]}`: {error.detail}") from None
 
 
 def data_of(leaf: Leaf) -> bytes:

@@ -9,13 +9,14 @@ import torch
 from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain
-from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
+from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.graphs import assigned_names, settled_graph
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
 from torch_serving.models.backends.torchscript.state import written_state
 
+MAX_SHOWN_BYTES = 40
 UNTYPED = "Tracer cannot infer type"  # torch's error for an empty list, or one of several types
 
 
@@ -44,12 +45,18 @@ class TorchScriptMethod:
             problem = device_error(error)
             if problem:
                 return problem
+            if isinstance(error, UnicodeDecodeError):  # TorchScript's strings are bytes
+                return UnsupportedResult(f"a string of the result is not UTF-8: {not_utf8(error)}")
             if str(error).startswith(UNTYPED):
                 line = explain(error).partition("\n")[0]
                 return InvalidInput(
                     f"a list or dictionary for Any or a union must name its type: {line}"
                 )
         return InferenceFailed(explain(error))
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    return f"{error.object[:MAX_SHOWN_BYTES]!r}, byte {error.start}: {error.reason}"
 
 
 class TorchScriptProgram:
