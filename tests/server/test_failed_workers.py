@@ -141,7 +141,7 @@ def test_a_failure_while_workers_are_replaced(monkeypatch: pytest.MonkeyPatch, s
     sent: list[int] = []
     monkeypatch.setattr("torch_serving.server.worker_pool.WorkerPool.start", start_nothing)
     monkeypatch.setattr(
-        "torch_serving.server.rolling_restart.send_signal", lambda pid, number: sent.append(number)
+        "torch_serving.server.worker_pool.send_signal", lambda pid, number: sent.append(number)
     )
     supervisor = Supervisor(1, Hooks(lambda channel: 0), shared)
     supervisor._pool.start_due()

@@ -1,11 +1,13 @@
 """SIGHUP: what was read at the start is read again, and no request is lost."""
 
+import gc
 import os
 import pty
 import signal
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -123,6 +125,29 @@ def test_what_is_wrong_leaves_all_as_it_was(
     assert before <= now(process)
 
 
+def test_a_worker_that_does_not_run_is_replaced(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--shutdown-timeout", "0.2")
+    assert process.url
+    os.kill(child_pids(process)[0], signal.SIGSTOP)
+    reload(process)
+    assert "does not end: it is killed" in process.stderr
+    assert status(process.url, "") == 200
+
+
+def test_models_of_before_are_given_back(root: Path):
+    with socket.socket() as listener:
+        config = Config(model_root=root, workers=0, preload=("echo.pt",), threads=1)
+        state = PreforkState(config, listener)
+    [servable] = state.runtime.models.cache.values()
+    before = weakref.ref(servable)
+    del servable
+    state.reload()
+    assert before() is None
+    assert len(state.runtime.models.cache.values()) == 1
+    state.runtime.close()
+    gc.unfreeze()
+
+
 def test_a_worker_that_dies_meanwhile(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0", "--workers", "2")
     url = process.url
@@ -198,7 +223,7 @@ def test_a_reload_that_fails_after_it_was_tried(
 @pytest.fixture
 def restart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     """A supervisor whose one worker has a successor that is starting; no process is real."""
-    monkeypatch.setattr("torch_serving.server.rolling_restart.send_signal", lambda *_: None)
+    monkeypatch.setattr("torch_serving.server.worker_pool.send_signal", lambda *_: None)
     monkeypatch.setattr(
         "torch_serving.server.worker_pool.WorkerPool.start",
         lambda pool, worker: worker.set_started(os.getpid(), None),

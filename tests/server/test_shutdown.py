@@ -1,5 +1,6 @@
 """Signals: after the first, accepted requests are finished; the second ends the server."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client, RawConnection, raw_request, tensor, warm_up, with_length
-from tests.support.process import Process, wait_until
+from tests.support.process import Process, child_pids, wait_until
 from tests.support.transports import needs_meinheld
 
 SLOW = "/serve?servable_identifier=slow.pt"
@@ -112,3 +113,16 @@ def test_a_signal_while_nothing_happens(model_root: Path, start: Callable[..., P
         assert process.exit_code() == 0
         assert silent.response() is None
     assert process.stderr == ""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_does_not_run_is_killed(
+    model_root: Path, start: Callable[..., Process], workers: str
+):
+    flags = ["--workers", workers, "--shutdown-timeout", "0.2"]
+    process = start(model_root, "--port", "0", *flags)
+    assert process.url
+    os.kill(child_pids(process)[0], signal.SIGSTOP)
+    process.signal()
+    assert process.exit_code() == 0
+    assert "does not end: it is killed" in process.stderr

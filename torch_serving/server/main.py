@@ -32,6 +32,8 @@ from torch_serving.server.worker import WorkerContext, run_transport
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.output import count_dropped_lines
 
+END_MARGIN_S = 5.0  # for a worker to end by itself after its last request
+
 
 def serve(config: Config, listener: socket.socket) -> int:
     """Serve until a signal says stop; accepted requests are finished first. Return the exit code.
@@ -56,7 +58,8 @@ def serve(config: Config, listener: socket.socket) -> int:
         try_load=state.try_load,
         find_examples=state.find_examples,
     )
-    return Supervisor(config.workers or 1, hooks, state.shared, config.spare).run()
+    end_within_s = config.drain_delay_s + config.shutdown_timeout_s + END_MARGIN_S
+    return Supervisor(config.workers or 1, hooks, state.shared, config.spare, end_within_s).run()
 
 
 class PreforkState:
@@ -72,6 +75,7 @@ class PreforkState:
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
         count_dropped_lines(self.shared.statistics.count_dropped)
         self.runtime, self._api_keys, self._tls = self._load()
+        freeze_objects()
 
     def _load(self) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
         config = self._config
@@ -79,8 +83,6 @@ class PreforkState:
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
         runtime = Runtime.build(config, self.shared)
         check_no_cuda()
-        gc.collect()
-        gc.freeze()  # torch has hundreds of thousands of objects; no collection need visit them
         return runtime, api_keys, tls
 
     def reload(self) -> None:
@@ -91,6 +93,9 @@ class PreforkState:
         before = self.runtime
         self.runtime, self._api_keys, self._tls = self._load()
         before.close()
+        del before
+        gc.unfreeze()  # else the models of before stay for ever: they are part of cycles
+        freeze_objects()
 
     def try_load(self, request: Request, model: int) -> None:
         trials.try_load(self.runtime.models.repository, request, model)
@@ -133,6 +138,12 @@ class PreforkState:
             f"in {config.model_root}, device {config.device}, {workers}{threads}"
         )
         print(line, flush=True)
+
+
+def freeze_objects() -> None:
+    """Let no collection visit what there is: torch alone has hundreds of thousands of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def quantity(count: int, noun: str) -> str:

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from torch_serving.server.process import RETIRE_SIGNAL, exit_text, fork, send_signal
+from torch_serving.server.process import exit_text, fork, send_signal
 from torch_serving.server.signals import Signals, Stopped
 from torch_serving.server.trial_loads import LIMIT_S
 from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
@@ -67,8 +67,7 @@ class RollingRestart:
             return
         self._successor = None
         if self._predecessor.is_running:
-            self._predecessor.state = WorkerState.RETIRING
-            send_signal(self._predecessor.pid, RETIRE_SIGNAL)
+            self._pool.retire(self._predecessor)
         else:
             self._remove_predecessor(self._predecessor)
 

@@ -6,6 +6,7 @@ while it drains. A worker whose parent dies ends, too.
 """
 
 import logging
+import math
 import os
 import select
 import signal
@@ -65,11 +66,13 @@ class Supervisor:
         hooks: Hooks,
         shared: SharedState | None = None,
         has_spare: bool = False,
+        end_within_s: float = math.inf,
     ) -> None:
+        """Workers that take longer than `end_within_s` to end are killed."""
         self._hooks = hooks
         self._shared = shared or SharedState(count)
         self._signals = Signals()
-        self._pool = WorkerPool(count, hooks.serve, self._shared)
+        self._pool = WorkerPool(count, hooks.serve, self._shared, end_within_s)
         self._trials = TrialLoads(hooks.try_load, self._close_inherited, hooks.find_examples)
         self._restart = RollingRestart(
             self._pool, self._signals, hooks.reload, self._close_inherited
@@ -93,6 +96,7 @@ class Supervisor:
             self._forward_stop_signals()
             self._wait(wakeup)
             self._reap()
+            self._pool.kill_overdue()
             if not self._signals.stops:
                 self._pool.start_due()
                 self._restart.advance()
@@ -146,6 +150,7 @@ class Supervisor:
         if failure is None or worker.has_failed or self._signals.stops:
             return
         worker.has_failed = True
+        self._pool.expect_end(worker)
         guilty = ", ".join(failure.guilty) or "no model"
         logger.error(
             "worker %d has failed (%s), by %s; another one takes its place",
@@ -205,10 +210,10 @@ class Supervisor:
             return
         if before == 0:
             self._hooks.on_stop()
-            self._pool.send_signal(signal.SIGTERM)
+            self._pool.end(signal.SIGTERM)
         if self._forwarded_stops > 1:
             self._trials.end()
-            self._pool.send_signal(signal.SIGKILL)
+            self._pool.end(signal.SIGKILL)
         self._restart.cancel()
 
     def _close_inherited(self) -> None:

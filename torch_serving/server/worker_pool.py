@@ -3,6 +3,8 @@
 import enum
 import functools
 import logging
+import math
+import signal
 import socket
 import sys
 import time
@@ -44,6 +46,7 @@ class Worker:
     backoff_s: float = RESTART_BACKOFF_S  # before the next start that follows a failure
     has_failed: bool = False  # the process reported that it can't go on
     is_spare: bool = False  # it accepts no connections yet
+    end_by_s: float = math.inf  # when the process is killed
 
     @property
     def is_running(self) -> bool:
@@ -57,6 +60,7 @@ class Worker:
         self.state, self.pid, self.connection = WorkerState.STARTING, pid, connection
         self.started_s = time.monotonic()
         self.has_failed = False
+        self.end_by_s = math.inf
 
     def set_ended(self) -> None:
         self.close_connection()
@@ -78,10 +82,14 @@ class Worker:
 class WorkerPool:
     """Starts `serve` in each worker, with the worker's own slot of the shared state."""
 
-    def __init__(self, count: int, serve: Serve, shared: SharedState) -> None:
+    def __init__(
+        self, count: int, serve: Serve, shared: SharedState, end_within_s: float = math.inf
+    ) -> None:
+        """A worker that was told to end is killed after `end_within_s`: it may be stuck."""
         self.workers = [Worker(slot) for slot in range(count)]
         self._serve = serve
         self._shared = shared
+        self._end_within_s = end_within_s
 
     def start(self, worker: Worker) -> None:
         """Fork. Raises OSError if no process or file descriptor is left."""
@@ -118,9 +126,12 @@ class WorkerPool:
                 self.start_or_back_off(worker)
 
     def timeout_s(self) -> float | None:
-        """How long until a worker is due to start; None if none is."""
-        due_s = [worker.restart_s for worker in self.workers if not worker.is_running]
-        return max(0.0, min(due_s) - time.monotonic()) if due_s else None
+        """How long until a worker is due to start, or to have ended; None if none is."""
+        due_s = min(
+            (each.end_by_s if each.is_running else each.restart_s for each in self.workers),
+            default=math.inf,
+        )
+        return None if due_s == math.inf else max(0.0, due_s - time.monotonic())
 
     @property
     def spare(self) -> Worker | None:
@@ -159,19 +170,37 @@ class WorkerPool:
             return
         self._shared.set_spare(NO_SLOT)
         if spare.is_running:
-            spare.state = WorkerState.RETIRING
-            send_signal(spare.pid, RETIRE_SIGNAL)
+            self.retire(spare)
         else:
             self.remove(spare)
 
     def remove(self, worker: Worker) -> None:
         self.workers.remove(worker)
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to all workers."""
+    def retire(self, worker: Worker) -> None:
+        """End a worker whose successor serves."""
+        worker.state = WorkerState.RETIRING
+        send_signal(worker.pid, RETIRE_SIGNAL)
+        self.expect_end(worker)
+
+    def end(self, number: int) -> None:
+        """Send all workers a signal that ends them."""
         for worker in self.workers:
             if worker.is_running:
                 send_signal(worker.pid, number)
+                self.expect_end(worker)
+
+    def expect_end(self, worker: Worker) -> None:
+        """Have a worker killed if it takes too long to end."""
+        worker.end_by_s = min(worker.end_by_s, time.monotonic() + self._end_within_s)
+
+    def kill_overdue(self) -> None:
+        """Kill the workers that should have ended: stopped, or stuck in the kernel."""
+        for worker in self.workers:
+            if worker.is_running and time.monotonic() >= worker.end_by_s:
+                logger.error("worker %d does not end: it is killed", worker.slot)
+                worker.end_by_s = math.inf
+                send_signal(worker.pid, signal.SIGKILL)
 
     def close_connections(self) -> None:
         for worker in self.workers:
