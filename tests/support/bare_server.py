@@ -21,6 +21,7 @@ class BareServer:
 
     keep_alive_s = 0.2  # also for a client to read on
     max_body_bytes = 1 << 20
+    max_bodies_bytes = 1 << 40
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -51,8 +52,10 @@ class BareServer:
     def protocol(self) -> Callable[[], HttpProtocol]:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
         responses = ResponseRecorder(self)
-        settings = ConnectionSettings(self.application, responses, *limits, self.fast_path)
-        return functools.partial(HttpProtocol, settings, server_state=self.state)
+        self.settings = ConnectionSettings(
+            self.application, responses, *limits, self.fast_path, self.max_bodies_bytes
+        )
+        return functools.partial(HttpProtocol, self.settings, server_state=self.state)
 
     async def serve(self, use: Callable[["Connection"], Awaitable[None]]) -> None:
         """Let a client of an own server do something."""

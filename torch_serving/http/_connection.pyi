@@ -4,6 +4,8 @@ from torch_serving.telemetry.responses import ResponseRecorder
 
 class ConnectionSettings:
     app: Any
+    max_bodies_bytes: int
+    bodies_bytes: int
     def __init__(
         self,
         app: Any,
@@ -14,7 +16,13 @@ class ConnectionSettings:
         body_rate: float,
         keep_alive_s: float,
         fast_path: Any = None,
+        max_bodies_bytes: int = ...,
     ) -> None: ...
+
+class BodyRoom:
+    def __init__(self, settings: ConnectionSettings) -> None: ...
+    def take(self, size: int) -> None: ...
+    def keep(self, size: int) -> None: ...
 
 class HttpProtocol:
     def __init__(

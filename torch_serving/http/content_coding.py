@@ -17,6 +17,7 @@ CODINGS = ("gzip", "deflate", "zstd")
 COMPRESSION_LEVEL = 1  # higher ones take several times as long and gain little on numbers
 MAX_WINDOW = 1 << 27  # of zstd: what its own command line takes at most
 CHUNK_BYTES = 1 << 20
+PACKED_BYTES = 1 << 16  # that are decompressed at a time
 
 
 def request_coding(content_encoding: str | None) -> str:
@@ -70,16 +71,27 @@ def zlib_format(body: Body) -> int:
 
 
 def decompress_zlib(body: Body, format_: int, limit_bytes: int) -> bytearray:
-    parts, length = [], 0
-    rest: Body = body
-    while rest and length <= limit_bytes:  # gzip may have several members
-        inflater = zlib.decompressobj(format_)
-        parts.append(inflater.decompress(rest, limit_bytes + 1 - length))
-        length += len(parts[-1])
-        if length <= limit_bytes and not inflater.eof:
+    result = bytearray()
+    rest = memoryview(body)
+    while rest and len(result) <= limit_bytes:  # gzip may have several members
+        rest = rest[inflate(rest, format_, result, limit_bytes) :]
+    return result
+
+
+def inflate(packed: memoryview, format_: int, result: bytearray, limit_bytes: int) -> int:
+    """Append one member to the result, piece by piece; return how long it is when packed."""
+    inflater = zlib.decompressobj(format_)
+    length = 0
+    while not inflater.eof and len(result) <= limit_bytes:
+        piece: bytes | memoryview = inflater.unconsumed_tail
+        if not piece:
+            piece = packed[length : length + PACKED_BYTES]
+            length += len(piece)
+        part = inflater.decompress(piece, min(CHUNK_BYTES, limit_bytes + 1 - len(result)))
+        if not piece and not part:
             raise EOFError("it ends in the middle")
-        rest = inflater.unused_data
-    return bytearray().join(parts)
+        result += part
+    return length - len(inflater.unused_data)
 
 
 def decompress_zstd(body: Body, limit_bytes: int) -> bytearray:

@@ -8,6 +8,7 @@ import falcon.asgi
 
 from torch_serving.codecs.interfaces import Body
 from torch_serving.errors import InvalidParameter
+from torch_serving.http._connection import BodyRoom
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.request_body import check_length, check_whole
 from torch_serving.telemetry._counters import MethodCounters
@@ -45,7 +46,8 @@ class Request(falcon.asgi.Request):
     async def read_body(self, limit_bytes: int, may_be_empty: bool = False) -> Body:
         """Return the body, decompressed.
 
-        Raises BodyTooLarge before much more than the limit is read or decompressed.
+        Raises BodyTooLarge before much more than the limit is read or decompressed, and Overloaded
+        where too many bodies are being decompressed.
         """
         coding = request_coding(self.get_header("content-encoding"))
         announced = self.content_length
@@ -57,7 +59,17 @@ class Request(falcon.asgi.Request):
         if may_be_empty and not body:
             return body
         check_whole(body, announced)
-        return await asyncio.to_thread(decompress, body, coding, limit_bytes) if coding else body
+        return await self._decompress(body, coding, limit_bytes) if coding else body
+
+    async def _decompress(self, body: Body, coding: str, limit_bytes: int) -> Body:
+        """Decompress with the memory for as much as the limit; what is not needed goes back."""
+        room: BodyRoom | None = self.scope.get("torch_serving.room")
+        if room is None:
+            return await asyncio.to_thread(decompress, body, coding, limit_bytes)
+        room.take(limit_bytes)
+        result = await asyncio.to_thread(decompress_in, room, body, coding, limit_bytes)
+        room.keep(len(result))
+        return result
 
     async def _read_rest(self, body: Body, limit_bytes: int) -> Body:
         more = True
@@ -69,6 +81,11 @@ class Request(falcon.asgi.Request):
             body = body + more_body if body else more_body
             more = event.get("more_body", False)
         return body
+
+
+def decompress_in(room: BodyRoom, body: Body, coding: str, limit_bytes: int) -> Body:
+    """Keep the room until the thread ends: the request may end before."""
+    return decompress(body, coding, limit_bytes)
 
 
 def raw_header(req: falcon.Request, name: str) -> bytes | None:

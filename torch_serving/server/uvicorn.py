@@ -57,6 +57,7 @@ class UvicornTransport(uvicorn.Server):
             config.body_rate,
             KEEP_ALIVE_S,
             fast_path_of(runtime, worker.api_keys),
+            (config.queue + runtime.engine.threads) * config.max_body_bytes,
         )
         super().__init__(uvicorn_config(config, settings))
         self.server_state.tasks = runtime.in_flight

@@ -26,6 +26,7 @@ from torch_serving.errors import (
     HeadTooLarge,
     InvalidHttp,
     OutOfMemory,
+    Overloaded,
     RequestTimeout,
     ShuttingDown,
     UnexpectedError,
@@ -46,7 +47,7 @@ cdef class ConnectionSettings:
     """What all connections share: the application, limits, and one receive buffer.
 
     `fast_path` may take a request that was received in one piece, instead of the application.
-    `responses` counts and logs them. `body_rate` is the least rate in bytes a second at which a
+    `responses` counts and logs them. `max_bodies_bytes` bounds the bodies of all requests together. `body_rate` is the least rate in bytes a second at which a
     client must send a body (0: none).
     """
 
@@ -54,6 +55,8 @@ cdef class ConnectionSettings:
     cdef readonly object fast_path
     cdef readonly object responses
     cdef readonly Py_ssize_t max_body_bytes
+    cdef readonly Py_ssize_t max_bodies_bytes
+    cdef readonly Py_ssize_t bodies_bytes  # that requests take now
     cdef readonly double header_timeout_s
     cdef readonly double body_timeout_s
     cdef readonly double body_rate
@@ -66,11 +69,13 @@ cdef class ConnectionSettings:
     def __cinit__(
         self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
+        Py_ssize_t max_bodies_bytes=1 << 62,
     ):
         self.app = app
         self.fast_path = fast_path
         self.responses = responses
         self.max_body_bytes = max_body_bytes
+        self.max_bodies_bytes = max_bodies_bytes
         self.header_timeout_s = header_timeout_s
         self.body_timeout_s = body_timeout_s
         self.body_rate = body_rate
@@ -89,6 +94,7 @@ cdef class ConnectionSettings:
 include "connection/heads.pxi"
 include "connection/request_reader.pxi"
 include "connection/deadline.pxi"
+include "connection/body_room.pxi"
 include "connection/exchange.pxi"
 include "connection/accounting.pxi"
 

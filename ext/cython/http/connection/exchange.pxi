@@ -42,6 +42,7 @@ cdef class Exchange:
     cdef bytes url, request_id
     cdef bytearray body  # grows in place: pieces to be joined cost twice the page faults
     cdef Py_ssize_t filled  # bytes of a directly received body; reserved memory lies beyond
+    cdef BodyRoom room  # for the body, unless that is small
     cdef object task  # the application's, while it runs
     cdef object invocation  # what the engine runs for it, on the fast path
     cdef object waiting  # a future, while the application waits for an event
@@ -55,6 +56,9 @@ cdef class Exchange:
         self.protocol.responding = self
         if self.takes_fast_path():
             return 0
+        if self.room is None:
+            self.room = BodyRoom(self.protocol.settings)
+        self.scope["torch_serving.room"] = self.room
         self.task = self.protocol.loop.create_task(
             self.protocol.settings.app(self.scope, self.receive, self.send)
         )
@@ -132,6 +136,12 @@ cdef class Exchange:
         except MemoryError:
             self.body = bytearray()
             self.protocol.reader.reject(no_memory())
+        if len(self.body) > COUNTED_BYTES:
+            try:
+                self.take_room(len(self.body))
+            except Overloaded as error:
+                self.drop_body()
+                self.protocol.reader.reject(error)
         if len(self.body) > self.protocol.settings.max_body_bytes:
             self.protocol.pause_reading()
             self.wake()
@@ -141,12 +151,26 @@ cdef class Exchange:
         """Return memory for more of the body, of which `left` bytes are missing.
 
         At most three times what was received is reserved, or MIN_RESERVED: clients may announce
-        what they never send. Raises MemoryError.
+        what they never send. Raises MemoryError or Overloaded.
         """
         if self.filled == len(self.body):
             left = min(left, max(3 * self.filled, MIN_RESERVED))
+            self.take_room(self.filled + left)
             PyByteArray_Resize(self.body, self.filled + left)
         return memoryview(self.body)[self.filled :]
+
+    cdef int take_room(self, Py_ssize_t size) except -1:
+        """Raises Overloaded."""
+        if self.room is None:
+            self.room = BodyRoom(self.protocol.settings)
+        self.room.take(size)
+        return 0
+
+    cdef int drop_body(self) except -1:
+        self.body = bytearray()
+        if self.room is not None:
+            self.room.keep(0)
+        return 0
 
     cdef int wake(self) except -1:
         if self.waiting is not None and not self.waiting.done():
@@ -197,6 +221,8 @@ cdef class Exchange:
         self.complete = True
         record_response(self.protocol, self, status)
         self.invocation = None  # else an idle connection would keep its last model in memory
+        if self.room is not None:
+            self.room.keep(0)
         if self.scope["method"] == "HEAD":
             transport.write(head)
         elif len(body) > LARGE_RESPONSE:

@@ -96,8 +96,11 @@ cdef class RequestReader:
             try:
                 return exchange.reserve(self.direct_bytes_left)
             except MemoryError:
-                exchange.body = bytearray()
+                exchange.drop_body()
                 self.rejection = no_memory()
+            except Overloaded as error:
+                exchange.drop_body()
+                self.rejection = error
         return self.protocol.settings.receiving[: self.direct_bytes_left]
 
     cdef object on_direct_data(self, Py_ssize_t size):
