@@ -17,6 +17,15 @@ class Tls(NamedTuple):
     shutdown_timeout_s: float  # for clients to read the last response
 
 
+class Handshake:
+    """A connection that was accepted and is not there yet, among those that are."""
+
+    task: asyncio.Task[None]  # keeps it from being collected
+
+    def shutdown(self) -> None:
+        """Go on: the client was accepted, and has its time for the handshake."""
+
+
 class Acceptor:
     """Accepts one connection in each turn of the loop.
 
@@ -30,7 +39,9 @@ class Acceptor:
         protocol: Callable[[], Any],
         backlog: int,
         tls: Tls | None = None,
+        connections: set[Any] | None = None,
     ) -> None:
+        """`connections` are those that a stopping server waits for; handshakes are among them."""
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._fd = listener.fileno()
@@ -42,7 +53,7 @@ class Acceptor:
                 "ssl_handshake_timeout": tls.handshake_timeout_s,
                 "ssl_shutdown_timeout": tls.shutdown_timeout_s,
             }
-        self._starting: set[asyncio.Task[Any]] = set()
+        self._connections = set() if connections is None else connections
         self._closed = False
         listener.setblocking(False)
         listener.listen(backlog)
@@ -63,15 +74,21 @@ class Acceptor:
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self._loop.create_task(self._connect(connection))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        handshake = Handshake()
+        handshake.task = self._loop.create_task(self._connect(connection, handshake))
+        self._connections.add(handshake)
 
-    async def _connect(self, connection: socket.socket) -> None:
+    async def _connect(self, connection: socket.socket, handshake: "Handshake") -> None:
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection, **self._tls)
+            _, protocol = await self._loop.connect_accepted_socket(
+                self._protocol, connection, **self._tls
+            )
+            if self._closed:  # its request may be on its way
+                protocol.shutdown()
         except OSError:
             connection.close()  # the client is gone
+        finally:
+            self._connections.discard(handshake)
 
     def close(self) -> None:
         """Accept no more."""

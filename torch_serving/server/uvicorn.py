@@ -86,7 +86,8 @@ class UvicornTransport(uvicorn.Server):
             config=self.config,  # type: ignore[call-arg]
             server_state=self.server_state,
         )
-        return Acceptor(listener, protocol, self.config.backlog, self._tls)
+        connections = self.server_state.connections
+        return Acceptor(listener, protocol, self.config.backlog, self._tls, connections)
 
     def _watch_for_failure(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,84 @@
+"""Connections that a stopping server has accepted: those in the middle of a handshake, too."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import uvloop
+
+from tests.support.bare_server import BareServer
+from tests.support.certificate import make_certificate
+from tests.support.client import LIMIT_S, raw_request
+from torch_serving.server.acceptor import Acceptor, Tls
+
+
+class SlowTls:
+    """A client of TLS that sends and receives when the test says so."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing)
+
+    async def greet(self) -> None:
+        """Send the first message, and receive the server's."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            await self._exchange()
+
+    async def ask(self, request: bytes) -> bytes:
+        """End the handshake, send a request, and receive to the end."""
+        await self._until_done(self._tls.do_handshake)
+        self._tls.write(request)
+        response = b""
+        while data := await self._until_done(lambda: self._tls.read(65536)):
+            response += data
+        return response
+
+    async def _until_done(self, act: Callable[[], bytes | None]) -> bytes | None:
+        while True:
+            with suppress(ssl.SSLWantReadError):
+                return act()
+            if not await self._exchange():
+                return None
+
+    async def _exchange(self) -> bool:
+        if self._outgoing.pending:
+            await self._loop.sock_sendall(self._connection, self._outgoing.read())
+        data = await self._loop.sock_recv(self._connection, 65536)
+        self._incoming.write(data)
+        return bool(data)
+
+
+async def stop_during_handshake(certificate: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    bare = BareServer()
+    connections = bare.state.connections
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as connection:
+        tls = Tls(context, LIMIT_S, LIMIT_S)
+        acceptor = Acceptor(listener, bare.protocol(), 8, tls, connections)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, listener.getsockname())
+        client = SlowTls(connection)
+        await client.greet()
+        acceptor.close()
+        for each in list(connections):
+            each.shutdown()
+        assert len(connections) == 1  # what the server waits for
+        response = await client.ask(raw_request(method="GET", target="/healthcheck"))
+        assert response.startswith(b"HTTP/1.1 200 ")
+        while connections:
+            await asyncio.sleep(0.01)
+
+
+def test_a_handshake_during_a_stop(tmp_path: Path):
+    certificate = make_certificate(tmp_path)
+    uvloop.run(asyncio.wait_for(stop_during_handshake(certificate), LIMIT_S))
