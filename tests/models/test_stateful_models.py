@@ -17,8 +17,10 @@ from tests.support.loaded import CPU, method_of
 from torch_serving.cli.main import main
 from torch_serving.codecs.interfaces import Encoded
 from torch_serving.config import ModelConfig
+from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.guarded_runs import one_at_a_time
 from torch_serving.engine.job import Job
+from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.engine.steps import run_all
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Method
@@ -112,6 +114,18 @@ def test_the_configuration_overrules_what_was_seen(stateful: bool | None):
 def test_ordinary_methods_run_without_anything_between():
     method = method_of(torch.jit.script(torch.nn.Linear(2, 2)))
     assert isinstance(method._run, torch._C.ScriptMethod)
+
+
+def test_a_device_runs_it_as_well():
+    set_accelerator(CPU, PlainAccelerator(CPU))
+    try:
+        method = method_of(torch.jit.script(Fill()))
+    finally:
+        set_accelerator(CPU, None)
+    assert method.device_method is not None
+    assert method.device_method.graphs is None
+    launches = [method.device_method.launch([[torch.full((1, 2), n)]], 0) for n in (1.0, 2.0)]
+    assert [launch.outputs.tolist() for launch in launches] == [[[1, 1]], [[2, 2]]]
 
 
 def test_runs_of_one_model_never_overlap():

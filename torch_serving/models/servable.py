@@ -25,6 +25,7 @@ from torch_serving.engine.devices import device_of
 from torch_serving.engine.guarded_runs import one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
+from torch_serving.engine.random_numbers import with_random_numbers
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.files import FileStat, SidecarStats
@@ -177,7 +178,8 @@ class Method:
             self.batcher = Batcher(self.model, config.max_batch, servable.uses_tf32)
         self.translate = method.translate
         # whoever has to wait for its turn must not be the event loop
-        is_bounded = method.bounded_by_shapes and not servable.state
+        waits = servable.state or method.draws or method.seeds
+        is_bounded = method.bounded_by_shapes and not waits
         self.inline = InlinePolicy(is_bounded)
         self.device_method: DeviceMethod | None = None
         self._run = guarded_run(servable, method)
@@ -241,6 +243,8 @@ def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]
     wanted = servable.config.grad
     if method.differentiates if wanted is None else wanted:
         run = with_gradients(run)
+    if method.draws or method.seeds:
+        run = with_random_numbers(run, method.seeds)
     return run if servable.lock is None else one_at_a_time(run, servable.lock)
 
 

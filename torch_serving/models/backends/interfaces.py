@@ -32,6 +32,14 @@ class ProgramMethod(Protocol):
         """Whether a run asks for gradients."""
 
     @property
+    def draws(self) -> bool:
+        """Whether a run draws random numbers."""
+
+    @property
+    def seeds(self) -> bool:
+        """Whether a run sets where the random numbers of the process begin."""
+
+    @property
     def can_be_captured(self) -> bool:
         """Whether a CUDA graph may hold a run: it never waits for the device, nor keeps anything.
 

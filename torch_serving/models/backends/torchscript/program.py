@@ -13,6 +13,7 @@ from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, Un
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.graphs import assigned_names, settled_graph
+from torch_serving.models.backends.torchscript.randomness import draws, seeds
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
 from torch_serving.models.backends.torchscript.state import written_state
 
@@ -30,8 +31,11 @@ class TorchScriptMethod:
         self._enums = enums
         self.bounded_by_shapes = is_bounded(method.schema, graph)
         self.differentiates = differentiates(graph)
+        self.seeds = seeds(graph)
+        self.draws = draws(graph)
         self.state = written_state(graph)
-        self.can_be_captured = self.bounded_by_shapes and not self.state and not waits(graph)
+        is_pure = not (self.state or self.seeds or self.differentiates)
+        self.can_be_captured = self.bounded_by_shapes and is_pure and not waits(graph)
 
     @functools.cached_property
     def signature(self) -> Signature:

@@ -1,0 +1,64 @@
+"""Models that draw random numbers: nobody's come again, but for those that a model asks for."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.batching import body_of
+from tests.support.client import in_a_thread
+from tests.support.loaded import method_of
+from tests.support.servables import scripted
+from torch_serving.engine.job import Job
+from torch_serving.engine.steps import run_all
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
+from torch_serving.models.servable import Method
+
+SEEDED = "torch.manual_seed(7)\n    y = torch.rand([3000])\n    return y + torch.rand([3000])"
+
+
+def method(body: str) -> Method:
+    return method_of(scripted("x: Tensor", "Tensor", body))
+
+
+def response(method: Method) -> Any:
+    job = Job(method, body_of(1.0))
+    in_a_thread(run_all, (job,))
+    assert job.error is None
+    return job.response
+
+
+def test_a_model_that_seeds_gets_the_same_numbers_whoever_draws_meanwhile():
+    seeded, drawing = method(SEEDED), method("return torch.rand([3000])")
+    expected = response(seeded)
+    with ThreadPoolExecutor(8) as pool:
+        drawn = [pool.submit(response, each) for each in [seeded, drawing, drawing] * 50]
+        responses = [each.result() for each in drawn]
+    assert set(responses[::3]) == {expected}
+    others = responses[1::3] + responses[2::3]
+    assert len(set(others)) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("module", "draws"),
+    [
+        (torch.nn.Dropout(), False),
+        (torch.nn.RReLU(), False),
+        (torch.nn.TransformerEncoderLayer(8, 2), False),
+        (torch.nn.MultiheadAttention(8, 2, 0.5), False),
+        (scripted("x: Tensor", "Tensor", "return torch.dropout(x, 0.5, True)"), True),
+        (scripted("x: Tensor", "Tensor", "return torch.rand_like(x)"), True),
+        (scripted("x: Tensor", "Tensor", "return x.normal_()"), True),
+        (scripted("x: Tensor", "Tensor", "return torch.multinomial(x, 1)"), True),
+    ],
+)
+def test_what_draws(module: torch.nn.Module, draws: bool):
+    program = TorchScriptProgram(torch.jit.script(module).eval())
+    assert program.methods()["forward"].draws is draws
+
+
+def test_who_may_have_to_wait_is_not_run_on_the_event_loop():
+    assert not method(SEEDED).inline.bounded
+    assert not method("return torch.rand_like(x)").inline.bounded
+    assert method("return x * 2").inline.bounded
