@@ -198,7 +198,13 @@ class UnexpectedError(ServerError):
 
 
 class InferenceFailed(ServerError):
+    """`trace` is for the log: where in its code the model failed."""
+
     description = "Inference failed"
+
+    def __init__(self, detail: str = "", trace: str = "") -> None:
+        super().__init__(detail)
+        self.trace = trace
 
 
 class UnsupportedResult(ServerError):

@@ -29,7 +29,10 @@ NO_MEMORY = (
 DIRECTORIES = re.compile(
     r"(?P<address>\b(?!file:)[a-zA-Z][\w+.-]*://[^\s/\"'][^\s\"']*)|(?<![\w.])/(?:[^\s\"'/:]+/)+"
 )
-MAX_EXPLANATION = 4000  # characters; TorchScript repeats the source of every frame
+INTERPRETER = "The following operation failed in the TorchScript interpreter."
+FRAME_END = re.compile(r"^(The following|Traceback of TorchScript,| *~+ <--- HERE$)", re.MULTILINE)
+MESSAGE = re.compile(r"^[A-Za-z_][\w.]*: ", re.MULTILINE)
+MAX_EXPLANATION = 4000  # characters
 
 
 def device_error(error: Exception, user: str = "the request") -> ServingError | None:
@@ -58,7 +61,21 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """The text of a foreign error, without directories of this machine and without C++ frames."""
-    text = str(error).partition("\nException raised from")[0].strip()
+    """The text of a foreign error, without directories of this machine, and without any frames."""
+    text = own_text(trace_of(error))
     text = DIRECTORIES.sub(lambda found: found["address"] or "", text)
     return text[:MAX_EXPLANATION] or type(error).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """The text of a foreign error without C++ frames, for the log."""
+    return str(error).partition("\nException raised from")[0].strip()
+
+
+def own_text(text: str) -> str:
+    """What the model or its operator said, without the code that TorchScript shows before it."""
+    if not text.startswith(INTERPRETER):
+        return text
+    ends = [frame.end() for frame in FRAME_END.finditer(text)]
+    message = MESSAGE.search(text, ends[-1])
+    return text[message.start() :] if message else text.rpartition("\n")[2]

@@ -4,7 +4,7 @@ import json
 import logging
 from typing import NamedTuple
 
-from torch_serving.errors import OutOfMemory, ServingError, UnexpectedError
+from torch_serving.errors import InferenceFailed, OutOfMemory, ServingError, UnexpectedError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ def error_response(path: str, error: BaseException, request_id: bytes = b"-") ->
 
 def to_serving_error(error: BaseException, request_id: bytes = b"-") -> ServingError:
     """Translate a foreign error. An unexpected one is logged, and clients learn nothing of it."""
+    if isinstance(error, InferenceFailed) and error.trace:
+        logger.info("request %s: the model raised: %s", request_id.decode(), error.trace)
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):

@@ -8,7 +8,7 @@ import torch
 
 from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
-from torch_serving.engine.device_errors import device_error, explain
+from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
@@ -56,7 +56,7 @@ class TorchScriptMethod:
                 return InvalidInput(
                     f"a list or dictionary for Any or a union must name its type: {line}"
                 )
-        return InferenceFailed(explain(error))
+        return InferenceFailed(explain(error), trace_of(error))
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
