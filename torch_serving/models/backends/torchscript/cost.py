@@ -1,12 +1,12 @@
 """Whether the shapes of its inputs bound the time that a TorchScript method takes."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from torch_serving.models.backends.torchscript.graphs import all_nodes_in
-
+Nodes = Sequence[Any]  # all of a graph
 # Operators whose time or whose result's size may depend on values, not only on shapes.
 UNBOUNDED = (
     "prim::Loop", "prim::tolist", "aten::item", "aten::Int", "aten::Float", "aten::Complex",
@@ -16,7 +16,7 @@ UNBOUNDED = (
 SIZED_BY_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output}
 
 
-def is_bounded(schema: Any, graph: Any) -> bool:
+def is_bounded(schema: Any, nodes: Nodes) -> bool:
     """Whether the shapes of a request's tensors bound the time that a method takes.
 
     They do if the method takes nothing but tensors, has no loops, makes no numbers of tensors, and
@@ -24,7 +24,7 @@ def is_bounded(schema: Any, graph: Any) -> bool:
     """
     if any(argument.type.kind() != "TensorType" for argument in schema.arguments[1:]):
         return False
-    return all(is_sized_by_shapes(kind) for kind in {node.kind() for node in all_nodes_in(graph)})
+    return all(is_sized_by_shapes(kind) for kind in {node.kind() for node in nodes})
 
 
 # Operators that wait for the device.
@@ -34,14 +34,14 @@ NOT_CAPTURED = ("aten::Bool", "aten::is_nonzero", "aten::equal", "aten::cpu")
 DIFFERENTIATE = ("aten::grad", "aten::backward")
 
 
-def differentiates(graph: Any) -> bool:
+def differentiates(nodes: Nodes) -> bool:
     """Whether a method asks for gradients."""
-    return any(node.kind() in DIFFERENTIATE for node in all_nodes_in(graph))
+    return any(node.kind() in DIFFERENTIATE for node in nodes)
 
 
-def waits(graph: Any) -> bool:
+def waits(nodes: Nodes) -> bool:
     """Whether a method waits for its device."""
-    return any(node.kind() in NOT_CAPTURED for node in all_nodes_in(graph))
+    return any(node.kind() in NOT_CAPTURED for node in nodes)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
-from torch_serving.models.backends.torchscript.graphs import assigned_names, settled_graph
+from torch_serving.models.backends.torchscript.graphs import nodes_in, settled_graphs
 from torch_serving.models.backends.torchscript.randomness import draws, seeds
 from torch_serving.models.backends.torchscript.schema import NO_ENUMS, Enums, signature_of
 from torch_serving.models.backends.torchscript.state import written_state
@@ -29,13 +29,14 @@ class TorchScriptMethod:
     def __init__(self, method: Any, graph: Any, enums: Enums) -> None:
         self.run = method
         self._enums = enums
-        self.bounded_by_shapes = is_bounded(method.schema, graph)
-        self.differentiates = differentiates(graph)
-        self.seeds = seeds(graph)
-        self.draws = draws(graph)
-        self.state = written_state(graph)
+        nodes = list(nodes_in(graph))
+        self.bounded_by_shapes = is_bounded(method.schema, nodes)
+        self.differentiates = differentiates(nodes)
+        self.seeds = seeds(nodes)
+        self.draws = draws(nodes)
+        self.state = written_state(graph, nodes)
         is_pure = not (self.state or self.seeds or self.differentiates)
-        self.can_be_captured = self.bounded_by_shapes and is_pure and not waits(graph)
+        self.can_be_captured = self.bounded_by_shapes and is_pure and not waits(nodes)
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -84,9 +85,9 @@ class TorchScriptProgram:
         module = self.module._c
         # by attribute, torch.nn.Module's own `half` or `train` would be found
         found = {name: module._get_method(name) for name in self._method_names()}
-        assigned = assigned_names(found.values())
+        graphs = settled_graphs(module, found)
         return {
-            name: TorchScriptMethod(method, settled_graph(module, method, assigned), self._enums)
+            name: TorchScriptMethod(method, graphs[name], self._enums)
             for name, method in found.items()
         }
 

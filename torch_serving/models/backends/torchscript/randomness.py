@@ -1,25 +1,25 @@
 """Whether a TorchScript method draws random numbers, or sets where they begin."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from torch_serving.models.backends.torchscript.graphs import all_nodes_in
 from torch_serving.models.backends.torchscript.state import writes_of
 
 # An operator with one of these arguments draws nothing if it is false or zero.
 CONDITIONS = ("train", "training", "dropout_p", "dropout")
 
 
-def seeds(graph: Any) -> bool:
+def seeds(nodes: Sequence[Any]) -> bool:
     """Whether a method seeds the random numbers of the whole process."""
-    return any(node.schema().startswith("aten::manual_seed(") for node in all_nodes_in(graph))
+    return any(node.schema().startswith("aten::manual_seed(") for node in nodes)
 
 
-def draws(graph: Any) -> bool:
+def draws(nodes: Sequence[Any]) -> bool:
     """Whether a method draws random numbers."""
-    return any(is_random(node.kind()) and not is_off(node) for node in all_nodes_in(graph))
+    return any(is_random(node.kind()) and not is_off(node) for node in nodes)
 
 
 def is_off(node: Any) -> bool:

@@ -6,11 +6,12 @@ operators tell what they write, and whether their results are views.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.models.backends.torchscript.graphs import all_nodes_in
+from torch_serving.models.backends.torchscript.graphs import FORKS
 
 IMMUTABLE = {
     "IntType", "FloatType", "BoolType", "StringType", "NoneType", "NumberType", "ComplexType",
@@ -49,9 +50,8 @@ class Writes(NamedTuple):
     results: tuple[str, ...]  # "fresh", "view", or "holder": a new container of views
 
 
-def written_state(graph: Any) -> str:
+def written_state(graph: Any, nodes: Sequence[Any]) -> str:
     """What a graph writes that outlives its run, in words; empty if there is nothing."""
-    nodes = list(all_nodes_in(graph))
     if any(node.kind() == ACCUMULATES for node in nodes):
         return "gradients"
     if not any(may_write(node) for node in nodes):
@@ -68,15 +68,17 @@ def may_write(node: Any) -> bool:
 
 
 class Walk:
-    """One pass after the other over a graph, until nothing more is known of its values."""
+    """Passes over a graph: a second one only tells more where there are loops."""
 
     def __init__(self, reached: dict[str, Reach]) -> None:
         self._reached = reached
         self._written = ""
 
     def written_by(self, graph: Any) -> str:
+        self._walk(graph)
         before: dict[str, Reach] = {}
-        while before != self._reached and not self._written:
+        has_loops = graph.findNode("prim::Loop", True) is not None
+        while has_loops and before != self._reached and not self._written:
             before = dict(self._reached)
             self._walk(graph)
         return self._written
@@ -100,7 +102,7 @@ class Walk:
             self._set_attribute(node, *inputs)
         elif kind in ("prim::If", "prim::Loop"):
             self._visit_blocks(node, inputs)
-        elif node.hasAttribute("Subgraph"):
+        elif kind in FORKS:
             self._visit_subgraph(node, inputs)
         elif kind == "prim::CallMethod" and self._is_state(inputs[0]):
             self._write(inputs[0], node)
