@@ -62,6 +62,20 @@ def sizes(method: Method) -> dict[int, int]:
         ("x: Tensor", "Tensor", "assert x.size(0) == 1, 'one at a time'\n    return x", "off"),
         # it minds values, which says nothing about rows
         ("x: Tensor", "Tensor", "assert bool((x >= 1).all()), 'small'\n    return x", "on"),
+        # the first request takes one of two branches, and others may take the other
+        ("x: Tensor", "Tensor", "return x * 2 if bool((x > 100).any()) else x", "off"),
+        ("x: Tensor", "Tensor", "if (x > 100).any():\n        x = x * 2\n    return x", "off"),
+        ("x: Tensor", "Tensor", "n = int(x.max())\n    return x if n < 100 else x * 2", "off"),
+        ("x: Tensor", "List[Tensor]", "return [x, x] if bool((x > 9).any()) else [x]", "off"),
+        (
+            "x: Tensor",
+            "Tensor",
+            "done = False\n    for _ in range(2):\n        if not done:\n            x = x * 2\n"
+            "        done = bool((x > 100).any())\n    return x",
+            "off",
+        ),
+        ("x: Tensor", "Tensor", "return x * 2 if x.size(1) > 3 else x", "on"),
+        ("x: Tensor", "Tensor", "return torch.where(x > 100, x * 2, x)", "on"),
     ],
 )
 def test_a_model_is_validated_to_work_row_by_row(

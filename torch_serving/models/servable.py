@@ -176,6 +176,8 @@ class Method:
         self.batcher = None
         if config.batch and not servable.state:
             self.batcher = Batcher(self.model, config.max_batch, servable.uses_tf32)
+            if method.branches_on_values:
+                self.batcher.turn_off("one request's numbers would choose what is done with all")
         self.translate = method.translate
         # whoever has to wait for its turn must not be the event loop
         waits = servable.state or method.draws or method.seeds

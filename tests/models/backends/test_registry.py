@@ -28,7 +28,7 @@ class TimesMethod:
     """Multiplies a tensor by a number."""
 
     bounded_by_shapes = True
-    differentiates = draws = seeds = False
+    differentiates = draws = seeds = branches_on_values = False
 
     def __init__(self, factor: torch.Tensor) -> None:
         self.run = lambda x: x * factor if x.dim() else 1 / 0

@@ -40,6 +40,10 @@ class ProgramMethod(Protocol):
         """Whether a run sets where the random numbers of the process begin."""
 
     @property
+    def branches_on_values(self) -> bool:
+        """Whether the numbers in tensors decide which of several ways a run goes to its result."""
+
+    @property
     def can_be_captured(self) -> bool:
         """Whether a CUDA graph may hold a run: it never waits for the device, nor keeps anything.
 

@@ -10,6 +10,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
+from torch_serving.models.backends.torchscript.branches import branches_on_values
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.graphs import nodes_in, settled_graphs
@@ -34,6 +35,7 @@ class TorchScriptMethod:
         self.differentiates = differentiates(nodes)
         self.seeds = seeds(nodes)
         self.draws = draws(nodes)
+        self.branches_on_values = branches_on_values(graph, nodes)
         self.state = written_state(graph, nodes)
         is_pure = not (self.state or self.seeds or self.differentiates)
         self.can_be_captured = self.bounded_by_shapes and is_pure and not waits(nodes)
