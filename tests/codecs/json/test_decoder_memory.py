@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
-from torch_serving.errors import ClientError, IncompatibleShape
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, read_json
+from torch_serving.codecs.oip.byte_strings import read_byte_strings
+from torch_serving.errors import BodyTooLarge, ClientError, IncompatibleShape
 
 TENSORS = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
 
@@ -192,3 +193,66 @@ def test_decoding_again_and_again_takes_no_more_memory():
     gc.collect()
     assert sys.getallocatedblocks() - blocks < 200  # a leak of one object a body would be 20,000
     assert status_bytes("VmRSS") - resident < 4_000_000  # one body a round would be 60 MB
+
+
+TENSOR, INT, STR = (TypeSpec(kind, kind) for kind in ("tensor", "int", "str"))
+
+
+def list_of(*parts: TypeSpec) -> TypeSpec:
+    return TypeSpec("list", "List", *parts)
+
+
+LISTS = {
+    "List[Tensor]": (list_of(TENSOR), b"[%b]" % b",".join([b"1"] * (1 << 20))),
+    "List[int]": (list_of(INT), b"[%b]" % b",".join([b"1"] * (3 << 20))),
+    "List[str]": (list_of(STR), b"[%b]" % b",".join([b'""'] * (1 << 20))),
+    "List[List[int]]": (list_of(list_of(INT)), b"[%b]" % b",".join([b"[1]"] * (1 << 20))),
+    "List[Dict[str, int]]": (
+        list_of(TypeSpec("dict", "Dict[str, int]", STR, INT)),
+        b"[%b]" % b",".join([b'{"a":1}'] * (1 << 19)),
+    ),
+    "Optional[List[Tuple[int, int]]]": (
+        TypeSpec("optional", "Optional", list_of(TypeSpec("tuple", "Tuple", INT, INT))),
+        b"[%b]" % b",".join([b"[1,2]"] * (1 << 19)),
+    ),
+    "Union[List[str], List[Tensor]]": (
+        TypeSpec("union", "Union", list_of(STR), list_of(TENSOR)),
+        b"[%b]" % b",".join([b"1"] * (1 << 20)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_many_small_values_are_refused(name: str):
+    spec, value = LISTS[name]
+    decoder = Decoder([Argument("xs", spec)], lambda array: array)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLarge, match=r"^/xs: \d+ values take more memory"):
+            decoder.decode(b'{"xs":%b}' % value)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert decoder.decode(b'{"xs":%b}' % (value[:1] + value[-1:]))  # nothing is left of it
+
+
+@pytest.mark.parametrize(
+    ("spec", "element", "count"),
+    [
+        (list_of(INT), b"1", 1_000_000),
+        (list_of(STR), b'"word"', 500_000),
+        (list_of(list_of(INT)), b"[1,2,3,4]", 100_000),
+    ],
+)
+def test_fewer_are_not(spec: TypeSpec, element: bytes, count: int):
+    decoder = Decoder([Argument("xs", spec)], lambda array: array)
+    [values] = decoder.decode(b'{"xs":[%b]}' % b",".join([element] * count))
+    assert len(values) == count
+
+
+def test_many_elements_of_other_protocols_are_refused():
+    value = read_json(b"[%b]" % b",".join([b'""'] * (1 << 20)))
+    with pytest.raises(BodyTooLarge, match="values take more memory"):
+        value.elements()
+    with pytest.raises(BodyTooLarge, match="1048576 strings take more memory"):
+        read_byte_strings(memoryview(bytes(4 << 20)), 1 << 20, "x")

@@ -2,16 +2,22 @@
 
 import struct
 
+from torch_serving.codecs.decoding import VALUES_BYTES, VALUES_PER_BODY
 from torch_serving.codecs.json._decoder import Value
-from torch_serving.errors import IncompatibleDtype, IncompatibleShape
+from torch_serving.errors import BodyTooLarge, IncompatibleDtype, IncompatibleShape
 
 LENGTH = struct.Struct("<I")
+STRING_BYTES = 128  # of a short one, in Python and in TorchScript
 
 
 def read_byte_strings(data: memoryview, count: int, name: str) -> list[str]:
-    """Read a buffer that holds exactly `count` strings. Raises IncompatibleShape if it does not."""
+    """Read a buffer that holds exactly `count` strings. Raises IncompatibleShape."""
     if count * LENGTH.size > len(data):
         raise wrong_length(name, count)
+    if count * STRING_BYTES > VALUES_BYTES + VALUES_PER_BODY * len(data):
+        raise BodyTooLarge(
+            f"input `{name}`: {count} strings take more memory than those of one request may"
+        )
     strings, at = [], 0
     for _ in range(count):
         start = at + LENGTH.size

@@ -22,7 +22,9 @@ from tensors.elements cimport Element, Reading, read_numbers
 from tensors.shape cimport MAX_RANK as C_MAX_RANK
 from tensors.shape cimport LocatedError, Shape, measure, read_shape, read_values
 
+from torch_serving.codecs.decoding import VALUES_BYTES, VALUES_PER_BODY
 from torch_serving.errors import (
+    BodyTooLarge,
     EmptyBody,
     IncompatibleDtype,
     IncompatibleShape,
@@ -34,6 +36,9 @@ from torch_serving.errors import (
 cnp.import_array()
 
 MAX_RANK = C_MAX_RANK  # dimensions of a tensor
+
+cdef int64_t C_VALUES_BYTES = VALUES_BYTES
+cdef int64_t C_VALUES_PER_BODY = VALUES_PER_BODY
 
 # Below these sizes, releasing and retaking the GIL costs more than other threads gain from it.
 cdef size_t PARSE_WITHOUT_GIL = 32 * 1024  # bytes

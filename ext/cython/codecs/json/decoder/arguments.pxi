@@ -6,6 +6,7 @@ cdef list read_arguments(Reader reader):
     cdef Node root = reader.document.node(0)
     cdef Argument only
     cdef int depth
+    cdef int64_t bytes_left
     if root.kind == Kind.object and not reader.has_type(at(0)):
         reader.plain = True
         return read_named(reader)
@@ -20,6 +21,7 @@ cdef list read_arguments(Reader reader):
         return [] if not only.required else [read_argument(reader, only, at(0))]
     if root.count > 1:
         return [read_argument(reader, only, at(0))]
+    bytes_left = reader.bytes_left
     # `[X]`: the outer array if X fits the argument's type, else the argument itself
     try:
         return read_positional(reader)
@@ -28,6 +30,7 @@ cdef list read_arguments(Reader reader):
     except ServingError as error:
         outer = error
         depth = depth_below(&reader.document, at(0), reader.rejected_at)
+    reader.bytes_left = bytes_left
     try:
         return [read_argument(reader, only, at(0))]
     except InvalidJson:

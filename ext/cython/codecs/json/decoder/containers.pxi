@@ -8,10 +8,12 @@ cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
     """Read the first part that fits; else raise the error of the part that came furthest."""
     cdef int depth, furthest = -1
     cdef ValueRef rejected_at = ref
+    cdef int64_t bytes_left = reader.bytes_left
     reader.attempts += 1
     try:
         for part in spec.parts:
             reader.rejected_at = ref
+            reader.bytes_left = bytes_left
             try:
                 return read(reader, part, ref)
             except InvalidJson:
@@ -25,6 +27,7 @@ cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
     if reader.attempts:
         reader.rejected_at = rejected_at
         raise problem
+    reader.bytes_left = bytes_left
     return read(reader, meant, ref)  # raises again, now with a message
 
 
@@ -42,6 +45,7 @@ cdef object read_list(Reader reader, TypeSpec spec, ValueRef ref):
 cdef list read_elements(Reader reader, TypeSpec part, ValueRef array):
     cdef ValueRef element = first_element(reader, array)
     cdef list values = []
+    reader.take(part.value_bytes, array)
     for _ in range(reader.count(array)):
         values.append(read(reader, part, element))
         element = next_element(reader, element)
@@ -97,6 +101,7 @@ cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
         check_key_type(reader, envelope, keys, ref)
         ref = at(envelope.value)
     if keys.kind == "str" and reader.kind(ref) == Kind.object:
+        reader.take(values.value_bytes, ref)
         members = members_of(reader, ref)
         return {key: read(reader, values, at(members[key])) for key in members}
     if keys.kind == "str" or not is_sequence(reader.kind(ref)):
@@ -127,6 +132,7 @@ cdef dict read_pairs(Reader reader, TypeSpec keys, TypeSpec values, ValueRef ref
     cdef bint plain = reader.plain
     cdef ValueRef pair = first_element(reader, ref)
     cdef ValueRef key_ref
+    reader.take(MEMBER_BYTES + keys.value_bytes + values.value_bytes, ref)
     for _ in range(reader.count(ref)):
         if not is_sequence(reader.kind(pair)) or reader.count(pair) != 2:
             raise reader.unexpected(pair, "a pair [key, value]")

@@ -20,6 +20,7 @@ cdef class IndexedBody:
 
 # Of an object: each member costs a microsecond, and no protocol has so many keys.
 cdef uint32_t MAX_NAMES = 1024
+cdef Py_ssize_t ELEMENT_BYTES = 256  # of a Value, and of what is made of it
 cdef tuple JSON_KINDS = ("null", "boolean", "number", "string", "object", "array", "array")
 
 
@@ -64,6 +65,7 @@ cdef class Value:
         self.expect("array", "an array")
         cdef ValueRef element = first_element(self.body.reader, self.ref)
         cdef list values = []
+        self.body.reader.take(ELEMENT_BYTES, self.ref)
         for _ in range(self.body.reader.count(self.ref)):
             values.append(value_at(self.body, element))
             element = next_element(self.body.reader, element)

@@ -8,6 +8,7 @@ cdef class Reader:
     cdef Decoder decoder
     cdef Argument argument
     cdef size_t length
+    cdef int64_t bytes_left  # that the values of containers may still take
     cdef bint plain  # values may stand without envelopes
     cdef uint32_t attempts  # nested unions of which an alternative is being tried
     cdef ValueRef rejected_at  # the value of the latest error
@@ -17,6 +18,7 @@ cdef class Reader:
     ) except -1:
         cdef Error error
         self.length = length
+        self.bytes_left = C_VALUES_BYTES + C_VALUES_PER_BODY * <int64_t>length
         self.plain = False
         if length == 0:
             raise EmptyBody("the request has no body; expected a JSON document")
@@ -49,6 +51,18 @@ cdef class Reader:
         if error == Error.out_of_memory:
             raise MemoryError
         raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
+
+    cdef int take(self, Py_ssize_t size, ValueRef container) except -1:
+        """Count what each value of a container takes, before there is any."""
+        cdef uint32_t count = self.count(container)
+        self.bytes_left -= size * count
+        if self.bytes_left < 0:
+            raise self.error_at(
+                BodyTooLarge, container,
+                f"{count} values take more memory than those of one request may; "
+                "many numbers take less as one tensor",
+            )
+        return 0
 
     cdef object error_at(self, type error, ValueRef ref, str problem):
         """Build an error for a value.
@@ -133,12 +147,16 @@ cdef ValueRef next_element(Reader reader, ValueRef element) noexcept:
     return at(reader.document.node(element.node).next)
 
 
+cdef Py_ssize_t MEMBER_BYTES = 192  # of the key, its node and its place in a dictionary
+
+
 cdef dict members_of(Reader reader, ValueRef ref):
     """The nodes of the members of an object, by key."""
     cdef Node node = reader.document.node(ref.node)
     cdef NodeId child = node.child
     cdef Node member
     cdef dict nodes = {}
+    reader.take(MEMBER_BYTES, ref)
     for _ in range(node.count):
         member = reader.document.node(child)
         key = text_of(reader.document.key(member))

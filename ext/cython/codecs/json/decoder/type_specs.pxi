@@ -16,6 +16,12 @@ cdef ReadValue[16] READERS = [
     read_any,
 ]
 
+# What one value takes at most, as an object of Python and of TorchScript, beside its text. In the
+# order of SPEC_KINDS; what has parts takes theirs, too.
+cdef Py_ssize_t[16] VALUE_BYTES = [
+    640, 32, 64, 64, 80, 64, 128, 128, 128, 32, 192, 128, 400, 0, 0, 640,
+]
+
 
 @cython.final
 cdef class TypeSpec:
@@ -33,6 +39,7 @@ cdef class TypeSpec:
     cdef readonly tuple parts
     cdef readonly tuple names
     cdef int index
+    cdef Py_ssize_t value_bytes
 
     def __cinit__(self, str kind not None, str type not None, *parts, tuple names=()):
         self.index = SPEC_KINDS[kind]
@@ -43,6 +50,12 @@ cdef class TypeSpec:
         for part in parts:
             if not isinstance(part, TypeSpec):
                 raise TypeError(f"parts of a spec are specs, not {part!r}")
+        self.value_bytes = VALUE_BYTES[self.index]
+        sizes = [(<TypeSpec>part).value_bytes for part in parts]
+        if kind == "tuple":
+            self.value_bytes += sum(sizes)
+        elif kind in ("optional", "union"):
+            self.value_bytes = max(sizes, default=0)
 
     def __repr__(self):
         return f"TypeSpec({self.kind!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
