@@ -1,17 +1,31 @@
 """Models that kill the process: others go on, and the guilty one is kept away."""
 
+import json
+import signal
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client, in_threads, tensor
+from tests.support.client import (
+    Client,
+    RawConnection,
+    in_threads,
+    scalar,
+    tensor,
+    with_length,
+)
 from tests.support.process import Process, wait_until
 from torch_serving.errors import Quarantined
 from torch_serving.server.ipc import quarantine
 from torch_serving.server.ipc.quarantine import MAX_TRACKED, Quarantine
 from torch_serving.server.ipc.scoreboard import SLOTS, Scoreboard
+from torch_serving.server.ipc.shared_state import SharedState
+from torch_serving.server.supervisor import Hooks, Supervisor
+from torch_serving.server.worker_pool import WorkerState
 
 BODY = [tensor([1], [1.0])]
 
@@ -43,6 +57,57 @@ def test_two_crashes_within_a_minute():
     with pytest.raises(Quarantined, match=r"`a\.pt`: .* again in 300 s") as caught:
         parent.check("a.pt")
     assert caught.value.headers == {"Retry-After": "300"}
+
+
+def test_models_that_always_ran_together_are_not_told_apart():
+    parent = Parent(300)
+    assert [parent.crash("a.pt", "b.pt") for _ in range(3)] == [[], [], []]
+    assert parent.crash("b.pt") == [("b.pt", 300)]
+    parent.check("a.pt")
+
+
+def test_the_thread_that_crashed_tells_its_model():
+    scoreboard = Scoreboard(2)
+    scoreboard.attach(1)
+
+    def run(index: int) -> int:
+        scoreboard.set_running(f"{index}.pt")
+        return threading.get_ident()
+
+    threads = [in_threads(1, lambda _, index=index: run(index))[0] for index in range(2)]
+    assert scoreboard.run_by(1, threads[-1]) == ["1.pt"]
+    assert scoreboard.run_by(0, threads[-1]) == scoreboard.run_by(1, None) == []
+    scoreboard.clear(1)
+    assert scoreboard.run_by(1, threads[-1]) == []
+
+
+@pytest.mark.parametrize("code", [-signal.SIGKILL, -signal.SIGTERM, 1, 0])
+def test_what_others_ended_judges_nobody(shared: SharedState, code: int):
+    supervisor = Supervisor(1, Hooks(lambda channel: 0), shared)
+    [worker] = supervisor._pool.workers
+    for _ in range(3):
+        shared.scoreboard.attach(worker.slot)
+        shared.set_running("a.pt")
+        worker.state = WorkerState.READY
+        supervisor._on_exit(worker, code)
+    shared.check_quarantine("a.pt")
+
+
+def test_a_model_that_ran_beside_is_innocent(model_root: Path, start: Callable[..., Process]):
+    process = start(model_root, "--port", "0", "--threads", "2", "--preload", "slow.pt")
+    url = process.url
+    endless = json.dumps([tensor([1], [1]), scalar(10**12, "int")]).encode()
+    for crashes in (1, 2):
+        with RawConnection(url) as beside:
+            beside.send(with_length(endless, "/serve?servable_identifier=slow.pt"))
+            with Client(url) as client:
+                for _ in range(3):  # once these are responded to, the former one runs
+                    client.get("/healthcheck")
+            with suppress(OSError), Client(url) as client:
+                client.post("crashing.pt", BODY)
+        wait_until(lambda count=crashes: process.stderr.count("(signal SIGSEGV)") == count)
+    wait_until(lambda: "crashing.pt is in quarantine" in process.stderr)
+    assert "slow.pt is in quarantine" not in process.stderr
 
 
 def test_a_quarantine_doubles_and_ends(monkeypatch: pytest.MonkeyPatch):

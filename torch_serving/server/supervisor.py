@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 EXIT_MISCONFIGURED = 2  # of a worker that can't start as configured: another start would not help
 EXIT_FAILED = 70  # of a worker that reported why it can't go on; EX_SOFTWARE of sysexits.h
 
+# What a model can do to its process. Other signals come from outside: from an operator, or from the
+# kernel where memory is short.
+CRASH_SIGNALS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+
 
 def do_nothing(*_: object) -> None:
     pass
@@ -171,6 +175,7 @@ class Supervisor:
         self._on_failure(worker)  # its message may still be on its way
         state, served = worker.state, worker.was_ready and not worker.is_spare
         running = self._shared.scoreboard.running_in(worker.slot)
+        suspects = self._shared.suspects(worker.slot)
         self._shared.detach(worker.slot)
         worker.set_ended()
         if self._signals.stops or self._restart.on_exit(worker, state, code):
@@ -182,8 +187,8 @@ class Supervisor:
         elif served and worker.has_failed:
             self._pool.start_or_back_off(worker)
         else:
-            if code < 0:
-                self._judge(running)
+            if -code in CRASH_SIGNALS:
+                self._judge(suspects)
             uptime_s = time.monotonic() - worker.started_s
             plan = self._plan_restart(worker, served, uptime_s)
             logger.error(

@@ -7,6 +7,7 @@ model into a slot of its own. When a worker dies, the parent reads the worker's 
 import functools
 import itertools
 import mmap
+import struct
 import threading
 
 from torch_serving.config import MAX_IDENTIFIER_BYTES
@@ -14,6 +15,7 @@ from torch_serving.config import MAX_IDENTIFIER_BYTES
 SLOT_BYTES = MAX_IDENTIFIER_BYTES
 SLOTS = 64  # of a worker: executor threads, event loop and loaders
 WORKER_BYTES = SLOTS * SLOT_BYTES
+THREAD = struct.Struct("=Q")  # the identifier of the thread that a slot belongs to
 MAX_CONTENTS = 1024  # encoded names that are kept: half a MiB at most
 
 
@@ -22,6 +24,7 @@ class Scoreboard:
 
     def __init__(self, workers: int) -> None:
         self._memory = mmap.mmap(-1, max(1, workers) * WORKER_BYTES)
+        self._threads = mmap.mmap(-1, max(1, workers) * SLOTS * THREAD.size)
         self._start = 0
         self._slots = itertools.count()
         self._thread = threading.local()
@@ -38,6 +41,8 @@ class Scoreboard:
             at = self._thread.at
         except AttributeError:
             at = self._thread.at = self._start + next(self._slots) % SLOTS * SLOT_BYTES
+            thread = threading.get_ident()
+            THREAD.pack_into(self._threads, at // SLOT_BYTES * THREAD.size, thread)
         self._memory[at : at + SLOT_BYTES] = slot_content(name)
 
     def running_in(self, worker: int) -> list[str]:
@@ -47,10 +52,23 @@ class Scoreboard:
         contents = {self._memory[at : at + SLOT_BYTES].rstrip(b"\0") for at in slots}
         return sorted(each.decode("utf-8", "ignore") for each in contents if each)
 
+    def run_by(self, worker: int, thread: int | None) -> list[str]:
+        """The model that this thread of a worker runs, or ran when it died; [] if none is known."""
+        # the latest first: identifiers of threads that ended are given to others
+        for slot in reversed(range(worker * SLOTS, (worker + 1) * SLOTS)):
+            if THREAD.unpack_from(self._threads, slot * THREAD.size)[0] == thread:
+                at = slot * SLOT_BYTES
+                name = self._memory[at : at + SLOT_BYTES].rstrip(b"\0").decode("utf-8", "ignore")
+                if name:
+                    return [name]
+        return []
+
     def clear(self, worker: int) -> None:
         """Empty the slots of a worker that has ended."""
         start = worker * WORKER_BYTES
         self._memory[start : start + WORKER_BYTES] = bytes(WORKER_BYTES)
+        threads, size = worker * SLOTS * THREAD.size, SLOTS * THREAD.size
+        self._threads[threads : threads + size] = bytes(size)
 
 
 @functools.lru_cache(MAX_CONTENTS)

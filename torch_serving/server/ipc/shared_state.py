@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torch_serving.server.ipc.crashes import Crashes
 from torch_serving.server.ipc.failures import Failures
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.server.ipc.peers import Peers
@@ -33,6 +34,7 @@ class SharedState:
         self.scoreboard = Scoreboard(slots)
         self.quarantine = Quarantine(quarantine_s)
         self.failures = Failures(slots)
+        self.crashes = Crashes(slots)
         self._spare = mmap.mmap(-1, SLOT.size)
         self.set_spare(NO_SLOT)
         self.on_failure: Callable[[], None] = do_nothing  # after the first report
@@ -52,6 +54,7 @@ class SharedState:
 
     def attach(self, slot: int) -> None:
         """Use this slot in a worker that was just forked."""
+        self.crashes.attach(slot)
         self.scoreboard.attach(slot)
         self.failures.attach(slot)
         self.statistics.attach(slot)
@@ -62,8 +65,14 @@ class SharedState:
         """Empty, in the parent, the slot of a worker that has ended."""
         self.scoreboard.clear(slot)
         self.failures.clear(slot)
+        self.crashes.clear(slot)
         self.statistics.detach(slot)
         self.loaded_models.detach(slot)
+
+    def suspects(self, slot: int) -> list[str]:
+        """The model whose thread crashed a worker; all that ran in it if that is not known."""
+        crashed = self.scoreboard.run_by(slot, self.crashes.thread_of(slot))
+        return crashed or self.scoreboard.running_in(slot)
 
     def set_spare(self, slot: int) -> None:
         """Say, in the parent, which worker is the spare; NO_SLOT for none."""

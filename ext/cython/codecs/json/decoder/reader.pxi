@@ -147,7 +147,7 @@ cdef ValueRef next_element(Reader reader, ValueRef element) noexcept:
     return at(reader.document.node(element.node).next)
 
 
-cdef Py_ssize_t MEMBER_BYTES = 192  # of the key, its node and its place in a dictionary
+cdef Py_ssize_t MEMBER_BYTES = 128  # of the key, its node and its place in a dictionary
 
 
 cdef dict members_of(Reader reader, ValueRef ref):

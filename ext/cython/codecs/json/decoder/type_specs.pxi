@@ -16,10 +16,10 @@ cdef ReadValue[16] READERS = [
     read_any,
 ]
 
-# What one value takes at most, as an object of Python and of TorchScript, beside its text. In the
+# What one value takes, about, as an object of Python and of TorchScript, beside its text. In the
 # order of SPEC_KINDS; what has parts takes theirs, too.
 cdef Py_ssize_t[16] VALUE_BYTES = [
-    640, 32, 64, 64, 80, 64, 128, 128, 128, 32, 192, 128, 400, 0, 0, 640,
+    512, 32, 64, 64, 80, 64, 128, 128, 128, 32, 192, 128, 400, 0, 0, 512,
 ]
 
 
