@@ -24,6 +24,7 @@ from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.engine.steps import run_all
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Method
+from torch_serving.service.description import describe
 
 
 class Fill(torch.nn.Module):
@@ -157,7 +158,8 @@ def test_it_is_said_where_people_look(
 ):
     torch.jit.script(Fill()).save(tmp_path / "fill.pt")
     with caplog.at_level(logging.INFO):
-        load(tmp_path / "fill.pt", CPU)
+        servable = load(tmp_path / "fill.pt", CPU)
+    assert describe(servable, {})["stateful"] == "`work`"
     assert caplog.messages == ["fill.pt keeps state (`work`): its requests run one at a time"]
     with pytest.raises(SystemExit):
         main(["inspect", str(tmp_path / "fill.pt")])

@@ -173,11 +173,7 @@ class Method:
         self.weights_dtype = servable.weights_dtype()
         self.device = servable.device
         config = servable.config
-        self.batcher = None
-        if config.batch and not servable.state:
-            self.batcher = Batcher(self.model, config.max_batch, servable.uses_tf32)
-            if method.branches_on_values:
-                self.batcher.turn_off("one request's numbers would choose what is done with all")
+        self.batcher = batcher_of(servable, method)
         self.translate = method.translate
         # whoever has to wait for its turn must not be the event loop
         waits = servable.state or method.draws or method.seeds
@@ -237,6 +233,17 @@ def state_of(program: Program, config: ModelConfig) -> str:
     if config.stateful is None:
         return program.state
     return (program.state or "its configuration says so") if config.stateful else ""
+
+
+def batcher_of(servable: Servable, method: ProgramMethod) -> Batcher | None:
+    """What lets requests run together; None: they never do."""
+    config = servable.config
+    if not config.batch or servable.state:
+        return None
+    batcher = Batcher(servable.identifier, config.max_batch, servable.uses_tf32)
+    if method.branches_on_values:
+        batcher.turn_off("one request's numbers would choose what is done with all")
+    return batcher
 
 
 def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]:
