@@ -73,6 +73,13 @@ class Config:
         ("uvicorn", "meinheld"),
         "the HTTP server; meinheld serves `/serve` and `/healthcheck` only",
     )
+    forwarded_allow_ips: str = trust(
+        "--forwarded-allow-ips",
+        "127.0.0.1",
+        "proxies",
+        "proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and "
+        "networks, with commas between them; `*` for all",
+    )
     behind_proxy: bool = network(
         "--behind-proxy",
         False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.config import MAX_MAX_BATCH
+from torch_serving.http.forwarded import TrustedProxies
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -77,6 +78,17 @@ def size(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def proxies(text: str) -> str:
+    """Addresses and networks, with commas between them; `*` for all."""
+    try:
+        TrustedProxies(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected addresses and networks as in 10.0.0.7,192.168.0.0/16, or *, got {text!r}"
+        ) from None
+    return text
+
+
 def size_or_zero(text: str) -> int:
     return 0 if text == "0" else size(text)
 
@@ -102,6 +114,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "pattern": (pattern, "PATTERN"),
     "port": (port, "PORT"),
     "positive": (positive, "N"),
+    "proxies": (proxies, "ADDRESSES"),
     "seconds": (seconds, "SECONDS"),
     "seconds_or_zero": (seconds_or_zero, "SECONDS"),
     "share": (share, "SHARE"),

@@ -1,5 +1,6 @@
 from typing import Any
 
+from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.telemetry.responses import ResponseRecorder
 
 class ConnectionSettings:
@@ -17,6 +18,7 @@ class ConnectionSettings:
         keep_alive_s: float,
         fast_path: Any = None,
         max_bodies_bytes: int = ...,
+        proxies: TrustedProxies | None = None,
     ) -> None: ...
 
 class BodyRoom:

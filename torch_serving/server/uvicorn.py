@@ -16,6 +16,7 @@ from torch_serving.http import app
 from torch_serving.http._connection import ConnectionSettings, HttpProtocol
 from torch_serving.http.auth import ApiKeys
 from torch_serving.http.fast_path import FastPath
+from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.server.acceptor import Acceptor, Tls
 from torch_serving.server.process import RETIRE_SIGNAL
 from torch_serving.server.worker import WorkerContext
@@ -58,6 +59,7 @@ class UvicornTransport(uvicorn.Server):
             KEEP_ALIVE_S,
             fast_path_of(runtime, worker.api_keys),
             (config.queue + runtime.engine.threads) * config.max_body_bytes,
+            TrustedProxies(config.forwarded_allow_ips),
         )
         super().__init__(uvicorn_config(config, settings))
         self.server_state.tasks = runtime.in_flight

@@ -32,6 +32,7 @@ from torch_serving.errors import (
     UnexpectedError,
 )
 from torch_serving.http.error_responses import error_response
+from torch_serving.http.forwarded import scheme_of
 
 logger = logging.getLogger("torch_serving.protocol")
 
@@ -61,6 +62,7 @@ cdef class ConnectionSettings:
     cdef readonly double body_timeout_s
     cdef readonly double body_rate
     cdef readonly double keep_alive_s
+    cdef readonly object proxies  # that are trusted; None: nobody's headers are believed
     cdef bytearray received  # by one connection, and parsed before another one receives
     cdef object receiving  # a view of it, to be written to
     cdef bytes id_prefix
@@ -69,7 +71,7 @@ cdef class ConnectionSettings:
     def __cinit__(
         self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
-        Py_ssize_t max_bodies_bytes=1 << 62,
+        Py_ssize_t max_bodies_bytes=1 << 62, proxies=None,
     ):
         self.app = app
         self.fast_path = fast_path
@@ -80,6 +82,7 @@ cdef class ConnectionSettings:
         self.body_timeout_s = body_timeout_s
         self.body_rate = body_rate
         self.keep_alive_s = keep_alive_s
+        self.proxies = proxies
         self.received = bytearray(RECEIVE_BYTES)
         self.receiving = memoryview(self.received)
         self.id_prefix = os.urandom(6).hex().encode()
@@ -118,6 +121,7 @@ cdef class HttpProtocol:
     cdef object loop, tasks, connections
     cdef object transport, server, client
     cdef str scheme
+    cdef bint is_proxy  # that is trusted
     cdef RequestReader reader
     cdef Deadline deadline
     cdef Exchange exchange  # the latest
@@ -144,6 +148,8 @@ cdef class HttpProtocol:
         self.server = address_of(transport.get_extra_info("sockname"))
         self.client = address_of(transport.get_extra_info("peername"))
         self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        proxies = self.settings.proxies
+        self.is_proxy = proxies is not None and proxies.trust(self.client)
         self.connections.add(self)
         self.deadline = Deadline(self)
         self.deadline.expire_in(self.settings.header_timeout_s)  # a silent connection ends too

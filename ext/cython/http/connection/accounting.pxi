@@ -6,6 +6,7 @@ cdef int record_response(HttpProtocol protocol, Exchange exchange, int status) e
     cdef double elapsed_s = 0.0
     method = url = request_id = "-"
     counters = None
+    client = protocol.client
     if exchange is not None:
         elapsed_s = perf_counter() - exchange.started_s
         if exchange.invocation is not None:
@@ -14,6 +15,7 @@ cdef int record_response(HttpProtocol protocol, Exchange exchange, int status) e
             counters = exchange.scope.get("torch_serving.counters")
         method, url = exchange.scope["method"], exchange.url.decode("latin-1")
         request_id = exchange.request_id.decode("ascii")
-    client = protocol.client[0] if protocol.client else None
-    settings.responses.record(counters, status, elapsed_s, (client, method, url, request_id))
+        client = exchange.scope["client"]
+    host = client[0] if client else None
+    settings.responses.record(counters, status, elapsed_s, (host, method, url, request_id))
     return 0

@@ -19,6 +19,7 @@ cdef class RequestReader:
     cdef ReadState state
     cdef list headers
     cdef bytes url, request_id
+    cdef bint is_forwarded  # by a trusted proxy
     cdef bint expects_continue
     cdef bint completed  # a message ended in the data that is being parsed
     cdef Py_ssize_t head_bytes  # received of the current head
@@ -120,6 +121,7 @@ cdef class RequestReader:
         self.state = ReadState.HEADERS
         self.url = b""
         self.request_id = None
+        self.is_forwarded = False
         self.headers = []
         self.expects_continue = False
 
@@ -134,6 +136,8 @@ cdef class RequestReader:
             self.expects_continue = True
         elif name == b"x-request-id":
             self.request_id = checked_id(value)
+        elif name == b"x-forwarded-for" or name == b"x-forwarded-proto":
+            self.is_forwarded = self.protocol.is_proxy
         self.headers.append((name, value))
 
     def on_headers_complete(self):
@@ -184,6 +188,17 @@ cdef class RequestReader:
         raise error
 
 
+cdef int update_forwarded(dict scope, RequestReader reader) except -1:
+    """Take client and scheme from the headers of a trusted proxy."""
+    addresses = [value for name, value in reader.headers if name == b"x-forwarded-for"]
+    if addresses:
+        scope["client"] = reader.protocol.settings.proxies.client_of(addresses, scope["client"])
+    for name, value in reader.headers:
+        if name == b"x-forwarded-proto":
+            scope["scheme"] = scheme_of(value, scope["scheme"])
+    return 0
+
+
 cdef Exchange new_exchange(RequestReader reader):
     cdef Exchange exchange = Exchange.__new__(Exchange)
     cdef HttpProtocol protocol = reader.protocol
@@ -207,6 +222,8 @@ cdef Exchange new_exchange(RequestReader reader):
         "headers": reader.headers,
         "torch_serving.request_id": exchange.request_id,
     }
+    if reader.is_forwarded:
+        update_forwarded(exchange.scope, reader)
     exchange.url = reader.url
     exchange.started_s = perf_counter()  # the loop's clock stands still for a turn
     exchange.protocol = protocol
