@@ -129,6 +129,20 @@ def test_a_device_runs_it_as_well():
     assert [launch.outputs.tolist() for launch in launches] == [[[1, 1]], [[2, 2]]]
 
 
+@pytest.mark.parametrize(
+    ("config", "has_graphs"),
+    [(ModelConfig(), True), (ModelConfig(stateful=True), False), (ModelConfig(grad=True), False)],
+)
+def test_what_the_configuration_says_keeps_graphs_away(config: ModelConfig, has_graphs: bool):
+    set_accelerator(CPU, PlainAccelerator(CPU))
+    try:
+        method = method_of(torch.jit.script(torch.nn.Linear(2, 2)), config)
+    finally:
+        set_accelerator(CPU, None)
+    assert method.device_method is not None
+    assert (method.device_method.graphs is not None) is has_graphs
+
+
 def test_runs_of_one_model_never_overlap():
     running, overlaps = 0, 0
 

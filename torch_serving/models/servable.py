@@ -185,7 +185,7 @@ class Method:
         if accelerator is not None:
             run = with_tf32(self._run, config.tf32)
             graphs = None
-            if config.graphs and method.can_be_captured and self._run is method.run:
+            if config.graphs and method.can_be_captured and not (servable.state or config.grad):
                 same = functools.partial(is_close, tf32=config.tf32)
                 graphs = GraphCache(self.model, run, accelerator, same)
             self.device_method = DeviceMethod(run, accelerator, self.batcher, graphs)
