@@ -3,7 +3,7 @@
 import fnmatch
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from torch_serving.engine.devices import DevicePool, device_of, parse
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
-from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file, utf8
+from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file
+from torch_serving.models.integrity import open_verified
 from torch_serving.models.settings import read_model_config
 
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
@@ -41,11 +42,8 @@ class ModelRepository:
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
-        root = Path(self.root)
-        paths = sorted(path for suffix in suffixes() for path in root.rglob(f"*{suffix}"))
-        names = [path.relative_to(root).as_posix() for path in paths]
-        names = [name for name in names if len(utf8(name)) <= MAX_IDENTIFIER_BYTES]
-        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        names = [name for name in self._files() if fnmatch.fnmatchcase(name, pattern)]
+        return sorted((name for name in names if self._is_model(name)), key=Path)
 
     def check_exists(self, identifier: str) -> str:
         """Return the normalised identifier of a file. Raises InvalidServable if there is none."""
@@ -57,6 +55,7 @@ class ModelRepository:
         """The size of a file, and the version of its contents; None where there is none."""
         model = self.resolve(identifier, CPU)
         try:
+            self.real_path(model)  # nothing is told of a file outside the root
             file = stat_file(model)
             return {"bytes": file[2], "version": self._version(model, file)}
         except ServingError:
@@ -115,4 +114,23 @@ class ModelRepository:
             raise InvalidServable(f"`{name}`: {error.detail}") from error
 
     def _read_version(self, model: ModelPath, file: FileStat) -> str:
-        return backend_of(model.identifier).version(Path(model.path))
+        backend = backend_of(model.identifier)
+        with open_verified(self.real_path(model), backend.version) as opened:
+            return opened.version
+
+    def _files(self) -> Iterator[str]:
+        """The paths below the root that end as a model's; a folder that vanishes has none."""
+        for folder, _, files in os.walk(self.root):
+            for file in files:
+                if file.endswith(tuple(suffixes())):
+                    yield os.path.relpath(f"{folder}/{file}", self.root)
+
+    def _is_model(self, name: str) -> bool:
+        """Whether a path can be asked for and names a regular file inside the root."""
+        try:
+            if len(name.encode()) > MAX_IDENTIFIER_BYTES:
+                return False
+            self.real_path(ModelPath(name, f"{self.root}/{name}", ""))
+        except (UnicodeEncodeError, ServingError):
+            return False
+        return True
