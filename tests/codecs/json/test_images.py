@@ -83,16 +83,34 @@ def test_the_first_picture_of_an_animation(echo: Method):
     assert to_numpy(echo, envelope(text))[:, 0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("source", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("source", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_modes(echo: Method, source: str, mode: str):
-    image = PICTURE.convert("I").convert(source) if source == "I;16" else PICTURE.convert(source)
+    image = PICTURE.convert(source)
     format_, options = ("JPEG", {"quality": 100}) if source == "CMYK" else ("PNG", {})
     text = encoded(image, format_, **options)
     with Image.open(io.BytesIO(base64.b64decode(text))) as read:
         expected = np.array(read.convert(mode)).reshape(4, 6, len(mode))
     array = to_numpy(echo, envelope(text, mode=mode))
     np.testing.assert_array_equal(array, expected.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("data_type", ["uint8", "float32"])
+def test_grey_of_16_bits_is_scaled(echo: Method, mode: str, data_type: str):
+    values = np.array([[0, 128, 129, 1000, 30000, 65278, 65535]], np.uint16)
+    array = to_numpy(
+        echo, envelope(encoded(Image.fromarray(values)), mode=mode, data_type=data_type)
+    )
+    scale = 1 if data_type == "uint8" else 255
+    np.testing.assert_allclose(array[0] * scale, [[0, 0, 1, 4, 117, 254, 255]], atol=1e-4)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_base64_may_come_in_lines(echo: Method, line_break: str):
+    text = base64.encodebytes(base64.b64decode(encoded(PICTURE))).decode()
+    array = to_numpy(echo, envelope(text.replace("\n", line_break)))
+    np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
 
 
 def test_layouts_and_batch(echo: Method):
