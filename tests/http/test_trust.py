@@ -28,7 +28,9 @@ BODY = [tensor([1], [1.0])]
 @pytest.fixture(scope="module")
 def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys") / "keys"
-    path.write_text(f"# the team's\n{KEY}\n\n  {OTHER}  \n")
+    path.write_text(
+        f"# the team's\n   # a comment of more than 16 characters\n{KEY}\n\n  {OTHER}  \n"
+    )
     return path
 
 
@@ -69,6 +71,11 @@ def test_one_key_of_several_is_enough(key_file: Path):
 )
 def test_what_is_no_key(key_file: Path, headers: tuple[str | None, str | None]):
     assert not is_allowed(ApiKeys(key_file), *headers)
+
+
+def test_comments_are_no_keys(key_file: Path):
+    for text in ("# the team's", "# a comment of more than 16 characters"):
+        assert not is_allowed(ApiKeys(key_file), None, text)
 
 
 def test_health_is_open_by_choice(key_file: Path):

@@ -11,7 +11,7 @@ OPEN_PATHS = {"/healthcheck", "/ready", "/v2/health/live", "/v2/health/ready"}
 
 
 class ApiKeys:
-    """The keys of one file: one in each line; lines that begin with # are comments."""
+    """The keys of one file: one in each line; lines whose first character is # are comments."""
 
     def __init__(self, path: Path, open_health: bool = False) -> None:
         """Read the keys. Raises StartupError if there are none, or one is too short to be safe."""
@@ -20,7 +20,8 @@ class ApiKeys:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
             raise StartupError(f"--api-key-file {path}: {reason}") from None
-        keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        stripped = map(str.strip, lines)
+        keys = [line for line in stripped if line and not line.startswith("#")]
         if not keys:
             raise StartupError(f"--api-key-file {path}: it holds no key")
         if any(len(key) < SHORTEST_KEY for key in keys):
