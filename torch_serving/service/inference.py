@@ -18,7 +18,7 @@ from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
-from torch_serving.models.servable import Method
+from torch_serving.models.servable import Method, Servable
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.telemetry._counters import MethodCounters
@@ -71,13 +71,18 @@ class Inference:
 
     async def method(self, request: InferenceRequest) -> Method:
         """Return the method that a request names, loading its model if need be."""
+        return self._loaded(request) or (await self._wait(request)).method(request.method)
+
+    def _loaded(self, request: InferenceRequest) -> Method | None:
         device = self._device(request)
         servable = self._models.get(request.model, device, request.reload_probability)
-        return await self._load(request) if servable is None else servable.method(request.method)
+        return None if servable is None else servable.method(request.method)
+
+    async def _wait(self, request: InferenceRequest) -> Servable:
+        return await wait_until_loaded(self._models.load(request.model, self._device(request)))
 
     async def _load(self, request: InferenceRequest) -> Method:
-        servable = await wait_until_loaded(self._models.load(request.model, self._device(request)))
-        return after_cold_start(servable.method(request.method))
+        return after_cold_start((await self._wait(request)).method(request.method))
 
     def _device(self, request: InferenceRequest) -> torch.device:
         return self._choose_device(request.model, self._devices, request.device)
@@ -137,7 +142,7 @@ class Inference:
 
     async def _python_invocation(self, request: InferenceRequest, values: Arguments) -> Invocation:
         check_container(values)
-        return PythonInvocation(await self.method(request))
+        return PythonInvocation(self._loaded(request) or await self._load(request))
 
     async def _run_and_record(
         self, resolving: Awaitable[Invocation], body: Any, timeout_s: float | None
