@@ -18,6 +18,7 @@ from torch_serving.codecs.arrays import to_numpy, unusual_kind, writable_native
 from torch_serving.codecs.interfaces import Body, Codec
 from torch_serving.codecs.json._decoder import Argument, Value, read_json
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor
+from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS
 from torch_serving.errors import InvalidInput, ServingError, UnsupportedResult
 
 MAX_HEADER_BYTES = 100_000_000  # as in the reference implementation
@@ -112,6 +113,8 @@ def tensor_of(part: Part, body: Body, at: int) -> torch.Tensor:
 def parse(text: bytes) -> Header:
     try:
         root = read_json(text)
+        if root.count > MAX_TENSORS + 1:
+            raise InvalidInput(f"{root.count} tensors; the limit is {MAX_TENSORS}")
         members = root.members()
         metadata = members.pop(METADATA, None)
         parts = [read_part(name, value) for name, value in members.items()]
