@@ -71,3 +71,15 @@ def test_what_is_no_origin(model_root: Path, start: Callable[..., Process], orig
     process = start(model_root, "--cors-origin", origin)
     assert process.exit_code() == 2
     assert "--cors-origin: expected * or as in https://example.org" in process.stderr
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://example.com", "https://example.net", None])
+def test_caches_learn_that_responses_differ(
+    model_root: Path, start: Callable[..., Process], origin: str | None
+):
+    process = start(
+        model_root, "--port", "0", "--cors-origin", ORIGIN, "--cors-origin", "https://example.com"
+    )
+    for target in ("/healthcheck", "/unknown"):
+        _, headers = ask(process, "GET", {"Origin": origin} if origin else {}, target)
+        assert "Origin" in headers["vary"], target

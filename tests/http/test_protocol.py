@@ -1,10 +1,20 @@
 """Bytes that are no request, or not a whole one: no wrong response, and the server goes on."""
 
+import http.client
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.client import Client, RawConnection, chunked, raw_request, tensor, with_length
+from tests.support.client import (
+    LIMIT_S,
+    Client,
+    RawConnection,
+    chunked,
+    raw_request,
+    tensor,
+    with_length,
+)
 from tests.support.process import Process
 
 RESULT = tensor([2], [1, 2])
@@ -134,6 +144,32 @@ def test_heads_that_are_too_large(url: str, header: str):
         assert [response.status for response in responses] == [431]
         assert responses[0].document["description"] == "Request head too large"
     check(url)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/healthcheck", 200),
+        ("/ready", 200),
+        ("/v2/health/live", 200),
+        ("/v2/models/none.pt", 400),
+        ("/unknown", 404),
+        ("/serve", 405),
+    ],
+)
+def test_head_is_get_without_a_body(url: str, target: str, status: int):
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=LIMIT_S)
+    lengths = []
+    for method in ("HEAD", "GET"):
+        connection.request(method, target)
+        response = connection.getresponse()
+        body = response.read()
+        assert response.status == status
+        assert bool(body) == (method == "GET")
+        lengths.append(response.headers["content-length"])
+    connection.close()
+    assert lengths[0] == lengths[1]
 
 
 def test_targets_that_are_too_long(url: str):

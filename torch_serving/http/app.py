@@ -33,11 +33,18 @@ def create_app(
     middleware = middleware_of(runtime.config, api_keys)
     app = falcon.asgi.App(request_type=Request, middleware=middleware)
     for route in routes_of(runtime, api_keys, is_ready):
+        answer_head(route.resource)
         app.add_route(route.template, route.resource)
     app.add_error_handler(Exception, respond_to_error)
     app.add_error_handler(falcon.HTTPError, respond_to_error)
     app.add_error_handler(Disconnected, ignore)
     return app
+
+
+def answer_head(resource: Any) -> None:
+    """HEAD is answered wherever GET is (RFC 9110, 9.1): falcon leaves the body out."""
+    if hasattr(resource, "on_get"):
+        resource.on_head = resource.on_get
 
 
 def routes_of(
@@ -75,9 +82,20 @@ def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
     if config.cors_origins:
         origins = "*" if "*" in config.cors_origins else config.cors_origins
         middleware.append(falcon.CORSMiddleware(origins, EXPOSED_HEADERS))
+        if origins != "*":
+            middleware.append(VaryByOrigin())
     if api_keys:
         middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
     return middleware
+
+
+class VaryByOrigin:
+    """Says to caches that responses differ by `Origin`, also those to requests without one."""
+
+    async def process_response_async(
+        self, req: Request, resp: falcon.asgi.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        resp.append_header("vary", "Origin")
 
 
 async def respond_to_error(

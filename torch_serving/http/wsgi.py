@@ -42,6 +42,8 @@ class Healthcheck:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = HEALTHY
 
+    on_head = on_get
+
 
 class Serve:
     """POST /serve, in the order of checks that the ASGI application has."""

@@ -79,7 +79,8 @@ def test_paths_allow_their_methods(uvicorn_server: Process, operations: list[Ope
     """Also paths that share a route, whose resource parses the path."""
     by_path: dict[str, set[str]] = {}
     for operation in operations:
-        by_path.setdefault(operation.path, set()).add(operation.method.upper())
+        methods = by_path.setdefault(operation.path, set())
+        methods |= {"GET", "HEAD"} if operation.method == "get" else {operation.method.upper()}
     known = {"identifier": "echo.pt", "model": "echo.pt", "version": "1", "name": "start.js"}
     for path, methods in by_path.items():
         target = path.format(**known)

@@ -72,7 +72,7 @@ class Model:
         respond(resp, await self._management.unload(identifier))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
-        resp.set_header("allow", "POST" if identifier.endswith(LOAD) else "DELETE, GET")
+        resp.set_header("allow", "POST" if identifier.endswith(LOAD) else "DELETE, GET, HEAD")
 
 
 def check_is_model(identifier: str) -> None:

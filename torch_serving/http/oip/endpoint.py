@@ -52,6 +52,6 @@ def inference_request(path: str, json_bytes: str | None) -> InferenceRequest:
 def remembered(path: str, json_bytes: str | None) -> InferenceRequest:
     model, action = model_action(path)
     if action != "infer":
-        raise MethodNotAllowed("GET")
+        raise MethodNotAllowed("GET, HEAD")
     length = json_length(json_bytes)
     return InferenceRequest(model, content_type=OIP, accept=OIP, json_bytes=length)

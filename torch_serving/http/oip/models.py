@@ -67,7 +67,7 @@ class Model:
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         is_infer = model_action(path).action == "infer"
-        resp.set_header("allow", "POST" if is_infer else "GET")
+        resp.set_header("allow", "POST" if is_infer else "GET, HEAD")
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         request = inference_request(path, req.get_header("inference-header-content-length"))

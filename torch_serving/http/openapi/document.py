@@ -29,7 +29,7 @@ lists them.
 
 These responses are not listed with the operations: an unknown path gets 404 `Not found`. An
 unsupported method gets 405 `Method not allowed` with an `Allow` header. Every path supports
-OPTIONS.
+OPTIONS, and HEAD where it supports GET.
 """
 REQUEST_ID = {
     "description": "Identifies the request in the access log.",
@@ -50,6 +50,7 @@ def document(operations: Iterable[Operation], context: DocumentContext) -> Docum
     return {
         "openapi": "3.1.0",
         "info": {"title": "torch-serving", "version": __version__, "description": ABOUT},
+        "servers": [{"url": "."}],  # behind a prefix too: relative to this document
         "paths": paths(operations, context),
         "components": {
             "schemas": schemas(context),
