@@ -1,45 +1,17 @@
 # ruff: noqa: RUF009 - the defaults are fields, made by functions of this module
-"""Every setting of a server (`Config`) and of a model (`ModelConfig`), said once.
+"""Every setting of a server, said once.
 
-The command line, the TORCH_SERVING_* variables, the keys of TOML files and docs/configuration.md
-are made from the metadata of these fields.
+The command line, the TORCH_SERVING_* variables and docs/configuration.md are made from the metadata
+of these fields. Those of one model are in `model_config`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+
+from torch_serving.setting import setting
 
 MEBIBYTE = 1 << 20
-MAX_MAX_BATCH = 65536
-MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is said about a setting beside its default.
-
-    `kind` is a row of `cli.flag_types.KINDS`, which says how a value is read, or all values that
-    there are. `meaning` is for the command line, `more` is added in the documentation; both are
-    Markdown. `default_text` is the default in words, where the value alone says too little.
-    """
-
-    group: str
-    kind: str | tuple[str, ...]
-    flags: tuple[str, ...]
-    meaning: str
-    more: str = ""
-    default_text: str = ""
-
-
-def setting(
-    group: str, flags: str, value: Any, kind: str | tuple[str, ...], meaning: str, **others: str
-) -> Any:
-    """Return a dataclass field with a default; `flags` are the spellings, with spaces."""
-    described = Setting(group, kind, tuple(flags.split()), meaning, **others)
-    return field(default=value, metadata={"setting": described})
-
 
 network = partial(setting, "network")
 trust = partial(setting, "trust")
@@ -47,13 +19,6 @@ models = partial(setting, "models")
 execution = partial(setting, "execution")
 limits = partial(setting, "limits")
 logs = partial(setting, "logs")
-key = partial(setting, "model", "")  # of a TOML file
-
-
-def settings_of(config: type) -> Iterator[tuple[str, Any, Setting]]:
-    """Yield the name, the default and the description of each setting."""
-    for each in fields(config):
-        yield each.name, each.default, each.metadata["setting"]
 
 
 @dataclass(frozen=True)
@@ -292,68 +257,3 @@ class Config:
         for name in ("model_root", "api_key_file", "tls_cert", "tls_key"):
             path = getattr(self, name)
             object.__setattr__(self, name, None if path is None else Path(path))
-
-
-class WarmUp(NamedTuple):
-    """A request that is run when its model is loaded; `source` is its file, and line."""
-
-    source: str
-    body: bytes
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """How one model is served; the keys of its TOML file."""
-
-    device: str | None = key(
-        None,
-        "text",
-        "where the model runs unless a request says otherwise",
-        default_text="`--device`",
-    )
-    batch: bool = key(
-        False,
-        "switch",
-        "the first dimension is a batch: requests that wait run as one",
-        default_text="as `--batch` says",
-    )
-    max_batch: int = key(
-        32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
-    )
-    stateful: bool | None = key(
-        None,
-        "switch",
-        "the model keeps something from one run to the next: its requests run one at a time",
-        more="Each worker keeps its own. `false`: they need not wait for each other.",
-        default_text="seen in the model",
-    )
-    grad: bool | None = key(
-        None,
-        "switch",
-        "the model differentiates: it runs with gradients",
-        default_text="seen in the model",
-    )
-    freeze: bool = key(
-        False, "switch", "`torch.jit.freeze`", more="Needs a warm-up request to check it."
-    )
-    optimize: bool = key(
-        False, "switch", "`torch.jit.optimize_for_inference`, after freezing", more="Needs one too."
-    )
-    tf32: bool = key(
-        False,
-        "switch",
-        "on a graphics card: round `float32` to TF32 before it is multiplied",
-        default_text="as `--tf32` says",
-    )
-    warmup: tuple[WarmUp, ...] = key(
-        (),
-        "requests",
-        "requests that are run when the model is loaded",
-        more="Each is a body: a string with its JSON, or TOML's own tables and arrays.",
-    )
-    graphs: bool = key(
-        True,
-        "switch",
-        "on a graphics card: capture the method as CUDA graphs, and replay them",
-        more="Only where a graph can hold it, and gives the same results.",
-    )

@@ -27,13 +27,13 @@ from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.python_values import PythonInvocation
 from torch_serving.codecs.safetensors import SAFETENSORS
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.interfaces import Invocation
 from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.errors import DeadlineExceeded, InferenceFailed, ServingError, ShuttingDown
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.servable import Method
 
 CPU = torch.device("cpu")

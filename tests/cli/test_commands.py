@@ -15,8 +15,8 @@ from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
 from torch_serving.cli.inspect import may_use
 from torch_serving.cli.main import main
-from torch_serving.config import ModelConfig
 from torch_serving.engine.engine import Engine
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
 
 CPU = torch.device("cpu")

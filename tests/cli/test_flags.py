@@ -13,7 +13,8 @@ from tests.support.process import Process, check_one_line
 from torch_serving.cli.flag_types import KINDS
 from torch_serving.cli.main import main
 from torch_serving.cli.settings import parse
-from torch_serving.config import Config, settings_of
+from torch_serving.config import Config
+from torch_serving.setting import settings_of
 
 
 def test_without_flags_all_is_as_config_says(tmp_path: Path):

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 from torch_serving.cli.reference import TABLE, with_tables
-from torch_serving.config import Config, ModelConfig, settings_of
+from torch_serving.config import Config
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import read_model_config
+from torch_serving.setting import settings_of
 
 PAGE = Path(__file__).parents[2] / "docs/configuration.md"
 TEXT = PAGE.read_text()

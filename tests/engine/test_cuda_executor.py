@@ -16,9 +16,9 @@ from tests.support.client import tensor
 from tests.support.servables import mlp, scripted
 from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import codec_of
-from torch_serving.config import ModelConfig
 from torch_serving.engine.cuda_graphs import EAGER_RUNS
 from torch_serving.engine.engine import Engine
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Method
 

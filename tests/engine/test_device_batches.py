@@ -18,11 +18,11 @@ from tests.support.fake_device import FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
 from torch_serving.codecs.python_values import PythonInvocation
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.batcher import OFF, ON
 from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.errors import InferenceFailed, ServingError
+from torch_serving.model_config import ModelConfig
 
 CPU = torch.device("cpu")
 

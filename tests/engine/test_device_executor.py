@@ -14,13 +14,13 @@ from tests.support.client import tensor
 from tests.support.fake_device import POISON, FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.batcher import OFF, ON
 from torch_serving.engine.cuda_graphs import EAGER_RUNS
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.errors import DeviceFailed, InferenceFailed
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.servable import Method
 from torch_serving.telemetry._counters import SIZES
 

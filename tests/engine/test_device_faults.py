@@ -18,10 +18,10 @@ from tests.support.device_engine import Accelerators, served, value_of, with_run
 from tests.support.fake_device import FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
+from torch_serving.model_config import ModelConfig
 
 CPU = torch.device("cpu")
 

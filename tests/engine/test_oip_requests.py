@@ -23,12 +23,12 @@ from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.oip.invocation import MAX_QUICK_JSON, OipInvocation
 from torch_serving.codecs.safetensors import SAFETENSORS
-from torch_serving.config import ModelConfig
 from torch_serving.engine.batcher import ON
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.servable import Method
 
 KEY = "0123456789abcdef"

@@ -11,7 +11,7 @@ from tests.support.fetch import fetch
 from tests.support.loaded import CPU
 from tests.support.process import Process
 from tests.support.servables import NoForward
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
 from torch_serving.models.settings import read_model_config
 

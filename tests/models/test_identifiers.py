@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.model_folder import CPU, ModelFolder
-from torch_serving.config import MAX_IDENTIFIER_BYTES
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable
+from torch_serving.model_config import MAX_IDENTIFIER_BYTES
 from torch_serving.models.identifiers import normalize, utf8
 
 FILES = ["a.pt", "sub/b.pt", "sub/deep/c.pt"]

@@ -12,9 +12,9 @@ import torch
 from tests.support.client import Client, tensor
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
-from torch_serving.config import ModelConfig, WarmUp
 from torch_serving.engine.batcher import ON
 from torch_serving.errors import InvalidServable
+from torch_serving.model_config import ModelConfig, WarmUp
 from torch_serving.models.files import MAX_READ_BYTES
 from torch_serving.models.loader import load
 from torch_serving.models.settings import read_model_config

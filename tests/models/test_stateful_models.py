@@ -16,12 +16,12 @@ from tests.support.client import in_a_thread
 from tests.support.loaded import CPU, method_of
 from torch_serving.cli.main import main
 from torch_serving.codecs.interfaces import Encoded
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.guarded_runs import one_at_a_time
 from torch_serving.engine.job import Job
 from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.engine.steps import run_all
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Method
 from torch_serving.service.description import describe

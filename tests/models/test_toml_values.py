@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import OPTIONS, read_toml
 
 

@@ -5,7 +5,7 @@ import json
 from tests.support.client import tensor
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.servable import Method
 
 

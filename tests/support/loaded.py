@@ -2,7 +2,7 @@
 
 import torch
 
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.servable import Method, ModelSource, Servable
 

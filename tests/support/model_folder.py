@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tests.support.client import LIMIT_S
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository

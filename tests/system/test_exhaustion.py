@@ -22,12 +22,12 @@ import torch
 from tests.support.client import LIMIT_S
 from tests.support.process import exit_code_of_child
 from tests.support.servables import mlp
-from torch_serving.config import ModelConfig
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.errors import InvalidServable, OutOfMemory, Overloaded, ServingError
 from torch_serving.http.error_responses import to_serving_error
 from torch_serving.http.falcon_errors import translate
+from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.lifecycle import ModelLifecycle

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch_serving.config import MAX_MAX_BATCH
 from torch_serving.http.forwarded import TrustedProxies
+from torch_serving.model_config import MAX_MAX_BATCH
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

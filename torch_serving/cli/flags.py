@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 
 from torch_serving import __version__
 from torch_serving.cli.flag_types import KINDS
-from torch_serving.config import Config, Setting, settings_of
+from torch_serving.config import Config
+from torch_serving.setting import Setting, settings_of
 
 UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: ""}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_serving.cli.model_file import command_parser, load_model
-from torch_serving.config import ModelConfig
+from torch_serving.model_config import ModelConfig
 
 
 def inspect(argv: Sequence[str]) -> int:

@@ -13,8 +13,10 @@ from typing import Any
 from torch_serving.cli.flag_types import KINDS
 from torch_serving.cli.flags import default_of
 from torch_serving.cli.settings import variable_of
-from torch_serving.config import Config, ModelConfig, Setting, settings_of
+from torch_serving.config import Config
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import TYPES
+from torch_serving.setting import Setting, settings_of
 
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

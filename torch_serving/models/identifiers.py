@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from torch_serving.config import MAX_IDENTIFIER_BYTES
 from torch_serving.errors import InvalidServable
+from torch_serving.model_config import MAX_IDENTIFIER_BYTES
 from torch_serving.models.files import FileStat, file_stat
 
 MAX_SHOWN = 100  # characters of an identifier in a message

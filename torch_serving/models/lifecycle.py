@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error
 from torch_serving.engine.memory import empty_cache
 from torch_serving.errors import DeviceFailed, InvalidServable, ServingError, ShuttingDown
+from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import FileStat, OpenFile
 from torch_serving.models.identifiers import (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from torch_serving.config import ModelConfig
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.device_errors import explain
 from torch_serving.errors import DeviceFailed, InvalidServable, file_error
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified

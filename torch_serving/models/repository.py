@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from torch_serving.config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.engine.devices import DevicePool, device_of, parse
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
+from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
 from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file

@@ -15,7 +15,6 @@ from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import SignatureData
-from torch_serving.config import ModelConfig
 from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
@@ -27,6 +26,7 @@ from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.engine.random_numbers import with_random_numbers
 from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.files import FileStat, SidecarStats
 from torch_serving.models.identifiers import utf8

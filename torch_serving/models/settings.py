@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch_serving.config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.errors import InvalidServable, file_error
+from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.models.backends.registry import BACKENDS
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from torch_serving.config import WarmUp
 from torch_serving.engine.batch_tensors import concatenate, rows_of
 from torch_serving.engine.batcher import ON
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import DeviceFailed, InvalidServable, ServingError
+from torch_serving.model_config import WarmUp
 from torch_serving.models.servable import Method, Servable
 
 RunOn = Callable[[torch.device, Callable[[], None]], None]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.python_values import Arguments
-from torch_serving.config import Config, ModelConfig
+from torch_serving.config import Config
 from torch_serving.engine.cores import cores
 from torch_serving.engine.device_monitor import DeviceMonitor
 from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
@@ -16,6 +16,7 @@ from torch_serving.engine.engine import MAX_THREADS, Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.precision import set_tf32
 from torch_serving.errors import ServingError, StartupError
+from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
 from torch_serving.models.repository import ModelRepository

@@ -11,8 +11,8 @@ from tests.support.model_folder import CPU
 from tests.support.servables import scripted
 from torch_serving.codecs.oip.metadata import model_metadata
 from torch_serving.codecs.signature import Signature
-from torch_serving.config import ModelConfig
 from torch_serving.errors import InferenceFailed, InvalidServable, ServingError
+from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.backends import registry
 from torch_serving.models.backends.registry import backend_of

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import torch
 
 from torch_serving.codecs.signature import Signature
-from torch_serving.config import ModelConfig
 from torch_serving.errors import ServingError
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.files import OpenFile
 
 

@@ -10,7 +10,7 @@ import mmap
 import struct
 import threading
 
-from torch_serving.config import MAX_IDENTIFIER_BYTES
+from torch_serving.model_config import MAX_IDENTIFIER_BYTES
 
 SLOT_BYTES = MAX_IDENTIFIER_BYTES
 SLOTS = 64  # of a worker: executor threads, event loop and loaders

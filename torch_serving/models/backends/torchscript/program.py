@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.signature import Signature
-from torch_serving.config import ModelConfig
 from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.torchscript.branches import branches_on_values
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of

@@ -1,0 +1,77 @@
+"""Every setting of one model, said once: the keys of the TOML file beside it."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from torch_serving.setting import setting
+
+MAX_MAX_BATCH = 65536
+MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
+
+key = partial(setting, "model", "")
+
+
+class WarmUp(NamedTuple):
+    """A request that is run when its model is loaded; `source` is its file, and line."""
+
+    source: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """How one model is served; the keys of its TOML file."""
+
+    device: str | None = key(
+        None,
+        "text",
+        "where the model runs unless a request says otherwise",
+        default_text="`--device`",
+    )
+    batch: bool = key(
+        False,
+        "switch",
+        "the first dimension is a batch: requests that wait run as one",
+        default_text="as `--batch` says",
+    )
+    max_batch: int = key(
+        32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
+    )
+    stateful: bool | None = key(
+        None,
+        "switch",
+        "the model keeps something from one run to the next: its requests run one at a time",
+        more="Each worker keeps its own. `false`: they need not wait for each other.",
+        default_text="seen in the model",
+    )
+    grad: bool | None = key(
+        None,
+        "switch",
+        "the model differentiates: it runs with gradients",
+        default_text="seen in the model",
+    )
+    freeze: bool = key(
+        False, "switch", "`torch.jit.freeze`", more="Needs a warm-up request to check it."
+    )
+    optimize: bool = key(
+        False, "switch", "`torch.jit.optimize_for_inference`, after freezing", more="Needs one too."
+    )
+    tf32: bool = key(
+        False,
+        "switch",
+        "on a graphics card: round `float32` to TF32 before it is multiplied",
+        default_text="as `--tf32` says",
+    )
+    warmup: tuple[WarmUp, ...] = key(
+        (),
+        "requests",
+        "requests that are run when the model is loaded",
+        more="Each is a body: a string with its JSON, or TOML's own tables and arrays.",
+    )
+    graphs: bool = key(
+        True,
+        "switch",
+        "on a graphics card: capture the method as CUDA graphs, and replay them",
+        more="Only where a graph can hold it, and gives the same results.",
+    )
