@@ -291,3 +291,9 @@ def test_results_that_the_format_lacks(tree: dict[str, torch.Tensor], problem: s
 )
 def test_results_that_are_more_than_memory(tensor: torch.Tensor):
     assert torch.equal(safetensors.torch.load(write({"x": tensor}))["x"], tensor.detach())
+
+
+def test_too_many_tensors_are_refused_by_the_header():
+    header = json.dumps({f"x{n}": described(offsets=(12 * n, 12 * n + 12)) for n in range(1100)})
+    with pytest.raises(InvalidInput, match="1100 tensors; the limit is 1024"):
+        read(body_of(header, bytes(12 * 1100)), ())

@@ -82,6 +82,17 @@ def test_errors_that_nobody_expected_reach_who_waits(folder: ModelFolder):
     assert folder.ask("a.pt").content == b"a.pt"
 
 
+def test_a_file_that_is_written_in_place_with_its_time_kept_is_loaded_anew(folder: ModelFolder):
+    path = folder.root / "kept.pt"
+    path.write_bytes(b"old")
+    first = folder.ask("kept.pt")
+    before = path.stat()
+    path.write_bytes(b"new")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert folder.ask("kept.pt") is not first
+    assert len(folder.loads) == 2
+
+
 def test_a_file_that_was_replaced_is_loaded_anew(folder: ModelFolder):
     folder.write("a.pt")
     old = folder.ask("a.pt")

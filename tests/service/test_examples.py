@@ -16,6 +16,7 @@ from tests.support.servables import mlp, scripted
 from torch_serving.config import Config
 from torch_serving.engine.engine import Engine
 from torch_serving.models.examples import MAX_EXAMPLE_BYTES, given_example
+from torch_serving.models.files import file_stat
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
@@ -42,8 +43,7 @@ class Model:
         program.save(self.root / "program")
         servable = load(self.root / "program", CPU)
         servable.identifier = self.identifier
-        status = (self.root / self.identifier).stat()
-        servable.file = (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
+        servable.file = file_stat((self.root / self.identifier).stat())
         servable.method_names = lambda: list(methods)  # type: ignore[method-assign]
         servable.bytes = lambda: bytes_  # type: ignore[method-assign]
         return servable

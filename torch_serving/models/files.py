@@ -9,14 +9,20 @@ from typing import NamedTuple
 
 MAX_READ_BYTES = 64 << 20  # of a file that is read as a whole
 
-# st_mtime_ns, st_ino, st_size and st_dev: no two versions of a file have all of them equal. A plain
-# tuple, for one is made for each request.
-FileStat = tuple[int, int, int, int]
+# No two versions of a file have all of it equal. A plain tuple, for one is made for each request.
+FileStat = tuple[int, int, int, int, int]
 SidecarStats = tuple[FileStat | None, ...]  # of the files beside a model; None: there is none
 
 
 def file_stat(status: os.stat_result) -> FileStat:
-    return (status.st_mtime_ns, status.st_ino, status.st_size, status.st_dev)
+    """Return what tells one version of a file from another; the third is its size in bytes."""
+    return (
+        status.st_mtime_ns,
+        status.st_ino,
+        status.st_size,
+        status.st_dev,
+        status.st_ctime_ns,  # tells, where a tool writes a file in place and keeps its time
+    )
 
 
 class OpenFile(NamedTuple):

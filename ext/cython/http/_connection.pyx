@@ -48,8 +48,8 @@ cdef class ConnectionSettings:
     """What all connections share: the application, limits, and one receive buffer.
 
     `fast_path` may take a request that was received in one piece, instead of the application.
-    `responses` counts and logs them. `max_bodies_bytes` bounds the bodies of all requests together. `body_rate` is the least rate in bytes a second at which a
-    client must send a body (0: none).
+    `responses` counts and logs them. `max_bodies_bytes` bounds the bodies of all requests together.
+    `body_rate` is the least rate in bytes a second at which a client must send a body (0: none).
     """
 
     cdef readonly object app

@@ -1,5 +1,5 @@
-# The layout of the shared memory: a slot for each worker; in it a row for each method of a model, and
-# for each accelerator.
+# The layout of the shared memory: a slot for each worker; in it a row for each method of a model,
+# and for each accelerator.
 
 # Upper bounds of the histograms; one more bucket counts what is beyond.
 SECONDS = (
