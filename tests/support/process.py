@@ -10,9 +10,14 @@ from pathlib import Path
 
 from tests.support.client import LIMIT_S
 
+ROOT = Path(__file__).parents[2]
+
 
 class Process:
-    """`python -m torch_serving` with its output in files, as a pipe might fill."""
+    """`python -m torch_serving` with its output in files, as a pipe might fill.
+
+    A `module` of the tests is found from any folder.
+    """
 
     def __init__(
         self,
@@ -24,6 +29,8 @@ class Process:
         self._out = folder / "stdout"
         self._err = folder / "stderr"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
+        if module.startswith("tests."):
+            inherited["PYTHONPATH"] = str(ROOT)
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

@@ -77,7 +77,7 @@ def test_spans(model_root: Path, start: Callable[..., Process], collector: Colle
         assert step.attributes[0].value.string_value == "echo.pt"
     ends = [steps[name].end_time_unix_nano for name in ("queue", "decode", "forward", "encode")]
     assert ends == sorted(ends)
-    assert process.stderr == ""
+    assert "ERROR" not in process.stderr  # what the model raised is told at `info`
 
 
 def test_a_runtime_that_was_never_started_closes(tmp_path: Path):
