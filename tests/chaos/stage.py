@@ -121,9 +121,8 @@ def warmed(server: Server) -> str:
 def known_result() -> torch.Tensor:
     """The result of mlp.pt for FEATURES, bit for bit."""
     # TorchScript shares what it compiled, perhaps for gradients, which inference mode refuses
-    module = mlp().requires_grad_(False)
-    with torch.inference_mode():
-        result: torch.Tensor = module(torch.tensor([FEATURES[0]["value"]]))
+    with torch.inference_mode(False), torch.no_grad():
+        result: torch.Tensor = mlp()(torch.tensor([FEATURES[0]["value"]]))
         return result.clone()
 
 
