@@ -1,8 +1,10 @@
 """Models that keep something, or differentiate: each client gets its own numbers."""
 
+import functools
 import json
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Tuple  # noqa: UP035 (TorchScript reads them)
@@ -180,6 +182,16 @@ def test_it_is_said_where_people_look(
     assert "keeps state (`work`): requests run one at a time" in capsys.readouterr().out
 
 
+def in_a_new_thread(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test where no test before it has left inference mode on."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        in_a_thread(functools.partial(test, **fixtures))
+
+    return run
+
+
 def check_forces(method: Method, module: Any) -> None:
     energy, force = module(torch.tensor([[3.0, 3.0]]))
     for _ in range(4):  # torch compiles in the first ones
@@ -188,11 +200,13 @@ def check_forces(method: Method, module: Any) -> None:
             torch.testing.assert_close(torch.tensor(got[1]), force[0])
 
 
+@in_a_new_thread
 def test_a_model_may_differentiate():
     module = torch.jit.script(Force())
     check_forces(method_of(module), module)
 
 
+@in_a_new_thread
 def test_a_frozen_model_may_differentiate_if_its_configuration_says_so():
     module = torch.jit.script(Force().eval())
     check_forces(method_of(module, ModelConfig(grad=True)), module)
@@ -200,6 +214,7 @@ def test_a_frozen_model_may_differentiate_if_its_configuration_says_so():
         check_forces(method_of(module, ModelConfig(grad=False)), module)
 
 
+@in_a_new_thread
 def test_gradients_in_batches():
     module = torch.jit.script(Force())
     method = method_of(module, ModelConfig(batch=True))
