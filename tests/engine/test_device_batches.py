@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,14 @@ import torch
 from tests.support.batching import body_of, method
 from tests.support.client import LIMIT_S, tensor
 from tests.support.device_engine import Accelerators, served, value_of, values_of, with_run
-from tests.support.fake_device import FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
 from torch_serving.codecs.python_values import PythonInvocation
-from torch_serving.engine.accelerator import set_accelerator
 from torch_serving.engine.batcher import OFF, ON
-from torch_serving.engine.plain_accelerator import PlainAccelerator
 from torch_serving.errors import InferenceFailed, ServingError
 from torch_serving.model_config import ModelConfig
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(params=["late", "plain"])
-def device(request: pytest.FixtureRequest) -> Iterator[Accelerators]:
-    accelerator = FakeAccelerator() if request.param == "late" else PlainAccelerator(CPU)
-    set_accelerator(CPU, accelerator)
-    yield accelerator
-    set_accelerator(CPU, None)
 
 
 def test_a_batch_that_was_turned_off_before_its_launch(device: Accelerators):

@@ -5,15 +5,13 @@ tells it something has streams of its own. Nothing is copied in one stream and u
 without waiting, so copies are made by the thread that runs the method, and by no other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 
-from torch_serving.engine.cuda_accelerator import CudaAccelerator
+from torch_serving.engine.cuda_accelerator import CudaAccelerator, Run
 from torch_serving.engine.plain_accelerator import PlainAccelerator
-
-Run = Callable[..., Any]
 
 
 class Progress(Protocol):

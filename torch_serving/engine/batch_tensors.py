@@ -17,7 +17,12 @@ def rows_of(inputs: Sequence[Any]) -> int | None:
     """The rows that all tensors of a request have, or None if they differ or there are none."""
     rows: set[int] = set()
     batch_key(inputs, rows)
-    return rows.pop() if len(rows) == 1 and 0 not in rows else None
+    return rows.pop() if is_row_count(rows) else None
+
+
+def is_row_count(rows: set[int]) -> bool:
+    """Whether all tensors of a request have the same number of rows, and some."""
+    return len(rows) == 1 and 0 not in rows
 
 
 def batch_key(value: Any, rows: set[int]) -> Any:

@@ -8,7 +8,6 @@ a batch to fill.
 
 import functools
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -24,7 +23,7 @@ from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.device_queue import DeviceQueue
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.flights import Flight, Flights
-from torch_serving.engine.guarded_thread import guarded_thread
+from torch_serving.engine.guarded_thread import guarded_thread, join_all
 from torch_serving.engine.inference_mode import INFERENCE
 from torch_serving.engine.job import Job
 from torch_serving.engine.memory import retry_with_more_memory
@@ -95,9 +94,7 @@ class DeviceExecutor:
         self._queue.close()
 
     def join(self, timeout_s: float) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+        join_all(self._threads, timeout_s)
 
     # In the launching thread.
 

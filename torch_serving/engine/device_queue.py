@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
-from torch_serving.engine.batch_tensors import batch_key
+from torch_serving.engine.batch_tensors import batch_key, is_row_count
 from torch_serving.engine.batcher import ON
 from torch_serving.engine.device_method import DeviceMethod
 from torch_serving.engine.job import Job
@@ -156,11 +156,6 @@ def first_batch(waiting: deque[Job]) -> tuple[list[Job], list[int], deque[Job]]:
         else:
             left.append(job)
     return batch, sizes, left
-
-
-def is_row_count(rows: set[int]) -> bool:
-    """Whether all tensors of a request have the same number of rows, and some."""
-    return len(rows) == 1 and 0 not in rows
 
 
 def is_equal(key: Any, other: Any) -> bool:

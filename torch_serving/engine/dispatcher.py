@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from torch_serving.engine.accelerator import Accelerator
 from torch_serving.engine.device_executor import DeviceExecutor
 from torch_serving.engine.device_executors import DeviceExecutors
 from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.guarded_thread import join_all
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import ENCODE, QUEUE, resolve, run_step
 from torch_serving.engine.thread_executor import ThreadExecutor
@@ -90,10 +91,11 @@ class Dispatcher:
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `close`."""
-        deadline_s = time.monotonic() + timeout_s
-        self._threads.join(timeout_s)
-        for executor in self.executors.all():
-            executor.join(max(0.0, deadline_s - time.monotonic()))
+        join_all(self._joinable(), timeout_s)
+
+    def _joinable(self) -> Iterator[ThreadExecutor | DeviceExecutor]:
+        yield self._threads
+        yield from self.executors.all()  # asked for late: a thread may be starting one
 
     def enqueue(self, job: Job) -> None:
         """Have a job run, or refuse it if too many wait."""

@@ -2,12 +2,27 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from torch_serving.engine.device_errors import explain
 from torch_serving.engine.events import OnFatal
 
 logger = logging.getLogger(__name__)
+
+
+class Joinable(Protocol):
+    """A thread, or an executor that has some."""
+
+    def join(self, timeout_s: float, /) -> None: ...
+
+
+def join_all(threads: Iterable[Joinable], timeout_s: float) -> None:
+    """Wait for all to end, but no longer than `timeout_s` in all."""
+    deadline_s = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, deadline_s - time.monotonic()))
 
 
 def guarded_thread(

@@ -7,13 +7,12 @@ device with an executor of its own are only decoded and encoded here.
 
 import functools
 import threading
-import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.events import EngineEvents
-from torch_serving.engine.guarded_thread import guarded_thread
+from torch_serving.engine.guarded_thread import guarded_thread, join_all
 from torch_serving.engine.job import Job
 from torch_serving.engine.memory import retry_with_more_memory
 from torch_serving.engine.steps import (
@@ -70,9 +69,7 @@ class ThreadExecutor:
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end, after `close`."""
-        deadline_s = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+        join_all(self._threads, timeout_s)
 
     def put(self, job: Job) -> None:
         """Have a job run; or decoded or encoded, if a device runs it. For any thread."""

@@ -186,7 +186,7 @@ class Method:
             run = with_tf32(self._run, config.tf32)
             graphs = None
             if config.graphs and method.can_be_captured and not (servable.state or config.grad):
-                same = functools.partial(is_close, tf32=config.tf32)
+                same = functools.partial(is_close, tf32=servable.uses_tf32)
                 graphs = GraphCache(self.model, run, accelerator, same)
             self.device_method = DeviceMethod(run, accelerator, self.batcher, graphs)
             self.inline = DecodePolicy(is_bounded)

@@ -1,11 +1,9 @@
 """Images in requests: formats, modes, layouts, and what is no image."""
 
-import asyncio
 import base64
 import io
 import json
 import struct
-import threading
 import time
 import tracemalloc
 import zlib
@@ -14,39 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tests.support.client import Client
-from tests.support.gil import lets_others_run
-from tests.support.loaded import method_of
+from tests.support.pictures import PICTURE, PIXELS, encoded, envelope
 from tests.support.process import Process
-from tests.support.servables import SOURCES, scripted
 from torch_serving.codecs.json import images
 from torch_serving.engine.engine import Engine
-from torch_serving.engine.inline_policy import InlinePolicy
 from torch_serving.errors import IncompatibleDtype, InvalidInput
 from torch_serving.models.servable import Method
 
 Image = pytest.importorskip("PIL.Image")
 
 ENGINE = Engine(1)
-PIXELS = np.random.default_rng(3).integers(0, 256, (4, 6, 3), np.uint8)  # height, width, channels
-PICTURE = Image.fromarray(PIXELS)
-
-
-@pytest.fixture(scope="module")
-def echo() -> Method:
-    return method_of(scripted(*SOURCES["echo.pt"]))
-
-
-def encoded(image: Any, format_: str = "PNG", **options: Any) -> str:
-    file = io.BytesIO()
-    image.save(file, format_, **options)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def envelope(value: str, **members: Any) -> dict[str, Any]:
-    return {"type": "image", "value": value, **members}
 
 
 def to_numpy(method: Method, body: Any) -> np.ndarray:
@@ -280,62 +257,6 @@ def test_over_http(uvicorn_server: Process, model_root: Path):
                 "Invalid Input JSON",
             )
             assert response.document["detail"].startswith("/0/value: ")
-
-
-def test_images_are_never_decoded_on_the_event_loop(echo: Method, monkeypatch: pytest.MonkeyPatch):
-    """Even a small body may hold millions of pixels."""
-    threads: list[threading.Thread] = []
-    open_image = images.open_image
-
-    def recorded(encoded: str) -> Any:
-        threads.append(threading.current_thread())
-        return open_image(encoded)
-
-    monkeypatch.setattr(images, "open_image", recorded)
-    monkeypatch.setattr(echo, "inline", InlinePolicy(True))
-    shapes = torch.zeros(3, 4, 6)
-    for _ in range(5):
-        echo.inline.record(1 << 20, [shapes], 1e-5)
-    body = json.dumps([envelope(encoded(PICTURE))]).encode()
-    text = json.dumps([{"type": "tensor", "value": shapes.tolist()}]).encode()
-    engine = Engine(1)
-    engine.start()
-    try:
-
-        async def submit() -> None:
-            assert echo.inline.may_run_inline(len(body))
-            for sent in (body, text, body):
-                result = json.loads(await engine.submit(echo, sent))["result"]
-                assert result["shape"] == [3, 4, 6]
-
-        asyncio.run(submit())
-    finally:
-        engine.close()
-        engine.join(10)
-    assert len(threads) == 2
-    assert threading.main_thread() not in threads
-
-
-def test_broken_images_are_refused_by_a_thread_as_well(
-    echo: Method, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(echo, "inline", InlinePolicy(True))
-    for _ in range(5):
-        echo.inline.record(1 << 20, [torch.zeros(1)], 1e-5)
-    engine = Engine(1)
-    engine.start()
-    try:
-        with pytest.raises(InvalidInput, match="expected an image of"):
-            asyncio.run(engine.submit(echo, json.dumps([envelope("AAAA")]).encode()))
-    finally:
-        engine.close()
-        engine.join(10)
-
-
-def test_pixels_are_decoded_without_the_gil():
-    picture = Image.effect_noise((1500, 1500), 60).convert("RGB")
-    data = encoded(picture, "JPEG", quality=90)
-    assert lets_others_run(lambda _: images.open_image(data))
 
 
 @pytest.mark.parametrize("data_type", ["float16", "float32", "float64"])
