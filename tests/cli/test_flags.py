@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -110,6 +111,9 @@ def test_paths_of_a_config_may_be_strings():
         (["--server", "meinheld", "--host", "0.0.0.0"], "--behind-proxy"),
         (["--server", "meinheld", "--host", "::"], "--behind-proxy"),
         (["and", "more"], "more"),
+        (["--prot=1"], "unrecognized arguments: --prot=1; did you mean --port?"),
+        (["--model_capacity", "3"], "did you mean --model-capacity?"),
+        (["--Watch"], "did you mean --watch?"),
     ],
 )
 def test_wrong_flags(
@@ -129,6 +133,7 @@ def test_wrong_flags(
     ("name", "words"),
     [
         ("missing", "no such folder: {root}/missing"),
+        ("model", "no such folder: {root}/model; did you mean {root}/models?"),
         ("m.pt", "{root}/m.pt is a file; give its folder, {root}, and ask for m.pt"),
     ],
 )
@@ -136,6 +141,7 @@ def test_a_root_that_is_no_folder(
     tmp_path: Path, start: Callable[..., Process], name: str, words: str
 ):
     (tmp_path / "m.pt").write_bytes(b"")
+    (tmp_path / "models").mkdir()
     process = start(tmp_path / name)
     assert process.exit_code() == 2
     check_one_line(process, words.format(root=tmp_path))
@@ -146,7 +152,10 @@ def test_a_root_that_is_no_folder(
     [
         ("--version", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
         ("--help", "MODEL_ROOT"),
+        ("-V", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
+        ("version", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
         ("-h", "TORCH_SERVING_MAX_BODY"),
+        ("help", "  torch-serving run MODEL --data @BODY  one request, without a server\n"),
     ],
 )
 def test_flags_that_only_print(start: Callable[..., Process], flag: str, words: str):
@@ -154,6 +163,46 @@ def test_flags_that_only_print(start: Callable[..., Process], flag: str, words: 
     assert process.exit_code() == 0
     assert words in process.stdout
     assert process.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["help", "serve"], "usage: torch-serving [-h]"),
+        (["serve", "--help"], "usage: torch-serving [-h]"),
+        (["help", "inspect"], "usage: torch-serving inspect"),
+        (["help", "run"], "usage: torch-serving run"),
+    ],
+)
+def test_help_of_commands(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "root"),
+    [
+        ([], "."),
+        (["serve"], "."),
+        (["serve", "models"], "models"),
+        (["serve", "-p", "0"], "."),
+        (["./serve"], "./serve"),
+        (["serve", "serve"], "serve"),
+    ],
+)
+def test_serve_is_a_word_and_may_be_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], root: str
+):
+    for name in ("serve", "models"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    served: list[Config] = []
+    monkeypatch.setattr("torch_serving.cli.main.serve", served.append)
+    with suppress(SystemExit):
+        main(arguments)
+    assert [config.model_root for config in served] == [Path(root)]
 
 
 def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):

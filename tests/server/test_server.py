@@ -53,13 +53,15 @@ def test_the_start_up_line(root: Path, start: Callable[..., Process], server: st
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--port", "{taken_port}"], "can't listen on 127.0.0.1:{taken_port}: Address already in"),
+        (["--port", "{taken_port}"], "127.0.0.1:{taken_port}: Address already in use; --port"),
+        (["--port", "{taken_port}"], "--port 0 a free one"),
         (["--host", "256.1.1.1"], "can't listen on 256.1.1.1:"),
         (["--host", "no such host"], "can't listen on no such host:"),
         (["--host", "203.0.113.1"], "can't listen on 203.0.113.1:"),
         (["--device", "warp"], "`warp` is not a device"),
         (["--use-gpu", "--device", "cuda:99"], "`cuda:99` is not a device"),
         (["--flag"], "unrecognized arguments: --flag"),
+        (["--host", "203.0.113.1"], "--host takes an address of this machine"),
     ],
 )
 def test_what_it_does_not_start_with(

@@ -1,25 +1,45 @@
 """The flags of the server: one for each setting of `Config`, in its groups."""
 
 import argparse
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from torch_serving import __version__
 from torch_serving.cli.flag_types import KINDS
+from torch_serving.cli.requirements import version_text
+from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.config import Config
 from torch_serving.setting import Setting, settings_of
 
 UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: ""}
 
 
+EPILOG = """\
+Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY.
+
+Other commands:
+  torch-serving inspect MODEL           what a model takes and gives
+  torch-serving run MODEL --data @BODY  one request, without a server
+  torch-serving help [COMMAND], torch-serving version
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
+
+    def read(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse all arguments; end the process for wrong ones."""
+        arguments, unknown = self.parse_known_args(argv)
+        if unknown:
+            flag = next((each for each in unknown if each.startswith("-")), "").partition("=")[0]
+            hint = did_you_mean(flag, self._option_string_actions) if flag else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return arguments
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-class HelpFormatter(argparse.HelpFormatter):
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Leaves room for long flags beside their descriptions."""
 
     def __init__(self, prog: str) -> None:
@@ -31,16 +51,11 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="torch-serving",
         description="Serve the TorchScript models in a folder over HTTP.",
-        epilog="Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY. "
-        "Other commands: torch-serving inspect MODEL, torch-serving run MODEL --data @BODY.",
+        epilog=EPILOG,
         formatter_class=HelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument(
-        "--version",
-        action="version",
-        version=f"torch-serving {__version__} (torch {version('torch')})",
-    )
+    parser.add_argument("-V", "--version", action="version", version=version_text())
     groups: dict[str, argparse._ArgumentGroup] = {}
     for name, value, setting in settings_of(Config):
         if is_positional(setting):

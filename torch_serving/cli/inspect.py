@@ -12,10 +12,10 @@ def inspect(argv: Sequence[str]) -> int:
     """Print what a model takes and gives."""
     parser = command_parser("inspect", "Show what a TorchScript model takes and gives.")
     parser.add_argument("--json", action="store_true", help="as JSON")
-    arguments = parser.parse_args(argv)
+    arguments = parser.read(argv)
+    runtime, servable = load_model(arguments.model, arguments.device)
     from torch_serving.service.description import describe  # takes a second: torch
 
-    runtime, servable = load_model(arguments.model, arguments.device)
     described = describe(servable, runtime.examples.find(servable))
     description = {"file_bytes": arguments.model.stat().st_size, **described}
     if arguments.json:

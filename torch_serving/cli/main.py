@@ -1,4 +1,4 @@
-"""The command line: `torch-serving` serves a folder; `inspect` and `run` need no server."""
+"""The command line: `torch-serving [serve]` serves; `inspect` and `run` need no server."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from torch_serving.cli.inspect import inspect
+from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import run
 from torch_serving.cli.settings import is_loopback, parse
 from torch_serving.config import Config
@@ -24,16 +25,25 @@ COMMANDS = {"inspect": inspect, "run": run}
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the server or a command, and end the process with its exit code."""
     open_missing()
-    argv = sys.argv[1:] if argv is None else argv
     try:
-        if argv and argv[0] in COMMANDS:
-            sys.exit(COMMANDS[argv[0]](argv[1:]))
-        serve(parse(argv, os.environ))
+        run_command(sys.argv[1:] if argv is None else argv)
     except StartupError as error:
         print(f"torch-serving: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def run_command(argv: Sequence[str]) -> NoReturn:
+    """Run what the first word says; without such a word, serve. `./serve` is a folder."""
+    command, *others = argv or [""]
+    if command == "help":
+        run_command([*others[:1], "--help"])
+    if command == "version":
+        run_command(["--version"])
+    if command in COMMANDS:
+        sys.exit(COMMANDS[command](others))
+    serve(parse(others if command == "serve" else argv, os.environ))
 
 
 def serve(config: Config) -> NoReturn:
@@ -48,7 +58,8 @@ def serve(config: Config) -> NoReturn:
         )
     spin_briefly()
     set_up_gpu_memory()
-    from torch_serving.server import main as server  # takes a second: torch
+    with required_modules():
+        from torch_serving.server import main as server  # takes a second: torch
 
     code = server.serve(config, listener)
     logging.shutdown()

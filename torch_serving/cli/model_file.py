@@ -1,9 +1,11 @@
 """What `inspect` and `run` share: one model file, loaded as a server would load it."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch_serving.cli.flags import Parser
+from torch_serving.cli.requirements import required_modules
+from torch_serving.cli.suggestions import near_path
 from torch_serving.config import Config
 from torch_serving.errors import ServingError, StartupError
 
@@ -12,9 +14,9 @@ if TYPE_CHECKING:  # torch takes a second
     from torch_serving.service.runtime import Runtime
 
 
-def command_parser(name: str, description: str) -> argparse.ArgumentParser:
+def command_parser(name: str, description: str) -> Parser:
     """Return a parser of a command about one model."""
-    parser = argparse.ArgumentParser(prog=f"torch-serving {name}", description=description)
+    parser = Parser(prog=f"torch-serving {name}", description=description)
     parser.add_argument("model", type=Path, help="a file saved with torch.jit.save")
     parser.add_argument(
         "--device", help="where to load it (default: what its TOML file says, else cpu)"
@@ -24,10 +26,11 @@ def command_parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
     """Return a runtime of the model's folder, and the model. Raises StartupError."""
-    from torch_serving.service.runtime import Runtime
-
     if not path.is_file():
-        raise StartupError(f"no such file: {path}")
+        raise StartupError(f"no such file: {path}{near_path(path)}")
+    with required_modules():
+        from torch_serving.service.runtime import Runtime
+
     path = path.resolve()
     try:
         runtime = Runtime.build(Config(model_root=path.parent, device="cpu"))

@@ -16,7 +16,7 @@ def run(argv: Sequence[str]) -> int:
         "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
     )
     parser.add_argument("--method", default="forward", help="the method (default: forward)")
-    arguments = parser.parse_args(argv)
+    arguments = parser.read(argv)
     body = read_data(arguments.data)
     runtime, servable = load_model(arguments.model, arguments.device)
     try:

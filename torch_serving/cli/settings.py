@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch_serving.cli.flags import Parser, build_parser
+from torch_serving.cli.suggestions import near_path
 from torch_serving.config import Config
 
 PREFIX = "TORCH_SERVING_"
@@ -14,7 +15,7 @@ PREFIX = "TORCH_SERVING_"
 def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Return what flags and variables say; flags win. Ends the process if they are wrong."""
     parser = build_parser()
-    values = vars(parser.parse_args([*from_environment(parser, environment), *argv]))
+    values = vars(parser.read([*from_environment(parser, environment), *argv]))
     if values.pop("use_gpu", False) and values.get("device", "cpu") in ("cpu", Config.device):
         values["device"] = "cuda"
     values = {
@@ -34,7 +35,8 @@ def check(parser: Parser, config: Config) -> None:
             f"for {path.name}"
         )
     if not config.model_root.is_dir():
-        parser.error(f"MODEL_ROOT: no such folder: {config.model_root}")
+        near = near_path(config.model_root)
+        parser.error(f"MODEL_ROOT: no such folder: {config.model_root}{near}")
     if config.server == "meinheld" and not (config.behind_proxy or is_loopback(config.host)):
         parser.error(
             f"meinheld on {config.host}: it crashes on a malformed chunked request, so beyond this "

@@ -1,5 +1,6 @@
 """The listening socket. It imports no torch, so that a port in use is reported at once."""
 
+import errno
 import socket
 
 from torch_serving.errors import StartupError
@@ -16,8 +17,19 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StartupError(f"can't listen on {host}:{port}: {reason}") from None
+        advice = advice_on(error)
+        raise StartupError(f"can't listen on {host}:{port}: {reason}; {advice}") from None
     return listener
+
+
+def advice_on(error: Exception) -> str:
+    """Say which flag changes an address that can't be listened on."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return "--port takes another one, --port 0 a free one"
+    if number in (errno.EACCES, errno.EPERM):
+        return "--port takes another one; those below 1024 need CAP_NET_BIND_SERVICE"
+    return "--host takes an address of this machine"
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
