@@ -258,10 +258,11 @@ class WorkerFailed(ServerError):
 
 
 class NotReady(ServerError):
-    """A model that is not loaded; a request would load it."""
+    """A model that is being loaded."""
 
     status = 503
     description = "Model not ready"
+    retry_after_s = 1
 
 
 class ShuttingDown(ServerError):

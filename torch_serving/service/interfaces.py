@@ -49,6 +49,9 @@ class ModelManagement(Protocol):
     async def load(self, model: str, device: str | None = None) -> ModelStatus:
         """Load a model in all workers."""
 
+    async def load_if_needed(self, model: str) -> ModelStatus:
+        """Start to load a model that is not in memory; return its status soon, loaded or not."""
+
     async def unload(self, model: str) -> ModelStatus:
         """Drop a model from the memory of all workers."""
 

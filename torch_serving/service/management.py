@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import Future
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,9 +11,13 @@ import torch
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
+from torch_serving.models.servable import Servable
 from torch_serving.service.device_status import device_statuses
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
 from torch_serving.telemetry._counters import MethodNumbers
+
+# How long a client that asks whether a model is ready waits for its load: probes are impatient.
+READY_WAIT_S = 0.5
 
 
 class Management:
@@ -40,6 +45,19 @@ class Management:
         chosen = self._repository.choose_device(model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
+        return await asyncio.to_thread(self.status, model)
+
+    async def load_if_needed(self, model: str) -> ModelStatus:
+        """Start to load a model that is not in memory; return its status soon, loaded or not.
+
+        Raises what loading raises, where the load fails as soon.
+        """
+        status = await asyncio.to_thread(self.status, model)
+        if status["state"] != "available":
+            return status
+        loading = self._models.load(model, self._repository.choose_device(model, self._devices))
+        if await has_ended(loading, READY_WAIT_S):
+            await wait_until_loaded(loading)
         return await asyncio.to_thread(self.status, model)
 
     async def unload(self, model: str) -> ModelStatus:
@@ -131,6 +149,14 @@ class Management:
     def list(self) -> list[ModelStatus]:
         """The status of all models below the root, in the order of their names."""
         return self._statuses(self.names())
+
+
+async def has_ended(loading: Future[Servable], limit_s: float) -> bool:
+    """Wait for a load, but not longer; it goes on."""
+    waiting = asyncio.wrap_future(loading)
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    done, _ = await asyncio.wait([waiting], timeout=limit_s)
+    return bool(done)
 
 
 def by_device_and_version(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from tests.support.process import Process
+from tests.support.fetch import fetch
+from tests.support.process import Process, wait_until
 from tests.support.triton import FLOATS, given
 
 DEEP = "deep/er/a b,é&+.pt"
@@ -30,15 +31,32 @@ def test_metadata_and_configuration(asked: triton.InferenceServerClient):
 
 def test_loading_and_unloading(owned: triton.InferenceServerClient):
     for name in ("two.pt", "team/mlp.pt"):
-        assert not owned.is_model_ready(name)
         owned.load_model(name)
         assert owned.is_model_ready(name)
         assert owned.is_model_ready(name, model_version="1")
         assert states(owned)[name] == "READY"
         owned.unload_model(name)
-        assert not owned.is_model_ready(name)
         assert states(owned)[name] == "UNAVAILABLE"
     assert not owned.is_model_ready("none.pt")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("version", ["", "/versions/1"])
+def test_asking_whether_a_model_is_ready_loads_it(own_server: Process, method: str, version: str):
+    with triton.InferenceServerClient(urlsplit(own_server.url).netloc) as client:
+        client.unload_model("two.pt")
+        path = f"/v2/models/two.pt{version}/ready"
+        wait_until(lambda: fetch(own_server.url, path, method=method)[0] == 200)
+        assert states(client)["two.pt"] == "READY"
+
+
+def test_a_model_that_can_not_be_loaded_is_not_ready(own_server: Process):
+    def error() -> str:
+        status, _, document = fetch(own_server.url, "/v2/models/broken.pt/ready")
+        assert status in (400, 503)
+        return document["error"]
+
+    wait_until(lambda: "not a TorchScript archive" in error())
 
 
 def states(client: triton.InferenceServerClient) -> dict[str, str]:
@@ -117,5 +135,4 @@ async def ask_all(address: str, own_address: str) -> None:
         assert await client.is_model_ready("two.pt")
         assert len(await client.get_model_repository_index()) == 4
         await client.unload_model("two.pt")
-        assert not await client.is_model_ready("two.pt")
         assert "model_stats" in await client.get_inference_statistics()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch_serving.service.interfaces import ModelStatus
 
 NOT_LOADED = "not loaded; the first request loads it"
+LOADING = "it is being loaded; ask again"
 
 
 class ModelState(NamedTuple):

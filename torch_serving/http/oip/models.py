@@ -9,11 +9,11 @@ from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.errors import MethodNotAllowed, NotReady
 from torch_serving.http.content_coding import compress, response_coding
 from torch_serving.http.oip.endpoint import inference_request, model_action
-from torch_serving.http.oip.model_states import model_state
+from torch_serving.http.oip.model_states import LOADING, model_state
 from torch_serving.http.oip.statistics import model_statistics
 from torch_serving.http.request import Request
 from torch_serving.service.inference import Inference
-from torch_serving.service.interfaces import InferenceRequest, ModelManagement
+from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
 
 
 class ModelNames:
@@ -53,9 +53,7 @@ class Model:
         if action == "infer":
             raise MethodNotAllowed("POST")
         if action == "ready":
-            state = model_state(await asyncio.to_thread(self._management.status, model))
-            if state.reason:
-                raise NotReady(f"`{state.name}`: {state.reason}")
+            check_ready(await self._management.load_if_needed(model))
             resp.text = json.dumps({"name": model, "ready": True})
         elif action == "stats":
             statistics = await asyncio.to_thread(self._management.statistics, model)
@@ -80,3 +78,11 @@ class Model:
         if coding := response_coding(req.get_header("accept-encoding")):
             resp.data = await asyncio.to_thread(compress, response.body, coding)
             resp.set_header("content-encoding", coding)
+
+
+def check_ready(status: ModelStatus) -> None:
+    """Raise NotReady for a model that is not in memory, or is in quarantine."""
+    state = model_state(status)
+    if state.reason:
+        reason = LOADING if status["state"] == "available" else state.reason
+        raise NotReady(f"`{state.name}`: {reason}")

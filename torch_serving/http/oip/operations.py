@@ -75,9 +75,9 @@ MODEL_OPERATIONS = (
     *of_model(
         "/ready",
         "modelReady",
-        "Whether a model is in memory",
+        "Whether a model is in memory; if it is not, this starts to load it",
         fixed(name=TEXT, ready={"const": True}),
-        (*error_responses.FINDS_MODEL, *error_responses.NOT_LOADED),
+        (*error_responses.LOADS, *error_responses.NOT_LOADED),
     ),
     *of_model(
         "/config",
