@@ -223,7 +223,7 @@ def mend_any_model(case: Any, body: dict[str, Any]) -> None:
     case.path_parameters["model"] = TAKES_TEXT if is_text else TAKES_ANY_TENSOR
     data = [*flat([first["data"]]), ""][:1] if is_text else first["data"]
     body["inputs"] = [even_input({**first, "name": "s" if is_text else "x", "data": data})]
-    body["outputs"] = [{**each, "name": "output_0"} for each in body.get("outputs", [])]
+    body["outputs"] = [{**each, "name": "output_0"} for each in body.get("outputs") or []]
     once(body)
 
 
@@ -235,5 +235,5 @@ def even_input(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def once(body: dict[str, Any]) -> None:
-    if "outputs" in body:
+    if body.get("outputs"):
         body["outputs"] = list({each["name"]: each for each in body["outputs"]}.values())

@@ -190,3 +190,20 @@ def test_lengths():
     assert json_length(None) is None
     assert json_length("0") == 0
     assert json_length("120") == 120
+
+
+@pytest.mark.parametrize(
+    ("inside", "around"),
+    [
+        ("", '"id":null,"parameters":null,"outputs":null'),
+        ("", '"parameters":{"binary_data_output":null}'),
+        ('"parameters":null', '"id":null'),
+        ('"parameters":{"binary_data_size":null}', '"outputs":[{"name":"y","parameters":null}]'),
+        ("", '"outputs":[{"name":"y","parameters":{"binary_data":null}}]'),
+    ],
+)
+def test_null_is_absent(inside: str, around: str):
+    entry_ = f'{{"name":"x","datatype":"FP32","shape":[1],"data":[1]{inside and ","}{inside}}}'
+    request = from_json(f'{{"inputs":[{entry_}],{around}}}')
+    assert (request.id, request.inputs["x"].tolist(), request.binary) == (None, [1.0], False)
+    assert [each.binary for each in request.outputs] in ([], [None])

@@ -86,6 +86,20 @@ def test_paths_that_lead_nowhere(
     check_served(connection)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v2/repository/index", b'{"ready":null}'),
+        ("/v2/repository/models/echo.pt/load", b'{"parameters":null}'),
+        ("/v2/repository/models/echo.pt/load", b'{"parameters":{"config":null,"file:a":null}}'),
+    ],
+)
+def test_null_is_absent(connection: http.client.HTTPConnection, path: str, body: bytes):
+    connection.request("POST", path, body)
+    with connection.getresponse() as response:
+        assert (response.status, b"error" in response.read()) == (200, False)
+
+
 def test_a_body_over_the_limit(hasty_url: str):
     """Which the protocol refuses, before the application knows of it."""
     connection = http.client.HTTPConnection(urlsplit(hasty_url).netloc, timeout=60)

@@ -94,7 +94,7 @@ def read_request(body: Body, json_bytes: int | None, accepts_strings: bool = Tru
 
 
 def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> InferRequest:
-    members = root.members()
+    members = present(root)
     inputs, outputs = members.get("inputs"), members.get("outputs")
     if inputs is None:
         raise root.error("the key `inputs` is missing")
@@ -121,6 +121,11 @@ def read_root(root: Value, body: Body, end: int, datatypes: Collection[str]) -> 
     )
 
 
+def present(value: Value) -> dict[str, Value]:
+    """The members of an object; null is as good as absent."""
+    return {name: member for name, member in value.members().items() if member.kind != "null"}
+
+
 def limited(values: Value) -> list[Value]:
     if values.kind == "array" and values.count > MAX_TENSORS:
         raise values.error(f"{values.count} tensors; the limit is {MAX_TENSORS}")
@@ -130,7 +135,7 @@ def limited(values: Value) -> list[Value]:
 def parameters_of(members: dict[str, Value]) -> dict[str, Value]:
     """The parameters of an object; unknown ones are ignored."""
     value = members.get("parameters")
-    parameters = {} if value is None or value.kind == "null" else value.members()
+    parameters = {} if value is None else present(value)
     for name in REFUSED:
         if name in parameters:
             raise parameters[name].error(f"this server has no extension for `{name}`")
@@ -144,7 +149,7 @@ def required(value: Value, members: dict[str, Value], key: str) -> Value:
 
 
 def read_input_header(value: Value, datatypes: Collection[str]) -> InputHeader:
-    members = value.members()
+    members = present(value)
     name = required(value, members, "name").string()
     datatype = required(value, members, "datatype").string()
     if datatype not in datatypes:
@@ -165,7 +170,7 @@ def read_input_header(value: Value, datatypes: Collection[str]) -> InputHeader:
 
 
 def read_requested_output(value: Value) -> RequestedOutput:
-    members = value.members()
+    members = present(value)
     binary = parameters_of(members).get("binary_data")
     name = required(value, members, "name").string()
     return RequestedOutput(name, None if binary is None else binary.boolean())

@@ -5,7 +5,7 @@ from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.body_schemas import binary, body, json_of
 from torch_serving.http.openapi.error_responses import Errors
 from torch_serving.http.openapi.number_schemas import Schema
-from torch_serving.http.openapi.oip_schemas import BOOLEAN, TEXT, fixed
+from torch_serving.http.openapi.oip_schemas import ABSENT, BOOLEAN, TEXT, fixed, nullable
 from torch_serving.http.openapi.operation import PROTOCOL, Operation, always, get, post
 from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, model
 
@@ -103,8 +103,9 @@ INDEX = {
 
 
 def change(action: str, summary: str, errors: Errors) -> Operation:
-    refused = {"not": {"required": ["config"]}, "propertyNames": {"not": {"pattern": "^file:"}}}
-    schema = {"type": "object", "properties": {"parameters": {"type": "object"} | refused}}
+    refused = {"properties": {"config": ABSENT}, "patternProperties": {"^file:": ABSENT}}
+    parameters = nullable({"type": "object"}) | refused
+    schema = {"type": "object", "properties": {"parameters": parameters}}
     return post(
         f"/v2/repository/models/{{model}}/{action}",
         f"{action}InRepository",
@@ -181,7 +182,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             always(INDEX),
             errors=(*error_responses.BODY, *error_responses.INVALID, *error_responses.READS_FILES),
             body=lambda context: body(
-                {"type": "object", "properties": {"ready": BOOLEAN}}, required=False
+                {"type": "object", "properties": {"ready": nullable(BOOLEAN)}}, required=False
             ),
         ),
     ),

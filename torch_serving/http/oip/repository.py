@@ -9,6 +9,7 @@ import falcon.asgi
 from torch_serving.codecs.interfaces import Body
 from torch_serving.codecs.json._decoder import read_json
 from torch_serving.codecs.oip.metadata import VERSION
+from torch_serving.codecs.oip.request import present
 from torch_serving.errors import NotFound
 from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.request import Request
@@ -56,14 +57,14 @@ class LoadOrUnload:
 
 def only_ready_of(body: Body) -> bool:
     """Whether only models that are ready are asked for."""
-    members = read_json(body).members() if body else {}
+    members = present(read_json(body)) if body else {}
     return "ready" in members and members["ready"].boolean()
 
 
 def check_parameters(body: Body) -> None:
     """Raise InvalidInput for a model's configuration or files: those are on the server's disk."""
-    members = read_json(body).members() if body else {}
-    parameters = members["parameters"].members() if "parameters" in members else {}
+    members = present(read_json(body)) if body else {}
+    parameters = present(members["parameters"]) if "parameters" in members else {}
     for name, value in parameters.items():
         if name == "config" or name.startswith("file:"):
             raise value.error("models and their settings are files of the server")

@@ -22,7 +22,7 @@ from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema,
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 BOOLEAN: Schema = {"type": "boolean"}
-EXTENSIONS_REFUSED: Schema = {"not": {"anyOf": [{"required": [name]} for name in REFUSED]}}
+ABSENT: Schema = {"type": "null"}  # as good as if it were not there
 
 
 def record(**members: Schema) -> Schema:
@@ -35,15 +35,21 @@ def fixed(**members: Schema) -> Schema:
     return record(**members) | {"additionalProperties": False}
 
 
+def nullable(schema: Schema) -> Schema:
+    """A value, or null, which is as good as absent."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
 def parameters(**known: Schema) -> Schema:
     """Unknown parameters are ignored, except extensions that this server does not support."""
-    return {"type": ["object", "null"], "properties": known} | EXTENSIONS_REFUSED
+    members = {name: nullable(schema) for name, schema in known.items()}
+    return nullable({"type": "object", "properties": members | dict.fromkeys(REFUSED, ABSENT)})
 
 
 # `binary_data_size` needs data behind the JSON, which a JSON body has not.
-JSON_PARAMETERS = parameters() | {
-    "not": {"anyOf": [{"required": [name]} for name in (*REFUSED, "binary_data_size")]}
-}
+JSON_PARAMETERS = nullable(
+    {"type": "object", "properties": dict.fromkeys((*REFUSED, "binary_data_size"), ABSENT)}
+)
 DATA = {datatype: each.json for datatype, each in DATATYPES.items()} | {BYTES: "StringTensor"}
 
 
@@ -67,19 +73,20 @@ def requested_outputs(names: list[str] | None) -> Schema:
     """The outputs that a request may name; None: any."""
     name = {"enum": names} if names else TEXT
     output = record(name=name, parameters=parameters(binary_data=BOOLEAN)) | {"required": ["name"]}
-    return {
+    outputs = {
         "type": "array",
         "items": output,
         "description": "The requested outputs, each once; none: all.",
         **({} if names is None else {"maxItems": len(names)}),
     }
+    return nullable(outputs)
 
 
 def request(inputs: Schema, outputs: list[str] | None) -> Schema:
     return {
         "type": "object",
         "properties": {
-            "id": TEXT,
+            "id": nullable(TEXT),
             "inputs": inputs,
             "outputs": requested_outputs(outputs),
             "parameters": parameters(binary_data_output=BOOLEAN),
