@@ -208,45 +208,6 @@ def test_what_is_no_body_has_a_limit_too(bare: BareServer, first: bytes, more: b
     assert bare.refused == [431]
 
 
-BODY = get(b"/smuggled")
-LENGTH = b"Content-Length: %d" % len(BODY)
-UPGRADE = get(b"/a", LENGTH, b"Connection: Upgrade", b"UpGrade: h2c").replace(b"GET", b"POST", 1)
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [
-        [UPGRADE + BODY],
-        [UPGRADE, BODY],
-        [UPGRADE[:30], UPGRADE[30:], BODY],
-        [get(b"/first") + UPGRADE, BODY],
-    ],
-)
-def test_a_body_is_never_taken_for_a_request(bare: BareServer, pieces: list[bytes]):
-    """Where a wish for another protocol could not be hidden from the parser."""
-
-    async def use(connection: Connection) -> None:
-        for piece in pieces:
-            await connection.send(piece)
-            await asyncio.sleep(0.05)
-        responses = await connection.responses()
-        assert responses.count(b"connection: close") <= 1
-
-    run(bare, use)
-    assert bare.asked in ([], ["/first"])
-
-
-@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE"])
-def test_a_wish_for_another_protocol_is_ignored(bare: BareServer, name: bytes):
-    async def use(connection: Connection) -> None:
-        wish = get(b"/a", b"Connection: Upgrade, HTTP2-Settings", name + b": h2c")
-        await connection.send(wish + get(b"/b", b"Connection: close"))
-        responses = await connection.responses()
-        assert responses.count(b"HTTP/1.1 200") == 2
-
-    run(bare, use)
-
-
 def alive() -> int:
     return sum(type(each) is HttpProtocol for each in gc.get_objects())
 

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from uvicorn.server import ServerState
@@ -17,7 +17,7 @@ RECEIVE_BUFFER = 4096
 
 
 class BareServer:
-    """A server of the protocol; `asked` are the paths and headers that its application saw."""
+    """A server of the protocol; `asked`, `headers` and `bodies` are what its application saw."""
 
     keep_alive_s = 0.2  # also for a client to read on
     max_body_bytes = 1 << 20
@@ -26,14 +26,17 @@ class BareServer:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.headers: list[list[tuple[bytes, bytes]]] = []
+        self.bodies: list[bytes] = []
         self.refused: list[int] = []
         self.fast_path: Any = None
         self.state = ServerState()
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked.append(scope["path"])
-        while (await receive()).get("more_body"):
-            pass
+        body = b""
+        while (message := await receive()).get("more_body"):
+            body += message["body"]
+        self.bodies.append(body + message.get("body", b""))
         self.headers.append(scope["headers"])
         if scope["path"] == "/slow":
             await asyncio.sleep(2 * self.keep_alive_s)
@@ -69,6 +72,60 @@ class BareServer:
                 await asyncio.wait_for(use(Connection(client)), LIMIT_S)
             finally:
                 server.close()
+
+    async def feed(self, pieces: Iterable[bytes]) -> bytes:
+        """Let these pieces arrive, exactly so, at a new connection; return all that it writes.
+
+        One of the requests must end the connection.
+        """
+        wire = Wire()
+        protocol = self.protocol()()
+        protocol.connection_made(wire)
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest and not wire.closed:
+                while wire.is_paused:
+                    await asyncio.sleep(0)
+                buffer = protocol.get_buffer(-1)[: len(rest)]
+                buffer[:] = rest[: len(buffer)]
+                protocol.buffer_updated(len(buffer))
+                rest = rest[len(buffer) :]
+            await asyncio.sleep(0)
+        await asyncio.wait_for(wire.closing.wait(), LIMIT_S)
+        protocol.connection_lost(None)
+        return bytes(wire.written)
+
+
+class Wire(asyncio.Transport):
+    """A transport without a socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closing = asyncio.Event()
+        self.is_paused = False
+
+    @property
+    def closed(self) -> bool:
+        return self.closing.is_set()
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closing.set()
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 class Connection:

@@ -14,7 +14,6 @@ from libc.stdio cimport snprintf
 import asyncio
 import logging
 import os
-import re
 import urllib.parse
 from collections import deque
 from http import HTTPStatus

@@ -3,7 +3,6 @@
 # Of a request id that a client may choose; another id is replaced.
 cdef bytes ID_CHARACTERS = bytes(range(33, 127))
 cdef Py_ssize_t MAX_ID = 128  # bytes
-cdef object UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 cdef dict STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -18,19 +17,6 @@ cdef object length_in(list headers):
         if name == b"content-length":
             return int(value.lstrip(b"0") or b"0")
     return 0
-
-
-cdef bytes without_upgrade(bytes data):
-    """Hide the header `upgrade` from the parser, which would take the body for another protocol.
-
-    Clients that prefer HTTP/2 send it with ordinary requests, and accept a response in HTTP/1.1.
-    """
-    cdef Py_ssize_t length = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
-    if length < 0:
-        length = min(len(data), MAX_HEAD_BYTES)
-    if data.find(b"pgrade:", 0, length) < 0 and data.find(b"PGRADE:", 0, length) < 0:
-        return data
-    return UPGRADE.sub(b"\r\nx-upgrade:", data[:length]) + data[length:]
 
 
 cdef bytes checked_id(bytes value):

@@ -21,6 +21,7 @@ cdef class RequestReader:
     cdef bytes url, request_id
     cdef bint is_forwarded  # by a trusted proxy
     cdef bint expects_continue
+    cdef bint wants_upgrade  # to another protocol: its head is to be read again, without the wish
     cdef bint completed  # a message ended in the data that is being parsed
     cdef Py_ssize_t head_bytes  # received of the current head
     cdef Py_ssize_t framing_bytes  # received since the latest piece of a body: chunks, trailers
@@ -49,16 +50,12 @@ cdef class RequestReader:
         cdef HttpProtocol protocol = self.protocol
         if protocol is None or protocol.rejected:
             return None
-        if self.state == ReadState.IDLE:
-            data = without_upgrade(data)
         before = protocol.exchange
         self.completed = False
         self.head_bytes += len(data)
         self.framing_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # CONNECT, which the application rejects
+            self.feed(data)
         except httptools.HttpParserError:
             problem = InvalidHttp("the request can't be parsed as HTTP/1.1")
             return protocol.respond_with_error(self.rejection or problem)
@@ -74,6 +71,30 @@ cdef class RequestReader:
             protocol.deadline.start()
         if self.state == ReadState.BODY and protocol.exchange is not before:
             self.start_direct_receive()
+
+    cdef int feed(self, object data) except -1:
+        """Give data to the parser, which stops behind a head that asks for another protocol.
+
+        Clients that prefer HTTP/2 ask so in ordinary requests, and accept a response in HTTP/1.1.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return 0
+            except httptools.HttpParserUpgrade as stop:
+                if not self.wants_upgrade:
+                    return 0  # CONNECT, which the application rejects
+                data = memoryview(data)[stop.args[0] :]
+            self.read_head_again()
+
+    cdef int read_head_again(self) except -1:
+        """Parse the head without its wish, which a server may ignore (RFC 9110, 7.8)."""
+        cdef str version = self.parser.get_http_version()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version.encode())]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.start_parser()
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+        return 0
 
     # Large bodies.
 
@@ -141,6 +162,9 @@ cdef class RequestReader:
         self.headers.append((name, value))
 
     def on_headers_complete(self):
+        self.wants_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self.wants_upgrade:
+            return  # the parser takes the body for another protocol
         self.check_head()
         exchange = new_exchange(self)
         self.state = ReadState.BODY
@@ -156,6 +180,8 @@ cdef class RequestReader:
 
     def on_message_complete(self):
         cdef Exchange exchange = self.protocol.exchange
+        if self.wants_upgrade:
+            return
         self.state = ReadState.IDLE
         self.completed = True
         exchange.more_body = False
@@ -171,7 +197,7 @@ cdef class RequestReader:
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self.reject(InvalidHttp("this server speaks HTTP/1.1"))
         if self.parser.should_upgrade() and self.announces_body():
-            # the parser would take the body for another protocol, or for further requests
+            # CONNECT: the parser would take the body for another protocol, or for further requests
             self.reject(InvalidHttp("this server can't change to another protocol"))
         if self.expects_continue and length_in(self.headers) > max_body_bytes:
             # before the client is asked to send the body
