@@ -44,6 +44,16 @@ BOX = "__torch__.tests.support.servables.Box"
             "Invalid parameter",
             "`invalidation_probability`",
         ),
+        (
+            "?servable_identifier=echo.pt&metod=forward",
+            "Invalid parameter",
+            "did you mean `method`",
+        ),
+        ("?servable_identifier=echo.pt&Device=cpu", "Invalid parameter", "did you mean `device`"),
+        ("?servable_identifier=echo.pt&x=1", "Invalid parameter", "`x`; this resource takes"),
+        ("?servable_identifier=echo.pt&=1", "Invalid parameter", "unknown query parameter ``"),
+        ("?servable_identifier=echo.pt&" + "x" * 900, "Invalid parameter", "x{40}`;"),
+        ("?model=echo.pt", "Missing required parameter `servable_identifier`", "expected /serve"),
     ],
 )
 def test_wrong_parameters(client: Client, query: str, description: str, detail: str):

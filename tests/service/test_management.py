@@ -138,12 +138,21 @@ def test_other_requests(refusing_url: str):
         ("device=warp", "Invalid device"),
         ("device=", "Invalid device"),
         ("device=cpu&device=cpu", "Invalid parameter"),
+        ("devise=cpu", "Invalid parameter"),
     ],
 )
 def test_devices_that_there_are_not(refusing_url: str, query: str, description: str):
     for method, target in (("GET", "/models/a.pt"), ("POST", "/models/a.pt/load")):
         status, document = ask(refusing_url, f"{target}?{query}", method)
         assert (status, document["description"]) == (400, description)
+
+
+def test_a_model_is_dropped_from_all_devices(refusing_url: str):
+    status, document = ask(refusing_url, "/models/a.pt?device=cpu", "DELETE")
+    assert (status, document["detail"]) == (
+        400,
+        "unknown query parameter `device`; this resource takes none",
+    )
 
 
 def test_a_worker_that_was_started_again_is_asked_too(root: Path, start: Callable[..., Process]):

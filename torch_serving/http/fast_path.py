@@ -60,7 +60,9 @@ class FastPath:
 def request_of(path: str, query: bytes, headers: Headers) -> InferenceRequest | None:
     if path == "/serve":
         return serve.inference_request(query, headers.get(b"content-type"), headers.get(b"accept"))
-    if path.startswith(OIP_MODELS) and not response_coding(text_of(headers, b"accept-encoding")):
+    if not path.startswith(OIP_MODELS) or query:
+        return None
+    if not response_coding(text_of(headers, b"accept-encoding")):
         json_bytes = text_of(headers, b"inference-header-content-length")
         return oip.inference_request(path[len(OIP_MODELS) :], json_bytes)
     return None

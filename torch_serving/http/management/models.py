@@ -11,6 +11,7 @@ import falcon.asgi
 from torch_serving.errors import MethodNotAllowed, NotFound
 from torch_serving.http.interfaces import Route
 from torch_serving.http.management import operations
+from torch_serving.http.query import check_known
 from torch_serving.http.request import Request
 from torch_serving.http.serve.endpoint import once
 from torch_serving.service.description import Description
@@ -56,19 +57,19 @@ class Model:
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Describe a model; it is loaded for that."""
         check_is_model(identifier)
-        device = once(req.params, "device")
-        respond(resp, await self._description.describe(identifier, device))
+        respond(resp, await self._description.describe(identifier, device_of(req)))
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """`/models/<identifier>/load`: load it in all workers."""
         if not identifier.endswith(LOAD):
             raise NotFound("models are loaded by POST /models/<path>/load")
-        device = once(req.params, "device")
+        device = device_of(req)
         respond(resp, await self._management.load(identifier.removesuffix(LOAD), device))
 
     async def on_delete(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Drop it from memory; the file stays, and the next request loads it again."""
         check_is_model(identifier)
+        check_known(req.params)
         respond(resp, await self._management.unload(identifier))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
@@ -79,6 +80,11 @@ def check_is_model(identifier: str) -> None:
     """Raise MethodNotAllowed for the path that loads a model."""
     if identifier.endswith(LOAD):
         raise MethodNotAllowed("POST")
+
+
+def device_of(req: Request) -> str | None:
+    check_known(req.params, ("device",))
+    return once(req.params, "device")
 
 
 def respond(resp: falcon.asgi.Response, document: dict[str, Any]) -> None:

@@ -33,7 +33,11 @@ MODEL = (
         MODELS_TAG,
         "Drop a model from the memory of all workers",
         always(body_schemas.ENTRY),
-        errors=(*error_responses.FINDS_MODEL, *error_responses.ALL_WORKERS),
+        errors=(
+            *error_responses.FINDS_MODEL,
+            *error_responses.PARAMETERS,
+            *error_responses.ALL_WORKERS,
+        ),
         parameters=lambda context: [identifier(context)],
         description="The file is kept, and the next request loads it again.",
     ),

@@ -11,6 +11,7 @@ from torch_serving.http.content_coding import compress, response_coding
 from torch_serving.http.oip.endpoint import inference_request, model_action
 from torch_serving.http.oip.model_states import LOADING, model_state
 from torch_serving.http.oip.statistics import model_statistics
+from torch_serving.http.query import check_known
 from torch_serving.http.request import Request
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
@@ -68,6 +69,7 @@ class Model:
         resp.set_header("allow", "POST" if is_infer else "GET, HEAD")
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
+        check_known(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
         invocation = await self._inference.invocation(request)

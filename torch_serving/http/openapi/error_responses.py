@@ -24,7 +24,8 @@ UNKNOWN: Errors = (errors.NotFound,)
 STOPS: Errors = (errors.ShuttingDown,)
 READS_FILES: Errors = (errors.Overloaded,)  # the process may be out of file descriptors
 FINDS_MODEL: Errors = (errors.InvalidServable, *READS_FILES)
-DEVICE: Errors = (errors.InvalidParameter, errors.InvalidDevice)
+PARAMETERS: Errors = (errors.InvalidParameter,)
+DEVICE: Errors = (*PARAMETERS, errors.InvalidDevice)
 LOADS: Errors = (
     *FINDS_MODEL,
     errors.Quarantined,

@@ -12,9 +12,11 @@ import falcon.uri
 from torch_serving.engine.devices import device_of
 from torch_serving.errors import InvalidParameter, MissingParameter, RepeatedParameter
 from torch_serving.http.negotiation import request_media_type, response_media_type
+from torch_serving.http.query import check_known
 from torch_serving.service.interfaces import InferenceRequest
 
 IDENTIFIER = "servable_identifier"
+PARAMETERS = (IDENTIFIER, "method", "device", "invalidation_probability")
 MAX_REMEMBERED = 1024  # heads: clients send few different ones
 MAX_HEAD_BYTES = 1024  # of one that is remembered
 
@@ -36,6 +38,7 @@ def remembered(query: bytes, content_type: bytes | None, accept: bytes | None) -
     text = query.decode("utf-8", "surrogateescape")
     parameters = falcon.uri.parse_query_string(text, keep_blank=True, csv=False)
     model = identifier(parameters)
+    check_known(parameters, PARAMETERS)
     device, method = once(parameters, "device"), once(parameters, "method")
     reload_probability = probability(parameters)
     if device is not None:
