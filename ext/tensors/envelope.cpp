@@ -14,19 +14,26 @@ constexpr std::string_view TYPES[] = {
 };
 
 struct Field {
-    std::string_view key;
+    std::string_view name;
+    Key key;
     NodeId Envelope::* member;
 };
 
 constexpr Field FIELDS[] = {
-    {"type", &Envelope::type},     {"data_type", &Envelope::data_type}, {"shape", &Envelope::shape},
-    {"value", &Envelope::value},   {"key_type", &Envelope::key_type},   {"mode", &Envelope::mode},
-    {"layout", &Envelope::layout}, {"batch", &Envelope::batch},
+    {"type", TYPE, &Envelope::type},
+    {"data_type", DATA_TYPE, &Envelope::data_type},
+    {"shape", SHAPE, &Envelope::shape},
+    {"value", VALUE, &Envelope::value},
+    {"key_type", KEY_TYPE, &Envelope::key_type},
+    {"mode", MODE, &Envelope::mode},
+    {"layout", LAYOUT, &Envelope::layout},
+    {"batch", BATCH, &Envelope::batch},
+    {"name", NAME, &Envelope::name},
 };
 
 const Field* find_field(std::string_view key) noexcept {
     for (const Field& field : FIELDS) {
-        if (field.key == key) return &field;
+        if (field.name == key) return &field;
     }
     return nullptr;
 }
@@ -42,6 +49,7 @@ Error find_members(Document* document, NodeId id, Envelope* envelope) {
         bool seen = field ? envelope->*field->member != ABSENT : !others.emplace(key).second;
         if (seen) return document->fail_at_key(Error::duplicate_key, member);
         if (field) envelope->*field->member = at;
+        envelope->keys |= field ? field->key : UNKNOWN_KEY;
         at = member.next;
     }
     return Error::none;
@@ -65,6 +73,11 @@ int find_data_type(std::string_view name) noexcept {
         ++index;
     }
     return -1;
+}
+
+Key find_key(std::string_view key) noexcept {
+    const Field* field = find_field(key);
+    return field ? field->key : UNKNOWN_KEY;
 }
 
 Error read_envelope(Document* document, NodeId id, Envelope* envelope) noexcept {

@@ -43,7 +43,35 @@ constexpr DataType DATA_TYPES[] = {
 
 constexpr NodeId ABSENT = 0;  // the root is no member of anything
 
-// The nodes of the members that mean something; others are ignored.
+// Keys of envelopes, as bits in the order of Envelope's members.
+enum Key : uint32_t {
+    TYPE = 1,
+    DATA_TYPE = 2,
+    SHAPE = 4,
+    VALUE = 8,
+    KEY_TYPE = 16,
+    MODE = 32,
+    LAYOUT = 64,
+    BATCH = 128,
+    NAME = 256,
+    UNKNOWN_KEY = 512,
+};
+
+// Which keys an envelope may have; in the order of Type.
+constexpr uint32_t ALLOWED_KEYS[] = {
+    TYPE | VALUE | DATA_TYPE | SHAPE,
+    TYPE | VALUE,
+    TYPE | VALUE | KEY_TYPE,
+    TYPE | VALUE | KEY_TYPE,
+    TYPE | VALUE | DATA_TYPE,
+    TYPE | VALUE,
+    TYPE | VALUE,
+    TYPE | VALUE | NAME,
+    TYPE | VALUE | DATA_TYPE | MODE | LAYOUT | BATCH,
+    TYPE | VALUE,
+};
+
+// The nodes of the members that mean something.
 struct Envelope {
     NodeId type = ABSENT;
     NodeId data_type = ABSENT;
@@ -53,11 +81,14 @@ struct Envelope {
     NodeId mode = ABSENT;
     NodeId layout = ABSENT;
     NodeId batch = ABSENT;
+    NodeId name = ABSENT;  // results have it; nothing reads it
+    uint32_t keys = 0;     // all that there are
 };
 
 Type find_type(std::string_view name) noexcept;
 // An index into DATA_TYPES, or -1.
 int find_data_type(std::string_view name) noexcept;
+Key find_key(std::string_view key) noexcept;
 
 // Find the members of an object. A key that stands in it twice, known or not, is an error: readers
 // of JSON disagree about which of the two counts.

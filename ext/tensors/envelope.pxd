@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 from libcpp.string_view cimport string_view
 
 from document.document cimport Document, Error, NodeId
@@ -36,7 +36,14 @@ cdef extern from "tensors/envelope.h" namespace "torch_serving" nogil:
         NodeId mode
         NodeId layout
         NodeId batch
+        uint32_t keys
+
+    enum Key:
+        UNKNOWN_KEY
+
+    const uint32_t[10] ALLOWED_KEYS
 
     Type find_type(string_view name) noexcept
     int find_data_type(string_view name) noexcept
+    Key find_key(string_view key) noexcept
     Error read_envelope(Document* document, NodeId id, Envelope* envelope) noexcept

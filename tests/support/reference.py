@@ -98,7 +98,7 @@ def value_of(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
 
 
 def read_optional(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
-    return None if is_none(value) else value_of(spec.parts[0], value, path, plain)
+    return None if is_none(value, path) else value_of(spec.parts[0], value, path, plain)
 
 
 def read_union(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
@@ -187,7 +187,7 @@ SELF_SAYING = {
 
 
 def read_any(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Any:
-    if is_none(value):
+    if is_none(value, path):
         return None
     if type(value) is list:
         return elements_of(spec, value, path, plain)

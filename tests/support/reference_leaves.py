@@ -31,6 +31,12 @@ SCALARS = {
     "bool": ({"bool": "bool"}, "bool"), "int": (WHOLE, "int"), "float": (WHOLE | BROKEN, "float"),
     "complex": (WHOLE | BROKEN | PAIRED, "complex128"), "number": (ALL, None),
 }  # fmt: skip
+# which keys an envelope of each type may have, beside its type and value
+ENVELOPE_KEYS = {
+    "tensor": {"data_type", "shape"}, "scalar": {"data_type"}, "named_tuple": {"name"},
+    "tensor_dict": {"key_type"}, "generic_dict": {"key_type"},
+    "image": {"data_type", "mode", "layout", "batch"},
+}  # fmt: skip
 KEYS = ("str", "int", "float", "bool", "complex", "tensor")
 
 
@@ -43,9 +49,16 @@ def members_of_envelope(value: Any, path: tuple[Any, ...], *types: str) -> dict[
         raise refuse(InvalidInput, path)
     if members["type"] not in types:
         raise refuse(InvalidInput, (*path, "type"), members["type"])
+    check_keys(members, path)
     if "value" not in members:
         raise refuse(InvalidInput, path)
     return members
+
+
+def check_keys(members: dict[str, Any], path: tuple[Any, ...]) -> None:
+    for key in members:
+        if key not in {"type", "value"} | ENVELOPE_KEYS.get(members["type"], set()):
+            raise refuse(InvalidInput, (*path, key))
 
 
 def read_tensor(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> Tensor:
@@ -135,10 +148,15 @@ def read_enum(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> tupl
     return spec.type, value
 
 
-def is_none(value: Any) -> bool:
-    return value is None or (isinstance(value, Object) and members_of(value).get("type") == "none")
+def is_none(value: Any, path: tuple[Any, ...]) -> bool:
+    if not isinstance(value, Object) or members_of(value).get("type") != "none":
+        return value is None
+    check_keys(members_of(value), path)
+    if members_of(value).get("value") is not None:
+        raise refuse(InvalidInput, (*path, "value"), members_of(value)["value"])
+    return True
 
 
 def read_none(spec: Any, value: Any, path: tuple[Any, ...], plain: bool) -> None:
-    if not is_none(value):
+    if not is_none(value, path):
         raise refuse(InvalidInput, path)

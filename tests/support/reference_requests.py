@@ -43,6 +43,7 @@ KIND_NUMBERS = st.integers(0, 100).map(lambda number: Number(str(number)))
 STRINGS = st.text(max_size=4) | st.sampled_from(
     ["NaN", "Infinity", "-Infinity", "a/b~c", "cpu", "type"]
 )
+ENVELOPE_KEYS = ["type", "value", "shape", "data_type", "key_type", "name", "mode"]
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, STRINGS),
     lambda inner: (
@@ -226,7 +227,7 @@ def mutated(draw: Any, value: Any) -> Any:
     elif change == "double":
         copy.insert(draw(st.integers(0, len(copy))), copy[index])
     elif change == "rename" and isinstance(value, Object):
-        copy[index] = (draw(STRINGS | st.sampled_from(["type", "value", "shape"])), copy[index][1])
+        copy[index] = (draw(STRINGS | st.sampled_from(ENVELOPE_KEYS)), copy[index][1])
     return Object(copy) if isinstance(value, Object) else copy
 
 

@@ -52,7 +52,6 @@ def plain(value):
         (TENSOR, '{"data_type":"int8","value":[[1],[2]],"type":"tensor"}', [[1], [2]]),
         (TENSOR, '\t{"t\\u0079pe" : "\\u0074ensor",\r\n"value" :[ 1 ] } ', [1.0]),
         (TENSOR, '{"type":"tensor","value":[true,0],"data_type":"bool"}', [True, False]),
-        (TENSOR, '{"name":"x","type":"tensor","value":[1],"meta":{"value":[2]}}', [1.0]),
         (TENSOR, '{"type":"tensor","value":["Infinity","-Infinity"]}', [np.inf, -np.inf]),
         (INT, '{"type":"scalar","data_type":"int","value":3}', 3),
         (INT, '{"value":-128,"data_type":"int8","type":"scalar"}', -128),

@@ -10,6 +10,8 @@ TABLE = TypeSpec("list", "List[List[Tensor]]", TENSORS)
 INTS = TypeSpec("list", "List[int]", INT)
 INT_DICT = TypeSpec("dict", "Dict[str, int]", TypeSpec("str", "str"), INT)
 
+NAMED = TypeSpec("tuple", "Named", TENSOR, names=("n",))
+
 THREE = '{"type":"scalar","value":3}'
 
 
@@ -75,8 +77,10 @@ def test_a_key_may_stand_once_in_a_dict(body, offset):
 
 
 def test_keys_of_objects_that_are_ignored_may_stand_twice():
-    body = b'{"type":"tensor","value":[1],"x":{"a":1,"a":2},"y":{"x":1}}'
-    assert Decoder([Argument("a", TENSOR)], len).decode(body) == [1]
+    body = (
+        b'{"type":"named_tuple","value":{"n":{"type":"tensor","value":[1]}},"name":{"a":1,"a":2}}'
+    )
+    assert Decoder([Argument("a", NAMED)], len).decode(body) == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,12 @@ LOCATIONS = {
     "body": ([], b"%b"),
     "value": ([Argument("x", TypeSpec("tensor", "Tensor"))], b'{"type":"tensor","value":%b}'),
     "ignored": (
+        [Argument("x", TypeSpec("tuple", "Named", TypeSpec("tensor", "Tensor"), names=("a",)))],
+        b'{"name":%b,"type":"named_tuple","value":{"a":{"type":"tensor","value":[1]}}}',
+    ),
+    "unknown": (
         [Argument("x", TypeSpec("tensor", "Tensor"))],
-        b'{"ignored":%b,"type":"tensor","value":[1]}',
+        b'{"unknown":%b,"type":"tensor","value":[1]}',
     ),
 }
 
@@ -70,7 +74,7 @@ def test_invalid(text, location):
 @pytest.mark.parametrize("text", VALID, ids=short)
 def test_what_is_ignored_changes_nothing(text):
     arguments, around = LOCATIONS["ignored"]
-    [array] = Decoder(arguments, lambda array: array).decode(around % text)
+    [(array,)] = Decoder(arguments, lambda array: array).decode(around % text)
     assert array.tolist() == [1.0]
 
 

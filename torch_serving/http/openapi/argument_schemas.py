@@ -42,10 +42,11 @@ def reference(name: str) -> Schema:
 
 
 def envelope(kind: str, value: Schema, required: bool = True, **others: Schema) -> Schema:
-    """An object with a `type` key; unknown keys are ignored."""
+    """An object with a `type` key, and no others than these."""
     needed = ["type", *(["value"] if required else [])]
     properties = {"type": {"const": kind}, "value": value, **others}
-    return {"type": "object", "properties": properties, "required": needed}
+    closed = {"additionalProperties": False}
+    return {"type": "object", "properties": properties, "required": needed, **closed}
 
 
 def value(spec: TypeSpec, bare: bool = False) -> Schema:
@@ -104,7 +105,7 @@ def enum(spec: TypeSpec, bare: bool) -> list[Schema]:
 
 
 def none(spec: TypeSpec, bare: bool) -> list[Schema]:
-    return [{"type": "null"}, envelope("none", {}, required=False)]
+    return [{"type": "null"}, envelope("none", {"type": "null"}, required=False)]
 
 
 def optional(spec: TypeSpec, bare: bool) -> list[Schema]:
@@ -135,7 +136,7 @@ def tuple_of(spec: TypeSpec, bare: bool) -> list[Schema]:
             "required": list(spec.names),
             "additionalProperties": False,
         }
-        found += [envelope("named_tuple", fields), *([fields] if bare else [])]
+        found += [envelope("named_tuple", fields, name={}), *([fields] if bare else [])]
     return found
 
 

@@ -16,12 +16,14 @@ from libcpp.string_view cimport string_view
 
 from document.document cimport Document, Error, Kind, Node, NodeId, Nodes, message
 from tensors.envelope cimport (
-    ABSENT, DATA_TYPES, Envelope, Type, find_data_type, find_type, read_envelope,
+    ABSENT, ALLOWED_KEYS, DATA_TYPES, Envelope, Type, find_data_type, find_key, find_type,
+    read_envelope,
 )
 from tensors.elements cimport Element, Reading, read_numbers
 from tensors.shape cimport MAX_RANK as C_MAX_RANK
 from tensors.shape cimport LocatedError, Shape, measure, read_shape, read_values
 
+from torch_serving.codecs.json import hints
 from torch_serving.codecs.decoding import VALUES_BYTES, VALUES_PER_BODY
 from torch_serving.errors import (
     BodyTooLarge,

@@ -123,15 +123,37 @@ cdef class Reader:
         found = self.type_of(envelope[0])
         if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
             raise self.unexpected(at(envelope.type), f"{names} for {spec.type}")
+        self.check_keys(ref, envelope[0], found)
         if envelope.value == ABSENT:
             raise self.error_at(InvalidInput, ref, "the key `value` is missing")
         return found
+
+    cdef int check_keys(self, ValueRef ref, const Envelope& envelope, Type found) except -1:
+        """Refuse the keys that mean nothing in an envelope of this type."""
+        cdef uint32_t allowed = ALLOWED_KEYS[<int>found]
+        if envelope.keys & ~allowed == 0:
+            return 0
+        cdef NodeId child = self.document.node(ref.node).child
+        while <uint32_t>find_key(self.document.key(self.document.node(child))) & allowed:
+            child = self.document.node(child).next
+        if self.attempts:
+            raise self.error_at(InvalidInput, at(child), "")
+        key = text_of(self.document.key(self.document.node(child)))
+        known = tuple([
+            name for name in KEY_NAMES if <uint32_t>find_key(<bytes>name.encode()) & allowed
+        ])
+        problem = hints.unknown_key(TYPE_NAMES[<int>found].strip('"'), key, known)
+        raise self.error_at(InvalidInput, at(child), problem)
 
 
 # In the order of Type (envelope.h).
 cdef tuple TYPE_NAMES = (
     '"tensor"', '"tensor_list"', '"tensor_dict"', '"generic_dict"', '"scalar"', '"string"',
     '"none"', '"named_tuple"', '"image"', '"enum"',
+)
+
+cdef tuple KEY_NAMES = (
+    "type", "value", "data_type", "shape", "key_type", "mode", "layout", "batch", "name",
 )
 
 

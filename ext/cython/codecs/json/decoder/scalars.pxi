@@ -117,4 +117,9 @@ cdef bint is_none(Reader reader, ValueRef ref) except -1:
     if reader.kind(ref) != Kind.object:
         return False
     reader.members(ref, &envelope)
-    return reader.type_of(envelope) == Type.none
+    if reader.type_of(envelope) != Type.none:
+        return False
+    reader.check_keys(ref, envelope, Type.none)
+    if envelope.value != ABSENT and reader.kind(at(envelope.value)) != Kind.null:
+        raise reader.unexpected(at(envelope.value), "null, or no value, with the type none")
+    return True
