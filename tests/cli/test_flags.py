@@ -105,7 +105,8 @@ def test_paths_of_a_config_may_be_strings():
         (["--header-timeout", "0"], "--header-timeout: expected a number of seconds"),
         (["--body-timeout", "nan"], "--body-timeout: expected a number of seconds"),
         (["--shutdown-timeout", "x"], "--shutdown-timeout: expected a number of seconds"),
-        (["--jit-fusion", "1"], "--jit-fusion: expected on or off, got '1'"),
+        (["--jit-fusion", "2"], "--jit-fusion: expected on or off, got '2'"),
+        (["--log-level", "warn"], "expected one of debug, info, warning, error, got 'warn'; did"),
         (["--server", "gunicorn"], "gunicorn"),
         (["--log-level", "loud"], "loud"),
         (["--server", "meinheld", "--host", "0.0.0.0"], "--behind-proxy"),
@@ -199,7 +200,7 @@ def test_serve_is_a_word_and_may_be_a_folder(
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     served: list[Config] = []
-    monkeypatch.setattr("torch_serving.cli.main.serve", served.append)
+    monkeypatch.setattr("torch_serving.cli.main.serve", lambda config, _: served.append(config))
     with suppress(SystemExit):
         main(arguments)
     assert [config.model_root for config in served] == [Path(root)]

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from torch_serving.cli.reference import TABLE, with_tables
+from torch_serving.cli.settings import parse
 from torch_serving.config import Config
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import read_model_config
@@ -14,10 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs/configuration.md"
 TEXT = PAGE.read_text()
 
 
-def block_of(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
-    assert found, f"no block of {language}"
-    return found[1]
+def blocks_of(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_tables_are_those_of_the_settings():
@@ -35,9 +34,21 @@ def test_every_flag_is_there():
     assert [flag for flag in [*flags, "--use-gpu"] if f"`{flag}" not in TEXT] == []
 
 
+def test_the_example_of_a_configuration_file(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "server.toml").write_text(blocks_of("toml")[0])
+    assert parse(["--config", str(tmp_path / "server.toml")], {}) == Config(
+        model_root=tmp_path / "models",
+        host="0.0.0.0",
+        max_body_bytes=64 << 20,
+        watch=True,
+        preload=("resnet.pt", "text/*"),
+    )
+
+
 def test_the_example_of_a_toml_file(tmp_path: Path):
-    (tmp_path / "resnet.toml").write_text(block_of("toml"))
-    (tmp_path / "resnet.warmup.json").write_text(block_of("json"))
+    (tmp_path / "resnet.toml").write_text(blocks_of("toml")[1])
+    (tmp_path / "resnet.warmup.json").write_text(blocks_of("json")[0])
     config = read_model_config(tmp_path / "resnet.pt", ModelConfig())
     assert (config.device, config.batch, config.max_batch) == ("cpu", True, 64)
     assert (config.freeze, config.optimize) == (True, False)

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.model_config import MAX_MAX_BATCH
 
+SWITCHES = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -35,9 +40,23 @@ def workers(text: str) -> int | None:
 
 
 def on_off(text: str) -> bool:
-    if text not in ("on", "off"):
+    if text.lower() not in SWITCHES:
         raise argparse.ArgumentTypeError(f"expected on or off, got {text!r}")
-    return text == "on"
+    return SWITCHES[text.lower()]
+
+
+def switch(text: str) -> bool:
+    """The variable or key of a flag without a value."""
+    if text.lower() not in SWITCHES:
+        raise argparse.ArgumentTypeError(f"expected 0 or 1, got {text!r}")
+    return SWITCHES[text.lower()]
+
+
+def one_of(known: tuple[str, ...], text: str) -> str:
+    if text.lower() not in known:
+        hint = did_you_mean(text, known)
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}, got {text!r}{hint}")
+    return text.lower()
 
 
 def pattern(text: str) -> str:

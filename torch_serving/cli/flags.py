@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from torch_serving.cli.flag_types import KINDS
+from torch_serving.cli.options import CONFIG_FILE, OPTIONS, Option
 from torch_serving.cli.requirements import version_text
 from torch_serving.cli.suggestions import did_you_mean
-from torch_serving.config import Config
-from torch_serving.setting import Setting, settings_of
-
-UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: ""}
-
 
 EPILOG = """\
-Each flag can be set in the environment too: --max-body as TORCH_SERVING_MAX_BODY.
+Each flag can be set in the environment too, --max-body as TORCH_SERVING_MAX_BODY,
+and in the file of --config, as max-body = "64MiB".
 
 Other commands:
   torch-serving inspect MODEL           what a model takes and gives
   torch-serving run MODEL --data @BODY  one request, without a server
   torch-serving help [COMMAND], torch-serving version
 """
+NOT_GIVEN = object()  # argparse has no SUPPRESS for positional arguments
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,68 +54,74 @@ def build_parser() -> Parser:
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("-V", "--version", action="version", version=version_text())
+    add_configuration(parser)
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, value, setting in settings_of(Config):
-        if is_positional(setting):
-            add_positional(parser, name, value, setting)
+    for option in OPTIONS:
+        group = option.setting.group
+        if option.is_positional:
+            add_positional(parser, option)
             continue
-        if setting.group not in groups:
-            groups[setting.group] = parser.add_argument_group(setting.group)
-        add_flag(groups[setting.group], name, value, setting)
-        if name == "device":
-            groups[setting.group].add_argument(
-                "--use-gpu", action="store_true", help="the same as --device cuda"
-            )
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        add_flag(groups[group], option)
     return parser
 
 
-def is_positional(setting: Setting) -> bool:
-    return not setting.flags[0].startswith("-")
-
-
-def add_positional(parser: Parser, name: str, value: Any, setting: Setting) -> None:
-    parser.add_argument(
-        name,
-        metavar=setting.flags[0],
-        nargs="?",
-        type=KINDS[str(setting.kind)][0],
-        default=value,
-        help=help_of(value, setting),
+def add_configuration(parser: Parser) -> None:
+    """Add what reads and shows the settings."""
+    group = parser.add_argument_group("configuration")
+    add_flag(group, CONFIG_FILE)
+    group.add_argument(
+        "--print-config", action="store_true", help="print all settings as such a file, and end"
     )
 
 
-def add_flag(group: argparse._ArgumentGroup, name: str, value: Any, setting: Setting) -> None:
-    options: dict[str, Any] = {"dest": name, "help": help_of(value, setting)}
-    if setting.kind == "switch":
-        options["action"] = "store_false" if value else "store_true"
-    elif isinstance(setting.kind, tuple):
-        options["choices"] = setting.kind
+def add_positional(parser: Parser, option: Option) -> None:
+    parser.add_argument(
+        option.name,
+        metavar=option.flag,
+        nargs="?",
+        type=option.read,
+        default=NOT_GIVEN,
+        help=help_of(option),
+    )
+
+
+def add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
+    options: dict[str, Any] = {"dest": option.name, "help": help_of(option)}
+    if option.is_switch:
+        options["action"] = "store_false" if option.default else "store_true"
     else:
-        options["type"], metavar = KINDS[setting.kind]
-        options["metavar"] = metavar or name.upper()
-        if isinstance(value, tuple):
+        options["type"] = option.read
+        options["metavar"] = metavar_of(option)
+        if option.is_repeated:
             options["action"] = "append"
-    group.add_argument(*setting.flags, **options)
+    group.add_argument(*option.setting.flags, **options)
 
 
-def help_of(value: Any, setting: Setting) -> str:
+def metavar_of(option: Option) -> str:
+    """What stands for the value of a flag."""
+    kind = option.setting.kind
+    if isinstance(kind, tuple):
+        return f"{{{','.join(kind)}}}"
+    return "" if kind in ("switch", "folder") else KINDS[kind][1] or option.name.upper()
+
+
+def help_of(option: Option) -> str:
     """What a setting means, as plain text, and its default."""
-    default = default_of(value, setting)
-    text = setting.meaning if default in ("", "none") else f"{setting.meaning} (default: {default})"
+    default = default_of(option)
+    text = option.setting.meaning
+    if default not in ("", "none"):
+        text += f" (default: {default})"
     return text.replace("`", "").replace("%", "%%")
 
 
-def default_of(value: Any, setting: Setting) -> str:
+def default_of(option: Option) -> str:
     """A default as it would be written on a command line, or in words; of a switch, nothing."""
-    if setting.kind == "switch":
+    if option.is_switch:
         return ""
-    if setting.default_text:
-        return setting.default_text
-    if value is None or value == ():
+    if option.setting.default_text:
+        return option.setting.default_text
+    if option.default is None or option.default == ():
         return "none"
-    if setting.kind == "on_off":
-        return "on" if value else "off"
-    if setting.kind in ("size", "size_or_zero"):
-        unit = next(unit for unit in UNITS if value % unit == 0)
-        return f"{value // unit}{UNITS[unit]}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return option.text_of(option.default)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import NoReturn
 
+from torch_serving.cli.config_file import as_toml
 from torch_serving.cli.inspect import inspect
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import run
-from torch_serving.cli.settings import is_loopback, parse
+from torch_serving.cli.settings import Settings, is_loopback, read_settings
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
@@ -43,16 +44,30 @@ def run_command(argv: Sequence[str]) -> NoReturn:
         run_command(["--version"])
     if command in COMMANDS:
         sys.exit(COMMANDS[command](others))
-    serve(parse(others if command == "serve" else argv, os.environ))
+    settings = read_settings(others if command == "serve" else argv, os.environ)
+    if settings.print_config:
+        print_config(settings)
+    serve(settings.config, settings.warnings)
 
 
-def serve(config: Config) -> NoReturn:
-    """Serve until a signal says stop, and end the process."""
+def print_config(settings: Settings) -> NoReturn:
+    """Print the configuration as a file for `--config`, and end the process."""
+    print("\n".join(as_toml(settings.config, settings.given)))
+    for warning in settings.warnings:
+        print(f"torch-serving: {warning}", file=sys.stderr)
+    sys.exit(0)
+
+
+def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:
+    """Serve until a signal says stop, and end the process. `warnings` are logged."""
     redirect_output(config.log_format == "json")
     configure_logging(config)
+    logger = logging.getLogger("torch_serving")
+    for warning in warnings:
+        logger.warning("%s", warning)
     listener = bind(config.host, config.port)
     if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
-        logging.getLogger("torch_serving").warning(
+        logger.warning(
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
             config.host,
         )

@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from torch_serving.cli.flag_types import KINDS
-from torch_serving.cli.flags import default_of
-from torch_serving.cli.settings import variable_of
-from torch_serving.config import Config
+from torch_serving.cli.flags import default_of, metavar_of
+from torch_serving.cli.options import OPTIONS, USE_GPU, Option
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import TYPES
 from torch_serving.setting import Setting, settings_of
@@ -27,10 +25,11 @@ def with_tables(text: str) -> str:
 
 
 def table_of(group: str) -> str:
+    options = [each for each in OPTIONS if each is not USE_GPU]  # it is said of `--device`
     if group == "model":
         head = ("key", "value", "default", "meaning")
         return table(head, (key_row(*each) for each in settings_of(ModelConfig)))
-    rows = (flag_row(*each) for each in settings_of(Config) if each[2].group == group)
+    rows = (flag_row(each) for each in options if each.setting.group == group)
     return table(("flag", "variable", "default", "meaning"), rows)
 
 
@@ -39,23 +38,14 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def flag_row(name: str, value: Any, setting: Setting) -> tuple[str, ...]:
-    *short, long = setting.flags
-    spellings = [*short, f"{long} {value_of(name, setting)}".rstrip()]
+def flag_row(option: Option) -> tuple[str, ...]:
+    *short, long = option.setting.flags
+    spellings = [*short, f"{long} {metavar_of(option)}".rstrip()]
     flag = ", ".join(f"`{spelling}`" for spelling in spellings)
-    default = default_of(value, setting) or "off"
-    if default not in (setting.default_text, "none", "off"):
+    default = default_of(option) or "off"
+    if default not in (option.setting.default_text, "none", "off"):
         default = f"`{default}`"
-    return flag, f"`{variable_of(long)}`", default, meaning_of(setting)
-
-
-def value_of(name: str, setting: Setting) -> str:
-    """What stands after a flag."""
-    if isinstance(setting.kind, tuple):
-        return f"{{{','.join(setting.kind)}}}"
-    if setting.kind in ("switch", "folder"):
-        return ""
-    return KINDS[setting.kind][1] or name.upper()
+    return flag, f"`{option.variable}`", default, meaning_of(option.setting)
 
 
 def key_row(name: str, value: Any, setting: Setting) -> tuple[str, ...]:

@@ -1,29 +1,70 @@
-"""Flags and TORCH_SERVING_* variables -> Config."""
+"""Flags, TORCH_SERVING_* variables and a configuration file -> Config."""
 
-import argparse
 import ipaddress
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import NamedTuple
 
-from torch_serving.cli.flags import Parser, build_parser
+from torch_serving.cli.config_file import layer_of_file
+from torch_serving.cli.environment import complaints_about, layer_of_environment
+from torch_serving.cli.flags import NOT_GIVEN, Parser, build_parser
+from torch_serving.cli.layers import Given, Layer, merge
+from torch_serving.cli.options import CONFIG_FILE, OPTIONS, USE_GPU
 from torch_serving.cli.suggestions import near_path
 from torch_serving.config import Config
+from torch_serving.errors import StartupError
 
-PREFIX = "TORCH_SERVING_"
+
+class Settings(NamedTuple):
+    """A configuration, what of it was given and where, and what to do with it."""
+
+    config: Config
+    given: Layer
+    warnings: list[str]
+    print_config: bool = False
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
-    """Return what flags and variables say; flags win. Ends the process if they are wrong."""
+    """Return what is set. Ends the process if that is wrong."""
+    return read_settings(argv, environment).config
+
+
+def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read all settings: flags win over variables, and those over the file.
+
+    Ends the process if they are wrong.
+    """
     parser = build_parser()
-    values = vars(parser.read([*from_environment(parser, environment), *argv]))
-    if values.pop("use_gpu", False) and values.get("device", "cpu") in ("cpu", Config.device):
-        values["device"] = "cuda"
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    config = Config(**values)
+    arguments = vars(parser.read(argv))
+    print_config = arguments.pop("print_config", False)
+    try:
+        layers = [layer_of_environment(environment), layer_of_flags(arguments)]
+        given = merge(layers)
+        if file := given.pop(CONFIG_FILE.name, None):
+            given = merge([layer_of_file(file.value), *layers])
+            del given[CONFIG_FILE.name]
+    except StartupError as error:
+        parser.error(str(error))
+    choose_gpu(given)
+    config = Config(**{name: each.value for name, each in given.items()})
     check(parser, config)
-    return config
+    return Settings(config, given, complaints_about(environment), print_config)
+
+
+def layer_of_flags(arguments: Mapping[str, object]) -> Layer:
+    flags = {option.name: option.flag for option in [CONFIG_FILE, *OPTIONS]}
+    return {
+        name: Given(tuple(value) if isinstance(value, list) else value, flags[name])
+        for name, value in arguments.items()
+        if value is not NOT_GIVEN
+    }
+
+
+def choose_gpu(given: Layer) -> None:
+    """Replace `--use-gpu` by the device that it stands for."""
+    use_gpu = given.pop(USE_GPU.name, None)
+    device = given.get("device")
+    if use_gpu and use_gpu.value and (not device or device.value in ("cpu", Config.device)):
+        given["device"] = Given("cuda", use_gpu.origin)
 
 
 def check(parser: Parser, config: Config) -> None:
@@ -46,55 +87,6 @@ def check(parser: Parser, config: Config) -> None:
         parser.error("--tls-cert and --tls-key: one needs the other")
     if config.tls_cert and config.server == "meinheld":
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
-
-
-def from_environment(parser: Parser, environment: Mapping[str, str]) -> list[str]:
-    """The arguments that the environment holds, as on a command line."""
-    arguments = []
-    for action in parser._actions:
-        long = [flag for flag in action.option_strings if flag.startswith("--")]
-        for flag in long or [""]:
-            name = variable_of(flag or action.dest)
-            value = environment.get(name)
-            if value and not is_address(value) and flag not in ("--help", "--version"):
-                check_variable(parser, name, action, value)
-                arguments += as_arguments(parser, name, action, flag, value)
-    return arguments
-
-
-def is_address(value: str) -> bool:
-    """Whether Kubernetes set a variable: TORCH_SERVING_PORT for a service called torch-serving."""
-    return value.startswith(("tcp://", "udp://", "sctp://"))
-
-
-def variable_of(flag: str) -> str:
-    """The environment variable of a long flag, or of MODEL_ROOT."""
-    return PREFIX + flag.removeprefix("--").replace("-", "_").upper()
-
-
-def as_arguments(
-    parser: Parser, name: str, action: argparse.Action, flag: str, value: str
-) -> list[str]:
-    """One variable, as on a command line."""
-    if not flag:
-        action.default = Path(value)
-        return []
-    if action.nargs != 0:
-        return [f"{flag}={value}"]
-    if value.lower() not in ("", "0", "1", "false", "true"):
-        parser.error(f"{name}: expected 0 or 1, got {value!r}")
-    return [flag] if value.lower() in ("1", "true") else []
-
-
-def check_variable(parser: Parser, name: str, action: argparse.Action, value: str) -> None:
-    """End the process, naming the variable, if its value is not what the flag takes."""
-    try:
-        if callable(action.type):
-            action.type(value)
-    except (argparse.ArgumentTypeError, ValueError) as error:
-        parser.error(f"{name}: {error}")
-    if action.choices and value not in action.choices:
-        parser.error(f"{name}: expected one of {', '.join(action.choices)}, got {value!r}")
 
 
 def is_loopback(host: str) -> bool:
