@@ -24,6 +24,7 @@ from tests.chaos import (
     overload,
     slow_clients,
     stopping,
+    surroundings,
     wire,
 )
 from tests.chaos.stage import Stage
@@ -51,6 +52,10 @@ TRIALS: dict[str, Callable[[Stage], Rows]] = {
     "small cache": concurrency.small_cache,
     "stamps": concurrency.stamps,
     "device stamps": devices.device_stamps,
+    "unread output": surroundings.unread,
+    "stalled disk": surroundings.stalled_disk,
+    "stateful": surroundings.stateful,
+    "quota": surroundings.quota,
     "mutations": wire.mutations,
     "truncations": wire.truncations,
     "bodies": bodies.bodies,

@@ -90,13 +90,17 @@ class Stage:
 
     @contextmanager
     def server(
-        self, *flags: str, module: str = "torch_serving", **environment: str
+        self,
+        *flags: str,
+        module: str = "torch_serving",
+        kind: type[Server] = Server,
+        **environment: str,
     ) -> Iterator[Server]:
         """Start one; it is killed at the end."""
         self._servers += 1
         folder = self._folder / f"server-{self._servers}"
         folder.mkdir()
-        server = Server(folder, [str(self.root), "--port", "0", *flags], environment, module)
+        server = kind(folder, [str(self.root), "--port", "0", *flags], environment, module)
         if self.effort != Effort():  # short runs are tests, which do not judge times
             server.healthy_within_s = LIMIT_S
         try:

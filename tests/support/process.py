@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.support.client import LIMIT_S
 
@@ -31,7 +32,7 @@ class Process:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TORCH_SERVING_")}
         if module.startswith("tests."):
             inherited["PYTHONPATH"] = str(ROOT)
-        with self._out.open("wb") as out, self._err.open("wb") as err:
+        with self.open_stdout() as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -40,6 +41,9 @@ class Process:
                 cwd=folder,
                 env={**inherited, **environment},
             )
+
+    def open_stdout(self) -> BinaryIO:
+        return self._out.open("wb")
 
     @property
     def stdout(self) -> str:

@@ -24,6 +24,10 @@ QUICK = (
     "stamps",
     "device stamps",
     "truncations",
+    "unread output",
+    "stalled disk",
+    "stateful",
+    "quota",
 )
 
 

@@ -1,9 +1,9 @@
 """What a model takes and gives, for people: signatures, sizes, and a request that works."""
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from torch_serving.codecs.signature import json_default
@@ -13,6 +13,7 @@ from torch_serving.models.examples import unknown_example
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.examples import Examples
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.management import Management
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
@@ -43,7 +44,7 @@ class Description:
         servable = await wait_until_loaded(self._models.load(model, chosen))
         examples = await self._examples.of(servable)
         # files and large examples are read, which takes too long for the event loop
-        return await asyncio.to_thread(self._describe, model, servable, examples)
+        return await in_file_thread(partial(self._describe, model, servable, examples))
 
     def _describe(
         self, model: str, servable: Servable, examples: Mapping[str, bytes]

@@ -13,6 +13,7 @@ from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
 from torch_serving.models.servable import Servable
 from torch_serving.service.device_status import device_statuses
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
 from torch_serving.telemetry._counters import MethodNumbers
 
@@ -45,29 +46,29 @@ class Management:
         chosen = self._repository.choose_device(model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
-        return await asyncio.to_thread(self.status, model)
+        return await in_file_thread(self.status, model)
 
     async def load_if_needed(self, model: str) -> ModelStatus:
         """Start to load a model that is not in memory; return its status soon, loaded or not.
 
         Raises what loading raises, where the load fails as soon.
         """
-        status = await asyncio.to_thread(self.status, model)
+        status = await in_file_thread(self.status, model)
         if status["state"] != "available":
             return status
         loading = self._models.load(model, self._repository.choose_device(model, self._devices))
         if await has_ended(loading, READY_WAIT_S):
             await wait_until_loaded(loading)
-        return await asyncio.to_thread(self.status, model)
+        return await in_file_thread(self.status, model)
 
     async def unload(self, model: str) -> ModelStatus:
         """Drop a model from the memory of all workers; return its status.
 
         Requests that run keep it until they end. Raises InvalidServable if there is no such model.
         """
-        await asyncio.to_thread(self._models.unload, model)
+        await in_file_thread(self._models.unload, model)
         await self._broadcast({"do": "unload", "identifier": model})
-        return await asyncio.to_thread(self.status, model)
+        return await in_file_thread(self.status, model)
 
     async def _broadcast(self, message: Message) -> None:
         for worker, response in (await self._group.broadcast(message)).items():
@@ -78,7 +79,7 @@ class Management:
     async def _respond(self, message: Message) -> Message:
         try:
             if message["do"] == "unload":
-                await asyncio.to_thread(self._models.unload, message["identifier"])
+                await in_file_thread(self._models.unload, message["identifier"])
             else:
                 device = torch.device(message["device"])
                 await wait_until_loaded(self._models.load(message["identifier"], device))

@@ -1,6 +1,5 @@
 """The models: which there are, what each takes and gives, and whether it is in memory."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from torch_serving.http.query import check_known
 from torch_serving.http.request import Request
 from torch_serving.http.serve.endpoint import once
 from torch_serving.service.description import Description
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import ModelManagement
 from torch_serving.service.runtime import Runtime
 
@@ -41,7 +41,7 @@ class ModelList:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        respond(resp, await asyncio.to_thread(self._document))
+        respond(resp, await in_file_thread(self._document))
 
     def _document(self) -> dict[str, Any]:
         return {"models": self._management.list(), "devices": self._management.devices()}

@@ -13,6 +13,7 @@ from torch_serving.http.oip.model_states import LOADING, model_state
 from torch_serving.http.oip.statistics import model_statistics
 from torch_serving.http.query import check_known
 from torch_serving.http.request import Request
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
 
@@ -24,7 +25,7 @@ class ModelNames:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        names = await asyncio.to_thread(self._management.names)
+        names = await in_file_thread(self._management.names)
         resp.text = json.dumps({"models": names})
 
 
@@ -35,7 +36,7 @@ class AllStatistics:
         self._management = management
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response) -> None:
-        statistics = await asyncio.to_thread(self._management.statistics)
+        statistics = await in_file_thread(self._management.statistics)
         resp.text = json.dumps(model_statistics(statistics))
 
 
@@ -57,7 +58,7 @@ class Model:
             check_ready(await self._management.load_if_needed(model))
             resp.text = json.dumps({"name": model, "ready": True})
         elif action == "stats":
-            statistics = await asyncio.to_thread(self._management.statistics, model)
+            statistics = await in_file_thread(self._management.statistics, model)
             resp.text = json.dumps(model_statistics(statistics))
         else:
             describe = model_config if action == "config" else model_metadata

@@ -1,6 +1,5 @@
 """The model repository of the Open Inference Protocol."""
 
-import asyncio
 import json
 
 import falcon
@@ -13,6 +12,7 @@ from torch_serving.codecs.oip.request import present
 from torch_serving.errors import NotFound
 from torch_serving.http.oip.model_states import model_state
 from torch_serving.http.request import Request
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import ModelManagement
 
 MAX_BODY_BYTES = 1 << 20  # parameters, none of which is a model
@@ -27,7 +27,7 @@ class Index:
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         body = await req.read_body(MAX_BODY_BYTES, may_be_empty=True)
         only_ready = only_ready_of(body)
-        statuses = await asyncio.to_thread(self._management.list)
+        statuses = await in_file_thread(self._management.list)
         resp.text = json.dumps(
             [
                 {"name": name, "version": VERSION, "state": state, "reason": reason}

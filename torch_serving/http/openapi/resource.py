@@ -1,6 +1,5 @@
 """GET /openapi.json: the document, made for each request from the server's state."""
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,6 +10,7 @@ from torch_serving.http.interfaces import Route
 from torch_serving.http.openapi.context import DocumentContext
 from torch_serving.http.openapi.document import document
 from torch_serving.http.openapi.operation import DOCS, always, get
+from torch_serving.service.file_threads import in_file_thread
 
 DOCUMENT = get("/openapi.json", "openapi", DOCS, "This document", always({"type": "object"}))
 
@@ -33,7 +33,7 @@ class OpenApi:
         self._context = context
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        resp.text = await asyncio.to_thread(self._text)
+        resp.text = await in_file_thread(self._text)
 
     def _text(self) -> str:
         operations = [operation for route in self._routes for operation in route.operations]
