@@ -179,14 +179,6 @@ def test_targets_that_are_too_long(url: str):
     check(url)
 
 
-def test_heads_below_the_limit_are_taken(url: str):
-    request = raw_request(BODY, f"Content-Length: {len(BODY)}", "X: " + "a" * 60 * KIB)
-    with RawConnection(url) as connection:
-        connection.send(request * 2)
-        assert connection.response().result == RESULT
-        assert connection.response().result == RESULT
-
-
 def test_a_client_that_goes_away_in_the_middle_of_its_body(uvicorn_server: Process, url: str):
     for request_ in (with_length(BODY), chunked(BODY)):
         for _ in range(20):

@@ -36,6 +36,7 @@ from torch_serving.http.forwarded import scheme_of
 logger = logging.getLogger("torch_serving.protocol")
 
 cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others take 8 to 64 KiB
+cdef Py_ssize_t LINE_BYTES = 4  # of a header beside name and value: ": " and a line break
 cdef Py_ssize_t RECEIVE_BYTES = 256 * 1024  # that are received at most before they are parsed
 cdef Py_ssize_t LARGE_REST = 64 * 1024  # of a body: worth to be received directly
 cdef int CLIENT_CLOSED = 499  # for log and counters only, as in nginx: nobody receives a response

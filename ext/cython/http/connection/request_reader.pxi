@@ -24,6 +24,7 @@ cdef class RequestReader:
     cdef bint wants_upgrade  # to another protocol: its head is to be read again, without the wish
     cdef bint completed  # a message ended in the data that is being parsed
     cdef Py_ssize_t head_bytes  # received of the current head
+    cdef Py_ssize_t parsed_bytes  # of the current head or trailers
     cdef Py_ssize_t framing_bytes  # received since the latest piece of a body: chunks, trailers
     cdef Py_ssize_t body_bytes  # received of the body since its rate was checked
     cdef Py_ssize_t direct_bytes_left  # that the body still lacks and that bypass the parser
@@ -61,12 +62,12 @@ cdef class RequestReader:
             return protocol.respond_with_error(self.rejection or problem)
         protocol.run_next()
         if self.state != ReadState.HEADERS or self.completed:
-            # a head that follows another message in the same data is counted from the next data on
+            # a line behind another message in the same data is counted here from the next data on
             self.head_bytes = 0
         elif self.head_bytes > MAX_HEAD_BYTES:
-            return protocol.respond_with_error(head_too_large("the limit"))
+            return protocol.respond_with_error(head_too_large(self.state))
         if self.state == ReadState.BODY and self.framing_bytes > MAX_HEAD_BYTES:
-            return protocol.respond_with_error(head_too_large("trailers too; the limit"))
+            return protocol.respond_with_error(head_too_large(self.state))
         if self.completed or self.state != protocol.deadline.state:
             protocol.deadline.start()
         if self.state == ReadState.BODY and protocol.exchange is not before:
@@ -144,12 +145,15 @@ cdef class RequestReader:
         self.request_id = None
         self.is_forwarded = False
         self.headers = []
+        self.parsed_bytes = 0
         self.expects_continue = False
 
     def on_url(self, bytes url):
         self.url += url
+        self.count(len(url))
 
     def on_header(self, bytes name, bytes value):
+        self.count(len(name) + len(value) + LINE_BYTES)
         if self.state == ReadState.BODY:
             return  # a trailer, which means nothing here (RFC 9110, 6.5.1)
         name = name.lower()
@@ -169,6 +173,7 @@ cdef class RequestReader:
         exchange = new_exchange(self)
         self.state = ReadState.BODY
         self.framing_bytes = 0
+        self.parsed_bytes = 0
         self.protocol.add(exchange)
 
     def on_body(self, bytes body):
@@ -188,12 +193,15 @@ cdef class RequestReader:
         exchange.wake()
         self.protocol.run_next()
 
+    cdef int count(self, Py_ssize_t size) except -1:
+        """Add to what was parsed of a head or of trailers."""
+        self.parsed_bytes += size
+        if self.parsed_bytes > MAX_HEAD_BYTES:
+            self.reject(head_too_large(self.state))
+        return 0
+
     cdef int check_head(self) except -1:
         cdef Py_ssize_t max_body_bytes = self.protocol.settings.max_body_bytes
-        if self.head_bytes > MAX_HEAD_BYTES:
-            size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
-            if size > MAX_HEAD_BYTES:
-                self.reject(head_too_large("the limit"))
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self.reject(InvalidHttp("this server speaks HTTP/1.1"))
         if self.parser.should_upgrade() and self.announces_body():
@@ -265,5 +273,6 @@ cdef Exchange new_exchange(RequestReader reader):
     return exchange
 
 
-cdef object head_too_large(str limit):
-    return HeadTooLarge(f"{limit} is {MAX_HEAD_BYTES} bytes")
+cdef object head_too_large(ReadState state):
+    part = "trailers and chunk extensions" if state == ReadState.BODY else "the head"
+    return HeadTooLarge(f"{part} may have {MAX_HEAD_BYTES} bytes")
