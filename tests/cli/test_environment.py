@@ -23,7 +23,7 @@ from torch_serving.config import Config
         ("TORCH_SERVING_CORS_ORIGIN", "*,x", "TORCH_SERVING_CORS_ORIGIN: expected * or as in"),
         ("TORCH_SERVING_CONFIG", "/none.toml", "--config /none.toml: No such file or directory"),
         ("TORCH_SERVING_LOG_LEVEL", "loud", "TORCH_SERVING_LOG_LEVEL: expected one of debug"),
-        ("TORCH_SERVING_MODEL_ROOT", "/none", "no such folder: /none"),
+        ("TORCH_SERVING_MODEL_ROOT", "/none", "no such folder or file: /none"),
     ],
 )
 def test_wrong_variables(start: Callable[..., Process], name: str, value: str, words: str):

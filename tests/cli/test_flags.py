@@ -133,9 +133,9 @@ def test_wrong_flags(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("missing", "no such folder: {root}/missing"),
-        ("model", "no such folder: {root}/model; did you mean {root}/models?"),
-        ("m.pt", "{root}/m.pt is a file; give its folder, {root}, and ask for m.pt"),
+        ("missing", "no such folder or file: {root}/missing"),
+        ("model", "no such folder or file: {root}/model; did you mean {root}/models?"),
+        ("n.pt", "no such folder or file: {root}/n.pt; did you mean {root}/m.pt?"),
     ],
 )
 def test_a_root_that_is_no_folder(

@@ -31,9 +31,8 @@ def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
     with required_modules():
         from torch_serving.service.runtime import Runtime
 
-    path = path.resolve()
     try:
-        runtime = Runtime.build(Config(model_root=path.parent, device="cpu"))
+        runtime = Runtime.build(Config(model_root=path, device="cpu"))
         models = runtime.models
         chosen = models.repository.choose_device(path.name, runtime.devices, device or None)
         return runtime, models.preload(path.name, chosen)

@@ -69,15 +69,9 @@ def choose_gpu(given: Layer) -> None:
 
 def check(parser: Parser, config: Config) -> None:
     """End the process for settings that do not go together."""
-    if config.model_root.is_file():
-        path = config.model_root.absolute()
-        parser.error(
-            f"MODEL_ROOT: {config.model_root} is a file; give its folder, {path.parent}, and ask "
-            f"for {path.name}"
-        )
-    if not config.model_root.is_dir():
+    if not (config.model_root.is_dir() or config.model_root.is_file()):
         near = near_path(config.model_root)
-        parser.error(f"MODEL_ROOT: no such folder: {config.model_root}{near}")
+        parser.error(f"MODEL_ROOT: no such folder or file: {config.model_root}{near}")
     if config.server == "meinheld" and not (config.behind_proxy or is_loopback(config.host)):
         parser.error(
             f"meinheld on {config.host}: it crashes on a malformed chunked request, so beyond this "

@@ -14,7 +14,7 @@ from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, Ser
 from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
-from torch_serving.models.identifiers import ModelPath, real_path, resolve, stat_file
+from torch_serving.models.identifiers import ModelPath, no_such_model, real_path, resolve, stat_file
 from torch_serving.models.integrity import open_verified
 from torch_serving.models.settings import read_model_config
 
@@ -26,14 +26,16 @@ CPU = torch.device("cpu")
 class ModelRepository:
     """Finds models by their identifiers. Loads none. Safe to use from any thread.
 
-    `defaults` returns the configuration of an identifier, where the files beside the model say
-    nothing.
+    `root` is a folder, or the file of the only model, which may be a link to anywhere: the operator
+    named it. `defaults` returns the configuration of an identifier, where the files beside the
+    model say nothing.
     """
 
     def __init__(
         self, root: Path, defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig()
     ) -> None:
-        self.root = os.path.realpath(root)
+        self._only = Path(root).name if os.path.isfile(root) else ""
+        self.root = os.path.realpath(Path(root).parent if self._only else root)
         self._defaults = defaults
         self._configured_device = functools.lru_cache(MAX_CONFIGURED_DEVICES)(
             self._read_configured_device
@@ -97,7 +99,10 @@ class ModelRepository:
         return resolve(self.root, identifier, device)
 
     def real_path(self, model: ModelPath) -> Path:
-        return real_path(self.root, model)
+        """Follow the links of a path. Raises InvalidServable where there is no such model."""
+        if self._only and model.identifier != self._only:
+            raise no_such_model(model.identifier)
+        return real_path("/" if self._only else self.root, model)
 
     def read_config(self, model: ModelPath) -> ModelConfig:
         """Read the files beside a model. Raises InvalidServable with file and line."""
@@ -120,6 +125,9 @@ class ModelRepository:
 
     def _files(self) -> Iterator[str]:
         """The paths below the root that end as a model's; a folder that vanishes has none."""
+        if self._only:
+            yield self._only
+            return
         for folder, _, files in os.walk(self.root):
             for file in files:
                 if file.endswith(tuple(suffixes())):

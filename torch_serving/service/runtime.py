@@ -67,8 +67,8 @@ class Runtime:
 
         The others are preloaded by `start`: CUDA does not survive a fork. Raises StartupError.
         """
-        if not os.path.isdir(config.model_root):
-            raise StartupError(f"no such folder: {config.model_root}")
+        if not os.path.exists(config.model_root):
+            raise StartupError(f"no such folder or file: {config.model_root}")
         configure_torchscript(config)
         set_tf32(config.tf32)
         runtime = cls(config, group or Alone())
