@@ -59,6 +59,11 @@ class ServingError(Exception):
         self.detail = detail
 
     @property
+    def reason(self) -> str:
+        """Description and detail as one text."""
+        return f"{self.description}: {self.detail}" if self.detail else self.description
+
+    @property
     def headers(self) -> dict[str, str]:
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 

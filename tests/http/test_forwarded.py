@@ -84,6 +84,6 @@ def test_the_log_has_the_client(
         with_pieces = {"X-Request-Id": "last", **headers}
         client.post("echo.pt", iter([b"[", b"]"]), with_pieces)
     wait_until(lambda: process.stdout.count("\n") == 5)
-    found = [line.split()[1] for line in process.stdout.splitlines()[1:]]
+    found = [line.split()[3] for line in process.stdout.splitlines()[1:]]
     named = CLIENT if is_logged else "127.0.0.1"
     assert found == [named, named, "127.0.0.1", named]

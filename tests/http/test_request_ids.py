@@ -67,6 +67,7 @@ def test_the_log_is_one_object_a_line(url: str, process: Process):
         assert set(entry) == {
             *("time", "level", "logger", "pid"),
             *("client", "method", "url", "status", "elapsed_ms", "request_id"),
+            *(["reason"] if entry["status"] >= 400 else []),
         }
     assert entry["method"] == "POST"
     assert entry["status"] == 400

@@ -17,7 +17,7 @@ from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
-from torch_serving.telemetry.json_logs import JsonFormatter
+from torch_serving.telemetry.log_lines import JsonFormatter, TextFormatter
 from torch_serving.telemetry.output import drain_output, lines_of, open_missing, redirect_output
 
 COMMANDS = {"inspect": inspect, "run": run}
@@ -85,8 +85,8 @@ def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:
 def configure_logging(config: Config) -> None:
     """Log to standard error, warnings and what nobody caught as well."""
     handler = logging.StreamHandler(lines_of(sys.stderr))
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if config.log_format == "json" else text)
+    as_json = config.log_format == "json"
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=config.log_level.upper(), handlers=[handler])
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
     logging.captureWarnings(True)

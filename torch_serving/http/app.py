@@ -102,7 +102,7 @@ async def respond_to_error(
     req: Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     request_id = req.scope.get("torch_serving.request_id", b"-")
-    apply_error(resp, req.path, error, request_id)
+    req.scope["torch_serving.failure"] = apply_error(resp, req.path, error, request_id)
 
 
 async def ignore(

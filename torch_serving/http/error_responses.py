@@ -5,8 +5,13 @@ import logging
 from typing import NamedTuple
 
 from torch_serving.errors import InferenceFailed, OutOfMemory, ServingError, UnexpectedError
+from torch_serving.telemetry.rate_limit import RateLimit
+from torch_serving.telemetry.responses import Failure
+
+MAX_TRACE = 8000  # characters
 
 logger = logging.getLogger(__name__)
+logger.addFilter(RateLimit(10))  # of traces: the reason is in the access log, for each request
 
 
 class ErrorResponse(NamedTuple):
@@ -15,6 +20,7 @@ class ErrorResponse(NamedTuple):
     status: int
     headers: list[tuple[str, str]]  # names in lower case
     body: bytes
+    failure: Failure  # for counters and log
 
 
 def error_response(path: str, error: BaseException, request_id: bytes = b"-") -> ErrorResponse:
@@ -26,13 +32,28 @@ def error_response(path: str, error: BaseException, request_id: bytes = b"-") ->
         known.status,
         [(name.lower(), value) for name, value in headers.items()],
         json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"),
+        failure_of(known, error),
     )
+
+
+def failure_of(known: ServingError, error: BaseException | None = None) -> Failure:
+    """What is logged and counted of an error; of an unexpected one more than clients learn."""
+    reason = known.reason
+    if isinstance(known, UnexpectedError) and error is not None:
+        reason = f"{reason}: {type(error).__name__}: {error}"
+    return Failure(kind_of(type(known).__name__), reason)
+
+
+def kind_of(name: str) -> str:
+    """The name of a class of errors as in metrics."""
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).strip("_")
 
 
 def to_serving_error(error: BaseException, request_id: bytes = b"-") -> ServingError:
     """Translate a foreign error. An unexpected one is logged, and clients learn nothing of it."""
     if isinstance(error, InferenceFailed) and error.trace:
-        logger.info("request %s: the model raised: %s", request_id.decode(), error.trace)
+        trace = error.trace[:MAX_TRACE]
+        logger.info("request %s: the model raised: %s", request_id.decode(), trace)
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):
@@ -48,4 +69,4 @@ def is_oip(path: str) -> bool:
 
 def to_oip(error: ServingError) -> dict[str, str]:
     """Clients of the Open Inference Protocol read errors by one key."""
-    return {"error": f"{error.description}: {error.detail}" if error.detail else error.description}
+    return {"error": error.reason}

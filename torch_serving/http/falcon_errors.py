@@ -4,16 +4,18 @@ import falcon
 
 from torch_serving.errors import ClientError, MethodNotAllowed, NotFound
 from torch_serving.http.error_responses import error_response
+from torch_serving.telemetry.responses import Failure
 
 
 def apply_error(
     resp: falcon.Response, path: str, error: BaseException, request_id: bytes = b"-"
-) -> None:
-    """Make an error the response to a request at a path."""
+) -> Failure:
+    """Make an error the response to a request at a path; return what is logged of it."""
     response = error_response(path, translate(error), request_id)
     resp.status = response.status
     resp.data = response.body
     resp.set_headers(response.headers)
+    return response.failure
 
 
 def translate(error: BaseException) -> BaseException:

@@ -87,7 +87,7 @@ class RecordResponses:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.started_s = time.perf_counter()
-        req.context.counters = None
+        req.context.counters = req.context.failure = None
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
@@ -95,10 +95,11 @@ class RecordResponses:
         url = f"{req.path}?{req.query_string}" if req.query_string else req.path
         elapsed_s = time.perf_counter() - req.context.started_s
         request = (req.remote_addr, req.method, url, "-")
-        self._responses.record(req.context.counters, resp.status_code, elapsed_s, request)
+        counters, failure = req.context.counters, req.context.failure
+        self._responses.record(counters, resp.status_code, elapsed_s, request, failure)
 
 
 def respond_to_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    apply_error(resp, req.path, error)
+    req.context.failure = apply_error(resp, req.path, error)

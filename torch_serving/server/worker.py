@@ -53,6 +53,8 @@ def run_transport(
 
 
 def access_log_of(config: Config) -> AccessLog | None:
-    if config.log_level not in ("debug", "info"):
+    """Lines have the level `info`, or `warning` where the server or a model is to blame."""
+    if config.log_level == "error":
         return None
-    return AccessLog(lines_of(sys.stdout), config.log_format == "json")
+    least_status = 500 if config.log_level == "warning" else 0
+    return AccessLog(lines_of(sys.stdout), config.log_format == "json", least_status)

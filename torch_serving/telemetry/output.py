@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TextIO, cast
 
-from torch_serving.telemetry.json_logs import JsonLines
+from torch_serving.telemetry.log_lines import JsonLines
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,22 @@
 """Counters and access log of responses, whatever their transport."""
 
+from typing import NamedTuple
+
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
 
 RequestLine = tuple[str | None, str, str, str]  # client, method, URL and request ID, for the log
 UNKNOWN: RequestLine = (None, "-", "-", "-")
+
+
+class Failure(NamedTuple):
+    """Why a request got an error: the kind of the error, and a line for the log."""
+
+    kind: str
+    reason: str
+
+
+CLIENT_GONE = Failure("client_gone", "the client closed the connection")
 
 
 class ResponseRecorder:
@@ -20,15 +32,20 @@ class ResponseRecorder:
         status: int,
         elapsed_s: float,
         request: RequestLine = UNKNOWN,
+        failure: Failure | None = None,
     ) -> None:
-        """Count and log a response. Without `counters`, no method was found: only errors count."""
+        """Count and log a response, which an error has a `failure` for.
+
+        Without `counters`, no method was found: only errors count.
+        """
         if counters is not None:
             counters.observe_response(status, elapsed_s)
         elif status >= 400:
             self._statistics.unmatched.observe_response(status, elapsed_s)
         if self._access_log is not None:
             client, method, url, request_id = request
-            self._access_log.write(client, method, url, status, elapsed_s, request_id)
+            reason = failure.reason if failure else ""
+            self._access_log.write(client, method, url, status, elapsed_s, request_id, reason)
 
     def flush(self) -> None:
         """Write the lines that were gathered."""

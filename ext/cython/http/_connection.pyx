@@ -30,8 +30,9 @@ from torch_serving.errors import (
     ShuttingDown,
     UnexpectedError,
 )
-from torch_serving.http.error_responses import error_response
+from torch_serving.http.error_responses import error_response, failure_of
 from torch_serving.http.forwarded import scheme_of
+from torch_serving.telemetry.responses import CLIENT_GONE
 
 logger = logging.getLogger("torch_serving.protocol")
 
@@ -270,19 +271,21 @@ cdef class HttpProtocol:
         self.reader.direct_bytes_left = 0
         self.deadline.start()
         self.next_to_run = None
+        request_id = self.settings.new_id() if current is None else current.request_id
+        failure = failure_of(error)
         if current is not None:
             current.rejected_status = error.status
+            current.failure = failure
             current.disconnect()
         if current is None or (current.task is None and not current.complete):
             # else it is recorded at the end of the task, or has been
-            record_response(self, current, error.status)
+            record_response(self, current, error.status, failure, request_id)
         if earlier is not None and not earlier.complete:
             earlier.keep_alive = False
             if current is not None:
                 self.pipeline.pop()  # it waits behind the earlier one
             return None
         if current is None or not current.complete:
-            request_id = self.settings.new_id() if current is None else current.request_id
             path = "" if current is None else current.scope["path"]
             self.transport.write(response_of(error, path, request_id))
         self.close()

@@ -47,6 +47,7 @@ cdef class Exchange:
     cdef object invocation  # what the engine runs for it, on the fast path
     cdef object waiting  # a future, while the application waits for an event
     cdef dict response_start  # held back until there is a body
+    cdef object failure  # of the error that the fast path or the protocol responds with, or None
     cdef int rejected_status  # of the error with which the protocol rejected it, or 0
     cdef double started_s
     cdef bint more_body, body_requested, expects_continue
@@ -96,7 +97,10 @@ cdef class Exchange:
             self.respond(200, response.headers, response.body)
 
     def set_exception(self, error not None):
-        self.respond(*error_response(self.scope["path"], error, self.request_id))
+        status, headers, body, self.failure = error_response(
+            self.scope["path"], error, self.request_id
+        )
+        self.respond(status, headers, body)
 
     def cancel(self, msg=None):
         # later, as tasks do: the server iterates over the set that this leaves
@@ -122,9 +126,11 @@ cdef class Exchange:
         if self.complete:
             return
         if self.disconnected or self.protocol.transport.is_closing():
-            record_response(self.protocol, self, self.rejected_status or CLIENT_CLOSED)
+            status = self.rejected_status or CLIENT_CLOSED
+            record_response(self.protocol, self, status, self.failure or CLIENT_GONE)
             return
-        record_response(self.protocol, self, UnexpectedError.status)
+        failure = failure_of(UnexpectedError(), None if task.cancelled() else task.exception())
+        record_response(self.protocol, self, UnexpectedError.status, failure)
         path = self.scope["path"]
         self.protocol.transport.write(response_of(UnexpectedError(), path, self.request_id))
         self.protocol.close()
@@ -240,7 +246,7 @@ cdef class Exchange:
             self.task.cancel()
         elif self.invocation is not None:
             self.protocol.tasks.discard(self)
-            record_response(self.protocol, self, CLIENT_CLOSED)
+            record_response(self.protocol, self, CLIENT_CLOSED, CLIENT_GONE)
         return 0
 
 

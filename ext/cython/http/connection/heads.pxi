@@ -28,7 +28,7 @@ cdef bytes checked_id(bytes value):
 
 cdef bytes response_of(error, str path, bytes request_id):
     """Return a whole error response that ends the connection; without a head, `path` is empty."""
-    status, headers, body = error_response(path, error, request_id)
+    status, headers, body, _ = error_response(path, error, request_id)
     return head_of(status, lines_of(headers, body), request_id, False) + body
 
 

@@ -1,10 +1,22 @@
-"""Log records as one JSON object a line."""
+"""Log records as lines: of text, or one JSON object each. All times are universal."""
 
+import functools
 import json
 import logging
 import os
 import time
 from typing import Any
+
+
+class TextFormatter(logging.Formatter):
+    """Begins as the lines of the access log do: time, level, process."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        begin = (
+            f"{rfc3339(int(record.created * 1000))} {record.levelname} {os.getpid()} {record.name}"
+        )
+        text = f"{begin}: {record.getMessage().strip()}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,14 +45,19 @@ class JsonLines:
 def entry_of(level: int, name: str, created_s: float) -> dict[str, Any]:
     """What each record has."""
     return {
-        "time": rfc3339(created_s),
+        "time": rfc3339(int(created_s * 1000)),
         "level": logging.getLevelName(level),
         "logger": name,
         "pid": os.getpid(),
     }
 
 
-def rfc3339(created_s: float) -> str:
-    """Universal time, in milliseconds."""
-    whole_s, milliseconds = divmod(int(created_s * 1000), 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole_s)) + f".{milliseconds:03d}Z"
+def rfc3339(time_ms: int) -> str:
+    """Universal time."""
+    second, milliseconds = divmod(time_ms, 1000)
+    return f"{date_and_second(second)}.{milliseconds:03d}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def date_and_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
