@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from torch_serving.setting import setting
+from torch_serving.tensor_constraint import TensorConstraint
 
 MAX_MAX_BATCH = 65536
 MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
@@ -17,6 +18,18 @@ class WarmUp(NamedTuple):
 
     source: str
     body: bytes
+
+
+class DeclaredTensor(NamedTuple):
+    """A tensor of a request that is declared; `source` is the file, and line.
+
+    `method` is empty for the main one. `path` leads to the tensor, as in `features.user_id`.
+    """
+
+    source: str
+    method: str
+    path: str
+    constraint: TensorConstraint
 
 
 @dataclass(frozen=True)
@@ -75,3 +88,17 @@ class ModelConfig:
         "on a graphics card: capture the method as CUDA graphs, and replay them",
         more="Only where a graph can hold it, and gives the same results.",
     )
+    input: tuple[DeclaredTensor, ...] = key(
+        (),
+        "tables",
+        "data types and shapes of the arguments of `forward`",
+        more="See [arguments](#types-and-shapes-of-arguments).",
+    )
+    method: tuple[DeclaredTensor, ...] = key(
+        (), "tables", "the same for other methods, as in `[method.encode.input.ids]`"
+    )
+
+    def declared(self, method: str, is_main: bool) -> list[DeclaredTensor]:
+        """What is declared of the tensors of a method."""
+        own = [each for each in self.method if each.method == method]
+        return [*self.input, *own] if is_main else own

@@ -43,6 +43,7 @@ class MethodInfo(Protocol):
     """
 
     signature: Signature
+    has_symbols: bool  # whether dimensions of its arguments must agree
     model: str
     platform: str  # of the kind of its file, in metadata
     device: torch.device

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from torch_serving.codecs.constraints import check_symbols
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.unflatten import unflatten
@@ -38,7 +39,10 @@ class CodecInvocation:
 
 def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     arguments = method.signature.arguments
-    return unflatten(arguments, codec.read(body, arguments))
+    values = unflatten(arguments, codec.read(body, arguments))
+    if method.has_symbols:
+        check_symbols(arguments, values)
+    return values
 
 
 def encode(codec: Codec, method: MethodInfo, outputs: Any) -> bytes:

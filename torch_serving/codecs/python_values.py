@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from torch_serving.codecs.arrays import writable_native
+from torch_serving.codecs.constraints import check_symbols, check_tensor
 from torch_serving.codecs.interfaces import Headers, MethodInfo
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.errors import IncompatibleDtype, InvalidInput, ServingError
+from torch_serving.tensor_constraint import TensorConstraint
 
 Arguments = Mapping[str, Any] | Sequence[Any]
 
@@ -38,7 +40,9 @@ class PythonInvocation:
         self.run = method.run
         self.translate = method.translate
         reader = ValueReader(method.make_enum)
-        self.decode = functools.partial(read_arguments, reader, method.signature.arguments)
+        self.decode = functools.partial(
+            read_arguments, reader, method.signature.arguments, method.has_symbols
+        )
 
     @staticmethod
     def encode(outputs: Any) -> Any:
@@ -63,7 +67,7 @@ def check_container(values: Any) -> None:
 
 
 def read_arguments(
-    reader: ValueReader, arguments: Sequence[Argument], values: Arguments
+    reader: ValueReader, arguments: Sequence[Argument], has_symbols: bool, values: Arguments
 ) -> list[Any]:
     """Read a mapping by names, or a sequence by positions.
 
@@ -82,6 +86,8 @@ def read_arguments(
             result.append(argument.default)
     if given:
         raise InvalidInput(f"unknown argument `{next(iter(given))}`; expected {names(arguments)}")
+    if has_symbols:
+        check_symbols(arguments, result)
     return result
 
 
@@ -104,12 +110,38 @@ def unexpected(spec: TypeSpec, value: Any, location: str) -> InvalidInput:
 
 
 def read_tensor(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> torch.Tensor:
+    constraint = spec.constraint
     try:
-        return to_tensor(value).cpu()
+        tensor = to_tensor(value).cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         if isinstance(value, np.ndarray | np.generic):
             raise IncompatibleDtype(f"{location}: torch has no {value.dtype}") from None
         raise InvalidInput(f"{location}: no tensor can be made of this: {error}") from None
+    if constraint is not None:
+        if not isinstance(value, torch.Tensor | np.ndarray | np.generic):
+            tensor = as_plain_type(tensor, constraint, location)
+        check_tensor(tensor, constraint, location)
+    return tensor
+
+
+def as_plain_type(
+    tensor: torch.Tensor, constraint: TensorConstraint, location: str
+) -> torch.Tensor:
+    """A tensor of plain numbers in the declared data type, or floats in that of the weights.
+
+    Raises IncompatibleDtype for numbers that it does not hold.
+    """
+    dtype: torch.dtype = getattr(torch, constraint.plain_type)
+    if tensor.dtype == dtype or not (constraint.data_type or tensor.is_floating_point()):
+        return tensor
+    converted = tensor.to(dtype)
+    if tensor.is_floating_point() and converted.is_floating_point():
+        holds = bool((converted.isfinite() == tensor.isfinite()).all())
+    else:
+        holds = torch.equal(converted.to(tensor.dtype), tensor)
+    if not holds:
+        raise IncompatibleDtype(f"{location}: a number does not fit {constraint.plain_type}")
+    return converted
 
 
 def to_tensor(value: Any) -> torch.Tensor:
@@ -224,9 +256,10 @@ def read_dict(reader: ValueReader, spec: TypeSpec, value: Any, location: str) ->
     if not isinstance(value, Mapping):
         raise unexpected(spec, value, location)
     keys, values = spec.parts
+    members = spec.members or {}
     return {
         reader.read(keys, key, f"a key of {location}"): reader.read(
-            values, each, f"{location}[{key!r}]"
+            members.get(key, values), each, f"{location}[{key!r}]"
         )
         for key, each in value.items()
     }

@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
+from torch_serving.tensor_constraint import TensorConstraint
 
 SignatureData = dict[str, Any]  # holds only what JSON can
 
@@ -40,12 +41,29 @@ class Signature(NamedTuple):
 
 
 def type_to_list(spec: TypeSpec) -> list[Any]:
-    return [spec.kind, spec.type, [type_to_list(part) for part in spec.parts], list(spec.names)]
+    data: list[Any] = [
+        spec.kind,
+        spec.type,
+        [type_to_list(part) for part in spec.parts],
+        list(spec.names),
+    ]
+    if spec.constraint is not None or spec.members:
+        members = {key: type_to_list(part) for key, part in (spec.members or {}).items()}
+        data += [spec.constraint and spec.constraint.to_dict(), members]
+    return data
 
 
 def type_from_list(data: list[Any]) -> TypeSpec:
-    kind, type_, parts, names = data
-    return TypeSpec(kind, type_, *map(type_from_list, parts), names=tuple(names))
+    kind, type_, parts, names, *declared = data
+    constraint, members = declared or (None, {})
+    return TypeSpec(
+        kind,
+        type_,
+        *map(type_from_list, parts),
+        names=tuple(names),
+        constraint=constraint and TensorConstraint.from_dict(constraint),
+        members={key: type_from_list(part) for key, part in members.items()} or None,
+    )
 
 
 def json_default(default: Any) -> Any:

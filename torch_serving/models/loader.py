@@ -91,9 +91,10 @@ def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
         raise InvalidServable(f"{toml}: {NO_WARM_UP}")
     try:
         program = servable.program.optimized(config)
-        candidate = Servable(
-            program, servable.device, ModelConfig(tf32=config.tf32, grad=config.grad)
+        bare = ModelConfig(
+            tf32=config.tf32, grad=config.grad, input=config.input, method=config.method
         )
+        candidate = Servable(program, servable.device, bare)
         same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
         problem = "" if same else "it gives other results"
     except DeviceFailed:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import torch
 
 from torch_serving.codecs.arrays import bfloat16_to_tensor, to_numpy
-from torch_serving.codecs.interfaces import JSON_HEADERS
+from torch_serving.codecs.constraints import check_symbols, has_symbols
+from torch_serving.codecs.interfaces import JSON_HEADERS, Body
 from torch_serving.codecs.json._decoder import Decoder, ValueFactory
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.json.images import decode_image
-from torch_serving.codecs.signature import SignatureData
+from torch_serving.codecs.signature import Signature, SignatureData
 from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
@@ -25,9 +26,10 @@ from torch_serving.engine.guarded_runs import one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.engine.random_numbers import with_random_numbers
-from torch_serving.errors import InvalidDevice, InvalidParameter, ServingError
+from torch_serving.errors import InvalidDevice, InvalidParameter
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
+from torch_serving.models.declarations import declared_signatures
 from torch_serving.models.files import FileStat, SidecarStats
 from torch_serving.models.identifiers import utf8
 from torch_serving.telemetry._counters import MethodCounters, Statistics
@@ -55,7 +57,8 @@ class Servable:
     """A program on one device, and its methods. Safe to use from any thread.
 
     `version` is a name for the contents of the file.
-    Raises InvalidServable if its main method takes what no request can hold.
+    Raises InvalidServable if its main method takes what no request can hold, or if its
+    configuration declares what is not there.
     """
 
     def __init__(
@@ -88,8 +91,9 @@ class Servable:
             self.main_name = next(iter(self._program_methods))
         self._methods: dict[str, Method] = {}
         self._bytes = sum(each.nbytes for each in [*program.parameters(), *program.buffers()])
+        self.signatures = declared_signatures(program, config, self.main_name)
         self.main_method()
-        self._signatures = shared_signatures(self._program_methods)
+        self._shared_signatures = shared_signatures(self.signatures)
 
     @property
     def uses_tf32(self) -> bool:
@@ -116,7 +120,8 @@ class Servable:
             if name == "forward":
                 raise InvalidParameter(f"the model has no `forward`; give `method`: {names}")
             raise InvalidParameter(f"`method`: the model has {names}; got `{name[:40]}`")
-        return Method(self, method)
+        # one that no request can call is described with what it takes
+        return Method(self, method, self.signatures.get(name) or method.signature)
 
     def count_in(self, statistics: Statistics) -> None:
         """Count the requests to its methods in `statistics` from now on."""
@@ -140,7 +145,7 @@ class Servable:
             "version": self.version,
             "loaded_s": self.loaded_s,
             "warning": self.warning,
-            "methods": self._signatures,
+            "methods": self._shared_signatures,
         }
 
     def newest_tried(self) -> tuple[FileStat | None, SidecarStats]:
@@ -165,8 +170,8 @@ class Method:
     # memory until the next run of the garbage collector.
     model: str
 
-    def __init__(self, servable: Servable, method: ProgramMethod) -> None:
-        self.signature = method.signature
+    def __init__(self, servable: Servable, method: ProgramMethod, signature: Signature) -> None:
+        self.signature = signature
         self.counters = MethodCounters()
         self.model = servable.identifier
         self.platform = servable.program.platform
@@ -201,9 +206,12 @@ class Method:
             image=decode_image,
         )
         # plain attributes: a method of Python around them would add a frame to each request
-        self.decode = Decoder(self.signature.arguments, make).decode
+        self.decode = Decoder(signature.arguments, make).decode
+        self.has_symbols = has_symbols(signature)
+        if self.has_symbols:
+            self.decode = functools.partial(decode_and_check, self.decode, signature)
         self.encode = Encoder(
-            torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, self.signature.result
+            torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, signature.result
         ).encode
 
     def inline_for(self, media_types: str) -> InlinePolicy:
@@ -264,14 +272,15 @@ def device_value(name: str) -> torch.device:
         raise ValueError(error.detail) from None
 
 
-def shared_signatures(methods: Mapping[str, ProgramMethod]) -> dict[str, SignatureData]:
-    """The signatures of a program's methods, but for those that no request can call."""
-    signatures = {}
-    for name, method in methods.items():
-        try:
-            data = method.signature.to_dict()
-        except ServingError:
-            continue
-        if len(json.dumps(data)) <= MAX_SHARED_BYTES:
-            signatures[name] = data
-    return signatures
+def decode_and_check(
+    decode: Callable[[Body], list[Any]], signature: Signature, body: Body
+) -> list[Any]:
+    values = decode(body)
+    check_symbols(signature.arguments, values)
+    return values
+
+
+def shared_signatures(signatures: Mapping[str, Signature]) -> dict[str, SignatureData]:
+    """The signatures as data, but for long ones."""
+    found = {name: signature.to_dict() for name, signature in signatures.items()}
+    return {name: data for name, data in found.items() if len(json.dumps(data)) <= MAX_SHARED_BYTES}

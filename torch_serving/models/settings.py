@@ -17,6 +17,7 @@ from typing import Any
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp
 from torch_serving.models.backends.registry import BACKENDS
+from torch_serving.models.declarations import TomlFile, read_inputs, read_methods
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
 
 if sys.version_info >= (3, 11):
@@ -35,6 +36,8 @@ TYPES: dict[str, tuple[type, str]] = {
     "freeze": (bool, "true or false"),
     "optimize": (bool, "true or false"),
     "warmup": (list, "a list of requests"),
+    "input": (dict, "a table for each tensor"),
+    "method": (dict, "a table for each method"),
 }
 # Keys that only some kinds of model files have.
 OPTIONS = frozenset(key for backend in BACKENDS for key in backend.options)
@@ -92,6 +95,9 @@ def read_toml(
     source = f"{path.name}{line_of('warmup', text)}"
     requests = values.pop("warmup", [])
     warm_ups = tuple(WarmUp(source, body_of(request)) for request in requests)
+    file = TomlFile(path.name, text)
+    values["input"] = read_inputs(file, values.get("input", {}))
+    values["method"] = read_methods(file, values.get("method", {}))
     return replace(defaults, **values, warmup=warm_ups)
 
 

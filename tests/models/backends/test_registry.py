@@ -48,6 +48,7 @@ class TimesMethod:
 class TimesProgram:
     platform = "times_table"
     state = ""
+    plain_dtype = None
 
     def __init__(self, factor: float) -> None:
         self._factor = torch.tensor([factor])

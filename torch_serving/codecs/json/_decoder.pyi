@@ -4,16 +4,26 @@ from typing import Any
 from numpy.typing import NDArray
 
 from torch_serving.errors import InvalidInput
+from torch_serving.tensor_constraint import TensorConstraint
 
 MAX_RANK: int  # dimensions of a tensor
+DATA_TYPE_NAMES: tuple[str, ...]
 
 class TypeSpec:
     kind: str
     type: str
     parts: tuple[TypeSpec, ...]
     names: tuple[str, ...]
+    members: dict[str, TypeSpec] | None
+    constraint: TensorConstraint | None
     def __init__(
-        self, kind: str, type: str, *parts: TypeSpec, names: tuple[str, ...] = ()
+        self,
+        kind: str,
+        type: str,
+        *parts: TypeSpec,
+        names: tuple[str, ...] = (),
+        constraint: TensorConstraint | None = None,
+        members: dict[str, TypeSpec] | None = None,
     ) -> None: ...
 
 class Argument:

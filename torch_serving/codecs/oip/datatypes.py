@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from torch_serving.codecs.json._decoder import TypeSpec
+
 BYTES = "BYTES"
 
 
@@ -34,9 +36,16 @@ DATATYPES = {
     )
 }
 NAMES = (*DATATYPES, BYTES)
+OF_JSON = {each.json: each.name for each in DATATYPES.values()}
 OF_TENSOR = {each.tensor: each.name for each in DATATYPES.values()}
 # Datatypes of the numbers and strings in a schema, by kind.
 OF_KIND = {"int": "INT64", "float": "FP64", "number": "FP64", "bool": "BOOL", "str": BYTES}
+
+
+def declared_datatype(spec: TypeSpec, usual: str) -> str:
+    """The datatype that is declared of a tensor, or the usual one."""
+    declared = spec.constraint.data_type if spec.constraint else ""
+    return OF_JSON.get(declared, usual)
 
 
 def usual_datatype(dtype: torch.dtype | None) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from torch_serving.codecs.constraints import check_symbols
 from torch_serving.codecs.interfaces import (
     JSON_HEADERS,
     Body,
@@ -53,7 +54,10 @@ class OipInvocation:
             request = read_request(body, self._json_bytes, not self.inline.bounded)
         self.check_outputs(request)
         self.request = request._replace(inputs={})  # they need not outlive the run
-        return unflatten(arguments, request.inputs)
+        values = unflatten(arguments, request.inputs)
+        if self.method.has_symbols:
+            check_symbols(arguments, values)
+        return values
 
     def check_outputs(self, request: InferRequest) -> None:
         """Refuse outputs that the schema rules out before anything runs for them."""

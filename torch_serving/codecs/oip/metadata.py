@@ -6,7 +6,12 @@ from typing import Any
 from torch_serving import __version__
 from torch_serving.codecs.interfaces import MethodInfo
 from torch_serving.codecs.json._decoder import TypeSpec
-from torch_serving.codecs.oip.datatypes import BYTES, OF_KIND, usual_datatype
+from torch_serving.codecs.oip.datatypes import (
+    BYTES,
+    OF_KIND,
+    declared_datatype,
+    usual_datatype,
+)
 from torch_serving.codecs.tensor_tree.specs import (
     TensorSpec,
     can_be_named,
@@ -64,7 +69,9 @@ def described(spec: TensorSpec, usual: str) -> dict[str, Any]:
 def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
     """Datatype and shape of one tensor."""
     if spec.kind == "tensor":
-        return usual, [-1]
+        shape = spec.constraint.shape if spec.constraint else None
+        sizes = [-1] if shape is None else [each.least if each.is_fixed else -1 for each in shape]
+        return declared_datatype(spec, usual), sizes
     part = spec.parts[0] if is_vector(spec) else spec
     return OF_KIND[part.kind], [-1] if is_vector(spec) else []
 

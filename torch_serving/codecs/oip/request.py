@@ -18,7 +18,13 @@ from torch_serving.codecs.arrays import writable_native
 from torch_serving.codecs.interfaces import Body
 from torch_serving.codecs.json._decoder import Argument, Value, read_json
 from torch_serving.codecs.oip.byte_strings import decode_utf8, read_byte_strings, strings_in
-from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES, Datatype
+from torch_serving.codecs.oip.datatypes import (
+    BYTES,
+    DATATYPES,
+    NAMES,
+    Datatype,
+    declared_datatype,
+)
 from torch_serving.codecs.tensor_tree.specs import Leaf, StringTensor, only_input
 from torch_serving.codecs.tensor_tree.unflatten import MAX_TENSORS
 from torch_serving.errors import (
@@ -238,9 +244,10 @@ def read_buffer(header: InputHeader, body: Body, at: int, size: int) -> Leaf:
     return tensor_of(writable_native(array), header, datatype)
 
 
-def read_raw(body: Body, arguments: Sequence[Argument], datatype: str) -> InferRequest:
+def read_raw(body: Body, arguments: Sequence[Argument], usual: str) -> InferRequest:
     """A body without JSON: one input of one dimension, or one string; all outputs are binary."""
     name, spec, _ = only_input(arguments, "a body without JSON is one input")
+    datatype = declared_datatype(spec, usual)
     leaf: Leaf
     if spec.kind == "str":
         leaf = StringTensor((1,), [decode_utf8(memoryview(body), name)])

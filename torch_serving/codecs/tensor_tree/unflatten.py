@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.constraints import check_tensor
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.tensor_tree.specs import (
     Leaf,
@@ -62,7 +63,7 @@ def missing(spec: TypeSpec, name: str) -> InvalidInput:
 def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
     """Take the tensors of a value out of `left`; MISSING if nothing of it is there."""
     if spec.kind == "tensor":
-        return tensor_of(name, left.pop(name, MISSING))
+        return tensor_of(spec, name, left.pop(name, MISSING))
     if is_leaf(spec):
         leaf = left.pop(name, MISSING)
         return leaf if leaf is MISSING else plain_value(spec, name, leaf)
@@ -72,14 +73,19 @@ def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
         return list_of(spec.parts[0], name, left)
     if spec.kind == "dict":
         keys = keys_of(spec.parts[1], name, left)
-        values = {key: value_of(spec.parts[1], f"{name}.{key}", left) for key in keys}
+        members = spec.members or {}
+        values = {
+            key: value_of(members.get(key, spec.parts[1]), f"{name}.{key}", left) for key in keys
+        }
         return values or MISSING
     return tuple_of(spec, name, left)
 
 
-def tensor_of(name: str, leaf: Any) -> Any:
+def tensor_of(spec: TypeSpec, name: str, leaf: Any) -> Any:
     if isinstance(leaf, StringTensor):
         raise IncompatibleDtype(f"input `{name}`: expected a tensor of numbers, got strings")
+    if spec.constraint is not None and leaf is not MISSING:
+        check_tensor(leaf, spec.constraint, f"input `{name}`")
     return leaf
 
 

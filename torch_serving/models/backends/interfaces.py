@@ -77,6 +77,10 @@ class Program(Protocol):
         The results of such a program may be views of it.
         """
 
+    @property
+    def plain_dtype(self) -> torch.dtype | None:
+        """The data type that all floating-point weights have, or None; plain numbers take it."""
+
     def methods(self) -> Mapping[str, ProgramMethod]:
         """The methods that requests may name."""
 

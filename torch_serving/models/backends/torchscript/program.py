@@ -66,14 +66,31 @@ def not_utf8(error: UnicodeDecodeError) -> str:
     return f"{error.object[:MAX_SHOWN_BYTES]!r}, byte {error.start}: {error.reason}"
 
 
+def shared_dtype(weights: Iterable[torch.Tensor]) -> torch.dtype | None:
+    """The data type that all floating-point weights have, or None."""
+    dtypes = {weight.dtype for weight in weights if weight.dtype.is_floating_point}
+    return dtypes.pop() if len(dtypes) == 1 else None
+
+
 class TorchScriptProgram:
-    """A TorchScript module on one device; `enums` are the members of its enumerations."""
+    """A TorchScript module on one device; `enums` are the members of its enumerations.
+
+    `source` is the program that it was made of: its own weights may be constants.
+    """
 
     platform = "pytorch_libtorch"
 
-    def __init__(self, module: torch.jit.ScriptModule, enums: Enums = NO_ENUMS) -> None:
+    def __init__(
+        self,
+        module: torch.jit.ScriptModule,
+        enums: Enums = NO_ENUMS,
+        source: "TorchScriptProgram | None" = None,
+    ) -> None:
         self.module = module
         self._enums = enums
+        self.plain_dtype: torch.dtype | None = (
+            source.plain_dtype if source else shared_dtype(module.parameters())
+        )
 
     @property
     def state(self) -> str:
@@ -104,7 +121,7 @@ class TorchScriptProgram:
         module = torch.jit.freeze(self.module, preserved_attrs=others)
         if config.optimize:
             module = torch.jit.optimize_for_inference(module, other_methods=others)
-        return TorchScriptProgram(module, self._enums)
+        return TorchScriptProgram(module, self._enums, self)
 
     def _method_names(self) -> list[str]:
         names: list[str] = self.module._c._method_names()

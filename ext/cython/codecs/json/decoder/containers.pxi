@@ -103,6 +103,11 @@ cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
     if keys.kind == "str" and reader.kind(ref) == Kind.object:
         reader.take(values.value_bytes, ref)
         members = members_of(reader, ref)
+        if spec.members:
+            return {
+                key: read(reader, spec.members.get(key, values), at(members[key]))
+                for key in members
+            }
         return {key: read(reader, values, at(members[key])) for key in members}
     if keys.kind == "str" or not is_sequence(reader.kind(ref)):
         wanted = "an object" if keys.kind == "str" else "an array of [key, value] pairs"

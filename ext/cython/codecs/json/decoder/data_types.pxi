@@ -7,7 +7,9 @@ cdef int[15] TYPENUMS = [
     cnp.NPY_FLOAT64, cnp.NPY_COMPLEX64, cnp.NPY_COMPLEX128,
 ]
 cdef tuple NAMES = tuple([text_of(DATA_TYPES[i].name) for i in range(15)])
+DATA_TYPE_NAMES = NAMES
 cdef int FLOAT32 = NAMES.index("float32")
+cdef int UINT8 = NAMES.index("uint8")
 cdef int BFLOAT16 = NAMES.index("bfloat16")
 cdef dict RANGES = {
     "bool": "true, false, 0 or 1",

@@ -3,20 +3,46 @@
 cdef object read_tensor(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     cdef Shape shape
-    cdef int data_type = FLOAT32
+    cdef int data_type = spec.plain_type
     if reader.plain and reader.kind(ref) != Kind.object:
         raise_located(reader, measure_at(reader, ref, &shape), data_type)
+        if DATA_TYPES[data_type].components == 2:
+            apply_pairs(reader, ref, &shape)
+        if spec.rank >= 0:
+            check_shape(reader, spec, ref, shape)
         return make_tensor(reader, ref, shape, data_type)
     if reader.open(ref, &envelope, spec, '"tensor" or "image"') == Type.image:
-        return read_image(reader, ref, envelope)
+        return read_image(reader, spec, ref, envelope)
+    data_type = spec.default_type
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
+        check_data_type(reader, spec, envelope.data_type, data_type)
     raise_located(reader, measure(reader.document, envelope.value, &shape), data_type)
     if DATA_TYPES[data_type].components == 2:
-        apply_pairs(reader, envelope, &shape)
+        apply_pairs(reader, at(envelope.value), &shape)
     if envelope.shape != ABSENT:
         apply_shape(reader, envelope, &shape)
+    if spec.rank >= 0:
+        check_shape(reader, spec, at(envelope.value), shape)
     return make_tensor(reader, at(envelope.value), shape, data_type)
+
+
+cdef int check_data_type(Reader reader, TypeSpec spec, NodeId node, int data_type) except -1:
+    """Check the data type of a tensor against the one that is declared."""
+    if spec.constraint is None:
+        return 0
+    problem = spec.constraint.type_problem(NAMES[data_type])
+    if problem:
+        raise reader.error_at(IncompatibleDtype, at(node), problem)
+    return 0
+
+
+cdef int check_shape(Reader reader, TypeSpec spec, ValueRef ref, const Shape& shape) except -1:
+    """Check the shape of a tensor against the one that is declared."""
+    problem = spec.constraint.shape_problem([shape.dims[i] for i in range(shape.rank)])
+    if problem:
+        raise reader.error_at(IncompatibleShape, ref, problem)
+    return 0
 
 
 cdef LocatedError measure_at(Reader reader, ValueRef ref, Shape* shape) noexcept:
@@ -41,7 +67,7 @@ cdef int read_data_type(Reader reader, NodeId node) except -1:
     return data_type
 
 
-cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) except -1:
+cdef int apply_pairs(Reader reader, ValueRef value, Shape* measured) except -1:
     """Turn the shape of real and imaginary parts into one of complex numbers.
 
     Flat values interleave them; nested ones hold them in innermost arrays of two.
@@ -50,7 +76,7 @@ cdef int apply_pairs(Reader reader, const Envelope& envelope, Shape* measured) e
     cdef int last = measured.rank - 1
     if measured.rank == 0 or measured.dims[last] % 2 or (not flat and measured.dims[last] != 2):
         raise reader.error_at(
-            IncompatibleShape, at(envelope.value), "expected pairs of real and imaginary part"
+            IncompatibleShape, value, "expected pairs of real and imaginary part"
         )
     measured.count //= 2
     if flat:
@@ -151,26 +177,34 @@ cdef dict SHAPE_ERRORS = {
 }
 
 
-cdef object read_image(Reader reader, ValueRef ref, const Envelope& envelope):
+cdef object read_image(Reader reader, TypeSpec spec, ValueRef ref, const Envelope& envelope):
     """Decode an image into a tensor of its pixels."""
-    cdef int data_type = NAMES.index("uint8")
+    cdef int data_type = UINT8
     factory = reader.decoder.factory
+    if spec.constraint is not None and spec.constraint.data_type:
+        data_type = spec.default_type
     if envelope.data_type != ABSENT:
         data_type = read_data_type(reader, envelope.data_type)
+        check_data_type(reader, spec, envelope.data_type, data_type)
     if factory.image is None:
         raise reader.error_at(InvalidInput, ref, "this server takes no images")
     encoded = choice(reader, envelope.value, None)
     mode = choice(reader, envelope.mode, "RGB") if envelope.mode != ABSENT else "RGB"
     layout = choice(reader, envelope.layout, "CHW") if envelope.layout != ABSENT else "CHW"
-    batch = False
+    batch = spec.rank == 4
     if envelope.batch != ABSENT:
         if reader.kind(at(envelope.batch)) != Kind.boolean:
             raise reader.unexpected(at(envelope.batch), "true or false")
         batch = quote(&reader.document, at(envelope.batch)) == "true"
     try:
-        return factory.tensor(factory.image(encoded, mode, layout, batch, NAMES[data_type]))
+        pixels = factory.image(encoded, mode, layout, batch, NAMES[data_type])
     except ValueError as error:
         raise reader.error_at(InvalidInput, at(envelope.value), str(error)) from None
+    if spec.rank >= 0:
+        problem = spec.constraint.shape_problem(pixels.shape)
+        if problem:
+            raise reader.error_at(IncompatibleShape, ref, problem)
+    return factory.tensor(pixels)
 
 
 cdef str choice(Reader reader, NodeId node, str example):

@@ -30,23 +30,43 @@ cdef class TypeSpec:
     - tensor; bool, int, float, complex, number (any of them); str, device; none; any
     - enum: one of `names`
     - list: one part; tuple: a part an element, and `names` if they have some
-    - dict: two parts, for keys and values
+    - dict: two parts, for keys and values; `members` are the types of values of some keys
     - optional: one part; union: the parts, of which the first that fits is taken
+
+    `constraint` is what is known of a tensor (torch_serving.tensor_constraint), or None.
     """
 
     cdef readonly str kind
     cdef readonly str type
     cdef readonly tuple parts
     cdef readonly tuple names
+    cdef readonly dict members
+    cdef readonly object constraint
     cdef int index
+    cdef int plain_type  # of the numbers of a tensor without an envelope
+    cdef int default_type  # of the numbers in an envelope that names none
+    cdef int rank  # of a tensor; -1: any
     cdef Py_ssize_t value_bytes
 
-    def __cinit__(self, str kind not None, str type not None, *parts, tuple names=()):
+    def __cinit__(
+        self, str kind not None, str type not None, *parts, tuple names=(), constraint=None,
+        dict members=None,
+    ):
         self.index = SPEC_KINDS[kind]
         self.kind = kind
         self.type = type
         self.parts = parts
         self.names = names
+        self.members = members
+        self.constraint = constraint
+        self.plain_type = self.default_type = FLOAT32
+        self.rank = -1
+        if constraint is not None:
+            self.plain_type = NAMES.index(constraint.plain_type)
+            if constraint.data_type:
+                self.default_type = self.plain_type
+            if constraint.shape is not None:
+                self.rank = len(constraint.shape)
         for part in parts:
             if not isinstance(part, TypeSpec):
                 raise TypeError(f"parts of a spec are specs, not {part!r}")

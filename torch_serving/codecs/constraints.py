@@ -1,0 +1,203 @@
+"""What is declared of tensors in arguments: how it gets into a signature, and how it is checked.
+
+A tensor is named by its path, as in binary bodies: `ids`, `features.user_id`, `images.*`, where `*`
+stands for all elements of a list, or for all keys of a dictionary.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
+from torch_serving.codecs.signature import Signature
+from torch_serving.codecs.tensor_tree.specs import EACH, fields_of, joined
+from torch_serving.errors import IncompatibleDtype, IncompatibleShape
+from torch_serving.tensor_constraint import TensorConstraint
+
+Change = Callable[[TypeSpec], TypeSpec]
+
+
+class UndeclarableError(Exception):
+    """A declaration names no tensor of the signature; the message says what is wrong."""
+
+
+def with_constraint(signature: Signature, path: str, constraint: TensorConstraint) -> Signature:
+    """Return a signature in which one tensor has a constraint. Raises UndeclarableError."""
+    name, *steps = path.split(".")
+    if name not in [argument.name for argument in signature.arguments]:
+        known = ", ".join(tensor_paths(signature)) or "none"
+        raise UndeclarableError(f"there is no argument `{name}`; known tensors are {known}")
+
+    def declare(spec: TypeSpec) -> TypeSpec:
+        weights_type = spec.constraint.weights_type if spec.constraint else ""
+        return rebuilt(spec, constraint=constraint._replace(weights_type=weights_type))
+
+    return with_arguments(signature, lambda each: at_path(each.spec, name, steps, declare), {name})
+
+
+def with_weights_type(signature: Signature, data_type: str) -> Signature:
+    """Return a signature whose tensors take this data type where numbers come plain."""
+    constraint = TensorConstraint(weights_type=data_type)
+
+    def set_type(spec: TypeSpec) -> TypeSpec:
+        if spec.kind == "tensor":
+            return rebuilt(spec, constraint=constraint)
+        return rebuilt(spec, tuple(map(set_type, spec.parts)))
+
+    return with_arguments(signature, lambda each: set_type(each.spec))
+
+
+def with_arguments(
+    signature: Signature, spec_of: Callable[[Argument], TypeSpec], names: set[str] | None = None
+) -> Signature:
+    """Return a signature in which some arguments, or all, have other types."""
+    arguments = [
+        Argument(each.name, spec_of(each), each.required, each.default)
+        if names is None or each.name in names
+        else each
+        for each in signature.arguments
+    ]
+    return signature._replace(arguments=tuple(arguments))
+
+
+def rebuilt(
+    spec: TypeSpec,
+    parts: Sequence[TypeSpec] | None = None,
+    constraint: TensorConstraint | None = None,
+    members: dict[str, TypeSpec] | None = None,
+) -> TypeSpec:
+    return TypeSpec(
+        spec.kind,
+        spec.type,
+        *(spec.parts if parts is None else parts),
+        names=spec.names,
+        constraint=constraint or spec.constraint,
+        members=members or spec.members,
+    )
+
+
+def at_path(spec: TypeSpec, name: str, steps: list[str], change: Change) -> TypeSpec:
+    """Change the tensor that `steps` lead to from a value called `name`."""
+    if spec.kind == "optional":
+        return rebuilt(spec, [at_path(spec.parts[0], name, steps, change)])
+    if not steps:
+        if spec.kind != "tensor":
+            raise UndeclarableError(f"`{name}` is of type {spec.type}, and no tensor")
+        return change(spec)
+    step, *others = steps
+    if spec.kind == "dict" and spec.parts[0].kind == "str":
+        return in_dictionary(spec, name, steps, change)
+    if spec.kind == "list":
+        if step != EACH:
+            raise UndeclarableError(f"`{name}.{step}`: all elements of a list are `{name}.*`")
+        return rebuilt(spec, [at_path(spec.parts[0], f"{name}.*", others, change)])
+    fields = [str(field) for field in fields_of(spec)] if spec.kind == "tuple" else []
+    if step not in fields:
+        known = f"it has {', '.join(fields)}" if fields else f"it is of type {spec.type}"
+        raise UndeclarableError(f"`{name}` has no part `{step}`: {known}")
+    parts = list(spec.parts)
+    index = fields.index(step)
+    parts[index] = at_path(parts[index], f"{name}.{step}", others, change)
+    return rebuilt(spec, parts)
+
+
+def in_dictionary(spec: TypeSpec, name: str, steps: list[str], change: Change) -> TypeSpec:
+    keys, values = spec.parts
+    if values.kind == "tensor":  # then a key may hold points
+        steps = [".".join(steps)]
+    step, *others = steps
+    if step == EACH:
+        return rebuilt(spec, [keys, at_path(values, f"{name}.*", others, change)])
+    members = spec.members or {}
+    part = at_path(members.get(step, values), f"{name}.{step}", others, change)
+    return rebuilt(spec, members={**members, step: part})
+
+
+def tensor_paths(signature: Signature) -> list[str]:
+    """The tensors that may be declared."""
+    return [
+        name
+        for argument in signature.arguments
+        for name, _ in tensors_of_type(argument.spec, argument.name)
+    ]
+
+
+def tensors_of_type(spec: TypeSpec, name: str) -> Iterator[tuple[str, TypeSpec]]:
+    """The tensors in a value of a type, by path."""
+    if spec.kind == "tensor":
+        yield name, spec
+    elif spec.kind == "optional":
+        yield from tensors_of_type(spec.parts[0], name)
+    elif spec.kind == "list":
+        yield from tensors_of_type(spec.parts[0], joined(name, EACH))
+    elif spec.kind == "tuple":
+        for part, field in zip(spec.parts, fields_of(spec), strict=True):
+            yield from tensors_of_type(part, joined(name, field))
+    elif spec.kind == "dict":
+        for key, part in (spec.members or {}).items():
+            yield from tensors_of_type(part, joined(name, key))
+        yield from tensors_of_type(spec.parts[1], joined(name, EACH))
+
+
+def constraints_of(argument: Argument) -> dict[str, TensorConstraint]:
+    """What is declared of the tensors of an argument, by path."""
+    return {
+        name: spec.constraint
+        for name, spec in tensors_of_type(argument.spec, argument.name)
+        if spec.constraint is not None and spec.constraint.is_declared
+    }
+
+
+def check_tensor(tensor: torch.Tensor, constraint: TensorConstraint, location: str) -> None:
+    """Raise IncompatibleDtype or IncompatibleShape for a tensor that is not as declared."""
+    problem = constraint.type_problem(str(tensor.dtype).removeprefix("torch."))
+    if problem:
+        raise IncompatibleDtype(f"{location}: {problem}")
+    problem = constraint.shape_problem(tensor.shape)
+    if problem:
+        raise IncompatibleShape(f"{location}: {problem}")
+
+
+def has_symbols(signature: Signature) -> bool:
+    return any(
+        dimension.symbol
+        for argument in signature.arguments
+        for constraint in constraints_of(argument).values()
+        for dimension in constraint.shape or ()
+    )
+
+
+def check_symbols(arguments: Sequence[Argument], values: Sequence[Any]) -> None:
+    """Raise IncompatibleShape for dimensions of one symbol that have different sizes."""
+    found: dict[str, tuple[int, str]] = {}
+    for argument, value in zip(arguments, values, strict=False):
+        for name, shape, tensor in tensors_in(argument.spec, value, argument.name):
+            for index, dimension in enumerate(shape):
+                where = f"dimension {index} of `{name}`"
+                size = tensor.shape[index]
+                known, first = found.setdefault(dimension.symbol or where, (size, where))
+                if size != known:
+                    raise IncompatibleShape(
+                        f"argument `{name}`: {where} is {size}, and {first} is {known}; "
+                        f"both are `{dimension.symbol}`"
+                    )
+
+
+def tensors_in(spec: TypeSpec, value: Any, name: str) -> Iterator[tuple[str, Any, torch.Tensor]]:
+    """The tensors in a value whose shape is declared: path, shape and tensor."""
+    if spec.kind == "tensor":
+        if spec.constraint is not None and spec.constraint.shape is not None:
+            yield name, spec.constraint.shape, value
+    elif spec.kind == "optional" and value is not None:
+        yield from tensors_in(spec.parts[0], value, name)
+    elif spec.kind == "list":
+        for index, each in enumerate(value):
+            yield from tensors_in(spec.parts[0], each, joined(name, index))
+    elif spec.kind == "tuple":
+        for part, each, field in zip(spec.parts, value, fields_of(spec), strict=True):
+            yield from tensors_in(part, each, joined(name, field))
+    elif spec.kind == "dict":
+        for key, each in value.items():
+            part = (spec.members or {}).get(key, spec.parts[1])
+            yield from tensors_in(part, each, joined(name, str(key)))

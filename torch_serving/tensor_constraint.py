@@ -1,0 +1,110 @@
+"""What is known of a tensor before a request holds it: its data type and its shape.
+
+A model's TOML file declares it, or the model file itself tells it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+USUAL_TYPE = "float32"  # of numbers, where nothing says otherwise
+
+
+class Dimension(NamedTuple):
+    """The sizes that a dimension may have; dimensions of one symbol agree within a request."""
+
+    least: int = 0
+    most: int | None = None  # None: there is no bound
+    symbol: str = ""
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.least == self.most
+
+    def holds(self, size: int) -> bool:
+        return self.least <= size and (self.most is None or size <= self.most)
+
+    @property
+    def sizes(self) -> str:
+        """The sizes, for people."""
+        if self.most is None:
+            return "-1" if self.least == 0 else f"{self.least}…"
+        return str(self.least) if self.is_fixed else f"{self.least}…{self.most}"
+
+    def __str__(self) -> str:
+        return self.symbol or self.sizes
+
+
+class TensorConstraint(NamedTuple):
+    """What a tensor must be; "" and None leave it open.
+
+    `weights_type` is the data type of the model's weights, which plain numbers take where none is
+    declared.
+    """
+
+    data_type: str = ""  # as requests call it
+    shape: tuple[Dimension, ...] | None = None
+    weights_type: str = ""
+
+    @property
+    def plain_type(self) -> str:
+        """The data type of numbers without an envelope."""
+        return self.data_type or self.weights_type or USUAL_TYPE
+
+    @property
+    def is_declared(self) -> bool:
+        return bool(self.data_type) or self.shape is not None
+
+    def shape_text(self) -> str:
+        return f"[{', '.join(map(str, self.shape or ()))}]"
+
+    def shape_problem(self, shape: Sequence[int]) -> str:
+        """What is wrong with a shape; empty if nothing is. Symbols are not compared."""
+        if self.shape is None:
+            return ""
+        expected = f"expected shape {self.shape_text()}, got {list(shape)}"
+        if len(shape) != len(self.shape):
+            return f"{expected}: {dimensions(len(shape))}, not {len(self.shape)}"
+        for index, (size, dimension) in enumerate(zip(shape, self.shape, strict=True)):
+            if not dimension.holds(size):
+                return f"{expected}: dimension {index} is {size}, not {dimension.sizes}"
+        return ""
+
+    def type_problem(self, data_type: str) -> str:
+        """What is wrong with a data type; empty if nothing is."""
+        if self.data_type in ("", data_type):
+            return ""
+        return f"expected {self.data_type}, got {data_type}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The constraint as data of JSON."""
+        shape = None if self.shape is None else [list(each) for each in self.shape]
+        return {"data_type": self.data_type, "shape": shape, "weights_type": self.weights_type}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "TensorConstraint":
+        shape = data["shape"]
+        if shape is not None:
+            shape = tuple([Dimension(*each) for each in shape])
+        return cls(data["data_type"], shape, data["weights_type"])
+
+    def described(self) -> dict[str, Any]:
+        """What is declared, in the words of a TOML file."""
+        found: dict[str, Any] = {"data_type": self.data_type} if self.data_type else {}
+        if self.shape is not None:
+            found["shape"] = [described_dimension(each) for each in self.shape]
+        return found
+
+
+def dimensions(count: int) -> str:
+    return f"{count} dimension{'' if count == 1 else 's'}"
+
+
+def described_dimension(dimension: Dimension) -> Any:
+    """A dimension in the words of a TOML file."""
+    least, most, symbol = dimension
+    if dimension.is_fixed and not symbol:
+        return least
+    if most is None and not least:
+        return symbol or -1
+    bounds = {"name": symbol or None, "min": least or None, "max": most}
+    return {name: value for name, value in bounds.items() if value is not None}
