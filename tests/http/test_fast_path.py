@@ -40,7 +40,7 @@ KEY = "0123456789abcdef"
 
 
 def exchange(connection: RawConnection, target: str, body: bytes, *headers: str) -> list[object]:
-    """Status, headers but the request's name, and body of a response."""
+    """Status, headers but the request's name and the date, and body of a response."""
     length = f"Content-Length: {len(body)}"
     connection.send(raw_request(body, length, *headers, target=target))
     lines = [connection.line()]
@@ -48,7 +48,7 @@ def exchange(connection: RawConnection, target: str, body: bytes, *headers: str)
         lines.append(line)
     status, *rest = lines
     named = {name: value for name, _, value in (line.partition(b": ") for line in rest)}
-    del named[b"x-request-id"]
+    del named[b"x-request-id"], named[b"date"]
     return [status, named, connection.read(int(named[b"content-length"]))]
 
 

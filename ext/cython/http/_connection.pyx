@@ -10,12 +10,14 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_Resize
 from cpython.time cimport perf_counter
 from libc.stdio cimport snprintf
+from libc.time cimport time, time_t
 
 import asyncio
 import logging
 import os
 import urllib.parse
 from collections import deque
+from email.utils import formatdate
 from http import HTTPStatus
 
 import httptools

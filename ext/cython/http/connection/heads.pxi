@@ -46,6 +46,20 @@ cdef bytes head_of(int status, headers, bytes request_id, bint keep_alive):
         if b"\n" in value or b"\r" in value:
             raise RuntimeError("a header value holds a line break")
         lines += (name, b": ", value, b"\r\n")
-    lines += (b"x-request-id: ", request_id)
+    lines += (date_line(), b"x-request-id: ", request_id)
     lines.append(b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n")
     return b"".join(lines)
+
+
+cdef time_t date_s = 0
+cdef bytes date_of_second = b""
+
+
+cdef bytes date_line():
+    """Return the header `date`, made once a second (RFC 9110, 6.6.1)."""
+    global date_s, date_of_second
+    cdef time_t now_s = time(NULL)
+    if now_s != date_s:
+        date_s = now_s
+        date_of_second = b"date: " + formatdate(now_s, usegmt=True).encode() + b"\r\n"
+    return date_of_second
