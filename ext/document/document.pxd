@@ -11,6 +11,7 @@ cdef extern from "document/document.h" namespace "torch_serving" nogil:
         none
         bad_number
         duplicate_key
+        not_integer
         out_of_memory
         too_deep
         not_number

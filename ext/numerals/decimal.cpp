@@ -119,6 +119,28 @@ bool is_number(const char* at, const char* end) noexcept {
     return starts_number(*at) && read_decimal(at, end, &number);
 }
 
+Whole read_whole(const Decimal& number, uint64_t* size) noexcept {
+    const char* stop = number.digits;
+    while (stop != number.end && (is_digit(*stop) || *stop == '.')) ++stop;
+    int64_t zeros = number.exponent;  // behind the digits up to `stop`
+    for (; stop != number.digits && (stop[-1] == '0' || stop[-1] == '.'); --stop) {
+        zeros += stop[-1] == '0';
+    }
+    *size = 0;
+    if (stop == number.digits) return Whole::yes;
+    if (zeros < 0) return Whole::no;
+    if (zeros > MAX_DIGITS) return Whole::beyond;
+    for (const char* at = number.digits; at != stop; ++at) {
+        if (*at == '.') continue;
+        if (__builtin_mul_overflow(*size, 10, size)) return Whole::beyond;
+        if (__builtin_add_overflow(*size, *at - '0', size)) return Whole::beyond;
+    }
+    for (; zeros != 0; --zeros) {
+        if (__builtin_mul_overflow(*size, 10, size)) return Whole::beyond;
+    }
+    return Whole::yes;
+}
+
 double nearest_double(const Decimal& number) noexcept {
     double value;
     if (number.mantissa == 0 && !number.truncated) return 0;

@@ -24,6 +24,11 @@ bool read_decimal(const char* at, const char* end, Decimal* number) noexcept;
 // Whether a JSON number starts at `at` and ends where a scalar may end.
 bool is_number(const char* at, const char* end) noexcept;
 
+enum class Whole : uint8_t { yes, no, beyond };  // beyond 64 bits
+
+// The size of a whole number, however it is written: `1.0`, `1e2` and `1000e-3` are some, too.
+Whole read_whole(const Decimal& number, uint64_t* size) noexcept;
+
 // The nearest double without its sign; infinity where there is none.
 double nearest_double(const Decimal& number) noexcept;
 

@@ -38,4 +38,7 @@ const char* closing_quote(const char* start, const char* at, const char* end) no
 // What stands between the quotes of a string that is known to be closed.
 std::string_view string_content(const char* opening, const char* end) noexcept;
 
+// Whether the string that opens at `at` is this word.
+bool spells(const char* at, const char* end, std::string_view word) noexcept;
+
 }  // namespace torch_serving

@@ -3,7 +3,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <limits>
 
@@ -126,28 +125,6 @@ using Float16 = Narrow<uint16_t, 11, -14, 0x7C00>;
 using BFloat16 = Narrow<uint16_t, 8, -126, 0x7F80>;
 using Float32 = Narrow<uint32_t, 24, -126, 0x7F800000>;
 
-// The next character of a string if it is ASCII, with its escape undone; '\0' for all others.
-char next_ascii(const char** at, const char* end) noexcept {
-    const char c = *(*at)++;
-    if (c != '\\') return c;
-    if (end - *at < 5 || std::memcmp(*at, "u00", 3) != 0) return '\0';
-    unsigned value = 0;
-    if (std::from_chars(*at + 3, *at + 5, value, 16).ptr != *at + 5) return '\0';
-    *at += 5;
-    return static_cast<char>(value);
-}
-
-// Whether the string that opens at `at` is this word.
-bool spells(const char* at, const char* end, std::string_view word) noexcept {
-    for (char c : word) {
-        if (++at >= end) return false;
-        const char* next = at;
-        if (next_ascii(&next, end) != c) return false;
-        at = next - 1;
-    }
-    return ++at < end && *at == '"';
-}
-
 template <class Float>
 Error read_non_finite(const char* at, const char* end, typename Float::Bits* out) noexcept {
     constexpr auto SIGN = typename Float::Bits{1} << (8 * sizeof(typename Float::Bits) - 1);
@@ -217,14 +194,11 @@ Error read_integer_slowly(const NumberText& input, Integer* out) noexcept {
     if (!starts_number(*input.at) || is_word(input)) return Error::not_integer;
     Decimal number;
     if (!read_decimal(input.at, input.end, &number)) return Error::bad_number;
-    if (!number.integer) return Error::not_integer;
-    if (number.truncated) {  // 20 digits fit if no bit was lost; more never do
-        bool twenty = number.end - number.digits == MAX_DIGITS + 1;
-        if (!twenty || *number.digits != '1' || number.mantissa < 10000000000000000000u) {
-            return Error::out_of_range;
-        }
-    }
-    return narrow_integer(number.mantissa, number.negative, out);
+    uint64_t size;
+    const Whole whole = read_whole(number, &size);
+    if (whole == Whole::no) return Error::not_integer;
+    if (whole == Whole::beyond) return Error::out_of_range;
+    return narrow_integer(size, number.negative, out);
 }
 
 template <class Integer>
@@ -234,6 +208,12 @@ template <class Integer>
         return narrow_integer(number.mantissa, number.negative, out);
     }
     return read_integer_slowly(input, out);
+}
+
+Error read_dimension(const NumberText& input, int64_t* out) noexcept {
+    const std::string_view text{input.at, static_cast<size_t>(input.stop - input.at)};
+    if (text.find_first_of(".eE") != text.npos) return Error::not_integer;
+    return read_integer(input, out);
 }
 
 Error read_boolean(const NumberText& input, uint8_t* out) noexcept {
@@ -288,6 +268,7 @@ constexpr Reading (*READERS[])(Document*, uint32_t, uint32_t, void*) noexcept = 
     FLOATS<BFloat16>,
     FLOATS<Float32>,
     FLOATS<Float64>,
+    read_each<int64_t, read_dimension>,
 };
 
 }  // namespace

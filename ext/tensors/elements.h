@@ -1,7 +1,7 @@
 // Text of JSON numbers -> numbers of one element type in the caller's memory.
 //
 // Every number is correctly rounded once, from its decimal text to the element type; one that the
-// type cannot hold is rejected, as is a fraction or exponent for an integer type.
+// type cannot hold is rejected, as is a fraction for an integer type. `1.0` and `1e2` are integers.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,7 @@ enum class Element : uint8_t {
     bfloat16,
     float32,
     float64,
+    dimension,  // an int64 that is written with digits only
 };
 
 struct Reading {

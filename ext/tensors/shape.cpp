@@ -78,7 +78,7 @@ LocatedError read_shape(Document* document, NodeId id, Shape* shape) noexcept {
     if (node.count > MAX_RANK) return {Error::too_many_dimensions, id, -1};
     shape->rank = static_cast<int>(node.count);
     Reading reading =
-        read_numbers(document, node.token + 1, node.count, Element::int64, shape->dims);
+        read_numbers(document, node.token + 1, node.count, Element::dimension, shape->dims);
     if (reading.error == Error::bad_number) return {reading.error, id, reading.index};
     if (reading.error != Error::none) return {Error::bad_dimension, id, reading.index};
     document->mark_checked(id);

@@ -96,20 +96,44 @@ bool is_signed(Element element) { return element >= Element::int8; }
 
 uint64_t mask_of(Element element) { return ~uint64_t{0} >> (64 - 8 * bytes_of(element)); }
 
+// The digits of a whole number however it is written; nothing for others, and for longer ones than
+// any type holds.
+std::string whole_digits(std::string_view text) {
+    constexpr long LONGEST = 5000;
+    const size_t e = text.find_first_of("eE");
+    std::string digits(text.substr(0, e));
+    long exponent = e == text.npos ? 0 : std::atol(std::string(text.substr(e + 1)).c_str());
+    exponent = std::max(-2 * LONGEST, std::min(2 * LONGEST, exponent));
+    const size_t point = digits.find('.');
+    long places = point == digits.npos ? 0 : static_cast<long>(digits.size() - point - 1);
+    if (point != digits.npos) digits.erase(point, 1);
+    if (digits.find_first_not_of('0') == digits.npos) return "0";
+    for (; exponent > places; --exponent) digits += '0';
+    for (; exponent < places; --places) {
+        if (digits.empty() || digits.back() != '0') return "";
+        digits.pop_back();
+    }
+    return digits;
+}
+
 Expected expected_integer(Element element, std::string_view raw) {
-    if (!is_json_number(raw) || raw.find_first_of(".eE") != raw.npos) return {false, 0};
+    if (!is_json_number(raw)) return {false, 0};
     const bool negative = raw[0] == '-';
+    const std::string digits = whole_digits(raw.substr(negative));
     uint64_t size = 0;
-    const char* end = raw.data() + raw.size();
-    if (std::from_chars(raw.data() + negative, end, size).ec != std::errc{}) return {false, 0};
+    const char* end = digits.data() + digits.size();
+    if (std::from_chars(digits.data(), end, size).ec != std::errc{}) return {false, 0};
     const uint64_t most = mask_of(element) >> is_signed(element);
     const uint64_t lowest = is_signed(element) ? most + 1 : 0;
     return {size <= (negative ? lowest : most), (negative ? 0 - size : size) & mask_of(element)};
 }
 
 Expected expected_boolean(std::string_view raw) {
-    if (raw == "true" || raw == "1") return {true, 1};
-    return {raw == "false" || raw == "0", 0};
+    if (raw == "true") return {true, 1};
+    if (raw == "false") return {true, 0};
+    Expected expected = raw[0] == '-' ? Expected{false, 0} : expected_integer(Element::uint8, raw);
+    expected.readable = expected.readable && expected.bits <= 1;
+    return expected;
 }
 
 // digits[0].digits[1]... * 10^exponent

@@ -37,6 +37,7 @@ ENVELOPE_KEYS = {
     "tensor_dict": {"key_type"}, "generic_dict": {"key_type"},
     "image": {"data_type", "mode", "layout", "batch"},
 }  # fmt: skip
+EXACT: list[bool] = []  # holds something while `1.0` is no integer
 KEYS = ("str", "int", "float", "bool", "complex", "tensor")
 
 
@@ -86,10 +87,13 @@ def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> An
     pointer = path
     if plain and not isinstance(value, Object):
         data_type = names[plain_name(kind, value)]
+        refuse_broken(kind, value, path)
     else:
         members = members_of_envelope(value, path, "scalar")
         data_type = names[scalar_name(members, names, widest, path)]
         value, pointer = members["value"], (*path, "value")
+        if "data_type" not in members:
+            refuse_broken(kind, value, pointer)
     if data_type in COMPLEX:
         if type(value) is not list or len(value) != 2:
             raise refuse(InvalidInput, pointer, value)
@@ -104,6 +108,12 @@ def read_scalar(kind: str, value: Any, path: tuple[Any, ...], plain: bool) -> An
             raise refuse(IncompatibleDtype, path)
         return float(number) if kind == "float" else complex(number)
     return number
+
+
+def refuse_broken(kind: str, value: Any, path: tuple[Any, ...]) -> None:
+    broken = isinstance(value, Number) and set(value.text) & set(".eE")
+    if EXACT and kind in ("int", "bool") and broken:
+        raise refuse(IncompatibleDtype, path)
 
 
 def plain_name(kind: str, value: Any) -> str:

@@ -154,7 +154,7 @@ def declared(
     dims = []
     for index, dim in enumerate(value):
         try:
-            dims.append(number_of(dim, "int64"))
+            dims.append(dimension(dim))
         except ValueError:  # noqa: PERF203
             raise refuse(IncompatibleShape, (*path, index)) from None
     product = 1
@@ -166,6 +166,13 @@ def declared(
     if count != np.prod(measured, dtype=object) or not (flat or tuple(dims) == measured):
         raise refuse(IncompatibleShape, path)
     return tuple(dims)
+
+
+def dimension(dim: Any) -> int:
+    """A dimension is written with digits only."""
+    if isinstance(dim, Number) and set(dim.text) & set(".eE"):
+        raise ValueError
+    return number_of(dim, "int64")
 
 
 def to_numpy(
@@ -199,17 +206,32 @@ def number_of(value: Any, data_type: str) -> Any:
     if data_type in FLOATS and isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
     if data_type == "bool":
-        if isinstance(value, bool) or value in (Number("0"), Number("1")):
-            return value in (True, Number("1"))
-        raise ValueError
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, Number) or value.text[0] == "-":
+            raise ValueError
+        return bool(("0", "1").index(str(whole(value.text))))
     if not isinstance(value, Number):
         raise ValueError
     if data_type in FLOATS:
         return rounded(value.text, *FLOATS[data_type])
     lowest, highest = INTEGERS[data_type]
-    if not lowest <= int(value.text) <= highest:  # a fraction is a ValueError as well
+    if not lowest <= whole(value.text) <= highest:
         raise ValueError
-    return int(value.text)
+    return whole(value.text)
+
+
+def whole(text: str) -> int:
+    """The integer that a number is, as `1.0` and `1e2` are; ValueError for others."""
+    significand, _, exponent = text.lower().partition("e")
+    if abs(int(exponent or 0)) > 10_000:
+        if float(significand) == 0:
+            return 0
+        raise ValueError
+    number = Fraction(significand) * Fraction(10) ** int(exponent or 0)
+    if number.denominator != 1:
+        raise ValueError
+    return int(number)
 
 
 def rounded(text: str, precision: int, lowest: int, highest: int) -> float:

@@ -138,10 +138,10 @@ def read_part(name: str, value: Value) -> Part:
     data_type = DATA_TYPES.get(members["dtype"].string())
     if data_type is None:
         raise members["dtype"].error(f"expected one of {', '.join(DATA_TYPES)}")
-    shape, offsets = members["shape"].shape(), members["data_offsets"].numbers("int64").tolist()
-    if not isinstance(offsets, list) or len(offsets) != 2 or not isinstance(offsets[0], int):
-        raise members["data_offsets"].error("expected two offsets")
-    elements, (start, end) = math.prod(shape), offsets
+    shape, offsets = members["shape"].shape(), members["data_offsets"]
+    if offsets.kind != "array" or offsets.count != 2:
+        raise offsets.error("expected two offsets")
+    elements, (start, end) = math.prod(shape), [each.integer() for each in offsets.elements()]
     needed = elements * data_type.array.itemsize
     if end - start != needed:
         raise value.error(

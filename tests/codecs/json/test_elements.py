@@ -88,7 +88,7 @@ def test_limits_come_back(echo: Method, data_type: str, value: list):
 @pytest.mark.parametrize("data_type", LIMITS)
 def test_what_is_beyond_the_limits_is_refused(echo: Method, data_type: str):
     lowest, highest, *_ = LIMITS[data_type]
-    for value in (lowest - 1, highest + 1, 0.5, 1.0, "1", True, None):
+    for value in (lowest - 1, highest + 1, 0.5, 1.5, "1", True, None):
         with pytest.raises(IncompatibleDtype) as caught:
             result(echo, tensor([3], [0, 1, value], data_type))
         assert caught.value.detail.startswith("/value/2: ")

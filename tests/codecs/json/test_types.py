@@ -146,7 +146,7 @@ def test_methods(front: Front):
         (b'{"n": 1, "\\u006e": 1}', "Invalid JSON", "byte 9: a key stands twice"),
         (b'{"n": null}', "Incompatible tensor data type", "/n: "),
         (b'{"n": "1"}', "Incompatible tensor data type", "/n: "),
-        (b'{"n": 1.0}', "Incompatible tensor data type", "/n: 1.0 does not fit int64"),
+        (b'{"n": 1.5}', "Incompatible tensor data type", "/n: 1.5 does not fit int64"),
         (b'{"n": 9223372036854775808}', "Incompatible tensor data type", "/n: "),
         (b'{"n": 1, "s": 2}', "Invalid Input JSON", "/s: "),
         (b'{"n": 1, "f": "x"}', "Incompatible tensor data type", "/f: "),

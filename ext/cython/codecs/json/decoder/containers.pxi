@@ -5,6 +5,26 @@ cdef object read_optional(Reader reader, TypeSpec spec, ValueRef ref):
 
 
 cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
+    """Read the first part that fits; `1.0` is an integer only where no part takes a float."""
+    cdef int64_t bytes_left = reader.bytes_left
+    if reader.exact:
+        return read_first(reader, spec, ref)
+    reader.exact = True
+    reader.broken = False
+    try:
+        return read_first(reader, spec, ref)
+    except InvalidJson:
+        raise
+    except ServingError:
+        if not reader.broken:
+            raise
+    finally:
+        reader.exact = False
+    reader.bytes_left = bytes_left
+    return read_first(reader, spec, ref)
+
+
+cdef object read_first(Reader reader, TypeSpec spec, ValueRef ref):
     """Read the first part that fits; else raise the error of the part that came furthest."""
     cdef int depth, furthest = -1
     cdef ValueRef rejected_at = ref

@@ -80,9 +80,13 @@ cdef class Value:
         return quote(&self.body.reader.document, self.ref) == "true"
 
     def integer(self):
-        """A number of 64 bits."""
+        """A number of 64 bits, written with digits only."""
         cdef Shape scalar
+        cdef Reader reader = self.body.reader
         self.expect("number", "an integer")
+        if not is_whole(reader, self.ref):
+            problem = f"{quote(&reader.document, self.ref)} does not fit int64: it is no integer"
+            raise reader.error_at(IncompatibleDtype, self.ref, problem)
         scalar.rank = 0
         scalar.count = 1
         return read_array(self.body.reader, self.ref, scalar, INTEGERS["int64"]).item()

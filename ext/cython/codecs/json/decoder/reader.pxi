@@ -10,6 +10,8 @@ cdef class Reader:
     cdef size_t length
     cdef int64_t bytes_left  # that the values of containers may still take
     cdef bint plain  # values may stand without envelopes
+    cdef bint exact  # `1.0` is no integer
+    cdef bint broken  # because of that, an integer was refused
     cdef uint32_t attempts  # nested unions of which an alternative is being tried
     cdef ValueRef rejected_at  # the value of the latest error
 
@@ -20,6 +22,7 @@ cdef class Reader:
         self.length = length
         self.bytes_left = C_VALUES_BYTES + C_VALUES_PER_BODY * <int64_t>length
         self.plain = False
+        self.exact = False
         if length == 0:
             raise EmptyBody("the request has no body; expected a JSON document")
         if length < PARSE_WITHOUT_GIL:

@@ -9,10 +9,13 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
     cdef int data_type
     if reader.plain and reader.kind(ref) != Kind.object:
         data_type = names[plain_data_type(reader, spec, ref)]
+        refuse_broken(reader, spec, ref)
     else:
         reader.open(ref, &envelope, spec, '"scalar"')
         data_type = read_scalar_type(reader, spec, ref, envelope, names)
         ref = at(envelope.value)
+        if envelope.data_type == ABSENT:
+            refuse_broken(reader, spec, ref)
     shape.rank = 0
     shape.count = 1
     if DATA_TYPES[data_type].components == 2:
@@ -28,6 +31,21 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
     return read_array(reader, ref, shape, data_type).item()
 
 
+cdef int refuse_broken(Reader reader, TypeSpec spec, ValueRef ref) except -1:
+    """In a union, a number that is written with a point or an exponent is no integer at first."""
+    if not reader.exact or spec.kind not in ("int", "bool") or reader.kind(ref) != Kind.number:
+        return 0
+    if is_whole(reader, ref):
+        return 0
+    reader.broken = True
+    raise reader.error_at(IncompatibleDtype, ref, "")
+
+
+cdef bint is_whole(Reader reader, ValueRef ref):
+    """Whether a number is written with digits only."""
+    return text_of(reader.document.raw(start_of(&reader.document, ref))).lstrip("-").isdigit()
+
+
 cdef str plain_data_type(Reader reader, TypeSpec spec, ValueRef ref):
     """The data type of a number without an envelope."""
     cdef Kind kind = reader.kind(ref)
@@ -37,8 +55,7 @@ cdef str plain_data_type(Reader reader, TypeSpec spec, ValueRef ref):
         return WIDEST[spec.kind]
     if kind == Kind.boolean:
         return "bool"
-    text = text_of(reader.document.raw(start_of(&reader.document, ref)))
-    return "int" if text.lstrip("-").isdigit() else "float"
+    return "int" if is_whole(reader, ref) else "float"
 
 
 cdef int read_scalar_type(

@@ -161,7 +161,9 @@ cdef int raise_located(Reader reader, const LocatedError& located, int data_type
     if kind is not None:
         raise reader.error_at(kind, ref, f"{text_of(message(located.error))}, got {actual}")
     name = NAMES[data_type]
-    if reader.kind(ref) == Kind.number:
+    if located.error == Error.not_integer and reader.kind(ref) == Kind.number:
+        problem = f"{quote(&reader.document, ref)} does not fit {name}: it is not a whole number"
+    elif reader.kind(ref) == Kind.number:
         problem = f"{quote(&reader.document, ref)} does not fit {name} ({RANGES[name]})"
     else:
         problem = f"expected a number that fits {name} ({RANGES[name]}), got {actual}"
