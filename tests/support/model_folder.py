@@ -23,6 +23,7 @@ class FakeServable:
 
     rejected_file = None
     tried_sidecars = None
+    look_again_s = 0.0
 
     def __init__(self, path: Path, device: torch.device, source: ModelSource) -> None:
         self.identifier = path.name

@@ -37,6 +37,11 @@ def cache_key(identifier: str, device: torch.device) -> str:
     return f"{identifier}\0{device}"
 
 
+def cache_group(device: torch.device) -> int:
+    """The number by which the cache knows a device."""
+    return -1 if device.type == "cpu" else device.index or 0
+
+
 def normalize(identifier: str) -> str:
     """Normalise an identifier.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.files import OpenFile, open_file, open_regular, read_regular
+from torch_serving.models.written_files import stable
 
 # Weights are stored uncompressed, and code compresses well: what unpacks to more is no model.
 MAX_UNPACK_RATIO, UNPACK_MARGIN_BYTES = 16, 16 << 20
@@ -26,23 +27,32 @@ Verify = Callable[[Path], str]  # returns a version; raises InvalidServable
 
 
 @contextmanager
-def open_verified(path: Path, verify: Verify, digest: str | None = None) -> Iterator[OpenFile]:
-    """Open and verify a file.
-
-    Raises InvalidServable for a file that is not regular, that has another SHA-256 than `digest`,
-    or that `verify` refuses.
-    """
+def open_model(path: Path) -> Iterator[OpenFile]:
+    """Open a file. Raises InvalidServable for one that is not regular."""
     try:
         descriptor = open_regular(path)
     except OSError as error:
         raise file_error(error, "the file can't be opened") from None
     try:
+        yield open_file(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_verified(
+    path: Path, verify: Verify, digest: str | None = None, as_copy: bool = False
+) -> Iterator[OpenFile]:
+    """Open and verify a file, or a copy of it in memory, as `stable` makes it.
+
+    Raises InvalidServable for a file that is not regular, that has another SHA-256 than `digest`,
+    or that `verify` refuses, and FileChanging, at the end too, for one that is written to.
+    """
+    with open_model(path) as opened, stable(opened.descriptor, as_copy) as descriptor:
         file = open_file(descriptor, path)
         if digest is not None and sha256_of(file.path) != digest:
             raise InvalidServable(f"its SHA-256 is not the one in {MANIFEST}")
         yield file._replace(version=verify(file.path))
-    finally:
-        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:

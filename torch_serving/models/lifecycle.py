@@ -6,9 +6,11 @@ file that changed is another model.
 """
 
 import asyncio
+import functools
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +27,7 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.files import FileStat, OpenFile
 from torch_serving.models.identifiers import (
     ModelPath,
+    cache_group,
     cache_key,
     normalize,
     resolve,
@@ -38,6 +41,7 @@ from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import sidecar_stats
 from torch_serving.models.trials import load_request
 from torch_serving.models.warmup import RunOn, run_here
+from torch_serving.models.written_files import QUIET_S, FileChanging, load_when_whole
 from torch_serving.telemetry._counters import Statistics
 
 logger = logging.getLogger(__name__)
@@ -107,9 +111,9 @@ class ModelLifecycle:
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is not None and file in (None, servable.rejected_file or servable.file):
+        if servable is None or file in (None, servable.rejected_file or servable.file):
             return servable
-        return None
+        return servable if time.monotonic() < servable.look_again_s else None
 
     def load(self, identifier: str, device: torch.device) -> Future[Servable]:
         """Start to load a model, or join those who wait for it.
@@ -214,7 +218,12 @@ class ModelLifecycle:
             if loaded is not None and file == loaded.newest_tried()[0] and not anew:
                 return loaded
             try:
-                servable = self._load_file(model, device, file)
+                servable = self._load_whole(model, device, loaded)
+            except FileChanging as error:
+                if loaded is None:
+                    raise FileChanging(f"`{model.identifier}`: {error.detail}") from error
+                loaded.look_again_s = time.monotonic() + QUIET_S
+                return loaded
             except BaseException as error:
                 self._statistics.count_failed_load()
                 if loaded is None or not isinstance(error, InvalidServable):
@@ -244,14 +253,21 @@ class ModelLifecycle:
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
-    def _load_file(self, model: ModelPath, device: torch.device, file: FileStat) -> Servable:
+    def _load_whole(self, model: ModelPath, device: torch.device, old: Servable | None) -> Servable:
+        load = functools.partial(self._load_file, model, device)
+        served, as_copy = (old.newest_tried()[0], old.look_again_s > 0) if old else (None, False)
+        return load_when_whole(load, functools.partial(stat_file, model), served, as_copy)
+
+    def _load_file(
+        self, model: ModelPath, device: torch.device, file: FileStat, as_copy: bool
+    ) -> Servable:
         path = self.repository.real_path(model)
         self._set_running(model.identifier)
         try:
             sidecars = sidecar_stats(path)
             config = self.repository.read_config(model)
             digest = expected_digest(Path(self._root), model.identifier)
-            source = ModelSource(model.identifier, file, sidecars, digest)
+            source = ModelSource(model.identifier, file, sidecars, digest, as_copy)
             request = load_request(source, device)
             self._use_device(device)
             return self._load(
@@ -280,8 +296,3 @@ async def wait_until_loaded(loading: Future[Servable]) -> Servable:
         return await asyncio.shield(asyncio.wrap_future(loading))
     except asyncio.CancelledError:
         raise ShuttingDown("the server stops before the model is loaded") from None
-
-
-def cache_group(device: torch.device) -> int:
-    """The number by which the cache knows a device."""
-    return -1 if device.type == "cpu" else device.index or 0

@@ -42,7 +42,7 @@ def load(
     """
     source = source or ModelSource(path.name)
     backend = backend_of(source.identifier)
-    with open_verified(path, backend.verify, source.digest) as file:
+    with open_verified(path, backend.verify, source.digest, source.as_copy) as file:
         try:
             loaded = try_load(file)
         except OSError as error:

@@ -15,7 +15,7 @@ from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat
 from torch_serving.models.identifiers import ModelPath, no_such_model, real_path, resolve, stat_file
-from torch_serving.models.integrity import open_verified
+from torch_serving.models.integrity import open_model
 from torch_serving.models.settings import read_model_config
 
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
@@ -120,8 +120,8 @@ class ModelRepository:
 
     def _read_version(self, model: ModelPath, file: FileStat) -> str:
         backend = backend_of(model.identifier)
-        with open_verified(self.real_path(model), backend.version) as opened:
-            return opened.version
+        with open_model(self.real_path(model)) as opened:
+            return backend.version(opened.path)
 
     def _files(self) -> Iterator[str]:
         """The paths below the root that end as a model's; a folder that vanishes has none."""

@@ -48,6 +48,7 @@ class ModelSource(NamedTuple):
     file: FileStat | None = None
     sidecars: SidecarStats = ()
     digest: str | None = None  # the SHA-256 that the file must have
+    as_copy: bool = False  # whether a copy of the file is checked and loaded
 
 
 UNNAMED = ModelSource("model")
@@ -79,6 +80,7 @@ class Servable:
         self.version = version
         self.rejected_file: FileStat | None = None  # a newer one that could not be loaded
         self.tried_sidecars: SidecarStats | None = None  # newer ones that were tried
+        self.look_again_s = 0.0  # when, on the monotonic clock, if its file is being written
         self.warning = ""  # why an older version is still served
         self.loaded_s = time.time()
         self.state = state_of(program, config)

@@ -29,6 +29,7 @@ DEVICE: Errors = (*PARAMETERS, errors.InvalidDevice)
 LOADS: Errors = (
     *FINDS_MODEL,
     errors.Quarantined,
+    errors.NotReady,  # its file is being written
     errors.DeviceFailed,
     errors.ShuttingDown,
 )
