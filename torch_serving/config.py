@@ -219,6 +219,14 @@ class Config:
         "how long a request may take in all",
         more="A model that still runs as long again costs its worker, which starts again.",
     )
+    load_timeout_s: float = limits(
+        "--load-timeout",
+        300.0,
+        "seconds",
+        "how long the loading of a model may take; a file that takes longer is refused",
+        more="Where it was not tried in a process of its own, or takes as long again after that, "
+        "its worker starts again.",
+    )
     quarantine_s: float = limits(
         "--quarantine",
         300.0,

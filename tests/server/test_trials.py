@@ -1,6 +1,7 @@
 """Files that crash whatever loads them cost a refusal, not a worker."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -117,8 +118,10 @@ def test_a_load_in_progress_ends_before_the_server_does(root: Path, start: Calla
     assert process.exit_code() == 0
 
 
-def trials_of(try_load: Callable[[Request, int], None] = lambda *_: None) -> TrialLoads:
-    return TrialLoads(try_load, lambda: None)
+def trials_of(
+    try_load: Callable[[Request, int], None] = lambda *_: None, load_timeout_s: float = math.inf
+) -> TrialLoads:
+    return TrialLoads(try_load, lambda: None, load_timeout_s=load_timeout_s)
 
 
 def result_of(trials: TrialLoads, key: str) -> bytes:
@@ -192,7 +195,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
     assert len(trials._is_loadable) == 5
 
 
-def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trial_loads, "LIMIT_S", 1)
-    trials = trials_of(lambda *_: threading.Event().wait(LIMIT_S) and None)
+def test_what_does_not_end_is_ended():
+    trials = trials_of(lambda *_: threading.Event().wait(LIMIT_S) and None, load_timeout_s=0.1)
     assert result_of(trials, "slow") == b""

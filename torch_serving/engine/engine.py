@@ -48,6 +48,7 @@ class Engine:
     ) -> None:
         self.threads = threads
         self.intra_op_threads = intra_op_threads or max(1, cores() // threads)
+        self.request_timeout_s = limits.request_timeout_s
         self.is_started = False
         self._in_flight = in_flight
         statistics = statistics or Statistics()

@@ -5,14 +5,13 @@ load side by side. A failed load is an error for all that waited for it, and is 
 file that changed is another model.
 """
 
-import asyncio
 import functools
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 
 from torch_serving.engine.device_errors import device_error
 from torch_serving.engine.memory import empty_cache
-from torch_serving.errors import DeviceFailed, InvalidServable, ServingError, ShuttingDown
+from torch_serving.errors import DeviceFailed, InvalidServable, Overloaded, ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.files import FileStat, OpenFile
@@ -35,6 +34,7 @@ from torch_serving.models.identifiers import (
 )
 from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
+from torch_serving.models.load_queue import LoadQueue
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
@@ -51,8 +51,6 @@ Load = Callable[
     [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool], RunOn],
     Servable,
 ]
-
-LOADERS = 2  # threads: loading is reading a disk and copying, which more of them only slow down
 
 
 class ModelLifecycle:
@@ -81,18 +79,22 @@ class ModelLifecycle:
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True
         self._run_on: RunOn = run_here
-        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="loader")
+        self._queue = LoadQueue(events.request_restart)
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
 
-    def attach(self, try_load: TryLoad | None, run_on: RunOn = run_here) -> None:
+    def attach(
+        self, try_load: TryLoad | None, run_on: RunOn = run_here, limit_s: float | None = None
+    ) -> None:
         """Call once in each worker after the fork: count and publish the preloaded models there.
 
         `try_load` loads a file in a process of its own first, and returns whether that process
-        lived. `run_on` makes the runs of warm-up requests.
+        lived. `run_on` makes the runs of warm-up requests. A load that takes longer than twice
+        `limit_s` costs the process.
         """
         self._try_load = try_load or self._try_load
         self._run_on = run_on
+        self._queue.limit_s = limit_s
         for servable in self.cache.values():
             servable.count_in(self._statistics)
         self.publish()
@@ -118,14 +120,14 @@ class ModelLifecycle:
     def load(self, identifier: str, device: torch.device) -> Future[Servable]:
         """Start to load a model, or join those who wait for it.
 
-        Raises InvalidServable, now or from the future, if it can't be loaded.
+        Raises InvalidServable, now or from the future, if it can't be loaded, and Overloaded.
         """
         model = resolve(self._root, identifier, device)
         self._check_quarantine(model.identifier)
         with self._lock:
             future = self._loading.get(model.key)
             if future is None:
-                future = self._loaders.submit(self._load_into_cache, model, device)
+                future = self._queue.submit(functools.partial(self._load_into_cache, model, device))
                 self._loading[model.key] = future
         return future
 
@@ -199,11 +201,11 @@ class ModelLifecycle:
     def _give_back(self, devices: Iterable[torch.device]) -> None:
         """Give devices the memory of models that were dropped, in a loader thread's time."""
         if any(device.type == "cuda" for device in devices):
-            with suppress(RuntimeError):  # they have ended
-                self._loaders.submit(empty_cache)
+            with suppress(RuntimeError, Overloaded):  # the threads have ended
+                self._queue.submit(empty_cache)
 
     def close(self) -> None:
-        self._loaders.shutdown(wait=False, cancel_futures=True)
+        self._queue.close()
 
     def _load_into_cache(
         self, model: ModelPath, device: torch.device, anew: bool = False
@@ -270,15 +272,16 @@ class ModelLifecycle:
             source = ModelSource(model.identifier, file, sidecars, digest, as_copy)
             request = load_request(source, device)
             self._use_device(device)
-            return self._load(
-                path,
-                device,
-                config,
-                source,
-                self._statistics,
-                lambda opened: self._try_load(request, opened.descriptor),
-                self._run_on,
-            )
+            with self._queue.turn(model.identifier):
+                return self._load(
+                    path,
+                    device,
+                    config,
+                    source,
+                    self._statistics,
+                    lambda opened: self._try_load(request, opened.descriptor),
+                    self._run_on,
+                )
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
         except Exception as error:
@@ -288,11 +291,3 @@ class ModelLifecycle:
             raise problem or error from error
         finally:
             self._set_running("")
-
-
-async def wait_until_loaded(loading: Future[Servable]) -> Servable:
-    """Wait for a load on an event loop. Others may wait for the same one: it is not cancelled."""
-    try:
-        return await asyncio.shield(asyncio.wrap_future(loading))
-    except asyncio.CancelledError:
-        raise ShuttingDown("the server stops before the model is loaded") from None

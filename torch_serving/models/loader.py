@@ -48,7 +48,9 @@ def load(
         except OSError as error:
             raise file_error(error, "it can't be tried") from None
         if not loaded:
-            raise InvalidServable("a process that loaded it crashed, or did not come to an end")
+            raise InvalidServable(
+                "a process that loaded it crashed, or took longer than --load-timeout"
+            )
         servable = load_open(file, device, config, source, statistics, run_on)
     if servable.state:
         logger.info(KEEPS, servable.identifier, servable.state)

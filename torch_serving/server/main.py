@@ -57,6 +57,7 @@ def serve(config: Config, listener: socket.socket) -> int:
         reload=state.reload,
         try_load=state.try_load,
         find_examples=state.find_examples,
+        load_timeout_s=config.load_timeout_s,
     )
     end_within_s = config.drain_delay_s + config.shutdown_timeout_s + END_MARGIN_S
     return Supervisor(config.workers or 1, hooks, state.shared, config.spare, end_within_s).run()

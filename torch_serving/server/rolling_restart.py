@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from torch_serving.server.process import exit_text, fork, send_signal
 from torch_serving.server.signals import Signals, Stopped
-from torch_serving.server.trial_loads import LIMIT_S
 from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
 
 logger = logging.getLogger(__name__)
+
+LIMIT_S = 300  # for all that is loaded in the trial; then its process is ended
 
 
 class RollingRestart:

@@ -55,6 +55,7 @@ class Hooks:
     reload: Callable[[], None] = do_nothing  # raises if that fails, and has changed nothing then
     try_load: TryLoad = do_nothing
     find_examples: FindExamples = lambda *_: ()
+    load_timeout_s: float = math.inf  # of `try_load`
 
 
 class Supervisor:
@@ -77,7 +78,9 @@ class Supervisor:
         self._shared = shared or SharedState(count)
         self._signals = Signals()
         self._pool = WorkerPool(count, hooks.serve, self._shared, end_within_s)
-        self._trials = TrialLoads(hooks.try_load, self._close_inherited, hooks.find_examples)
+        self._trials = TrialLoads(
+            hooks.try_load, self._close_inherited, hooks.find_examples, hooks.load_timeout_s
+        )
         self._restart = RollingRestart(
             self._pool, self._signals, hooks.reload, self._close_inherited
         )

@@ -8,6 +8,7 @@ neither the file nor the files beside it change.
 import errno
 import json
 import logging
+import math
 import os
 import signal
 from collections import OrderedDict
@@ -21,7 +22,6 @@ from torch_serving.server.process import exit_text, fork, send_signal
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S = 300  # then the process is ended: a model that takes longer is refused
 MAX_OUTCOMES = 10_000
 
 TryLoad = Callable[[Request, int], None]
@@ -47,10 +47,13 @@ class TrialLoads:
         try_load: TryLoad,
         close_inherited: Callable[[], None],
         find_examples: FindExamples = lambda *_: (),
+        load_timeout_s: float = math.inf,
     ) -> None:
+        """A process that loads longer than `load_timeout_s` is ended, and the file refused."""
         self._try_load = try_load
         self._find_examples = find_examples
         self._close_inherited = close_inherited
+        self._load_timeout_s = load_timeout_s
         self._running: dict[int, Trial] = {}
         self._is_loadable: OrderedDict[str, bool] = OrderedDict()  # by key, the oldest first
 
@@ -94,7 +97,8 @@ class TrialLoads:
 
     def _load(self, request: Request, model: int, replies: int) -> None:
         with suppress(BaseException):  # the worker meets the same error, and reports it
-            signal.alarm(LIMIT_S)
+            if self._load_timeout_s < math.inf:
+                signal.setitimer(signal.ITIMER_REAL, self._load_timeout_s)
             self._try_load(request, model)
         reply(replies, LOADED)
 
@@ -114,7 +118,8 @@ class TrialLoads:
 
     def _record(self, trial: Trial, code: int) -> None:
         if code:
-            logger.error("%s ended its process (%s)", trial.purpose, exit_text(code))
+            reason = "it took too long" if code == -signal.SIGALRM else exit_text(code)
+            logger.error("%s ended its process (%s)", trial.purpose, reason)
         if code in (-signal.SIGKILL, -signal.SIGTERM) or not trial.key:
             return  # ended from outside, or for lack of memory: that says nothing about the file
         self._is_loadable[trial.key] = code == 0

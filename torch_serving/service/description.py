@@ -10,7 +10,8 @@ from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.devices import DevicePool
 from torch_serving.models.examples import unknown_example
-from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.load_queue import wait_until_loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.examples import Examples
 from torch_serving.service.file_threads import in_file_thread
@@ -29,19 +30,22 @@ class Description:
         devices: DevicePool,
         management: Management,
         examples: Examples,
+        timeout_s: float | None = None,
     ) -> None:
+        """`timeout_s` is how long a model may take to load before it is described."""
         self._models = models
         self._devices = devices
         self._management = management
         self._examples = examples
+        self._timeout_s = timeout_s
 
     async def describe(self, model: str, device: str | None = None) -> dict[str, Any]:
         """Return the status of a model, and what it takes and gives. The model is loaded for that.
 
-        Raises what loading raises, and InvalidDevice.
+        Raises what loading raises, DeadlineExceeded while the model loads, and InvalidDevice.
         """
         chosen = self._models.repository.choose_device(model, self._devices, device)
-        servable = await wait_until_loaded(self._models.load(model, chosen))
+        servable = await wait_until_loaded(self._models.load(model, chosen), self._timeout_s)
         examples = await self._examples.of(servable)
         # files and large examples are read, which takes too long for the event loop
         return await in_file_thread(partial(self._describe, model, servable, examples))

@@ -12,12 +12,14 @@ from torch_serving.codecs.invocation import CodecInvocation
 from torch_serving.codecs.media_types import OIP, codec_of
 from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.python_values import Arguments, PythonInvocation, check_container
+from torch_serving.engine.deadline import Deadline
 from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
-from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.load_queue import result_within, wait_until_loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
@@ -64,25 +66,34 @@ class Inference:
             return method
         return invocation_of(method, request)
 
-    async def invocation(self, request: InferenceRequest) -> Invocation:
-        """Return what runs a request, loading its model if need be. Raises as `resolve` does."""
-        found = self.resolve(request)
-        return invocation_of(await self._load(request), request) if found is None else found
+    def deadline(self, timeout_s: float | None = None) -> Deadline:
+        """When a request is due that comes now; `timeout_s` is what its client wishes."""
+        limit_s = self._engine.request_timeout_s
+        return Deadline(min(timeout_s or limit_s, limit_s))
+
+    async def load(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
+        """Load the model of a request, and return what runs it.
+
+        Raises what loading raises, and DeadlineExceeded; the load goes on then.
+        """
+        return invocation_of(await self._load(request, deadline), request)
 
     async def method(self, request: InferenceRequest) -> Method:
         """Return the method that a request names, loading its model if need be."""
-        return self._loaded(request) or (await self._wait(request)).method(request.method)
+        found = self._loaded(request)
+        return found or (await self._wait(request, self.deadline())).method(request.method)
 
     def _loaded(self, request: InferenceRequest) -> Method | None:
         device = self._device(request)
         servable = self._models.get(request.model, device, request.reload_probability)
         return None if servable is None else servable.method(request.method)
 
-    async def _wait(self, request: InferenceRequest) -> Servable:
-        return await wait_until_loaded(self._models.load(request.model, self._device(request)))
+    async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
+        loading = self._models.load(request.model, self._device(request))
+        return await wait_until_loaded(loading, deadline.remaining_s())
 
-    async def _load(self, request: InferenceRequest) -> Method:
-        return after_cold_start((await self._wait(request)).method(request.method))
+    async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
+        return after_cold_start((await self._wait(request, deadline)).method(request.method))
 
     def _device(self, request: InferenceRequest) -> torch.device:
         return self._choose_device(request.model, self._devices, request.device)
@@ -99,7 +110,10 @@ class Inference:
     async def submit(
         self, invocation: Invocation, body: Body, timeout_s: float | None = None
     ) -> Response:
-        """Run what `invocation` returned. Raises as the engine does. The transport counts it."""
+        """Run what `resolve` or `load` returned. Raises as the engine does.
+
+        The transport counts it.
+        """
         if self._tracing or self._devices.are_several:
             return response_of(invocation, await self._observed(invocation, body, timeout_s))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
@@ -122,13 +136,18 @@ class Inference:
         if loop is not None and not loop.is_current():
             return await loop.run_async(self.infer(request, body))
         self._check_call(request)
-        return await self._run_and_record(self.invocation(request), body, request.timeout_s)
+        deadline = self.deadline(request.timeout_s)
+        return await self._run_and_record(self._invocation(request, deadline), body, deadline)
+
+    async def _invocation(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
+        return self.resolve(request) or await self.load(request, deadline)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
         """Run a request whose arguments are values of Python; return the model's result."""
         self._check_call(request)
-        resolving = self._python_invocation(request, values)
-        return (await self._run_and_record(resolving, values, request.timeout_s)).body
+        deadline = self.deadline(request.timeout_s)
+        resolving = self._python_invocation(request, values, deadline)
+        return (await self._run_and_record(resolving, values, deadline)).body
 
     def _check_call(self, request: InferenceRequest) -> None:
         """Raise for what no transport does, but a program may: else it would wait for ever."""
@@ -140,12 +159,14 @@ class Inference:
         if request.timeout_s is not None and not request.timeout_s > 0:
             raise ValueError(f"timeout_s: expected a number above 0, got {request.timeout_s}")
 
-    async def _python_invocation(self, request: InferenceRequest, values: Arguments) -> Invocation:
+    async def _python_invocation(
+        self, request: InferenceRequest, values: Arguments, deadline: Deadline
+    ) -> Invocation:
         check_container(values)
-        return PythonInvocation(self._loaded(request) or await self._load(request))
+        return PythonInvocation(self._loaded(request) or await self._load(request, deadline))
 
     async def _run_and_record(
-        self, resolving: Awaitable[Invocation], body: Any, timeout_s: float | None
+        self, resolving: Awaitable[Invocation], body: Any, deadline: Deadline
     ) -> Response:
         """Run a request, and record its response: no transport does."""
         started_s = time.perf_counter()
@@ -154,7 +175,7 @@ class Inference:
         try:
             invocation = await resolving
             counters = invocation.counters
-            return await self.submit(invocation, body, timeout_s)
+            return await self.submit(invocation, body, deadline.remaining_s())
         except BaseException as error:
             status = error.status if isinstance(error, ServingError) else 500
             raise
@@ -168,7 +189,8 @@ class Inference:
         found = self.resolve(request)
         if found is not None:
             return found
-        servable = self._models.load(request.model, self._device(request)).result()
+        loading = self._models.load(request.model, self._device(request))
+        servable = result_within(loading, self._engine.request_timeout_s)
         return invocation_of(after_cold_start(servable.method(request.method)), request)
 
     def run(self, invocation: Invocation, body: Body) -> Response:

@@ -10,7 +10,8 @@ import torch
 
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
-from torch_serving.models.lifecycle import ModelLifecycle, wait_until_loaded
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.load_queue import wait_until_loaded
 from torch_serving.models.servable import Servable
 from torch_serving.service.device_status import device_statuses
 from torch_serving.service.file_threads import in_file_thread

@@ -56,7 +56,13 @@ class Runtime:
         self.inference = Inference(self.models, self.engine, self.devices, responses, self.tracing)
         self.management = Management(self.models, self.devices, group)
         self.examples = Examples(self.models.repository)
-        self.description = Description(self.models, self.devices, self.management, self.examples)
+        self.description = Description(
+            self.models,
+            self.devices,
+            self.management,
+            self.examples,
+            config.request_timeout_s,
+        )
         self.metrics = Metrics(group.statistics, group.parent_slot, group.spare_slot)
         self._loop_thread: LoopThread | None = None
         self._watcher: Watcher | None = None
@@ -81,7 +87,7 @@ class Runtime:
         `try_load` loads a model in a process of its own first, and returns whether that process
         lived. Raises StartupError.
         """
-        self.models.attach(try_load, self.engine.call_on)
+        self.models.attach(try_load, self.engine.call_on, self.config.load_timeout_s)
         if self.config.watch:
             self._watcher = Watcher(self.models)
             self._watcher.start()

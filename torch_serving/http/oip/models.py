@@ -73,9 +73,12 @@ class Model:
         check_known(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
-        invocation = await self._inference.invocation(request)
+        invocation = self._inference.resolve(request)
+        deadline = self._inference.deadline(req.timeout_s())
+        if invocation is None:
+            invocation = await self._inference.load(request, deadline)
         req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, req.timeout_s())
+        response = await self._inference.submit(invocation, body, deadline.remaining_s())
         resp.data = response.body
         resp.set_headers(response.headers)
         if coding := response_coding(req.get_header("accept-encoding")):

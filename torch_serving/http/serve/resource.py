@@ -34,8 +34,11 @@ class Serve:
             req.scope["query_string"], raw_header(req, "content-type"), raw_header(req, "accept")
         )
         body = await req.read_body(self._max_body_bytes)
-        invocation = await self._inference.invocation(request)
+        invocation = self._inference.resolve(request)
+        deadline = self._inference.deadline(req.timeout_s())
+        if invocation is None:
+            invocation = await self._inference.load(request, deadline)
         req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, req.timeout_s())
+        response = await self._inference.submit(invocation, body, deadline.remaining_s())
         resp.data = response.body
         resp.set_headers(response.headers)
