@@ -132,6 +132,41 @@ void JsonWriter::write_numbers(Element element, const void* data, size_t count) 
     --size_;  // the last comma
 }
 
+void JsonWriter::write_brackets(size_t closed, size_t opened) noexcept {
+    char* out = reserve(closed + opened + 1);
+    if (out == nullptr) return;
+    std::memset(out, ']', closed);
+    out += closed;
+    if (closed > 0 && opened > 0) *out++ = ',';
+    std::memset(out, '[', opened);
+    size_ = static_cast<size_t>(out + opened - data_);
+}
+
+void JsonWriter::write_nested(Element element, const void* data, const ptrdiff_t* shape,
+                              size_t rank) noexcept {
+    if (rank == 0) return write_numbers(element, data, 1);
+    size_t rows = 1;
+    size_t depth =
+        0;  // of a row: that of numbers, or that where an empty dimension ends the nesting
+    ptrdiff_t left[MAX_DIMENSIONS];  // in each dimension around a row
+    for (; depth < rank - 1 && shape[depth] > 0; ++depth) {
+        left[depth] = shape[depth];
+        rows *= static_cast<size_t>(shape[depth]);
+    }
+    const size_t columns = static_cast<size_t>(shape[depth]);
+    const size_t row_bytes = columns * FORMATS[static_cast<size_t>(element)].item_bytes;
+    const char* values = static_cast<const char*>(data);
+    write_brackets(0, depth + 1);
+    for (size_t row = 0; row < rows; ++row) {
+        write_numbers(element, values + row * row_bytes, columns);
+        if (row == rows - 1) break;
+        size_t ended = 1;
+        for (size_t i = depth; --left[--i] == 0; ++ended) left[i] = shape[i];
+        write_brackets(ended, ended);
+    }
+    write_brackets(depth + 1, 0);
+}
+
 void JsonWriter::clear() noexcept {
     size_ = 0;
     failed_ = false;

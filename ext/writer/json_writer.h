@@ -16,6 +16,8 @@
 
 namespace torch_serving {
 
+constexpr size_t MAX_DIMENSIONS = 64;  // of an array of numpy
+
 class JsonWriter {
   public:
     JsonWriter() noexcept = default;
@@ -29,6 +31,9 @@ class JsonWriter {
     void write_integer(int64_t value) noexcept;
     // Numbers with commas between them, from aligned memory.
     void write_numbers(Element element, const void* data, size_t count) noexcept;
+    // Numbers as nested arrays of a shape, row by row, from aligned memory.
+    void write_nested(Element element, const void* data, const ptrdiff_t* shape,
+                      size_t rank) noexcept;
 
     const char* data() const noexcept { return data_; }
     size_t size() const noexcept { return size_; }
@@ -41,6 +46,7 @@ class JsonWriter {
     static constexpr size_t KEPT_BYTES = size_t{8} << 20;
 
     char* reserve(size_t bytes) noexcept;
+    void write_brackets(size_t closed, size_t opened) noexcept;
 
     char* data_ = nullptr;
     size_t size_ = 0;

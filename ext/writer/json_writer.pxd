@@ -1,4 +1,4 @@
-from libc.stddef cimport size_t
+from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int64_t
 from libcpp cimport bool
 from libcpp.string_view cimport string_view
@@ -13,6 +13,9 @@ cdef extern from "writer/json_writer.h" namespace "torch_serving" nogil:
         void write_string(string_view utf8) noexcept
         void write_integer(int64_t value) noexcept
         void write_numbers(Element element, const void* data, size_t count) noexcept
+        void write_nested(
+            Element element, const void* data, const ptrdiff_t* shape, size_t rank
+        ) noexcept
         const char* data() noexcept
         size_t size() noexcept
         bool failed() noexcept

@@ -99,6 +99,16 @@ def test_run(root: Path, tmp_path: Path, command: Command):
         assert command("run", model, *arguments, stdin=stdin) == (0, expected, b"")
 
 
+def test_run_without_envelopes(root: Path, command: Command):
+    body = json.dumps({"x": [[1] * 16]})
+    code, out, err = command("run", root / "mlp.pt", "--data", body, "--plain")
+    assert (code, err) == (0, b"")
+    (row,) = json.loads(out)["result"]
+    assert len(row) == 4
+    enveloped = json.loads(command("run", root / "mlp.pt", "--data", body)[1])
+    assert enveloped["result"]["value"] == row
+
+
 @pytest.mark.server
 def test_commands_as_processes(root: Path):
     """Nothing comes out but what they write themselves."""

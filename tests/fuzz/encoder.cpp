@@ -90,6 +90,46 @@ void write_numbers(Element element, const std::string& bytes, bool many) {
     check_decoded(element, written(writer), items, count);
 }
 
+// The items as nested arrays of a shape, from the innermost dimension outwards.
+std::string expected_nested(std::vector<std::string> texts, const std::vector<ptrdiff_t>& shape) {
+    for (size_t i = shape.size(); i-- > 0;) {
+        ptrdiff_t count = 1;
+        for (size_t outer = 0; outer < i; ++outer) count *= shape[outer];
+        std::vector<std::string> arrays;
+        for (ptrdiff_t array = 0; array < count; ++array) {
+            std::string text;
+            for (ptrdiff_t item = 0; item < shape[i]; ++item) {
+                text += (item > 0 ? "," : "") + texts[array * shape[i] + item];
+            }
+            arrays.push_back("[" + text + "]");
+        }
+        texts = arrays;
+    }
+    return texts[0];
+}
+
+void write_nested(FuzzedDataProvider* input) {
+    const auto element = static_cast<Element>(input->ConsumeIntegralInRange(0, fuzz::ELEMENTS - 1));
+    std::vector<ptrdiff_t> shape(input->ConsumeIntegralInRange(0, 5));
+    size_t count = 1;
+    for (ptrdiff_t& dim : shape) count *= dim = input->ConsumeIntegralInRange(0, 4);
+    const size_t item_bytes = fuzz::bytes_of(element);
+    const auto memory = std::make_unique<char[]>(count * item_bytes);
+    input->ConsumeData(memory.get(), count * item_bytes);
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < count; ++i) {
+        texts.push_back(item_of(element, memory.get() + i * item_bytes).text);
+    }
+    JsonWriter writer;
+    fuzz::allocations_left = 0;
+    writer.write_nested(element, memory.get(), shape.data(), shape.size());
+    fuzz::allocations_left = -1;
+    MUST(writer.failed() && writer.size() == 0);
+    writer.clear();
+    writer.write_nested(element, memory.get(), shape.data(), shape.size());
+    MUST(!writer.failed() && written(writer) == expected_nested(texts, shape));
+}
+
 void write_shape(FuzzedDataProvider* input) {
     JsonWriter writer;
     std::string expected;
@@ -119,9 +159,11 @@ void write_string(const std::string& bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FuzzedDataProvider input(data, size);
-    const auto what = input.ConsumeIntegralInRange(0, fuzz::ELEMENTS + 1);
+    const auto what = input.ConsumeIntegralInRange(0, fuzz::ELEMENTS + 2);
     if (what == fuzz::ELEMENTS) {
         write_shape(&input);
+    } else if (what > fuzz::ELEMENTS + 1) {
+        write_nested(&input);
     } else if (what > fuzz::ELEMENTS) {
         write_string(input.ConsumeRemainingBytesAsString());
     } else {

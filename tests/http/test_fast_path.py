@@ -80,6 +80,12 @@ SERVE_REQUESTS = [
     (ECHO, NPY_BODY, [f"Content-Type: {NPY}"]),
     (ECHO, NPY_BODY, [f"Content-Type: {NPY}", f"Accept: {NPY}"]),
     (ECHO, BODY, [f"Content-Type: {NPY}"]),
+    (f"{ECHO}&plain=1", BODY, []),
+    (f"{ECHO}&plain=1", NPY_BODY, [f"Content-Type: {NPY}"]),
+    (f"{ECHO}&plain=1", BODY, [f"Accept: {NPY}"]),
+    (f"{ECHO}&plain=2", BODY, []),
+    (f"{ECHO}&plain=1", b"[1]", []),
+    (ECHO, BODY, ["Accept: application/json; profile=plain"]),
 ]
 V2_REQUESTS = [
     (INFER, V2_BODY, []),

@@ -20,7 +20,7 @@ class Response(NamedTuple):
 
     @property
     def document(self) -> Any:
-        assert self.type == JSON
+        assert self.type.partition(";")[0] == JSON
         return json.loads(self.body)
 
 

@@ -4,9 +4,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import ServingError, StartupError
+
+if TYPE_CHECKING:  # torch takes a second
+    from torch_serving.engine.interfaces import Invocation
+    from torch_serving.models.servable import Method
 
 
 def run(argv: Sequence[str]) -> int:
@@ -16,17 +21,26 @@ def run(argv: Sequence[str]) -> int:
         "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
     )
     parser.add_argument("--method", default="forward", help="the method (default: forward)")
+    parser.add_argument(
+        "--plain", action="store_true", help="print the result without envelopes, as ?plain=1 does"
+    )
     arguments = parser.read(argv)
     body = read_data(arguments.data)
     runtime, servable = load_model(arguments.model, arguments.device)
     try:
         method = servable.method(arguments.method)
-        response = runtime.inference.run(method, body)
+        response = runtime.inference.run(plain(method) if arguments.plain else method, body)
     except ServingError as error:
         print(json.dumps(error.to_dict(), ensure_ascii=False))
         return 1
     sys.stdout.buffer.write(response.body + b"\n")
     return 0
+
+
+def plain(method: "Method") -> "Invocation":
+    from torch_serving.codecs.invocation import CodecInvocation
+
+    return CodecInvocation(method, None, None, plain=True)
 
 
 def read_data(data: str) -> bytes:

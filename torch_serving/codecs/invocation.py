@@ -1,35 +1,47 @@
-"""Requests to a method whose bodies or responses have another media type than `/serve`'s JSON."""
+"""Requests to a method whose bodies or responses have another form than enveloped JSON."""
 
 import functools
 from typing import Any
 
 from torch_serving.codecs.constraints import check_symbols
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
+from torch_serving.codecs.media_types import PLAIN
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.unflatten import unflatten
+
+PLAIN_HEADERS: Headers = (("content-type", PLAIN),)
 
 
 class CodecInvocation:
     """A request that one codec decodes and another encodes; None is the method's own JSON.
 
+    With `plain`, JSON is written without envelopes.
+
     It joins the batches of all other requests to the method. Its inline policy is that of its media
     types: how large the short bodies of one media type are says nothing of another.
     """
 
-    def __init__(self, method: MethodInfo, reader: Codec | None, writer: Codec | None) -> None:
-        media_types = f"{reader and reader.media_type} {writer and writer.media_type}"
+    def __init__(
+        self,
+        method: MethodInfo,
+        reader: Codec | None,
+        writer: Codec | None,
+        plain: bool = False,
+    ) -> None:
+        answer = PLAIN if plain else writer and writer.media_type
+        media_types = f"{reader and reader.media_type} {answer}"
         self.model = method.model
         self.device = method.device
         self.batcher = method.batcher
         self.device_method = method.device_method
         self.inline = method.inline_for(media_types)
         self.counters = method.counters
-        self.headers: Headers = JSON_HEADERS
+        self.headers: Headers = PLAIN_HEADERS if plain else JSON_HEADERS
         self.run = method.run
         self.translate = method.translate
         # no bound methods of its own: such a cycle would keep an evicted model in memory
         self.decode = method.decode
-        self.encode = method.encode
+        self.encode = method.encode_plain if plain else method.encode
         if reader is not None:
             self.decode = functools.partial(decode, reader, method)
         if writer is not None:

@@ -8,6 +8,8 @@ from torch_serving.errors import UnsupportedContentType
 CODECS = {codec.media_type: codec for codec in (SAFETENSORS, NPY)}
 # Requests and responses of the Open Inference Protocol, which has no registered media type.
 OIP = "application/vnd.oip"
+# JSON without envelopes, of responses alone: requests may be plain anyway.
+PLAIN = "application/json; profile=plain"
 
 
 def codec_of(media_type: str | None) -> Codec | None:

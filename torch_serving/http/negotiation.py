@@ -1,6 +1,8 @@
 """Content negotiation (RFC 9110, 12): which media types a request's body and its response have."""
 
-from torch_serving.codecs.media_types import CODECS
+from collections.abc import Iterator
+
+from torch_serving.codecs.media_types import CODECS, PLAIN
 
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
@@ -21,11 +23,17 @@ def response_media_type(accept: str | None) -> str | None:
     """
     if accept is None or accept == "*/*":
         return None
-    ranked = sorted(quality_values(accept).items(), key=lambda item: -item[1])
-    for name, quality in ranked:
-        if quality > 0 and name in {*CODECS, *JSON_TYPES}:
-            return name if name in CODECS else None
+    ranked = sorted(items_of(accept), key=lambda item: -quality_in(item[1]))
+    for name, parameters in ranked:
+        if quality_in(parameters) > 0 and name in {*CODECS, *JSON_TYPES}:
+            return name if name in CODECS else profile_in(parameters)
     return None
+
+
+def profile_in(parameters: str) -> str | None:
+    """Return which JSON is asked for; a profile that is unknown asks for nothing (RFC 6906)."""
+    profile = parameter_in(parameters, "profile")
+    return PLAIN if profile is not None and profile.strip('"').lower() == "plain" else None
 
 
 def quality_values(header: str) -> dict[str, float]:
@@ -33,19 +41,26 @@ def quality_values(header: str) -> dict[str, float]:
 
     A malformed value counts as 0.
     """
-    values = {}
+    return {name: quality_in(parameters) for name, parameters in items_of(header)}
+
+
+def items_of(header: str) -> Iterator[tuple[str, str]]:
     for item in header.split(","):
         name, _, parameters = item.partition(";")
-        values[name.strip().lower()] = quality_in(parameters)
-    return values
+        yield name.strip().lower(), parameters
 
 
 def quality_in(parameters: str) -> float:
+    value = parameter_in(parameters, "q")
+    try:
+        return 1.0 if value is None else float(value)
+    except ValueError:
+        return 0.0
+
+
+def parameter_in(parameters: str, wanted: str) -> str | None:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+        if name.strip().lower() == wanted:
+            return value.strip()
+    return None

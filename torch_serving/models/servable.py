@@ -212,9 +212,10 @@ class Method:
         self.has_symbols = has_symbols(signature)
         if self.has_symbols:
             self.decode = functools.partial(decode_and_check, self.decode, signature)
-        self.encode = Encoder(
+        encoder = Encoder(
             torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, signature.result
-        ).encode
+        )
+        self.encode, self.encode_plain = encoder.encode, encoder.encode_plain
 
     def inline_for(self, media_types: str) -> InlinePolicy:
         """The policy for requests whose bodies and responses have other media types."""

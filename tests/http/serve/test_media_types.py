@@ -3,6 +3,8 @@
 import pytest
 
 from tests.support.binary_bodies import JSON, NUMPY, SAFE
+from torch_serving.codecs.media_types import PLAIN
+from torch_serving.errors import InvalidParameter
 from torch_serving.http.negotiation import request_media_type, response_media_type
 from torch_serving.http.serve import endpoint
 
@@ -24,6 +26,13 @@ from torch_serving.http.serve import endpoint
         (f"{SAFE};q=0", None),
         (f"{SAFE};q=x, */*", None),
         (f"{SAFE};v=1;q=0.2, {NUMPY};q=0.1", SAFE),
+        (PLAIN, PLAIN),
+        ('Application/JSON;Profile="plain"', PLAIN),
+        (f"{JSON};q=0.5, {JSON};profile=plain", PLAIN),
+        (f"{JSON}, {JSON};profile=plain;q=0.5", None),
+        (f"{SAFE};q=0.5, {JSON};q=0.9;profile=plain", PLAIN),
+        (f"{JSON};profile=other", None),
+        (f"{NUMPY};profile=plain", NUMPY),
     ],
 )
 def test_what_a_response_may_be(header: str | None, expected: str | None):
@@ -42,6 +51,42 @@ def test_what_a_response_may_be(header: str | None, expected: str | None):
 )
 def test_what_a_body_is(header: str | None, expected: str | None):
     assert request_media_type(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "accept", "expected"),
+    [
+        ("", None, None),
+        ("", PLAIN, PLAIN),
+        ("&plain=1", None, PLAIN),
+        ("&plain=true", "*/*", PLAIN),
+        ("&plain=1", JSON, PLAIN),
+        ("&plain=0", None, None),
+        ("&plain=false", PLAIN, None),
+    ],
+)
+def test_the_query_decides_before_the_header(plain: str, accept: str | None, expected: str | None):
+    query = f"servable_identifier=m.pt{plain}".encode()
+    request = endpoint.inference_request(query, None, accept.encode() if accept else None)
+    assert request.accept == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "accept", "problem"),
+    [
+        ("plain=2", None, "must be one of 1, true, 0, false, got `2`"),
+        ("plain=", None, "got ``"),
+        ("plain", None, "got ``"),
+        ("plain=True", None, "got `True`"),
+        ("plain=1&plain=1", None, "given 2 times"),
+        ("plain=1", NUMPY, "`plain` is for JSON; `Accept` asks for application/x-npy"),
+        ("plane=1", None, "did you mean `plain`"),
+    ],
+)
+def test_what_is_not_plain(plain: str, accept: str | None, problem: str):
+    query = f"servable_identifier=m.pt&{plain}".encode()
+    with pytest.raises(InvalidParameter, match=problem):
+        endpoint.inference_request(query, None, accept.encode() if accept else None)
 
 
 def test_long_headers_are_not_remembered():

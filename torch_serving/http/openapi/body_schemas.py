@@ -47,6 +47,7 @@ def success(description: str, **others: Schema) -> Schema:
 
 HEALTH = success("OK")
 RESULT = success("Success", result=reference("Result"))
+PLAIN_RESULT = success("Success", result=reference("PlainResult"))
 
 LOADED = fixed(
     device=TEXT, version=TEXT, weights_bytes=COUNT, since=TIMESTAMP, workers=COUNT | {"minimum": 1}

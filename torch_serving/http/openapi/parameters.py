@@ -4,7 +4,7 @@ from typing import Any
 
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.http.openapi.context import DocumentContext
-from torch_serving.http.serve.endpoint import IDENTIFIER
+from torch_serving.http.serve.endpoint import IDENTIFIER, TRUTHS
 
 Parameter = dict[str, Any]
 
@@ -62,7 +62,12 @@ def invalidation(context: DocumentContext) -> Parameter:
     return of_query("invalidation_probability", schema, text)
 
 
-OF_SERVE = (servable, method, device, invalidation)
+def plain(context: DocumentContext) -> Parameter:
+    text = "1: the result without envelopes, tensors as nested arrays. Default: as `Accept` says."
+    return of_query("plain", {"type": "string", "enum": list(TRUTHS)}, text)
+
+
+OF_SERVE = (servable, method, device, invalidation, plain)
 VERSIONED = of_path("version", {"enum": [VERSION]})
 TIMEOUT = of_header(
     "X-Request-Timeout-Ms",

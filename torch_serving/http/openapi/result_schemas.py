@@ -7,6 +7,7 @@ from torch_serving.http.openapi.argument_schemas import KEY_TYPES, fixed_array, 
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
     ELEMENTS,
+    NOT_FINITE,
     SHAPE,
     Schema,
     element,
@@ -114,4 +115,20 @@ def components() -> dict[str, Schema]:
     return {
         "TensorResult": {"description": "Flat, in row-major order.", "anyOf": tensors},
         "Result": {"description": "The value that the method returned.", "anyOf": anything},
+        "PlainResult": plain(),
     }
+
+
+def plain() -> Schema:
+    """A value without envelopes."""
+    again = reference("PlainResult")
+    branches: list[Schema] = [
+        {"type": ["null", "boolean", "number", "string"]},
+        {"type": "array", "items": again},
+        {"type": "object", "additionalProperties": again},
+    ]
+    text = (
+        "The value that the method returned, without envelopes: tensors are nested arrays of "
+        f"numbers, in which {', '.join(NOT_FINITE)} are strings."
+    )
+    return {"description": text, "anyOf": branches}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import falcon.uri
 
+from torch_serving.codecs.media_types import CODECS, PLAIN
 from torch_serving.engine.devices import device_of
 from torch_serving.errors import InvalidParameter, MissingParameter, RepeatedParameter
 from torch_serving.http.negotiation import request_media_type, response_media_type
@@ -16,7 +17,8 @@ from torch_serving.http.query import check_known
 from torch_serving.service.interfaces import InferenceRequest
 
 IDENTIFIER = "servable_identifier"
-PARAMETERS = (IDENTIFIER, "method", "device", "invalidation_probability")
+PARAMETERS = (IDENTIFIER, "method", "device", "invalidation_probability", "plain")
+TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 MAX_REMEMBERED = 1024  # heads: clients send few different ones
 MAX_HEAD_BYTES = 1024  # of one that is remembered
 
@@ -48,7 +50,7 @@ def remembered(query: bytes, content_type: bytes | None, accept: bytes | None) -
         method or "forward",
         device,
         request_media_type(latin(content_type)),
-        response_media_type(latin(accept)),
+        response_form(once(parameters, "plain"), response_media_type(latin(accept))),
         reload_probability=reload_probability,
     )
 
@@ -71,6 +73,17 @@ def once(parameters: Mapping[str, str | list[str]], name: str) -> str | None:
     if isinstance(value, list):
         raise InvalidParameter(f"`{name}` was given {len(value)} times")
     return value
+
+
+def response_form(plain: str | None, accepted: str | None) -> str | None:
+    """The media type of the response: the query says which JSON, if it is JSON."""
+    if plain is None:
+        return accepted
+    if plain not in TRUTHS:
+        raise InvalidParameter(f"`plain` must be one of {', '.join(TRUTHS)}, got `{plain[:40]}`")
+    if accepted in CODECS:
+        raise InvalidParameter(f"`plain` is for JSON; `Accept` asks for {accepted}")
+    return PLAIN if TRUTHS[plain] else None
 
 
 def probability(parameters: Mapping[str, str | list[str]]) -> float:

@@ -1,8 +1,8 @@
 """The OpenAPI operation of /serve."""
 
-from torch_serving.codecs.media_types import CODECS
+from torch_serving.codecs.media_types import CODECS, PLAIN
 from torch_serving.http.openapi import error_responses
-from torch_serving.http.openapi.body_schemas import RESULT, binary, body, json_of
+from torch_serving.http.openapi.body_schemas import PLAIN_RESULT, RESULT, binary, body, json_of
 from torch_serving.http.openapi.operation import INFERENCE, post
 from torch_serving.http.openapi.parameters import OF_SERVE, TIMEOUT
 
@@ -11,7 +11,9 @@ SERVE = post(
     "serve",
     INFERENCE,
     "Run a model",
-    lambda context: json_of(RESULT) | {media: binary() for media in CODECS},
+    lambda context: (
+        json_of(RESULT) | {PLAIN: {"schema": PLAIN_RESULT}} | {media: binary() for media in CODECS}
+    ),
     errors=(
         *error_responses.IDENTIFIER,
         *error_responses.DEVICE,
@@ -29,6 +31,6 @@ SERVE = post(
         "The model is loaded if it is not in memory. The body has the arguments of the method: by "
         "name, in order or, for a single argument, the bare value. A body whose media type is "
         "none of the binary ones is read as JSON. `Content-Encoding` may be gzip, deflate or zstd. "
-        "`Accept` selects the media type of the response."
+        "`Accept` selects the media type of the response; `plain` asks for JSON without envelopes."
     ),
 )

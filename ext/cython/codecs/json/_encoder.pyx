@@ -9,19 +9,21 @@ cimport cython
 cimport numpy as cnp
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 from libcpp.string_view cimport string_view
 
 from tensors.elements cimport Element
 from writer.json_writer cimport JsonWriter
 
-from torch_serving.errors import UnsupportedResult
+from torch_serving.errors import NotAcceptable, UnsupportedResult
 
 cnp.import_array()
 
 # Below this size, releasing and retaking the GIL costs more than other threads gain from it.
 cdef Py_ssize_t WRITE_WITHOUT_GIL = 4096  # numbers
 cdef Py_ssize_t MAX_DEPTH = 256  # bounds the recursion; no schema's types are so deep
+cdef Py_ssize_t MAX_EMPTY = 1 << 20  # empty arrays of one tensor, which takes no memory itself
 cdef Py_ssize_t MAX_PATH = 16  # keys and indices that an error message repeats
 
 include "encoder/data_types.pxi"
@@ -29,6 +31,7 @@ include "encoder/json_buffer.pxi"
 include "encoder/values.pxi"
 include "encoder/containers.pxi"
 include "encoder/tensors.pxi"
+include "encoder/plain.pxi"
 
 
 # Unused buffers: as many as results were ever encoded at the same time.
@@ -69,8 +72,19 @@ cdef class Encoder:
         Raises UnsupportedResult for a value that the contract has no form for; its detail names the
         path to it in the result.
         """
+        return self.encoded(value, False)
+
+    def encode_plain(self, value):
+        """Do the same without envelopes: nested arrays for tensors, objects for dictionaries.
+
+        Raises NotAcceptable for what only envelopes can express.
+        """
+        return self.encoded(value, True)
+
+    cdef bytes encoded(self, value, bint plain):
         cdef JsonBuffer out = IDLE.pop() if IDLE else JsonBuffer()
         out.encoder = self
+        out.plain = plain
         try:
             out.write(self.prefix)
             write_value(out, value)
@@ -88,6 +102,8 @@ def encode_numbers(cnp.ndarray array not None):
 
     Raises KeyError for an array of anything else.
     """
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        raise ValueError("arrays must be C-contiguous")
     cdef JsonBuffer out = IDLE.pop() if IDLE else JsonBuffer()
     try:
         out.write(b"[")

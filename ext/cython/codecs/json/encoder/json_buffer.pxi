@@ -6,6 +6,7 @@ cdef class JsonBuffer:
 
     cdef JsonWriter writer
     cdef Encoder encoder
+    cdef bint plain  # without envelopes
     cdef list path
 
     def __cinit__(self):
@@ -40,3 +41,7 @@ cdef class JsonBuffer:
     cdef object unsupported(self, str problem):
         where = "".join([f"[{part!r}]"[:80] for part in self.path[:MAX_PATH]])
         return UnsupportedResult(f"result{where}: {problem}")
+
+    cdef object not_plain(self, str what):
+        problem = self.unsupported(f"{what} has no plain form; ask without `plain`")
+        return NotAcceptable(problem.detail)

@@ -1,15 +1,23 @@
 # Tensors: their shapes, and their numbers from the memory of an array.
 
-cdef int write_tensor(JsonBuffer out, value) except -1:
+cdef cnp.ndarray array_of(JsonBuffer out, value, Dtype* dtype):
+    """The array of a tensor; `dtype` becomes its data type."""
     cdef cnp.ndarray array
-    cdef Dtype dtype
     try:
         array = out.encoder.to_array(value)
-        dtype = TABLE[<int>ROWS[cnp.PyArray_TYPE(array)]]
+        dtype[0] = TABLE[<int>ROWS[cnp.PyArray_TYPE(array)]]
     except UnsupportedResult as error:
         raise out.unsupported(error.detail) from None
     except KeyError:
         raise out.unsupported(f"a tensor of {array.dtype} has no JSON form") from None
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        raise ValueError("arrays must be C-contiguous")
+    return array
+
+
+cdef int write_tensor(JsonBuffer out, value) except -1:
+    cdef Dtype dtype
+    cdef cnp.ndarray array = array_of(out, value, &dtype)
     out.write(b'{"type":"tensor","shape":[')
     write_shape(out, array)
     out.write(b'],"value":[')
@@ -22,8 +30,6 @@ cdef int write_tensor(JsonBuffer out, value) except -1:
 cdef int write_numbers(JsonBuffer out, cnp.ndarray array, Dtype dtype) except -1:
     cdef Py_ssize_t count = cnp.PyArray_SIZE(array) * dtype.components
     cdef void* data = cnp.PyArray_DATA(array)
-    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
-        raise ValueError("arrays must be C-contiguous")
     if count < WRITE_WITHOUT_GIL:
         out.writer.write_numbers(dtype.element, data, count)
     else:

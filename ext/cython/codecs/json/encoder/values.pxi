@@ -1,6 +1,8 @@
 # A value of any type, numbers and envelopes.
 
 cdef int write_value(JsonBuffer out, value) except -1:
+    if out.plain:
+        return write_plain(out, value)
     if isinstance(value, out.encoder.tensor_type):
         return write_tensor(out, value)
     if value is True or value is False:
@@ -27,10 +29,14 @@ cdef int write_value(JsonBuffer out, value) except -1:
         out.write(b'{"type":"scalar","data_type":"complex128","value":')
         write_key(out, value)
         return out.write(b"}")
+    return write_envelope(out, envelope_of(out, value))
+
+
+cdef dict envelope_of(JsonBuffer out, value):
     envelope = out.encoder.to_envelope(value) if out.encoder.to_envelope else None
     if envelope is None:
         raise out.unsupported(f"a value of type {type(value).__name__} has no JSON form")
-    return write_envelope(out, envelope)
+    return envelope
 
 
 cdef int write_int(JsonBuffer out, value) except -1:
