@@ -213,7 +213,6 @@ INVALID = [
     b"[1\x0c]",
     b"[\x0b1]",
     b"[1\xc2\xa0]",
-    b"\xef\xbb\xbf1",
     b"\xff\xfe[\x00]\x00",
     b"[\x00]\x00",
     b'"\x80"',

@@ -61,6 +61,7 @@ def refuse(
 
 
 def parse(body: bytes) -> Any:
+    body = body.removeprefix(b"\xef\xbb\xbf")
     if not body:
         raise errors.EmptyBody
     try:

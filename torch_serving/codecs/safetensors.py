@@ -4,6 +4,7 @@ A body is the length of its header in 8 bytes, the header in JSON, and the eleme
 views of the body's memory where that is writable and aligned, and copies elsewhere.
 """
 
+import codecs
 import functools
 import math
 from collections.abc import Sequence
@@ -112,6 +113,8 @@ def tensor_of(part: Part, body: Body, at: int) -> torch.Tensor:
 
 def parse(text: bytes) -> Header:
     try:
+        if text.startswith(codecs.BOM_UTF8):
+            raise InvalidInput("the header begins with a byte order mark")
         root = read_json(text)
         if root.count > MAX_TENSORS + 1:
             raise InvalidInput(f"{root.count} tensors; the limit is {MAX_TENSORS}")

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, read_json
 from torch_serving.errors import EmptyBody, InvalidJson
 
 TENSOR = TypeSpec("tensor", "Tensor")
@@ -12,6 +14,7 @@ INT_DICT = TypeSpec("dict", "Dict[str, int]", TypeSpec("str", "str"), INT)
 
 NAMED = TypeSpec("tuple", "Named", TENSOR, names=("n",))
 
+MARK = b"\xef\xbb\xbf"
 THREE = '{"type":"scalar","value":3}'
 
 
@@ -99,7 +102,6 @@ def test_keys_of_objects_that_are_ignored_may_stand_twice():
         (b"[[1]", 4, "expected a comma or the end of the array or object"),
         (b"[1,]", 3, "expected a value"),
         (b"[NaN]", 1, "expected a value"),
-        (b"\xef\xbb\xbf[]", 0, "expected a value"),
         (b"[0, 01]", 4, "not a JSON number"),
         (b'{"a": -}', 6, "not a JSON number"),
         (b'["a\x01"]', 3, "a string holds a control character that is not escaped"),
@@ -109,7 +111,7 @@ def test_keys_of_objects_that_are_ignored_may_stand_twice():
     ],
 )
 def test_what_is_no_json_is_refused_with_its_byte(body, offset, problem):
-    assert refusal(body, InvalidJson) == f"byte {offset}: {problem}"
+    assert re.fullmatch(f"byte {offset}: {problem}(; .*)?", refusal(body, InvalidJson))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,20 @@ def test_what_is_no_utf8_is_refused_with_its_byte(body, offset):
 
 
 def test_nothing_at_all_is_no_body():
-    assert refusal(b"", EmptyBody) == "the request has no body; expected a JSON document"
+    for body in (b"", MARK):
+        expected = "the request has no body; expected a JSON document ("
+        assert refusal(body, EmptyBody).startswith(expected)
+
+
+def test_a_byte_order_mark_is_passed_over():
+    one = b'{"type":"tensor","value":[1]}'
+    decoder = Decoder([Argument("a", TENSOR)], lambda array: array.tolist())
+    assert decoder.decode(MARK + one) == [[1]]
+    assert read_json(MARK + b"[7]").elements()[0].integer() == 7
+    assert refusal(MARK + b"[1,]", InvalidJson).startswith("byte 6: ")
+    assert refusal(MARK + MARK + one, InvalidJson).startswith("byte 3: ")
+    assert refusal(one + MARK, InvalidJson).startswith(f"byte {len(one)}: ")
+    assert refusal(MARK[:2], InvalidJson).startswith("byte 0: ")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,15 @@ def test_formats_that_lose_nothing(echo: Method, format_: str, options: dict):
     np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize(
+    "start",
+    ["data:image/png;base64,", "data:;base64,", "data:image/x-png;charset=utf-8;base64,"],
+)
+def test_data_urls_of_browsers_are_images(echo: Method, start: str):
+    array = to_numpy(echo, {"x": envelope(start + encoded(PICTURE))})
+    np.testing.assert_array_equal(array, PIXELS.transpose(2, 0, 1))
+
+
 @pytest.mark.parametrize("format_", ["JPEG", "WEBP", "GIF"])
 def test_formats_that_lose_something(echo: Method, format_: str):
     even = Image.new("RGB", (20, 10), (200, 30, 90))
@@ -178,7 +187,9 @@ def complaint(method: Method, body: bytes) -> str | None:
         ("=", "/0/value: expected base64"),
         ("AAA", "/0/value: expected base64"),
         ("AA AA", "/0/value: expected base64"),
-        ("data:image/png;base64,AAAA", "/0/value: expected base64"),
+        ("data:image/png;base64,AAAA", "/0/value: expected an image of"),
+        ("data:image/png;base64,", "/0/value: expected an image of"),
+        ("data:image/png,AAAA", "/0/value: expected base64"),
         ("é", "/0/value: expected base64"),
         (encoded(PICTURE, "TIFF"), "/0/value: expected an image of"),
         (encoded(PICTURE, "ICO", sizes=[(4, 4)]), "/0/value: expected an image of"),

@@ -1,7 +1,13 @@
 """What a client probably meant, for the errors of JSON bodies. Only errors ask."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+NO_BODY = (
+    "the request has no body; expected a JSON document (curl sends a file with "
+    "--data-binary @body.json)"
+)
 
 # What others call the keys of envelopes: in lower case, without separators.
 SPELLINGS = {
@@ -15,6 +21,70 @@ SPELLINGS = {
 }
 MEANT = {other: key for key, others in SPELLINGS.items() for other in others}
 OF_IMAGES = ("shape", "size", "width", "height", "resize", "crop", "mean", "std", "normalize")
+
+IMAGE = 'send {"type": "image", "value": "<its base64>"}'
+# How files start, what they are, and how they can be sent.
+FILES = (
+    (rb"\xff\xd8\xff", "a JPEG image", IMAGE),
+    (rb"\x89PNG", "a PNG image", IMAGE),
+    (rb"GIF8[79]a", "a GIF image", IMAGE),
+    (rb"RIFF....WEBP", "a WebP image", IMAGE),
+    (rb"BM....\0\0\0\0", "a BMP image", IMAGE),
+    (rb"/9j/|iVBORw0KGgo|UklGR|R0lGOD", "an image in base64", IMAGE),
+    (rb"data:image/", "the data URL of an image", 'send {"type": "image", "value": "<the URL>"}'),
+    (rb"II\*\0|MM\0\*", "a TIFF image", "convert it to PNG"),
+    (rb"%PDF", "a PDF file", "send an image of a page"),
+    (rb"\x93NUMPY", "a file of numpy", "send it with the header Content-Type: application/x-npy"),
+    (
+        rb".{4}[\0-\x05]\0\0\0\{",
+        "a file of safetensors",
+        "send it with the header Content-Type: application/vnd.safetensors",
+    ),
+    (rb"\x1f\x8b", "compressed with gzip", "send it with the header Content-Encoding: gzip"),
+    (rb"x[\x01\x9c\xda]", "compressed", "send it with the header Content-Encoding: deflate"),
+    (rb"\x28\xb5\x2f\xfd", "compressed with zstd", "send it with Content-Encoding: zstd"),
+    (rb"\x80[\x02-\x05]", "a pickle of Python", "send JSON, .npy or safetensors"),
+    (rb"PK\x03\x04", "a ZIP archive, as .npz and .pt are", "send JSON, .npy or safetensors"),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16 with a byte order mark", "send UTF-8"),
+    (rb"[\[{\"]\0|\0[\[{\"]|\0\0\0[\[{\"]", "UTF-16 or UTF-32", "send UTF-8"),
+    (rb"\s*<", "HTML or XML", "send JSON"),
+    (
+        rb"--[^\r\n]+\r?\n",
+        "a form (multipart/form-data, as of curl -F)",
+        "send the JSON alone as the body",
+    ),
+    (
+        rb"[A-Za-z_][\w.%+-]*=",
+        "a form (application/x-www-form-urlencoded)",
+        "send the JSON alone as the body",
+    ),
+    (
+        rb"@?[\w.~/\\: -]*\.(?:json|txt|npy|npz|pt|safetensors|jpe?g|png|webp|gif|bmp)\s*\Z",
+        "the name of a file",
+        "curl sends what is in it with --data-binary @FILE",
+    ),
+)
+STARTS = tuple([(re.compile(start, re.DOTALL), what, how) for start, what, how in FILES])
+AT_SERVE = ("image", "numpy", "safetensors", "pickle", "ZIP", "PDF")  # other doors lack these forms
+
+# What stands where JSON ends, and how to write it.
+WORDS = (
+    (rb"-?(?:NaN|nan)\b", 'write "NaN" in quotes'),
+    (rb"-(?:Infinity|inf|Inf)\b", 'write "-Infinity" in quotes'),
+    (rb"\+?(?:Infinity|inf|Inf)\b", 'write "Infinity" in quotes'),
+    (rb"None\b|undefined\b|nil\b|NULL\b|NA\b", "write null"),
+    (rb"(?i:true)\b", "write true"),
+    (rb"(?i:false)\b", "write false"),
+    (rb"(?:tensor|array|np\.\w+|torch\.\w+)\(", "send the numbers alone, as tolist() gives them"),
+    (rb"//|/\*|#", "JSON has no comments"),
+    (rb"\.\.\.", "all numbers must be written"),
+    (rb"\xe2\x80[\x9c\x9d]", 'straight quotes (") are needed'),
+    (rb"'", "strings stand in double quotes"),
+    (rb"\+\d", "numbers have no plus sign"),
+    (rb"\.\d|-\.\d|-?\d+\.(?!\d)", "a digit stands on both sides of a point"),
+    (rb"-?0\d", "numbers have no leading zeros"),
+)
+AT = tuple([(re.compile(start), how) for start, how in WORDS])
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
@@ -36,3 +106,27 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
     if meant in allowed:
         return f"unknown key; did you mean `{meant}`?"
     return f'unknown key; those of "{envelope_type}" are {", ".join(allowed)}'
+
+
+def of_text(start: bytes, before: bytes, here: bytes, at_serve: bool) -> str:
+    """The end of an error of syntax: what the text is, or what stands at the error, if known."""
+    for pattern, what, how in STARTS:
+        if pattern.match(start):
+            known = at_serve or not any(name in what for name in AT_SERVE)
+            return f"; the body is {what}: {how if known else 'send JSON'}"
+    for pattern, how in AT:
+        if pattern.match(here):
+            return f"; {how}"
+    return of_place(before.rstrip(), here)
+
+
+def of_place(before: bytes, here: bytes) -> str:
+    if not here:
+        return "; the body ends here"
+    if here[:1] in b"]}" and before.endswith(b","):
+        return "; no comma stands behind the last value"
+    if here[:1] in b"\r\n":
+        return r"; a line break in a string is \n; base64 goes on one line, as of base64 -w 0"
+    if here[:1] in b"{[" and before[-1:] in b"]}":
+        return "; a request has one document"
+    return ""

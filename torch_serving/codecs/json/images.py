@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MODES = ("L", "RGB", "RGBA")
 LAYOUTS = ("CHW", "HWC")
 DATA_TYPES = ("uint8", "float16", "float32", "float64")
+DATA_URL = re.compile(r"data:[\w/.+-]*(;[\w.=-]+)*;base64,")  # as browsers give it
 MAX_PIXELS = 64_000_000  # a camera's largest pictures; four bytes each while they are converted
 
 
 def decode_image(encoded: str, mode: str, layout: str, batch: bool, data_type: str) -> NDArray[Any]:
-    """Decode base64 of a PNG, JPEG, WebP, GIF (its first picture) or BMP.
+    """Decode base64, or a data URL, of a PNG, JPEG, WebP, GIF (its first picture) or BMP.
 
     The result has channels, height and width in the order of `layout`, after a leading 1 with
     `batch`. Floats are scaled to 0…1. The orientation that a camera noted is applied. Raises
@@ -67,8 +69,10 @@ def eight_bits(image: "Image.Image") -> "Image.Image":
 
 
 def open_image(encoded: str) -> "Image.Image":
+    url = DATA_URL.match(encoded, 0, 200)
     try:
-        data = base64.b64decode(encoded.replace("\r", "").replace("\n", ""), validate=True)
+        text = encoded[url.end() :] if url else encoded
+        data = base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"expected base64 ({error})") from None
     try:

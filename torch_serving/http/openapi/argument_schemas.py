@@ -214,7 +214,7 @@ def image() -> Schema:
     encoded = {
         "type": "string",
         "contentEncoding": "base64",
-        "description": "PNG, JPEG, WebP, GIF or BMP in base64.",
+        "description": "PNG, JPEG, WebP, GIF or BMP in base64, or as a data URL.",
     }
     return envelope("image", encoded, **others)
 

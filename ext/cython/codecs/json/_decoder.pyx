@@ -12,6 +12,7 @@ cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcmp
 from libcpp.string_view cimport string_view
 
 from document.document cimport Document, Error, Kind, Node, NodeId, Nodes, message

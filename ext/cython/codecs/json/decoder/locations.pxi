@@ -30,6 +30,13 @@ cdef str text_of(string_view text):
     return PyUnicode_DecodeUTF8(text.data(), text.size(), "replace")
 
 
+cdef str start_of_text(string_view text):
+    """As much of a text as an error may repeat."""
+    return PyUnicode_DecodeUTF8(
+        text.data(), min(text.size(), <size_t>(4 * MAX_POINTER)), "replace"
+    )
+
+
 cdef str list_of(const Shape& shape):
     return str([shape.dims[i] for i in range(shape.rank)])
 
@@ -96,7 +103,7 @@ cdef str pointer(Document* document, ValueRef ref):
     while node != ref.node:
         child = child_towards(document, node, ref.node, &index)
         if document.node(node).kind == Kind.object:
-            key = text_of(document.key(document.node(child)))
+            key = start_of_text(document.key(document.node(child)))
             path += "/" + key.replace("~", "~0").replace("/", "~1")
         else:
             path += f"/{index}"

@@ -1,5 +1,8 @@
 # The document that is being read: its index, errors, containers and envelopes.
 
+cdef const char* MARK = b"\xef\xbb\xbf"
+cdef size_t HINT_BYTES = 300  # of the text that tell what it is
+
 @cython.final
 cdef class Reader:
     """An indexed document, and which argument is being read from it."""
@@ -7,7 +10,9 @@ cdef class Reader:
     cdef Document document
     cdef Decoder decoder
     cdef Argument argument
+    cdef const char* text
     cdef size_t length
+    cdef size_t mark  # bytes of a byte order mark before the text
     cdef int64_t bytes_left  # that the values of containers may still take
     cdef bint plain  # values may stand without envelopes
     cdef bint exact  # `1.0` is no integer
@@ -19,12 +24,16 @@ cdef class Reader:
         self, const char* text, size_t length, bint non_finite, size_t window_bytes
     ) except -1:
         cdef Error error
+        self.mark = 3 if length >= 3 and memcmp(text, MARK, 3) == 0 else 0
+        text += self.mark
+        length -= self.mark
+        self.text = text
         self.length = length
         self.bytes_left = C_VALUES_BYTES + C_VALUES_PER_BODY * <int64_t>length
         self.plain = False
         self.exact = False
         if length == 0:
-            raise EmptyBody("the request has no body; expected a JSON document")
+            raise EmptyBody(hints.NO_BODY)
         if length < PARSE_WITHOUT_GIL:
             error = self.document.parse(text, length, non_finite, window_bytes)
         else:
@@ -53,7 +62,14 @@ cdef class Reader:
             return 0
         if error == Error.out_of_memory:
             raise MemoryError
-        raise InvalidJson(f"byte {self.document.error_offset()}: {text_of(message(error))}")
+        cdef size_t offset = self.document.error_offset()
+        hint = hints.of_text(
+            self.text[:min(self.length, HINT_BYTES)],
+            self.text[offset - min(offset, HINT_BYTES):offset],
+            self.text[offset:min(self.length, offset + HINT_BYTES)],
+            self.decoder is not None,
+        )
+        raise InvalidJson(f"byte {self.mark + offset}: {text_of(message(error))}{hint}")
 
     cdef int take(self, Py_ssize_t size, ValueRef container) except -1:
         """Count what each value of a container takes, before there is any."""
@@ -141,7 +157,7 @@ cdef class Reader:
             child = self.document.node(child).next
         if self.attempts:
             raise self.error_at(InvalidInput, at(child), "")
-        key = text_of(self.document.key(self.document.node(child)))
+        key = start_of_text(self.document.key(self.document.node(child)))
         known = tuple([
             name for name in KEY_NAMES if <uint32_t>find_key(<bytes>name.encode()) & allowed
         ])
