@@ -118,8 +118,8 @@ def test_a_bad_newer_file_is_kept_apart_from_the_one_that_is_served(folder: Mode
     assert len(folder.loads) == 2  # the bad one is not tried again
     status = os.stat(folder.root / "a.pt")
     assert served.file == loaded_from
-    assert served.rejected_file is not None
-    assert served.rejected_file[1] == status.st_ino
+    assert served.refused is not None
+    assert served.refused.file[1] == status.st_ino
     assert served.warning == "a newer file is not served: `a.pt`: broken"
 
 
@@ -139,7 +139,7 @@ def test_the_files_beside_a_model_are_read_once_for_a_load(
     assert device == CPU
     folder.ask("a.pt", device)
     assert reads.count("a.toml") == 1
-    (folder.root / "a.toml").write_text('device = "meta"')
+    (folder.root / "a.toml").write_text('device = "cpu"\nbatch = true')
     folder.models.refresh()
     assert reads.count("a.toml") == 2
 

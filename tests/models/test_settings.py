@@ -200,7 +200,10 @@ def test_settings_over_http(tmp_path: Path, start: Callable[..., Process]):
         assert "`wrong.pt`: wrong.toml line 1: `batch`" in response.document["detail"]
         response = client.post("nowhere.pt", BODY.encode())
         assert response.status == 400
-        assert "`nowhere.pt`: `cuda:99` is not a device" in response.document["detail"]
+        assert (
+            "`nowhere.pt`: nowhere.toml line 1: `cuda:99` is not a device"
+            in response.document["detail"]
+        )
         (root / "wrong.toml").unlink()  # the error is not remembered
         assert client.post("wrong.pt", BODY.encode()).status == 200
 

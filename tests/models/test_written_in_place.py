@@ -90,9 +90,10 @@ def test_only_what_was_written_just_now_may_not_be_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, same_inode: bool, expected: bool
 ):
     file = file_stat(os.stat(path))
-    served = file if same_inode else (file[0], file[1] + 1, *file[2:])
+    served = (file[0] - 1, file[1] if same_inode else file[1] + 1, *file[2:])
     monkeypatch.setattr(written_files, "age_s", lambda _: age_s)
     assert is_being_written(file, served) is expected
+    assert not is_being_written(served, served)
 
 
 def test_a_cold_model_is_loaded_once_its_file_is_whole(folder: ModelFolder):

@@ -10,6 +10,7 @@ import torch
 from tests.support.client import LIMIT_S
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
+from torch_serving.models.files import Sources
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
@@ -21,8 +22,8 @@ CPU = torch.device("cpu")
 class FakeServable:
     """Stands for a servable."""
 
-    rejected_file = None
-    tried_sidecars = None
+    refused: Sources | None = None
+    config = ModelConfig()
     look_again_s = 0.0
 
     def __init__(self, path: Path, device: torch.device, source: ModelSource) -> None:
@@ -39,6 +40,8 @@ class FakeServable:
         pass
 
     newest_tried = Servable.newest_tried
+    is_current = Servable.is_current
+    is_newest = Servable.is_newest
 
     def main_method(self) -> Any:
         return SimpleNamespace(counters=MethodCounters())

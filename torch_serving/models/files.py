@@ -14,6 +14,14 @@ FileStat = tuple[int, int, int, int, int]
 SidecarStats = tuple[FileStat | None, ...]  # of the files beside a model; None: there is none
 
 
+class Sources(NamedTuple):
+    """The stats of all files that decide whether a model can be loaded, and as what."""
+
+    file: FileStat
+    sidecars: SidecarStats
+    manifest: FileStat | None
+
+
 def file_stat(status: os.stat_result) -> FileStat:
     """Return what tells one version of a file from another; the third is its size in bytes."""
     return (

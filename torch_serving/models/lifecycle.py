@@ -23,7 +23,7 @@ from torch_serving.engine.memory import empty_cache
 from torch_serving.errors import DeviceFailed, InvalidServable, Overloaded, ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
-from torch_serving.models.files import FileStat, OpenFile
+from torch_serving.models.files import FileStat, OpenFile, Sources
 from torch_serving.models.identifiers import (
     ModelPath,
     cache_group,
@@ -32,13 +32,11 @@ from torch_serving.models.identifiers import (
     resolve,
     stat_file,
 )
-from torch_serving.models.integrity import expected_digest
 from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.load_queue import LoadQueue
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
-from torch_serving.models.settings import sidecar_stats
 from torch_serving.models.trials import load_request
 from torch_serving.models.warmup import RunOn, run_here
 from torch_serving.models.written_files import QUIET_S, FileChanging, load_when_whole
@@ -82,6 +80,7 @@ class ModelLifecycle:
         self._queue = LoadQueue(events.request_restart)
         self._lock = threading.Lock()  # guards _loading
         self._loading: dict[str, Future[Servable]] = {}
+        repository.loaded = cache.values
 
     def attach(
         self, try_load: TryLoad | None, run_on: RunOn = run_here, limit_s: float | None = None
@@ -113,9 +112,15 @@ class ModelLifecycle:
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is None or file in (None, servable.rejected_file or servable.file):
+        if servable is None or file in (None, servable.file):
             return servable
-        return servable if time.monotonic() < servable.look_again_s else None
+        return servable if self._is_kept(servable, model) else None
+
+    def _is_kept(self, servable: Servable, model: ModelPath) -> bool:
+        """Whether a newer file than that of a servable is not to be loaded now."""
+        if time.monotonic() < servable.look_again_s:
+            return True
+        return servable.refused is not None and servable.is_current(self.repository.sources(model))
 
     def load(self, identifier: str, device: torch.device) -> Future[Servable]:
         """Start to load a model, or join those who wait for it.
@@ -162,10 +167,8 @@ class ModelLifecycle:
         """Return whether the servable was not the newest."""
         model = resolve(self._root, servable.identifier, servable.device)
         try:
-            sidecars = sidecar_stats(self.repository.real_path(model))
-            if (stat_file(model), sidecars) == servable.newest_tried():
+            if servable.is_newest(self.repository.sources(model)):
                 return False
-            servable.tried_sidecars = sidecars  # bad ones are not tried again and again
             logger.info("%s has changed: loading it", model.identifier)
             self._load_into_cache(model, servable.device, anew=True)
         except InvalidServable:
@@ -179,6 +182,7 @@ class ModelLifecycle:
         loaded = self.cache.values()
         self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
         self._publish([each.entry() for each in loaded])
+        self.repository.forget_configured_devices()  # they are those of the loaded models
 
     def free_memory(self, device: torch.device, missing_bytes: int | None = None) -> bool:
         """Drop the models on a device that are not in use; return whether there were any.
@@ -215,9 +219,9 @@ class ModelLifecycle:
         If a bad file took the place of a good one, the old model goes on serving.
         """
         try:
-            file = stat_file(model)
+            sources = self.repository.sources(model)
             loaded = self.cache.get(model.key)  # another load of it may just have ended
-            if loaded is not None and file == loaded.newest_tried()[0] and not anew:
+            if loaded is not None and not anew and loaded.is_current(sources):
                 return loaded
             try:
                 servable = self._load_whole(model, device, loaded)
@@ -230,7 +234,7 @@ class ModelLifecycle:
                 self._statistics.count_failed_load()
                 if loaded is None or not isinstance(error, InvalidServable):
                     raise
-                self._reject(loaded, file, error.detail)
+                self._reject(loaded, sources, error.detail)
                 return loaded
             del loaded  # its memory goes back once it is replaced
             self._put(model.key, servable)
@@ -244,20 +248,19 @@ class ModelLifecycle:
         group = cache_group(servable.device)
         evicted = [each.device for each in self.cache.put(key, servable, servable.bytes(), group)]
         self._give_back(evicted)
-        self.repository.forget_configured_devices()  # the files beside it may have changed, too
         self._statistics.count_load(len(evicted))
         servable.main_method().counters.count_load()
         self.publish()
 
-    def _reject(self, servable: Servable, file: FileStat, problem: str) -> None:
+    def _reject(self, servable: Servable, sources: Sources, problem: str) -> None:
         logger.warning("the new file is not served, the old one is: %s", problem)
-        servable.rejected_file = file  # not tried again
+        servable.refused = sources  # not tried again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
     def _load_whole(self, model: ModelPath, device: torch.device, old: Servable | None) -> Servable:
         load = functools.partial(self._load_file, model, device)
-        served, as_copy = (old.newest_tried()[0], old.look_again_s > 0) if old else (None, False)
+        served, as_copy = (old.newest_tried(), old.look_again_s > 0) if old else (None, False)
         return load_when_whole(load, functools.partial(stat_file, model), served, as_copy)
 
     def _load_file(
@@ -266,10 +269,9 @@ class ModelLifecycle:
         path = self.repository.real_path(model)
         self._set_running(model.identifier)
         try:
-            sidecars = sidecar_stats(path)
+            source = self.repository.source(model, file)._replace(as_copy=as_copy)
             config = self.repository.read_config(model)
-            digest = expected_digest(Path(self._root), model.identifier)
-            source = ModelSource(model.identifier, file, sidecars, digest, as_copy)
+            self.repository.check_device(model, config)
             request = load_request(source, device)
             self._use_device(device)
             with self._queue.turn(model.identifier):

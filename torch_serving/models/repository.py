@@ -3,7 +3,7 @@
 import fnmatch
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,16 @@ from torch_serving.engine.devices import DevicePool, device_of, parse
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
 from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.models.backends.registry import backend_of, suffixes
-from torch_serving.models.files import FileStat
+from torch_serving.models.files import FileStat, Sources
 from torch_serving.models.identifiers import ModelPath, no_such_model, real_path, resolve, stat_file
-from torch_serving.models.integrity import open_model
-from torch_serving.models.settings import read_model_config
+from torch_serving.models.integrity import MANIFEST, expected_digest, open_model
+from torch_serving.models.servable import ModelSource, Servable
+from torch_serving.models.settings import (
+    location_of,
+    read_model_config,
+    sidecar_stats,
+    stat_or_none,
+)
 
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
 MAX_VERSIONS = 4096  # that are remembered
@@ -28,7 +34,8 @@ class ModelRepository:
 
     `root` is a folder, or the file of the only model, which may be a link to anywhere: the operator
     named it. `defaults` returns the configuration of an identifier, where the files beside the
-    model say nothing.
+    model say nothing; `loaded` the models in memory, whose configuration holds until they are
+    loaded anew.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class ModelRepository:
         self._configured_device = functools.lru_cache(MAX_CONFIGURED_DEVICES)(
             self._read_configured_device
         )
+        self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._version = functools.lru_cache(MAX_VERSIONS)(self._read_version)
 
     def names(self, pattern: str = "*") -> list[str]:
@@ -110,13 +118,35 @@ class ModelRepository:
         options = backend_of(model.identifier).options
         return read_model_config(self.real_path(model), defaults, options)
 
-    def _read_configured_device(self, identifier: str) -> torch.device | None:
-        name = self.configured_device_name(identifier)
+    def check_device(self, model: ModelPath, config: ModelConfig) -> torch.device | None:
+        """Return the device that the files beside a model name, if any.
+
+        Raises InvalidServable with file and line for one that does not exist.
+        """
         try:
-            return None if name is None else device_of(name)
+            return None if config.device is None else device_of(config.device)
         except InvalidDevice as error:
-            name = self.resolve(identifier, CPU).identifier
-            raise InvalidServable(f"`{name}`: {error.detail}") from error
+            where = location_of("device", self.real_path(model))
+            raise InvalidServable(f"{where}: {error.detail}") from error
+
+    def sources(self, model: ModelPath) -> Sources:
+        """The stats of the files that a load depends on. Raises InvalidServable for no file."""
+        file, sidecars = stat_file(model), sidecar_stats(self.real_path(model))
+        return Sources(file, sidecars, stat_or_none(Path(self.root, MANIFEST)))
+
+    def source(self, model: ModelPath, file: FileStat) -> ModelSource:
+        """What a load begins with. Raises InvalidServable for a model that may not be loaded."""
+        sidecars = sidecar_stats(self.real_path(model))
+        digest = expected_digest(Path(self.root), model.identifier)
+        return ModelSource(model.identifier, file, sidecars, digest)
+
+    def _read_configured_device(self, identifier: str) -> torch.device | None:
+        model = self.resolve(identifier, CPU)
+        loaded = (each.config for each in self.loaded() if each.identifier == model.identifier)
+        try:
+            return self.check_device(model, next(loaded, None) or self.read_config(model))
+        except InvalidServable as error:
+            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 
     def _read_version(self, model: ModelPath, file: FileStat) -> str:
         backend = backend_of(model.identifier)

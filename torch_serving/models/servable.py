@@ -30,7 +30,7 @@ from torch_serving.errors import InvalidDevice, InvalidParameter
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.declarations import declared_signatures
-from torch_serving.models.files import FileStat, SidecarStats
+from torch_serving.models.files import FileStat, SidecarStats, Sources
 from torch_serving.models.identifiers import utf8
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
@@ -78,8 +78,7 @@ class Servable:
         self.file = source.file
         self.sidecars = source.sidecars
         self.version = version
-        self.rejected_file: FileStat | None = None  # a newer one that could not be loaded
-        self.tried_sidecars: SidecarStats | None = None  # newer ones that were tried
+        self.refused: Sources | None = None  # newer files that could not be loaded
         self.look_again_s = 0.0  # when, on the monotonic clock, if its file is being written
         self.warning = ""  # why an older version is still served
         self.loaded_s = time.time()
@@ -150,9 +149,19 @@ class Servable:
             "methods": self._shared_signatures,
         }
 
-    def newest_tried(self) -> tuple[FileStat | None, SidecarStats]:
-        """The newest files that a load was tried with: its own, unless newer ones were bad."""
-        return self.rejected_file or self.file, self.tried_sidecars or self.sidecars
+    def newest_tried(self) -> FileStat | None:
+        """The newest file that a load was tried with: its own, unless a newer one was bad."""
+        return self.refused.file if self.refused else self.file
+
+    def is_current(self, sources: Sources) -> bool:
+        """Whether a model's file is the one of this servable, or was refused with all beside it."""
+        return sources == self.refused if self.refused else sources.file == self.file
+
+    def is_newest(self, sources: Sources) -> bool:
+        """Whether the files beside the model are those, too."""
+        return self.is_current(sources) and (
+            self.refused is not None or sources.sidecars == self.sidecars
+        )
 
     def weights_dtype(self) -> torch.dtype | None:
         """The data type of the first floating-point weights: inputs usually have it."""

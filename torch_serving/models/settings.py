@@ -119,6 +119,15 @@ def line_of(key: str, text: str) -> str:
     return f" line {text.count(chr(10), 0, match.end()) + 1}" if match else ""
 
 
+def location_of(key: str, model: Path) -> str:
+    """The configuration file of a model, and the line of a key there."""
+    toml, _ = sidecar_paths(model)
+    try:
+        return f"{toml.name}{line_of(key, read_regular(toml).decode())}"
+    except (OSError, UnicodeDecodeError):  # it has changed
+        return toml.name
+
+
 def body_of(request: Any) -> bytes:
     """A request in TOML: its body as a string, or as TOML's own tables and arrays."""
     if isinstance(request, str):
