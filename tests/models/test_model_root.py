@@ -1,6 +1,7 @@
 """Which files identifiers name; what is loaded is seen from its paths."""
 
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -80,6 +81,31 @@ def test_a_root_that_is_a_link(tmp_path: Path):
     folder = ModelFolder(tmp_path / "link")
     folder.write("a.pt")
     assert folder.ask("a.pt").path == tmp_path / "real" / "a.pt"
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_root_that_is_a_link_is_followed_wherever_it_points_next(
+    tmp_path: Path, is_watched: bool
+):
+    for release in ("1", "2"):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "a.pt").write_text(release)
+        (tmp_path / release / f"only{release}.pt").write_text(release)
+    (tmp_path / "current").symlink_to("1")
+    folder = ModelFolder(tmp_path / "current")
+    if is_watched:
+        folder.models.watch()
+    first = [folder.ask(name).content for name in ("a.pt", "only1.pt")]
+    (tmp_path / "next").symlink_to("2")
+    os.replace(tmp_path / "next", tmp_path / "current")
+    shutil.rmtree(tmp_path / "1")
+    if is_watched:
+        folder.models.refresh()
+    assert (first, folder.ask("a.pt").content) == ([b"1", b"1"], b"2")
+    assert folder.models.repository.names() == ["a.pt", "only2.pt"]
+    with pytest.raises(InvalidServable):
+        folder.ask("only1.pt")
+    folder.models.close()
 
 
 def test_spellings_of_one_name_are_one_model(folder: ModelFolder):

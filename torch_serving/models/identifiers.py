@@ -73,14 +73,26 @@ def stat_file(model: ModelPath) -> FileStat:
 
 
 def real_path(root: str, model: ModelPath) -> Path:
-    """Follow the links of a path. Raises InvalidServable for a file outside the root, or none."""
-    try:
-        path = Path(os.path.realpath(model.path))
-    except ValueError:  # half of a surrogate pair is in no file's name
-        raise no_such_model(model.identifier) from None
-    if not path.is_relative_to(root) or not os.path.isfile(path):  # takes paths of any length
+    """Follow the links of a path. Raises InvalidServable for a file outside the root, or none.
+
+    The root may be a link that is swapped meanwhile: it is followed once.
+    """
+    followed = os.path.realpath(root)
+    path = existing(f"{followed}/{model.identifier}", model.identifier)
+    if not path.is_relative_to(followed):
         raise no_such_model(model.identifier)
     return path
+
+
+def existing(path: str, identifier: str) -> Path:
+    """Follow the links of a path to a file. Raises InvalidServable if there is none."""
+    try:
+        followed = os.path.realpath(path)
+    except ValueError:  # half of a surrogate pair is in no file's name
+        raise no_such_model(identifier) from None
+    if not os.path.isfile(followed):  # takes paths of any length
+        raise no_such_model(identifier)
+    return Path(followed)
 
 
 def no_such_model(identifier: str) -> InvalidServable:

@@ -14,7 +14,14 @@ from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, Ser
 from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
 from torch_serving.models.backends.registry import backend_of, suffixes
 from torch_serving.models.files import FileStat, Sources
-from torch_serving.models.identifiers import ModelPath, no_such_model, real_path, resolve, stat_file
+from torch_serving.models.identifiers import (
+    ModelPath,
+    existing,
+    no_such_model,
+    real_path,
+    resolve,
+    stat_file,
+)
 from torch_serving.models.integrity import MANIFEST, expected_digest, open_model
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import (
@@ -42,7 +49,8 @@ class ModelRepository:
         self, root: Path, defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig()
     ) -> None:
         self._only = Path(root).name if os.path.isfile(root) else ""
-        self.root = os.path.realpath(Path(root).parent if self._only else root)
+        # not followed, where it is a link: that may be swapped, and point to the next release
+        self.root = os.path.abspath(Path(root).parent if self._only else root)
         self._defaults = defaults
         self._configured_device = functools.lru_cache(MAX_CONFIGURED_DEVICES)(
             self._read_configured_device
@@ -110,7 +118,9 @@ class ModelRepository:
         """Follow the links of a path. Raises InvalidServable where there is no such model."""
         if self._only and model.identifier != self._only:
             raise no_such_model(model.identifier)
-        return real_path("/" if self._only else self.root, model)
+        if self._only:
+            return existing(model.path, model.identifier)
+        return real_path(self.root, model)
 
     def read_config(self, model: ModelPath) -> ModelConfig:
         """Read the files beside a model. Raises InvalidServable with file and line."""
