@@ -60,6 +60,7 @@ setup(
                 "tensors/*",
             ),
             extension("codecs.json._encoder", "numerals/*_text", "writer/*"),
+            extension("_unlocked_import", "torchscript/*"),
             extension("models._cache"),
             extension("telemetry._counters"),
             extension("http._connection"),

@@ -1,5 +1,8 @@
 """Serve TorchScript models over HTTP, or run them in one's own process."""
 
+import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,9 +21,23 @@ MODULES = {
 }
 
 
+def release_gil_in_imports() -> None:
+    """Let `_unlocked_import` take the place of a function of torch, which has to be loaded later.
+
+    That function is used by the loader of TorchScript files alone.
+    """
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_GLOBAL)
+    try:
+        importlib.import_module("torch_serving._unlocked_import")
+    finally:
+        sys.setdlopenflags(flags)
+
+
+release_gil_in_imports()
+
+
 def __getattr__(name: str) -> Any:
     if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
     return getattr(importlib.import_module(MODULES[name]), name)

@@ -1,5 +1,6 @@
 """Processes: fork, signals across the fork, and exit codes as text."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -13,6 +14,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # To a worker, SIGHUP means "stop without delay": its successor serves already, so load balancers
 # need no time to notice. To the parent, it means "reload".
 RETIRE_SIGNAL = signal.SIGHUP
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +65,12 @@ def reset_signals() -> None:
     # a terminal sends SIGINT to all processes; the parent forwards it as SIGTERM
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGHUP))
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its parent has ended, on Linux."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def send_signal(pid: int, number: int) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from torch_serving.models.trials import EXAMPLES_LIMIT_S
 from torch_serving.server.parent_channel import ACCEPTED, LOADED, NOT_STARTED, Request, reply
-from torch_serving.server.process import exit_text, fork, send_signal
+from torch_serving.server.process import end_with_parent, exit_text, fork, send_signal
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class TrialLoads:
             trial = Trial(f"looking for a request to {request['name']}", "")
             self._fork(trial, lambda: self._write_examples(request, model, replies), replies)
             return
+        self.reap()  # the trial before may have ended just now
         trial = Trial(f"loading {request['name']}", json.dumps(request["key"]))
         is_loadable = self._is_loadable.get(trial.key)
         if is_loadable:
@@ -84,6 +85,7 @@ class TrialLoads:
 
     def _fork(self, trial: Trial, run: Callable[[], None], replies: int) -> None:
         def run_apart() -> int:
+            end_with_parent()
             self._close_inherited()
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of no use here, and slow to open
             run()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torch_serving._unlocked_import import unlocked
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded
 from torch_serving.models.backends.torchscript.archive import HINT, KIND
@@ -31,7 +32,7 @@ def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
 def read_module(file: OpenFile, device: torch.device) -> Any:
     install_stand_ins()
     try:
-        return torch.jit.load(file.path, map_location=device)  # type: ignore[no-untyped-call]
+        return unlocked(torch.jit.load, file.path, device)
     except Exception as error:
         reason = explain(error).partition("\n")[0]
         if problem := device_error(error, "the model"):
