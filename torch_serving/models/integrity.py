@@ -4,16 +4,17 @@ torch ignores the checksums in a file: a flipped bit in a weight loads, and the 
 wrong. So a file is opened once, and the open file is verified and then loaded.
 """
 
+import functools
 import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from torch_serving.errors import InvalidServable, file_error
-from torch_serving.models.files import OpenFile, open_file, open_regular, read_regular
+from torch_serving.models.files import FileStat, OpenFile, open_file, open_regular, read_regular
 from torch_serving.models.written_files import stable
 
 # Weights are stored uncompressed, and code compresses well: what unpacks to more is no model.
@@ -69,6 +70,19 @@ def expected_digest(root: Path, identifier: str) -> str | None:
     Raises InvalidServable for a model that is not in the manifest, and for a manifest that can't be
     read.
     """
+    return digest_in(read_digests(root), identifier)
+
+
+def digest_in(digests: Mapping[str, str] | None, identifier: str) -> str | None:
+    if digests is None:
+        return None
+    if identifier not in digests:
+        raise InvalidServable(f"{MANIFEST} does not list it")
+    return digests[identifier]
+
+
+def read_digests(root: Path) -> dict[str, str] | None:
+    """The SHA-256 of each file that the manifest lists; None if there is no manifest."""
     try:
         lines = read_regular(root / MANIFEST).decode().splitlines()
     except FileNotFoundError:
@@ -77,11 +91,16 @@ def expected_digest(root: Path, identifier: str) -> str | None:
         raise file_error(error, UNREADABLE_MANIFEST) from None
     except UnicodeDecodeError:
         raise InvalidServable(UNREADABLE_MANIFEST) from None
-    for line in lines:
-        digest, _, listed = line.partition(" ")
-        if listed.lstrip(" *").removeprefix("./") == identifier:
-            return digest.lower()
-    raise InvalidServable(f"{MANIFEST} does not list it")
+    digests: dict[str, str] = {}
+    for digest, _, listed in (line.partition(" ") for line in lines):
+        digests.setdefault(listed.lstrip(" *").removeprefix("./"), digest.lower())
+    return digests
+
+
+@functools.lru_cache(maxsize=2)  # a listing asks for each model
+def remembered_digests(root: Path, stat: FileStat | None) -> dict[str, str] | None:
+    """What a manifest with this stat lists."""
+    return read_digests(root)
 
 
 @contextmanager

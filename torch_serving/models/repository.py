@@ -3,16 +3,16 @@
 import fnmatch
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from torch_serving.engine.devices import DevicePool, device_of, parse
 from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
-from torch_serving.model_config import MAX_IDENTIFIER_BYTES, ModelConfig
-from torch_serving.models.backends.registry import backend_of, suffixes
+from torch_serving.model_config import ModelConfig
+from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import FileStat, Sources
 from torch_serving.models.identifiers import (
     ModelPath,
@@ -22,18 +22,34 @@ from torch_serving.models.identifiers import (
     resolve,
     stat_file,
 )
-from torch_serving.models.integrity import MANIFEST, expected_digest, open_model
+from torch_serving.models.integrity import (
+    MANIFEST,
+    digest_in,
+    expected_digest,
+    open_model,
+    remembered_digests,
+)
+from torch_serving.models.listing import Listing
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import (
     location_of,
+    read_configuration,
     read_model_config,
     sidecar_stats,
     stat_or_none,
 )
 
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
-MAX_VERSIONS = 4096  # that are remembered
+MAX_LOOKS = 4096  # that are remembered
 CPU = torch.device("cpu")
+ReadConfig = Callable[[Path, ModelConfig, frozenset[str]], ModelConfig]
+
+
+class Look(NamedTuple):
+    """What is seen of a file at a glance: the version of its contents, or why it is no model."""
+
+    version: str | None
+    problem: str
 
 
 class ModelRepository:
@@ -56,12 +72,13 @@ class ModelRepository:
             self._read_configured_device
         )
         self.loaded: Callable[[], Iterable[Servable]] = tuple
-        self._version = functools.lru_cache(MAX_VERSIONS)(self._read_version)
+        self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
+        self._listing = Listing(self.root, self.check_exists, self._holds_model)
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
-        names = [name for name in self._files() if fnmatch.fnmatchcase(name, pattern)]
-        return sorted((name for name in names if self._is_model(name)), key=Path)
+        names = [self._only] if self._only else self._listing.names()
+        return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
 
     def check_exists(self, identifier: str) -> str:
         """Return the normalised identifier of a file. Raises InvalidServable if there is none."""
@@ -75,9 +92,24 @@ class ModelRepository:
         try:
             self.real_path(model)  # nothing is told of a file outside the root
             file = stat_file(model)
-            return {"bytes": file[2], "version": self._version(model, file)}
+            return {"bytes": file[2], "version": self._look(model, file).version}
         except ServingError:
             return {"bytes": None, "version": None}
+
+    def problem_with(self, identifier: str) -> str:
+        """Why a model can't be loaded, as far as that is seen at a glance; empty if nothing is."""
+        model = self.resolve(identifier, CPU)
+        try:
+            self.real_path(model)
+            problem = self._look(model, stat_file(model)).problem
+            list_stat = stat_or_none(Path(self.root, MANIFEST))
+            digest_in(remembered_digests(Path(self.root), list_stat), model.identifier)
+            self.check_device(model, self._read(model, read_configuration))
+            return problem
+        except InvalidServable as error:
+            return error.detail
+        except ServingError:  # of the moment
+            return ""
 
     def choose_device(
         self, identifier: str, devices: DevicePool, requested: str | None = None
@@ -124,9 +156,11 @@ class ModelRepository:
 
     def read_config(self, model: ModelPath) -> ModelConfig:
         """Read the files beside a model. Raises InvalidServable with file and line."""
+        return self._read(model, read_model_config)
+
+    def _read(self, model: ModelPath, read: ReadConfig) -> ModelConfig:
         defaults = self._defaults(model.identifier)
-        options = backend_of(model.identifier).options
-        return read_model_config(self.real_path(model), defaults, options)
+        return read(self.real_path(model), defaults, backend_of(model.identifier).options)
 
     def check_device(self, model: ModelPath, config: ModelConfig) -> torch.device | None:
         """Return the device that the files beside a model name, if any.
@@ -158,27 +192,17 @@ class ModelRepository:
         except InvalidServable as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 
-    def _read_version(self, model: ModelPath, file: FileStat) -> str:
+    def _look_at(self, model: ModelPath, file: FileStat) -> Look:
         backend = backend_of(model.identifier)
-        with open_model(self.real_path(model)) as opened:
-            return backend.version(opened.path)
-
-    def _files(self) -> Iterator[str]:
-        """The paths below the root that end as a model's; a folder that vanishes has none."""
-        if self._only:
-            yield self._only
-            return
-        for folder, _, files in os.walk(self.root):
-            for file in files:
-                if file.endswith(tuple(suffixes())):
-                    yield os.path.relpath(f"{folder}/{file}", self.root)
-
-    def _is_model(self, name: str) -> bool:
-        """Whether a path can be asked for and names a regular file inside the root."""
         try:
-            if len(name.encode()) > MAX_IDENTIFIER_BYTES:
-                return False
-            self.real_path(ModelPath(name, f"{self.root}/{name}", ""))
-        except (UnicodeEncodeError, ServingError):
+            with open_model(self.real_path(model)) as opened:
+                return Look(backend.version(opened.path), "")
+        except InvalidServable as error:
+            return Look(None, error.detail)
+
+    def _holds_model(self, identifier: str) -> bool:
+        try:
+            model = self.resolve(identifier, CPU)
+            return not self._look(model, stat_file(model)).problem
+        except (ServingError, UnicodeEncodeError):
             return False
-        return True

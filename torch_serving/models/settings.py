@@ -50,9 +50,17 @@ def read_model_config(
 
     Raises InvalidServable with file and line.
     """
-    toml, warm_up = sidecar_paths(model)
-    config = read_toml(toml, stat_or_none(toml), defaults, options)
+    config = read_configuration(model, defaults, options)
+    _, warm_up = sidecar_paths(model)
     return replace(config, warmup=config.warmup + read_warm_ups(warm_up))
+
+
+def read_configuration(
+    model: Path, defaults: ModelConfig, options: frozenset[str] = OPTIONS
+) -> ModelConfig:
+    """Read the configuration beside a model, without its warm-up requests."""
+    toml, _ = sidecar_paths(model)
+    return read_toml(toml, stat_or_none(toml), defaults, options)
 
 
 def sidecar_paths(model: Path) -> tuple[Path, Path]:

@@ -55,7 +55,7 @@ class Management:
         Raises what loading raises, where the load fails as soon.
         """
         status = await in_file_thread(self.status, model)
-        if status["state"] != "available":
+        if status["state"] not in ("available", "invalid"):
             return status
         loading = self._models.load(model, self._repository.choose_device(model, self._devices))
         if await has_ended(loading, READY_WAIT_S):
@@ -124,7 +124,8 @@ class Management:
         self, name: str, entries: list[dict[str, Any]], numbers: list[MethodNumbers]
     ) -> ModelStatus:
         remaining_s = self._group.remaining_quarantine_s(name)
-        state = "loaded" if entries else "available"
+        problem = "" if entries else self._repository.problem_with(name)
+        state = "loaded" if entries else "invalid" if problem else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
         cold_starts = sum(each.cold_starts for each in numbers)
         last_s = max((each.last_s for each in numbers), default=0.0)
@@ -140,6 +141,8 @@ class Management:
         }
         if remaining_s:
             status["quarantine_left_s"] = round(remaining_s, 1)
+        if problem:
+            status["problem"] = problem
         if warning := next((each["warning"] for each in entries if each["warning"]), ""):
             status["warning"] = warning
         return status

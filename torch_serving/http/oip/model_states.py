@@ -18,6 +18,8 @@ class ModelState(NamedTuple):
 
 def model_state(status: ModelStatus) -> ModelState:
     reason = "" if status["state"] == "loaded" else NOT_LOADED
+    if status["state"] == "invalid":
+        reason = f"it can't be loaded: {status['problem']}"
     if status["state"] == "quarantined":
         reason = f"in quarantine for {status['quarantine_left_s']} s, as the server died with it"
     return ModelState(status["identifier"], "UNAVAILABLE" if reason else "READY", reason)

@@ -54,7 +54,7 @@ LOADED = fixed(
 )
 STATUS: dict[str, Schema] = {
     "identifier": TEXT,
-    "state": {"enum": ["available", "loaded", "quarantined"]},
+    "state": {"enum": ["available", "invalid", "loaded", "quarantined"]},
     "bytes": NULLABLE_COUNT,
     "version": NULLABLE_TEXT | {"description": "Identifies the content of the file."},
     "loaded": {"type": "array", "items": LOADED},
@@ -65,6 +65,8 @@ STATUS: dict[str, Schema] = {
 }
 OPTIONAL: dict[str, Schema] = {
     "quarantine_left_s": {"type": "number"},
+    "problem": TEXT
+    | {"description": "Why it can't be loaded, as far as that is seen at a glance."},
     "warning": TEXT | {"description": "Why an older version is still served."},
 }
 ENTRY: Schema = fixed(**STATUS, **OPTIONAL) | {"required": list(STATUS)}

@@ -31,6 +31,7 @@ def verify(path: Path) -> str:
 def version(path: Path) -> str:
     """The same version, without a look at the contents."""
     with open_archive(path) as archive:
+        check_names(archive)
         return contents_version(archive)
 
 
