@@ -8,7 +8,7 @@ from torch_serving.setting import setting
 from torch_serving.tensor_constraint import TensorConstraint
 
 MAX_MAX_BATCH = 65536
-MAX_IDENTIFIER_BYTES = 512  # of UTF-8: the room for a name in shared memory
+MAX_IDENTIFIER_BYTES = 4096  # of UTF-8: no system opens a longer path
 
 key = partial(setting, "model", "")
 

@@ -20,6 +20,7 @@ from tests.support.client import (
 )
 from tests.support.process import Process, wait_until
 from torch_serving.errors import Quarantined
+from torch_serving.models.identifiers import shared_name
 from torch_serving.server.ipc import quarantine
 from torch_serving.server.ipc.quarantine import MAX_TRACKED, Quarantine
 from torch_serving.server.ipc.scoreboard import SLOTS, Scoreboard
@@ -166,7 +167,13 @@ def test_names_of_any_length(name: str):
     scoreboard = Scoreboard(1)
     scoreboard.set_running(name)
     [running] = scoreboard.running_in(0)
-    assert name.startswith(running)
+    assert (running == name) is (len(name.encode()) <= 512)
+    assert scoreboard.running_in(0) == [shared_name(name)]
+    parent = Parent(300)
+    for _ in range(2):
+        parent.crash(name)
+    with pytest.raises(Quarantined):
+        parent.quarantine.check(shared_name(name))
 
 
 def test_nothing_grows():

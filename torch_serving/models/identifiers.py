@@ -1,6 +1,7 @@
 """Identifiers of models -> normalised identifiers, paths below the model root, and cache keys."""
 
 import functools
+import hashlib
 import os
 import posixpath
 from pathlib import Path
@@ -12,25 +13,28 @@ from torch_serving.errors import InvalidServable
 from torch_serving.model_config import MAX_IDENTIFIER_BYTES
 from torch_serving.models.files import FileStat, file_stat
 
+MAX_SHARED_BYTES = 512  # of UTF-8: the room for a name in memory that processes share
 MAX_SHOWN = 100  # characters of an identifier in a message
 
 
 class ModelPath(NamedTuple):
     """A model on a device: its normalised identifier, its path, and its key in the cache.
 
-    Links in `path` are not followed yet.
+    Links in `path` are not followed yet. `shared` is its name in memory that processes share.
     """
 
     identifier: str
     path: str
     key: str
+    shared: str
 
 
 @functools.lru_cache(maxsize=1024)
 def resolve(root: str, identifier: str, device: torch.device) -> ModelPath:
     """Say where a model is looked for. Raises InvalidServable, as `normalize` does."""
     identifier = normalize(identifier)
-    return ModelPath(identifier, f"{root}/{identifier}", cache_key(identifier, device))
+    key = cache_key(identifier, device)
+    return ModelPath(identifier, f"{root}/{identifier}", key, shared_name(identifier))
 
 
 def cache_key(identifier: str, device: torch.device) -> str:
@@ -62,6 +66,16 @@ def normalize(identifier: str) -> str:
 def utf8(identifier: str) -> bytes:
     """Encode an identifier for shared memory; half of a surrogate pair becomes `?`."""
     return identifier.encode("utf-8", "replace")
+
+
+def shared_name(identifier: str) -> str:
+    """The name of a model where there is little room: a long one ends with its digest instead."""
+    name = utf8(identifier)
+    if len(name) <= MAX_SHARED_BYTES:
+        return identifier
+    digest = hashlib.sha256(name).hexdigest()
+    start = name[: MAX_SHARED_BYTES - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{start}~{digest}"
 
 
 def stat_file(model: ModelPath) -> FileStat:

@@ -107,7 +107,7 @@ class ModelLifecycle:
         there is no file with this name, and Quarantined.
         """
         model = resolve(self._root, identifier, device)
-        self._check_quarantine(model.identifier)
+        self._check_quarantine(model.shared)
         file = None if self._is_watched else stat_file(model)
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
@@ -128,7 +128,7 @@ class ModelLifecycle:
         Raises InvalidServable, now or from the future, if it can't be loaded, and Overloaded.
         """
         model = resolve(self._root, identifier, device)
-        self._check_quarantine(model.identifier)
+        self._check_quarantine(model.shared)
         with self._lock:
             future = self._loading.get(model.key)
             if future is None:

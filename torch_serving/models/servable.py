@@ -31,7 +31,7 @@ from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.declarations import declared_signatures
 from torch_serving.models.files import FileStat, SidecarStats, Sources
-from torch_serving.models.identifiers import utf8
+from torch_serving.models.identifiers import shared_name, utf8
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '
@@ -131,7 +131,7 @@ class Servable:
             method.counters = self._counters(statistics, name)
 
     def _counters(self, statistics: Statistics, method: str) -> MethodCounters:
-        return statistics.counters(utf8(self.identifier), method.encode())
+        return statistics.counters(utf8(shared_name(self.identifier)), method.encode())
 
     def bytes(self) -> int:
         """The memory that its weights and buffers take on its device."""

@@ -10,6 +10,7 @@ import torch
 
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
+from torch_serving.models.identifiers import shared_name
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.load_queue import wait_until_loaded
 from torch_serving.models.servable import Servable
@@ -109,7 +110,7 @@ class Management:
         """
         numbers = self._group.statistics.methods()
         names = self.names() if model is None else [self._repository.check_exists(model)]
-        return [(name, numbers.get((name, method))) for name in names]
+        return [(name, numbers.get((shared_name(name), method))) for name in names]
 
     def _statuses(self, names: list[str]) -> list[ModelStatus]:
         numbers: dict[str, list[MethodNumbers]] = {}
@@ -118,12 +119,15 @@ class Management:
         entries: dict[str, list[dict[str, Any]]] = {}
         for entry in self.loaded():
             entries.setdefault(entry["identifier"], []).append(entry)
-        return [self._status(name, entries.get(name, []), numbers.get(name, [])) for name in names]
+        return [
+            self._status(name, entries.get(name, []), numbers.get(shared_name(name), []))
+            for name in names
+        ]
 
     def _status(
         self, name: str, entries: list[dict[str, Any]], numbers: list[MethodNumbers]
     ) -> ModelStatus:
-        remaining_s = self._group.remaining_quarantine_s(name)
+        remaining_s = self._group.remaining_quarantine_s(shared_name(name))
         problem = "" if entries else self._repository.problem_with(name)
         state = "loaded" if entries else "invalid" if problem else "available"
         requests = sum(sum(each.codes.values()) for each in numbers)
@@ -136,7 +140,7 @@ class Management:
             "loaded": by_device_and_version(entries),
             "loads": sum(each.loads for each in numbers),
             "requests": requests,
-            "hits": requests - cold_starts,
+            "hits": max(0, requests - cold_starts),  # a request that waited may still run
             "last_used": iso_timestamp(unix_time(last_s)) if last_s else None,
         }
         if remaining_s:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch_serving.models.identifiers import shared_name
 from torch_serving.server.ipc.shared_document import SharedDocument
 
 LIMIT_BYTES = 1 << 14
@@ -43,7 +44,7 @@ class Failures:
             if self.is_reported:
                 return False
             self.is_reported = True
-            self._own.write([reason[:MAX_REASON], [*guilty[:MAX_GUILTY]]])
+            self._own.write([reason[:MAX_REASON], [*map(shared_name, guilty[:MAX_GUILTY])]])
             return True
 
     def read(self, worker: int) -> Failure | None:

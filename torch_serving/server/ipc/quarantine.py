@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch_serving.errors import Quarantined
 from torch_serving.server.ipc.shared_document import SharedDocument
 
-PUBLISHED_BYTES = 1 << 16
+PUBLISHED_BYTES = 1 << 20  # some hundreds of the longest names
 CRASHES = 2  # within the window
 WINDOW_S = 60.0
 MAX_DOUBLINGS = 10

@@ -10,13 +10,13 @@ import mmap
 import struct
 import threading
 
-from torch_serving.model_config import MAX_IDENTIFIER_BYTES
+from torch_serving.models.identifiers import MAX_SHARED_BYTES, shared_name, utf8
 
-SLOT_BYTES = MAX_IDENTIFIER_BYTES
+SLOT_BYTES = MAX_SHARED_BYTES
 SLOTS = 64  # of a worker: executor threads, event loop and loaders
 WORKER_BYTES = SLOTS * SLOT_BYTES
 THREAD = struct.Struct("=Q")  # the identifier of the thread that a slot belongs to
-MAX_CONTENTS = 1024  # encoded names that are kept: half a MiB at most
+MAX_CONTENTS = 1024  # encoded names that are kept: some MiB at most
 
 
 class Scoreboard:
@@ -73,4 +73,4 @@ class Scoreboard:
 
 @functools.lru_cache(MAX_CONTENTS)
 def slot_content(name: str) -> bytes:
-    return name.encode("utf-8", "replace")[:SLOT_BYTES].ljust(SLOT_BYTES, b"\0")
+    return utf8(shared_name(name)).ljust(SLOT_BYTES, b"\0")
