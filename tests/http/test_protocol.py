@@ -172,6 +172,12 @@ def test_head_is_get_without_a_body(url: str, target: str, status: int):
     assert lengths[0] == lengths[1]
 
 
+def test_tls_at_a_port_of_plain_http(url: str):
+    with RawConnection(url) as connection:
+        connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        assert "http://" in connection.response().document["detail"]
+
+
 def test_targets_that_are_too_long(url: str):
     with RawConnection(url) as connection:
         connection.send(raw_request(target="/" + "a" * 200 * KIB, method="GET"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, tensor
+from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, tensor, with_length
 from tests.support.process import Process, child_pids, wait_until
 from tests.support.transports import SERVERS
 from torch_serving.errors import StartupError, Unauthorized
@@ -180,6 +180,27 @@ def test_a_new_worker_needs_no_certificate(
         assert response.status == 200
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_plain_http_at_a_port_of_https(
+    model_root: Path, start: Callable[..., Process], certificate: tuple[Path, Path], workers: str
+):
+    cert, key = certificate
+    flags = ["--tls-cert", cert, "--tls-key", key, "--workers", workers]
+    process = start(model_root, "--port", "0", *flags)
+    url = https_url(process)
+    for request_ in (raw_request(method="GET", target="/healthcheck"), with_length(b"[]")):
+        with RawConnection(url) as connection:
+            connection.send(request_)
+            (response,) = connection.responses()
+        assert (response.status, response.document["description"]) == (400, "Invalid HTTP request")
+        assert "https://" in response.document["detail"]
+    wait_until(lambda: process.stdout.count(" 400 ") == 2)
+    context = ssl.create_default_context(cafile=cert)
+    healthcheck = f"{url}/healthcheck"
+    with urllib.request.urlopen(healthcheck, timeout=LIMIT_S, context=context) as response:
+        assert response.status == 200
+
+
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02\x00\x01"])
 def test_a_handshake_has_the_time_of_a_head(
     model_root: Path,
@@ -199,9 +220,10 @@ def test_a_handshake_has_the_time_of_a_head(
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--tls-cert", "CERT"], "one needs the other"),
-        (["--tls-cert", "CERT", "--tls-key", "CERT"], "--tls-cert, --tls-key: "),
-        (["--tls-cert", "none", "--tls-key", "KEY"], "--tls-cert, --tls-key: "),
+        (["--tls-cert", "CERT"], "--tls-cert needs --tls-key"),
+        (["--tls-key", "KEY"], "--tls-key needs --tls-cert"),
+        (["--tls-cert", "KEY", "--tls-key", "CERT"], "exchange them"),
+        (["--tls-cert", "none", "--tls-key", "KEY"], "--tls-cert: none: No such file"),
         (["--api-key-file", "none"], "--api-key-file none: No such file"),
         (
             ["--server", "meinheld", "--tls-cert", "CERT", "--tls-key", "KEY"],

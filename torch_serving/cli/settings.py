@@ -77,8 +77,10 @@ def check(parser: Parser, config: Config) -> None:
             f"meinheld on {config.host}: it crashes on a malformed chunked request, so beyond this "
             "machine it must stand behind a proxy; say --behind-proxy if it does"
         )
-    if (config.tls_cert is None) != (config.tls_key is None):
-        parser.error("--tls-cert and --tls-key: one needs the other")
+    if config.tls_cert and not config.tls_key:
+        parser.error("--tls-cert needs --tls-key, the file of its private key")
+    if config.tls_key and not config.tls_cert:
+        parser.error("--tls-key needs --tls-cert, the file of its certificate")
     if config.tls_cert and config.server == "meinheld":
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
 

@@ -19,6 +19,7 @@ class ConnectionSettings:
         fast_path: Any = None,
         max_bodies_bytes: int = ...,
         proxies: TrustedProxies | None = None,
+        is_secure: bool = False,
     ) -> None: ...
 
 class BodyRoom:

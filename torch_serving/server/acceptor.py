@@ -80,15 +80,27 @@ class Acceptor:
 
     async def _connect(self, connection: socket.socket, handshake: "Handshake") -> None:
         try:
+            tls = self._tls if self._tls and await self._speaks_tls(connection) else {}
             _, protocol = await self._loop.connect_accepted_socket(
-                self._protocol, connection, **self._tls
+                self._protocol, connection, **tls
             )
             if self._closed:  # its request may be on its way
                 protocol.shutdown()
-        except OSError:
+        except (OSError, asyncio.TimeoutError):
             connection.close()  # the client is gone
         finally:
             self._connections.discard(handshake)
+
+    async def _speaks_tls(self, connection: socket.socket) -> bool:
+        """Look at the first byte of a client. The protocol refuses those who speak plain HTTP."""
+        has_data = asyncio.Event()
+        self._loop.add_reader(connection.fileno(), has_data.set)
+        try:
+            await asyncio.wait_for(has_data.wait(), self._tls["ssl_handshake_timeout"])
+        finally:
+            self._loop.remove_reader(connection.fileno())
+        first = connection.recv(1, socket.MSG_PEEK)
+        return not first.isalpha()
 
     def close(self) -> None:
         """Accept no more."""

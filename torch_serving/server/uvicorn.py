@@ -60,6 +60,7 @@ class UvicornTransport(uvicorn.Server):
             fast_path_of(runtime, worker.api_keys),
             (config.queue + runtime.engine.threads) * config.max_body_bytes,
             TrustedProxies(config.forwarded_allow_ips),
+            is_secure=self._tls is not None,
         )
         super().__init__(uvicorn_config(config, settings))
         self.server_state.tasks = runtime.in_flight

@@ -66,6 +66,7 @@ cdef class ConnectionSettings:
     cdef readonly double body_rate
     cdef readonly double keep_alive_s
     cdef readonly object proxies  # that are trusted; None: nobody's headers are believed
+    cdef readonly bint is_secure  # requests that come without TLS are refused
     cdef bytearray received  # by one connection, and parsed before another one receives
     cdef object receiving  # a view of it, to be written to
     cdef bytes id_prefix
@@ -74,7 +75,7 @@ cdef class ConnectionSettings:
     def __cinit__(
         self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
-        Py_ssize_t max_bodies_bytes=1 << 62, proxies=None,
+        Py_ssize_t max_bodies_bytes=1 << 62, proxies=None, bint is_secure=False,
     ):
         self.app = app
         self.fast_path = fast_path
@@ -86,6 +87,7 @@ cdef class ConnectionSettings:
         self.body_rate = body_rate
         self.keep_alive_s = keep_alive_s
         self.proxies = proxies
+        self.is_secure = is_secure
         self.received = bytearray(RECEIVE_BYTES)
         self.receiving = memoryview(self.received)
         self.id_prefix = os.urandom(6).hex().encode()

@@ -3,6 +3,7 @@
 # Of a request id that a client may choose; another id is replaced.
 cdef bytes ID_CHARACTERS = bytes(range(33, 127))
 cdef Py_ssize_t MAX_ID = 128  # bytes
+cdef bytes TLS_RECORD = b"\x16"  # the first byte of a client that speaks TLS
 cdef dict STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }

@@ -58,8 +58,7 @@ cdef class RequestReader:
         try:
             self.feed(data)
         except httptools.HttpParserError:
-            problem = InvalidHttp("the request can't be parsed as HTTP/1.1")
-            return protocol.respond_with_error(self.rejection or problem)
+            return protocol.respond_with_error(self.rejection or no_http(data))
         protocol.run_next()
         if self.state != ReadState.HEADERS or self.completed:
             # a line behind another message in the same data is counted here from the next data on
@@ -202,6 +201,8 @@ cdef class RequestReader:
 
     cdef int check_head(self) except -1:
         cdef Py_ssize_t max_body_bytes = self.protocol.settings.max_body_bytes
+        if self.protocol.settings.is_secure and self.protocol.scheme == "http":
+            self.reject(InvalidHttp("plain HTTP came to a port of HTTPS; ask for https://"))
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self.reject(InvalidHttp("this server speaks HTTP/1.1"))
         if self.parser.should_upgrade() and self.announces_body():
@@ -276,3 +277,9 @@ cdef Exchange new_exchange(RequestReader reader):
 cdef object head_too_large(ReadState state):
     part = "trailers and chunk extensions" if state == ReadState.BODY else "the head"
     return HeadTooLarge(f"{part} may have {MAX_HEAD_BYTES} bytes")
+
+
+cdef object no_http(data):
+    if data[:1] == TLS_RECORD:
+        return InvalidHttp("TLS came to a port of plain HTTP; ask for http://")
+    return InvalidHttp("the request can't be parsed as HTTP/1.1")
