@@ -111,6 +111,10 @@ class ModelRepository:
         except ServingError:  # of the moment
             return ""
 
+    def file_bytes(self, identifier: str) -> int:
+        """The size of a file. Raises InvalidServable if there is none."""
+        return stat_file(self.resolve(identifier, CPU))[2]
+
     def choose_device(
         self, identifier: str, devices: DevicePool, requested: str | None = None
     ) -> torch.device:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import torch
 
-from torch_serving import __version__
 from torch_serving.config import Config
 from torch_serving.engine.devices import resolve_auto
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
+from torch_serving.server.announcement import announcement
 from torch_serving.server.cards import check_no_cuda, count_cards_in_child
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.ipc.shared_state import SharedState
@@ -128,24 +128,13 @@ class PreforkState:
         return self._exit_code()
 
     def announce(self) -> None:
-        """Print that the server is ready, and what it serves."""
-        config = self._config
-        url = url_of(self._listener, "https" if config.tls_cert else "http")
-        models = quantity(len(self.runtime.models.repository.names()), "model")
-        workers = f"{config.workers} workers with " if config.workers != 1 else ""
-        threads = quantity(config.threads or 1, "thread")
-        line = (
-            f"torch-serving {__version__} on {url} ({config.server}): {models} "
-            f"in {config.model_root}, device {config.device}, {workers}{threads}"
-        )
-        print(line, flush=True)
+        """Print that the server is ready, and what to do next: a line, or several for people."""
+        url = url_of(self._listener, "https" if self._config.tls_cert else "http")
+        lines = announcement(self._config, url, self.runtime.models.repository)
+        print(("\n  " if sys.stdout.isatty() else "; ").join(lines), flush=True)
 
 
 def freeze_objects() -> None:
     """Let no collection visit what there is: torch alone has hundreds of thousands of objects."""
     gc.collect()
     gc.freeze()
-
-
-def quantity(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,6 +1,7 @@
 """Models, engine and services of one process, composed in one place. Knows no sockets."""
 
 import fnmatch
+import logging
 import os
 from typing import Any
 
@@ -32,6 +33,10 @@ from torch_serving.service.management import Management
 from torch_serving.telemetry import tracing
 from torch_serving.telemetry.prometheus import Metrics
 from torch_serving.telemetry.responses import ResponseRecorder
+
+logger = logging.getLogger(__name__)
+
+LARGE_BYTES = 100 << 20  # of a model whose loading is seen by whoever waits
 
 
 class Runtime:
@@ -170,9 +175,16 @@ class Runtime:
         for name in names:
             configured = repository.configured_device_name(name)
             if is_cpu(configured or self.device_names) == on_cpu:
+                tell_of_large(name, repository.file_bytes(name))
                 one = [repository.choose_device(name, self.devices)] if configured else None
                 for device in one or self.devices.devices:
                     self.models.preload(name, device)
+
+
+def tell_of_large(name: str, size_bytes: int) -> None:
+    """Log that a start takes a while, and why."""
+    if size_bytes >= LARGE_BYTES:
+        logger.info("loading %s, which has %.1f GiB", name, size_bytes / (1 << 30))
 
 
 def build_models(
