@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import Process
-from tests.support.servables import mlp
+from tests.support.servables import SOURCES, mlp, scripted
 from torch_serving.config import Config
 from torch_serving.models.repository import ModelRepository
 from torch_serving.server.announcement import announcement
@@ -24,10 +24,10 @@ def lines_for(root: Path, url: str = URL, **settings: object) -> list[str]:
     return announcement(config, url, ModelRepository(root))
 
 
-def touch(root: Path, *names: str) -> None:
+def save(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(exist_ok=True, parents=True)
-        (root / name).write_bytes(b"")
+        scripted(*SOURCES["echo.pt"]).save(root / name)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def touch(root: Path, *names: str) -> None:
         ({"a.warmup.json": f"[{'1,' * 200}1]"}, f"curl {URL}/models/a.pt"),
         ({"a.warmup.json": '["\\u0000"]'}, "--data '[\"\\u0000\"]'"),
         ({"a.warmup.json": "[1,\n2]"}, f"curl {URL}/models/a.pt"),
-        ({"a.toml": "warmup = 1"}, f"curl {URL}/models/a.pt"),
+        ({"a.toml": "warmup = 1"}, f"curl {URL}/models/b.pt"),
     ],
 )
 def test_the_command_is_a_known_request(tmp_path: Path, warm_ups: dict[str, str], command: str):
-    touch(tmp_path, "a.pt", "b.pt")
+    save(tmp_path, "a.pt", "b.pt")
     for name, text in warm_ups.items():
         (tmp_path / name).write_text(text)
     first, docs, last = lines_for(tmp_path)
@@ -59,8 +59,16 @@ def test_the_command_is_a_known_request(tmp_path: Path, warm_ups: dict[str, str]
     assert last.endswith(command)
 
 
+def test_a_file_that_is_no_model_is_not_offered(tmp_path: Path):
+    (tmp_path / "a.pt").write_bytes(b"")
+    (tmp_path / "a.warmup.json").write_text("[1]")
+    assert lines_for(tmp_path)[-1] == f"try: curl {URL}/models"
+    save(tmp_path, "b.pt")
+    assert lines_for(tmp_path)[-1] == f"try: curl {URL}/models/b.pt"
+
+
 def test_names_are_quoted(tmp_path: Path):
-    touch(tmp_path, "a b/$HOME `x`.pt")
+    save(tmp_path, "a b/$HOME `x`.pt")
     assert lines_for(tmp_path)[-1] == f"try: curl {URL}/models/a%20b/%24HOME%20%60x%60.pt"
 
 
@@ -75,7 +83,7 @@ def test_names_are_quoted(tmp_path: Path):
     ],
 )
 def test_the_command_suits_the_server(tmp_path: Path, url: str, settings: dict, command: str):
-    touch(tmp_path, "a.pt")
+    save(tmp_path, "a.pt")
     assert lines_for(tmp_path, url, **settings)[-1] == f"try: {command}"
 
 

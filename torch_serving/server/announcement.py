@@ -9,7 +9,7 @@ from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.models.repository import CPU, ModelRepository
 
-MAX_READ = 50  # models whose warm-up requests are looked at
+MAX_READ = 50  # models that are looked at
 MAX_SHOWN = 200  # characters of a request
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
@@ -45,12 +45,14 @@ def first_command(config: Config, url: str, names: list[str], repository: ModelR
         curl += ' -H "X-Api-Key: $KEY"'
     if not names:
         return serve_command(curl, url, "linear.pt", '{"input": [[1, 2, 3, 4]]}')
-    for name in names[:MAX_READ]:
+    loadable = [name for name in names[:MAX_READ] if not repository.problem_with(name)]
+    for name in loadable:
         if body := known_request(repository, name):
             return serve_command(curl, url, name, body)
     if config.server == "meinheld":
         return f"{curl} {url}/healthcheck"
-    return f"{curl} {shlex.quote(f'{url}/models/{quote(names[0])}')}"
+    below = f"/{quote(loadable[0])}" if loadable else ""
+    return f"{curl} {shlex.quote(f'{url}/models{below}')}"
 
 
 def serve_command(curl: str, url: str, name: str, body: str) -> str:
