@@ -301,4 +301,4 @@ def test_refusals_leave_nothing_behind(
     assert re.search(rf"requests_total{{{labels}}} 8.0", metrics), metrics
     process.signal()
     assert process.exit_code() == 0
-    assert process.stderr == ""  # no task had to be cancelled
+    assert process.problems == ""  # no task had to be cancelled

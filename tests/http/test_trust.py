@@ -254,7 +254,7 @@ def test_a_server_that_everybody_reaches_says_so(
     assert "everybody who reaches 0.0.0.0 may run models here" in process.stderr
     process = start(model_root, "--api-key-file", key_file, **open_to_all)
     wait_until(lambda: " on http://" in process.stdout)
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 def test_readiness_ends_before_connections_do(model_root: Path, start: Callable[..., Process]):

@@ -44,12 +44,12 @@ def test_the_start_up_line(root: Path, start: Callable[..., Process], server: st
         f"torch-serving {torch_serving.__version__} on {url} ({server}): 2 models in {root}, "
         f"device cpu, 3 threads; {docs}try: curl {url}/{target}"
     ]
-    assert process.stderr == ""
+    assert process.problems == ""
     with Client(url) as client:
         client.check()
     process.signal()
     assert process.exit_code() == 0
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_no_lines_above_info(root: Path, start: Callable[..., Process], server: 
     process.signal()
     assert process.exit_code() == 0
     assert log_of(process) == []
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 def test_meinheld_is_missing(root: Path, tmp_path: Path, start: Callable[..., Process]):

@@ -49,7 +49,7 @@ def test_a_signal_lets_requests_end(
         assert idle.response() is None
     assert process.exit_code() == 0
     assert process.stdout.splitlines()[-1].split()[-3] == "200"
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 @needs_meinheld
@@ -67,7 +67,7 @@ def test_meinheld_ends_the_request_it_is_at(
     assert response is None or response.result == tensor([1], [2.5])
     assert process.exit_code() == 0
     assert process.stdout.count("slow.pt") == 3 + (response is not None)
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -112,7 +112,7 @@ def test_a_signal_while_nothing_happens(model_root: Path, start: Callable[..., P
         process.signal()
         assert process.exit_code() == 0
         assert silent.response() is None
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -144,7 +144,7 @@ def test_a_stop_does_not_wait_for_it(breaking_root: Path, start: Callable[..., P
     process.signal()
     wait_until(lambda: child_pids(process) == [serving])
     assert process.exit_code() == 0
-    assert process.stderr == ""
+    assert process.problems == ""
 
 
 def test_meinheld_has_none(breaking_root: Path, start: Callable[..., Process]):

@@ -39,7 +39,7 @@ def test_workers_share_a_port(two_workers: Process):
     in_threads(8, lambda _: [send_request(url) for _ in range(20)])
     two_workers.signal()
     assert two_workers.exit_code() == 0
-    assert two_workers.stderr == ""
+    assert two_workers.problems == ""
 
 
 def test_a_worker_that_dies_is_started_again(two_workers: Process):

@@ -54,6 +54,12 @@ class Process:
         return self._err.read_text()
 
     @property
+    def problems(self) -> str:
+        """What it has logged but for what is no more than information."""
+        lines = self.stderr.splitlines()
+        return "\n".join(line for line in lines if line.split(" ")[1:2] != ["INFO"])
+
+    @property
     def url(self) -> str:
         """Wait for the start-up line, which has the address."""
         wait_until(lambda: "\n" in self.stdout or self._process.poll() is not None)

@@ -20,6 +20,7 @@ from torch_serving.engine.batch_tensors import (
     rows_of,
     split,
 )
+from torch_serving.engine.device_errors import explain
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Batcher:
         try:
             problem = problem_together(run, inputs, outputs, self._tf32)
         except Exception as error:
-            problem = str(error).partition("\n")[0] or type(error).__name__
+            problem = explain(error).partition("\n")[0]
         if problem:
             self.turn_off(problem)
         else:

@@ -20,6 +20,9 @@ class ModelEvents(Protocol):
     def publish(self, models: list[dict[str, Any]], /) -> None:
         """Replace the list of models that this process has loaded."""
 
+    def is_news(self, fact: str, /) -> bool:
+        """Whether no other process has told a fact that all of them find out."""
+
     def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
         """Ask for another process in place of this one, which has become useless.
 
@@ -41,6 +44,9 @@ class NoEvents:
 
     def publish(self, models: list[dict[str, Any]], /) -> None:
         pass
+
+    def is_news(self, fact: str, /) -> bool:
+        return True
 
     def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
         pass

@@ -6,7 +6,6 @@ file that changed is another model.
 """
 
 import functools
-import logging
 import random
 import threading
 import time
@@ -33,6 +32,7 @@ from torch_serving.models.identifiers import (
     stat_file,
 )
 from torch_serving.models.interfaces import ModelEvents, NoEvents
+from torch_serving.models.load_log import LoadLog
 from torch_serving.models.load_queue import LoadQueue
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
@@ -41,8 +41,6 @@ from torch_serving.models.trials import load_request
 from torch_serving.models.warmup import RunOn, run_here
 from torch_serving.models.written_files import QUIET_S, FileChanging, load_when_whole
 from torch_serving.telemetry._counters import Statistics
-
-logger = logging.getLogger(__name__)
 
 TryLoad = Callable[[dict[str, Any], int], bool]  # a request to the parent, and a file's descriptor
 Load = Callable[
@@ -73,6 +71,7 @@ class ModelLifecycle:
         self._set_running = events.set_running
         self._check_quarantine = events.check_quarantine
         self._publish = events.publish
+        self._log = LoadLog(events.is_news)
         self._on_fatal = events.request_restart
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True
@@ -146,7 +145,8 @@ class ModelLifecycle:
         Running requests keep it until they end. Raises InvalidServable if there is no such model.
         """
         identifier = normalize(identifier)
-        devices = [each.device for each in self.cache.values() if each.identifier == identifier]
+        loaded = (each for each in self.cache.values() if each.identifier == identifier)
+        devices = self._log.dropped(loaded, "as requested")
         for device in devices:
             self.cache.remove(cache_key(identifier, device))
         if not devices:
@@ -167,14 +167,15 @@ class ModelLifecycle:
         """Return whether the servable was not the newest."""
         model = resolve(self._root, servable.identifier, servable.device)
         try:
-            if servable.is_newest(self.repository.sources(model)):
+            sources = self.repository.sources(model)
+            if servable.is_newest(sources):
                 return False
-            logger.info("%s has changed: loading it", model.identifier)
+            self._log.changed(servable, sources)
             self._load_into_cache(model, servable.device, anew=True)
         except InvalidServable:
             self.cache.remove(model.key)
             self.publish()
-            logger.info("%s is gone", model.identifier)
+            self._log.gone(servable)
         return True
 
     def publish(self) -> None:
@@ -197,10 +198,10 @@ class ModelLifecycle:
             if missing_bytes > idle_bytes:  # the first is in use
                 return False
             kept_bytes = sum(size for where, size in loaded if where == group) - missing_bytes
-        dropped = len(self.cache.shrink(group, kept_bytes))
+        dropped = self._log.dropped(self.cache.shrink(group, kept_bytes), "a request needs memory")
         self.publish()
         empty_cache(device)
-        return dropped > 0
+        return bool(dropped)
 
     def _give_back(self, devices: Iterable[torch.device]) -> None:
         """Give devices the memory of models that were dropped, in a loader thread's time."""
@@ -218,6 +219,7 @@ class ModelLifecycle:
 
         If a bad file took the place of a good one, the old model goes on serving.
         """
+        started_s = time.monotonic()
         try:
             sources = self.repository.sources(model)
             loaded = self.cache.get(model.key)  # another load of it may just have ended
@@ -237,23 +239,25 @@ class ModelLifecycle:
                 self._reject(loaded, sources, error.detail)
                 return loaded
             del loaded  # its memory goes back once it is replaced
-            self._put(model.key, servable)
+            self._put(model.key, servable, time.monotonic() - started_s)
             return servable
         finally:
             with self._lock:
                 self._loading.pop(model.key, None)
 
-    def _put(self, key: str, servable: Servable) -> None:
+    def _put(self, key: str, servable: Servable, took_s: float) -> None:
         # evicted models are freed here, in no request's time
         group = cache_group(servable.device)
-        evicted = [each.device for each in self.cache.put(key, servable, servable.bytes(), group)]
+        dropped = self.cache.put(key, servable, servable.bytes(), group)
+        evicted = self._log.loaded(servable, took_s, dropped)
+        del dropped
         self._give_back(evicted)
         self._statistics.count_load(len(evicted))
         servable.main_method().counters.count_load()
         self.publish()
 
     def _reject(self, servable: Servable, sources: Sources, problem: str) -> None:
-        logger.warning("the new file is not served, the old one is: %s", problem)
+        self._log.refused(problem, sources)
         servable.refused = sources  # not tried again
         servable.warning = f"a newer file is not served: {problem}"
         self.publish()

@@ -46,6 +46,7 @@ class RollingRestart:
             return  # one at a time
         if self._signals.reload_requested and not self._to_replace and not self._trial_pid:
             self._signals.reload_requested = False
+            logger.info("SIGHUP: reloading")
             self._start_trial()
         if self._to_replace and (successor := self._pool.add()):
             self._predecessor = self._to_replace.pop(0)
@@ -99,6 +100,7 @@ class RollingRestart:
     def _start_trial(self) -> None:
         def run() -> int:
             self._close_inherited()
+            logging.disable(logging.INFO)  # this process does what another one will do again
             signal.alarm(LIMIT_S)
             try:
                 self._reload()

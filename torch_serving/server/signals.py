@@ -24,6 +24,7 @@ class Signals:
     def __init__(self) -> None:
         self.stops = 0  # the first one lets workers finish, the second ends them
         self.exit_code = 0
+        self.stop_signal = 0  # the latest one
         self.reload_requested = False
         self._is_interruptible = False
         self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -58,6 +59,7 @@ class Signals:
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1
+        self.stop_signal = number
         if self.stops > 1:
             self.exit_code = 128 + number
         if self._is_interruptible:

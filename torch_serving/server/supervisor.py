@@ -111,6 +111,8 @@ class Supervisor:
                     self._succession.keep_spare()
         self._forward_stop_signals()
         self._trials.end()  # nobody waits for them any more
+        if self._signals.stop_signal:
+            logger.info("stopped")
         return self._signals.exit_code
 
     def _is_needed(self) -> bool:
@@ -136,6 +138,7 @@ class Supervisor:
             return
         if message.is_ready and worker.state is WorkerState.STARTING:
             worker.state = WorkerState.READY
+            logger.info("%s is ready (process %d)", worker, worker.pid)
             self._restart.on_ready(worker)
         if message.has_failed:
             self._on_failure(worker)
@@ -181,6 +184,8 @@ class Supervisor:
         suspects = self._shared.suspects(worker.slot)
         self._shared.detach(worker.slot)
         worker.set_ended()
+        if code == 0 or self._signals.stop_signal:
+            logger.info("%s has ended (%s)", worker, exit_text(code))
         if self._signals.stops or self._restart.on_exit(worker, state, code):
             return
         if state is WorkerState.FAILED:
@@ -216,6 +221,9 @@ class Supervisor:
         before, self._forwarded_stops = self._forwarded_stops, self._signals.stops
         if before == self._forwarded_stops:
             return
+        if number := self._signals.stop_signal:
+            how = "now" if self._forwarded_stops > 1 else "when its requests are done"
+            logger.info("%s: the server stops %s", signal.Signals(number).name, how)
         if before == 0:
             self._hooks.on_stop()
             self._pool.end(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 import signal
 import socket
 import threading
@@ -22,6 +23,8 @@ from torch_serving.server.process import RETIRE_SIGNAL
 from torch_serving.server.worker import WorkerContext
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.responses import ResponseRecorder
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than the idle time of common client pools and proxies
@@ -75,6 +78,11 @@ class UvicornTransport(uvicorn.Server):
         asyncio.get_running_loop().add_reader(self._channel, self._on_parent)
         self._channel.notify_ready()
         self._watch_for_failure()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        under_way = len(self.server_state.tasks)
+        logger.info("stopping: %d requests are under way", under_way)
+        await super().shutdown(sockets)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
         if self._uses_acceptor:

@@ -48,6 +48,9 @@ class Worker:
     is_spare: bool = False  # it accepts no connections yet
     end_by_s: float = math.inf  # when the process is killed
 
+    def __str__(self) -> str:
+        return f"the spare worker {self.slot}" if self.is_spare else f"worker {self.slot}"
+
     @property
     def is_running(self) -> bool:
         return self.state is not WorkerState.WAITING

@@ -9,6 +9,7 @@ from typing import Any
 from torch_serving.server.ipc.crashes import Crashes
 from torch_serving.server.ipc.failures import Failures
 from torch_serving.server.ipc.loaded_models import LoadedModels
+from torch_serving.server.ipc.news import News
 from torch_serving.server.ipc.peers import Peers
 from torch_serving.server.ipc.quarantine import Quarantine
 from torch_serving.server.ipc.scoreboard import Scoreboard
@@ -35,6 +36,7 @@ class SharedState:
         self.quarantine = Quarantine(quarantine_s)
         self.failures = Failures(slots)
         self.crashes = Crashes(slots)
+        self.is_news = News().is_new
         self._spare = mmap.mmap(-1, SLOT.size)
         self.set_spare(NO_SLOT)
         self.on_failure: Callable[[], None] = do_nothing  # after the first report

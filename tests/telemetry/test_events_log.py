@@ -1,0 +1,113 @@
+"""What the log says at `info` of workers, models, reloads, and of the end."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client, tensor
+from tests.support.fetch import fetch
+from tests.support.process import Process, child_pids, wait_until
+from tests.support.servables import scripted
+from torch_serving.server.ipc.news import REMEMBERED, News
+
+X = [tensor([1], [1.0])]
+BEGIN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO \d+ torch_serving\.[\w.]+: "
+
+
+def save(path: Path, amount: int) -> None:
+    new = path.with_suffix(".new")
+    scripted("x: Tensor", "Tensor", f"return x + {amount}").save(new)
+    os.replace(new, path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in ("one.pt", "two.pt"):
+        save(folder / name, 1)
+    return folder
+
+
+def said(process: Process, words: str) -> int:
+    """How many lines at `info` say this."""
+    return len(re.findall(f"{BEGIN}{words}$", process.stderr, re.MULTILINE))
+
+
+def wait_for(process: Process, words: str, count: int = 1) -> None:
+    wait_until(lambda: said(process, words) >= count)
+    assert said(process, words) == count
+
+
+def test_from_the_start_to_the_end(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--workers", "2")
+    wait_for(process, r"worker \d is ready \(process \d+\)", 2)
+    assert process.url
+    process.signal(signal.SIGINT)
+    assert process.exit_code() == 0
+    assert said(process, "SIGINT: the server stops when its requests are done") == 1
+    assert said(process, "stopping: 0 requests are under way") == 2
+    assert said(process, r"worker \d has ended \(exit code 0\)") == 2
+    assert said(process, "stopped") == 1
+
+
+def test_loads_and_what_leaves_memory(root: Path, start: Callable[..., Process]):
+    flags = ["--model-capacity", "1", "--buffer-size", "0", "--preload", "one.pt"]
+    process = start(root, "--port", "0", *flags)
+    loaded = r"loaded %s on cpu in \d+\.\d\d s \(version [0-9a-f]{12}, \d+ bytes\)"
+    with Client(process.url) as client:
+        wait_for(process, loaded % "one.pt")
+        assert client.post("two.pt", X).status == 200
+        wait_for(process, loaded % "two.pt")
+        wait_for(process, "unloaded one.pt from cpu: evicted to make room for two.pt")
+        save(root / "two.pt", 2)
+        assert client.post("two.pt", X).result == tensor([1], [3.0])
+        wait_for(process, loaded % "two.pt", 2)
+        assert fetch(process.url, "/models/two.pt", method="DELETE")[0] == 200
+    wait_for(process, "unloaded two.pt from cpu: as requested")
+    assert said(process, "unloaded .*") == 2
+
+
+def test_a_reload(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--preload", "one.pt")
+    assert process.url
+    process.signal(signal.SIGHUP)
+    wait_for(process, "reloaded")
+    assert said(process, "SIGHUP: reloading") == 1
+    assert said(process, "loaded one.pt on cpu in .*") == 2  # at the start, and now
+
+
+def test_what_all_workers_see_is_told_once(root: Path, start: Callable[..., Process]):
+    process = start(root, "--port", "0", "--workers", "2", "--watch")
+    assert fetch(process.url, "/models/one.pt/load", method="POST")[0] == 200
+    wait_for(process, "loaded one.pt .*", 2)
+    assert len(child_pids(process)) >= 2
+    save(root / "one.pt", 2)
+    wait_for(process, "loaded one.pt .*", 4)
+    assert said(process, "one.pt has changed: loading it") == 1
+    (root / "one.new").write_bytes(b"no model")
+    os.replace(root / "one.new", root / "one.pt")
+    wait_until(lambda: "the new file is not served" in process.stderr)
+    (root / "one.pt").unlink()
+    wait_for(process, "one.pt is gone")
+    process.signal()
+    assert process.exit_code() == 0
+    assert process.stderr.count("the new file is not served") == 1
+    assert said(process, "one.pt is gone") == 1
+
+
+def test_news_is_what_no_process_has_told_before():
+    news = News()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if news.is_new("a") and not news.is_new("a") else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not news.is_new("a")
+    assert news.is_new("b")
+    for each in range(REMEMBERED):
+        assert news.is_new(str(each))
+    assert news.is_new("a")  # forgotten by now

@@ -1,0 +1,55 @@
+"""What the log says of models that come into memory, and of those that leave it."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+import torch
+
+from torch_serving.models.files import Sources
+from torch_serving.models.servable import Servable
+
+logger = logging.getLogger(__name__)
+
+
+class LoadLog:
+    """Each process tells what it does itself; what all of them see is told once (`is_news`)."""
+
+    def __init__(self, is_news: Callable[[str], bool]) -> None:
+        self._is_news = is_news
+
+    def loaded(
+        self, servable: Servable, took_s: float, dropped: Iterable[Servable]
+    ) -> list[torch.device]:
+        """Return the devices of what was dropped for it, as `dropped` does."""
+        logger.info(
+            "loaded %s on %s in %.2f s (version %s, %d bytes)",
+            servable.identifier,
+            servable.device,
+            took_s,
+            servable.version[:12],
+            servable.bytes(),
+        )
+        key = (servable.identifier, servable.device)
+        replaced = [each.device for each in dropped if (each.identifier, each.device) == key]
+        others = (each for each in dropped if (each.identifier, each.device) != key)
+        return replaced + self.dropped(others, f"evicted to make room for {servable.identifier}")
+
+    def dropped(self, servables: Iterable[Servable], why: str) -> list[torch.device]:
+        """Return their devices: who kept the servables would keep their memory."""
+        devices = []
+        for each in servables:
+            logger.info("unloaded %s from %s: %s", each.identifier, each.device, why)
+            devices.append(each.device)
+        return devices
+
+    def changed(self, servable: Servable, sources: Sources) -> None:
+        if self._is_news(f"{servable.identifier} {sources}"):
+            logger.info("%s has changed: loading it", servable.identifier)
+
+    def gone(self, servable: Servable) -> None:
+        if self._is_news(f"{servable.identifier} {servable.file} is gone"):
+            logger.info("%s is gone", servable.identifier)
+
+    def refused(self, problem: str, sources: Sources) -> None:
+        if self._is_news(f"{problem} {sources}"):
+            logger.warning("the new file is not served, the old one is: %s", problem)
