@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.browser import Browser
 from tests.support.certificate import make_certificate
 from tests.support.client import Client, warm_up
 from tests.support.process import Process
@@ -30,8 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that starts a server, however indirectly."""
+    """Mark each test that starts a server or a browser, however indirectly."""
     for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
         if STARTS_A_PROCESS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
 
@@ -103,6 +106,14 @@ def hasty_url(model_root: Path, start_for_all: Callable[..., Process]) -> str:
     process = start_for_all(model_root, "--port", "0", *flags)
     warm_up(process.url)
     return process.url
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium, whose tests are skipped where there is none."""
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

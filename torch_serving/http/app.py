@@ -70,7 +70,7 @@ def routes_of(
         OipRoutes(runtime, is_ready),
         ManagementRoutes(runtime),
         ProbeRoutes(runtime, is_ready),
-        OpenApiRoutes(routes, context),
+        OpenApiRoutes(routes, context, runtime.description.find_examples),
         docs,
     ]
     routes.extend(route for group in groups for route in group.routes())

@@ -81,6 +81,7 @@ class Servable:
         self.refused: Sources | None = None  # newer files that could not be loaded
         self.look_again_s = 0.0  # when, on the monotonic clock, if its file is being written
         self.warning = ""  # why an older version is still served
+        self.examples: dict[str, Any] | None = None  # by method; None: not looked for yet
         self.loaded_s = time.time()
         self.state = state_of(program, config)
         self.lock = threading.Lock() if self.state else None  # of runs that write its state
@@ -147,6 +148,7 @@ class Servable:
             "loaded_s": self.loaded_s,
             "warning": self.warning,
             "methods": self._shared_signatures,
+            "examples": self.examples or {},
         }
 
     def newest_tried(self) -> FileStat | None:

@@ -1,24 +1,29 @@
 """What a model takes and gives, for people: signatures, sizes, and a request that works."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
 from torch_serving.engine.devices import DevicePool
 from torch_serving.models.examples import unknown_example
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.load_queue import wait_until_loaded
-from torch_serving.models.servable import Method, Servable
+from torch_serving.models.servable import MAX_SHARED_BYTES, Method, Servable
 from torch_serving.service.examples import Examples
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.management import Management
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shapes in place of …"
+
+MAX_SEARCHES = 16  # of examples that a document starts, one after the other
+SEARCHES_WAIT_S = 3.0  # how long the document waits for them
 
 
 class Description:
@@ -46,9 +51,30 @@ class Description:
         """
         chosen = self._models.repository.choose_device(model, self._devices, device)
         servable = await wait_until_loaded(self._models.load(model, chosen), self._timeout_s)
-        examples = await self._examples.of(servable)
+        examples = await self._shared_examples(servable)
         # files and large examples are read, which takes too long for the event loop
         return await in_file_thread(partial(self._describe, model, servable, examples))
+
+    async def find_examples(self) -> None:
+        """Look for examples of this process's models, for as long as a document may wait."""
+        models = [each for each in self._models.cache.values() if each.examples is None]
+        searches = [
+            asyncio.create_task(self._shared_examples(each)) for each in models[:MAX_SEARCHES]
+        ]
+        if searches:
+            _, waiting = await asyncio.wait(searches, timeout=SEARCHES_WAIT_S)
+            for search in waiting:
+                search.cancel()  # what it waits for goes on, and is remembered
+
+    async def _shared_examples(self, servable: Servable) -> Mapping[str, bytes]:
+        """Find examples, and publish those that are short to all workers."""
+        found = await self._examples.of(servable)
+        short = {name: text for name, text in found.items() if len(text) <= MAX_SHARED_BYTES}
+        examples = {name: json.loads(text) for name, text in short.items()}
+        if servable.examples != examples:
+            servable.examples = examples
+            self._models.publish()
+        return found
 
     def _describe(
         self, model: str, servable: Servable, examples: Mapping[str, bytes]
@@ -58,6 +84,9 @@ class Description:
             if "batching" in method:
                 ((_, numbers),) = self._management.statistics(servable.identifier, name)
                 method["batching"] |= batch_sizes(numbers)
+        if "forward" in examples:
+            example = description["methods"]["forward"]["example"]
+            description["oip_example"] = oip_request(servable.main_method().signature, example)
         return {**self._management.status(model), **description}
 
 

@@ -282,11 +282,14 @@ def test_all_workers_describe_a_model_that_one_has_loaded(
         assert "echo.pt.forward.arguments" in found["components"]["schemas"]
 
 
-def test_models_are_published_without_signatures_that_do_not_fit():
+def test_models_are_published_without_what_does_not_fit():
     loaded_models = LoadedModels()
     loaded_models.attach(0)
     models = [{"identifier": str(each), "methods": {"forward": "x" * 8000}} for each in range(200)]
     loaded_models.publish(models[:100])
     assert loaded_models.read() == [models[:100]]
     loaded_models.publish(models)
-    assert loaded_models.read() == [[{**each, "methods": {}} for each in models]]
+    assert loaded_models.read() == [[{**each, "examples": {}, "methods": {}} for each in models]]
+    models = [{"methods": {}, "examples": {"forward": "x" * 8000}} for _ in range(200)]
+    loaded_models.publish(models)
+    assert loaded_models.read() == [[{**each, "examples": {}} for each in models]]

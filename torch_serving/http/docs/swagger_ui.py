@@ -33,16 +33,7 @@ PAGE = """\
 <script src="docs/start.js"></script>
 </html>
 """
-SCRIPT = b"""\
-SwaggerUIBundle({
-  url: "openapi.json",
-  dom_id: "#page",
-  deepLinking: true,
-  validatorUrl: null,
-  tryItOutEnabled: true,
-  defaultModelsExpandDepth: 0,
-});
-"""
+SCRIPT = Path(__file__).with_name(START).read_bytes()
 MISSING = """\
 <!doctype html>
 <html lang="en">

@@ -54,7 +54,9 @@ def infer(version: str, name: str) -> Operation:
             TIMEOUT,
         ],
         body=lambda context: body(
-            reference("InferRequest"), {"application/octet-stream": binary()}
+            reference("InferRequest"),
+            {"application/octet-stream": binary()},
+            context.oip_examples(),
         ),
         description=(
             "The body is JSON, followed by the binary data of those inputs that have a "

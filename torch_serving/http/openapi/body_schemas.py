@@ -69,6 +69,10 @@ OPTIONAL: dict[str, Schema] = {
     | {"description": "Why it can't be loaded, as far as that is seen at a glance."},
     "warning": TEXT | {"description": "Why an older version is still served."},
 }
+OIP_EXAMPLE: Schema = {
+    "type": ["object", "null"],
+    "description": "The example of `forward` in the Open Inference Protocol, if it has a form.",
+}
 ENTRY: Schema = fixed(**STATUS, **OPTIONAL) | {"required": list(STATUS)}
 WORKER_MEMORY = fixed(worker=COUNT, allocated_bytes=COUNT, reserved_bytes=COUNT)
 DEVICE = fixed(
@@ -101,4 +105,6 @@ DESCRIPTION: dict[str, Schema] = {
     "data_type": NULLABLE_TEXT,
     "methods": {"type": "object", "additionalProperties": METHOD},
 }
-MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **OPTIONAL) | {"required": [*STATUS, *DESCRIPTION]}
+MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **OPTIONAL, oip_example=OIP_EXAMPLE) | {
+    "required": [*STATUS, *DESCRIPTION]
+}

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import Signature
-from torch_serving.http.openapi import argument_schemas, result_schemas
+from torch_serving.http.openapi import argument_schemas, oip_schemas, result_schemas
 from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.models.examples import example_value, tensor
@@ -15,7 +16,7 @@ MAX_NAMES = 1000  # of models in an enum; GET /models lists them all
 MAX_METHODS = 200  # with schemas of their own, about 20 KB each
 GUESSED = (
     "The shapes of tensors are guesses, as TorchScript does not declare them: replace them. "
-    "`GET /models/<path>` has a valid request, if one was found."
+    "No valid request was found yet; a warm-up request beside the model is one."
 )
 
 
@@ -26,6 +27,7 @@ class LoadedMethod(NamedTuple):
     method: str
     key: str
     signature: Signature
+    example: dict[str, Any] | None = None  # a request by name that works
 
 
 class DocumentContext(NamedTuple):
@@ -53,15 +55,18 @@ class DocumentContext(NamedTuple):
         return {"description": text, "anyOf": branches}
 
     def examples(self) -> dict[str, Any]:
-        """A body of /serve for each method; the shapes of its tensors are guesses."""
+        """A body of /serve for each method, those that work first."""
         return {
-            each.key: {
-                "summary": f"{each.model}: {each.method}",
-                "description": GUESSED,
-                "value": example(each.signature),
-            }
-            for each in self.methods
+            each.key: shown(each, each.example, example(each.signature))
+            for each in self.working_first()
         }
+
+    def oip_examples(self) -> dict[str, Any]:
+        """A body of the Open Inference Protocol for each model, those that work first."""
+        return {each.key: oip_example(each) for each in self.working_first() if takes_oip(each)}
+
+    def working_first(self) -> list[LoadedMethod]:
+        return sorted(self.methods, key=lambda each: each.example is None)
 
     def components(self) -> dict[str, Schema]:
         """Schemas of the arguments and the result of each loaded method."""
@@ -71,6 +76,27 @@ class DocumentContext(NamedTuple):
             found[f"{each.key}.arguments"] = title | argument_schemas.arguments(each.signature)
             found[f"{each.key}.result"] = result_schemas.result(each.signature.result)
         return found
+
+
+def takes_oip(loaded: LoadedMethod) -> bool:
+    return loaded.method == "forward" and oip_schemas.takes_tensors(loaded.signature)
+
+
+def oip_example(loaded: LoadedMethod) -> dict[str, Any]:
+    found = None if loaded.example is None else oip_request(loaded.signature, loaded.example)
+    return shown(loaded, found, oip_schemas.example(loaded.signature))
+
+
+def shown(loaded: LoadedMethod, found: Any, guessed: Any) -> dict[str, Any]:
+    """An example, with what the page needs to choose the model that it is for."""
+    about = {
+        "summary": f"{loaded.model}: {loaded.method}",
+        "x-model": loaded.model,
+        "x-method": loaded.method,
+    }
+    if found is None:
+        return about | {"description": GUESSED, "value": guessed, "x-guessed": True}
+    return about | {"value": found}
 
 
 def example(signature: Signature) -> dict[str, Any]:
@@ -86,16 +112,20 @@ def loaded_methods(
     """Collect the methods that workers have published; of several versions the newest counts."""
     newest: dict[str, dict[str, Any]] = {}
     for entry in sorted(published, key=lambda entry: entry["loaded_s"]):
-        newest[entry["identifier"]] = entry["methods"]
+        examples = newest.get(entry["identifier"], {}).get("examples", {})  # of another worker
+        newest[entry["identifier"]] = {
+            **entry,
+            "examples": {**examples, **entry.get("examples", {})},
+        }
     methods = [
-        (model, method, signature_json)
+        (model, method, signature_json, newest[model]["examples"].get(method))
         for model in sorted(set(model_names) & set(newest))
-        for method, signature_json in newest[model].items()
+        for method, signature_json in newest[model]["methods"].items()
     ][:MAX_METHODS]
-    keys = keys_of([f"{model}.{method}" for model, method, _ in methods])
+    keys = keys_of([f"{model}.{method}" for model, method, *_ in methods])
     return [
-        LoadedMethod(model, method, key, Signature.from_dict(signature_json))
-        for (model, method, signature_json), key in zip(methods, keys, strict=True)
+        LoadedMethod(model, method, key, Signature.from_dict(signature_json), found)
+        for (model, method, signature_json, found), key in zip(methods, keys, strict=True)
     ]
 
 

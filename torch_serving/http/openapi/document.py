@@ -14,7 +14,12 @@ from torch_serving.http.openapi import (
     result_schemas,
 )
 from torch_serving.http.openapi.body_schemas import body, ok
-from torch_serving.http.openapi.context import GUESSED, DocumentContext, LoadedMethod
+from torch_serving.http.openapi.context import (
+    DocumentContext,
+    LoadedMethod,
+    oip_example,
+    takes_oip,
+)
 from torch_serving.http.openapi.operation import Operation
 from torch_serving.http.openapi.parameters import TIMEOUT
 
@@ -103,13 +108,9 @@ def model_paths(context: DocumentContext) -> Iterator[tuple[str, Document]]:
             yield f"/v2/models/{quote(each.model)}/infer", model_infer(each, context)
 
 
-def takes_oip(loaded: LoadedMethod) -> bool:
-    return loaded.method == "forward" and oip_schemas.takes_tensors(loaded.signature)
-
-
 def model_infer(loaded: LoadedMethod, context: DocumentContext) -> Document:
     key, signature = loaded.key, loaded.signature
-    examples = {key: {"description": GUESSED, "value": oip_schemas.example(signature)}}
+    examples = {key: oip_example(loaded)}
     shared = described(infer("", f"infer.{key}"), context)
     return shared | {
         "summary": f"Run {loaded.model}",

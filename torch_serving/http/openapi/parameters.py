@@ -34,7 +34,13 @@ def identifier(context: DocumentContext) -> Parameter:
 
 
 def model(context: DocumentContext) -> Parameter:
-    return identifier(context) | {"name": "model"}
+    return identifier(context) | {"name": "model"} | with_example(context.oip_examples())
+
+
+def with_example(bodies: dict[str, Any]) -> dict[str, Any]:
+    """The model of the first body that a page shows."""
+    first = next(iter(bodies.values()), None)
+    return {} if first is None else {"example": first["x-model"]}
 
 
 def file_name(context: DocumentContext) -> Parameter:
@@ -43,7 +49,8 @@ def file_name(context: DocumentContext) -> Parameter:
 
 def servable(context: DocumentContext) -> Parameter:
     text = "The model's path below the model root."
-    return of_query(IDENTIFIER, context.model_name(), text, required=True)
+    parameter = of_query(IDENTIFIER, context.model_name(), text, required=True)
+    return parameter | with_example(context.examples())
 
 
 def device(context: DocumentContext) -> Parameter:

@@ -1,7 +1,7 @@
 """GET /openapi.json: the document, made for each request from the server's state."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import falcon
 import falcon.asgi
@@ -18,21 +18,36 @@ DOCUMENT = get("/openapi.json", "openapi", DOCS, "This document", always({"type"
 class OpenApiRoutes:
     """The route of /openapi.json."""
 
-    def __init__(self, routes: Sequence[Route], context: Callable[[], DocumentContext]) -> None:
-        self._resource = OpenApi(routes, context)
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        context: Callable[[], DocumentContext],
+        find_examples: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._resource = OpenApi(routes, context, find_examples)
 
     def routes(self) -> Iterator[Route]:
         yield Route("/openapi.json", self._resource, (DOCUMENT,))
 
 
 class OpenApi:
-    """`routes` are all routes of the server. `context` reads files, so it runs in a thread."""
+    """`routes` are all routes of the server. `context` reads files, so it runs in a thread.
 
-    def __init__(self, routes: Sequence[Route], context: Callable[[], DocumentContext]) -> None:
+    `find_examples` looks for requests that work, which the context then has.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        context: Callable[[], DocumentContext],
+        find_examples: Callable[[], Awaitable[None]],
+    ) -> None:
         self._routes = routes
         self._context = context
+        self._find_examples = find_examples
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        await self._find_examples()
         resp.text = await in_file_thread(self._text)
 
     def _text(self) -> str:

@@ -26,10 +26,13 @@ class LoadedModels:
         self._lists[worker].write([])
 
     def publish(self, models: list[dict[str, Any]]) -> None:
-        """Replace this worker's list; without signatures where those would not fit."""
+        """Replace this worker's list; without examples or signatures where those would not fit."""
+        without_examples = [{**each, "examples": {}} for each in models]
+        without_signatures = [{**each, "methods": {}} for each in without_examples]
         with self._lock:
-            if not self._own.write(models):
-                self._own.write([{**each, "methods": {}} for each in models])
+            for document in (models, without_examples, without_signatures):
+                if self._own.write(document):
+                    return
 
     def read(self) -> list[list[dict[str, Any]]]:
         """The lists of all workers."""

@@ -1,0 +1,94 @@
+"""A headless Chromium, driven by Selenium: pages as people see them.
+
+Chromium and its driver come from the system (Debian: chromium, chromium-driver). Without them, or
+without Selenium, the tests that use them are skipped by name.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client import LIMIT_S
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+DRIVER = "chromedriver"
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # root has none; only pages of the tests' own servers are opened
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--window-size=1280,2000",
+)
+
+
+class Browser:
+    """One window. `driver` is Selenium's."""
+
+    def __init__(self, profile: Path) -> None:
+        """Start Chromium; skip the test where there is none."""
+        webdriver = pytest.importorskip("selenium.webdriver")
+        binary = next(filter(None, map(shutil.which, CHROMIUM)), None)
+        executable = shutil.which(DRIVER)
+        if binary is None or executable is None:
+            pytest.skip("there is no Chromium with its driver (Debian: chromium, chromium-driver)")
+        options = webdriver.ChromeOptions()
+        options.binary_location = binary
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        service = webdriver.ChromeService(executable, log_output=str(profile / "driver.log"))
+        self.driver = webdriver.Chrome(options, service)
+        self.driver.set_page_load_timeout(LIMIT_S)
+
+    def close(self) -> None:
+        self.driver.quit()
+
+    def open(self, url: str) -> None:
+        self.driver.get("about:blank")  # the same page with another fragment would not load
+        self.errors()
+        self.driver.get(url)
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        """Wait until a condition is true, and return its value; elements may come and go."""
+        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        ignored = (StaleElementReferenceException,)
+        waiting = WebDriverWait(self.driver, LIMIT_S, 0.05, ignored)
+        return waiting.until(lambda _: condition())
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str) -> Any:
+        """The first element of a selector, once it is there."""
+        return self.wait(lambda: next(iter(self.all(selector)), None))
+
+    def click(self, selector: str) -> None:
+        """Click as a mouse does, once the element is there and nothing lies over it."""
+        element = self.one(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def choose(self, selector: str, text: str) -> None:
+        """Choose an option of a list by the text that it shows."""
+        from selenium.webdriver.support.ui import Select
+
+        self.one(selector)
+        self.wait(lambda: self._choose(Select(self.one(selector)), text))
+
+    def _choose(self, select: Any, text: str) -> bool:
+        select.select_by_visible_text(text)
+        return True
+
+    def script(self, code: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(code, *arguments)
+
+    def errors(self) -> list[str]:
+        """What the page wrote to the console as errors since the last call."""
+        entries = self.driver.get_log("browser")
+        return [each["message"] for each in entries if each["level"] == "SEVERE"]
