@@ -90,7 +90,7 @@ def test_a_model_is_validated_to_work_row_by_row(
 def test_the_log_has_the_model_s_own_words(caplog: pytest.LogCaptureFixture):
     body = "assert x.size(0) == 1, 'one at a time'\n    return x"
     validated(method("x: Tensor", "Tensor", body))
-    assert "not in batches: AssertionError: one at a time" in caplog.text
+    assert "not in batches: RuntimeError: AssertionError: one at a time" in caplog.text
 
 
 def test_a_request_that_has_no_rows_validates_nothing():
