@@ -53,6 +53,7 @@ class ServingError(Exception):
     status: ClassVar[int] = 500
     description: ClassVar[str] = "Unexpected server error"
     retry_after_s: int | None = None  # when to try again
+    trace: str = ""  # for the log: where in its code a model failed
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
@@ -203,13 +204,7 @@ class UnexpectedError(ServerError):
 
 
 class InferenceFailed(ServerError):
-    """`trace` is for the log: where in its code the model failed."""
-
     description = "Inference failed"
-
-    def __init__(self, detail: str = "", trace: str = "") -> None:
-        super().__init__(detail)
-        self.trace = trace
 
 
 class UnsupportedResult(ServerError):

@@ -128,7 +128,7 @@ def test_commands_as_processes(root: Path):
         (["mlp.pt", "--data", "[1]"], b"", 1, "Invalid Input JSON"),
         (["mlp.pt"], b"", 1, "Empty body"),
         (["mlp.pt", "--method", "none"], b"[]", 1, "Invalid parameter"),
-        (["Impossible.pt"], b'{"x": 1}', 1, "Inference failed"),
+        (["Impossible.pt"], b'{"x": 1}', 1, "Incompatible tensor shapes"),
         (["nothing.pt"], b"[]", 2, "no such file"),
         (["mlp.pt", "--data", "@nothing.json"], b"", 2, "nothing.json"),
         (["broken.pt"], b"[]", 2, "not a TorchScript archive"),

@@ -234,11 +234,22 @@ def test_bodies_that_do_not_fit(
 @pytest.mark.parametrize(
     ("identifier", "body", "detail"),
     [
-        ("raising.pt", [*GOOD, scalar(3, "int")], "it is too cold: 3"),
         ("raising.pt", [*GOOD, scalar(0, "int")], "must be a matrix"),
         ("two.pt", [tensor([2], [1, 2]), tensor([3], [1, 2, 3])], "The size of tensor a (2)"),
         ("mlp.pt", [tensor([1, 3], [1, 2, 3])], "shapes cannot be multiplied"),
     ],
+)
+def test_requests_that_operators_refuse(client: Client, identifier: str, body: list, detail: str):
+    response = client.post(identifier, body)
+    assert response.status == 400
+    assert response.document["description"] == "Incompatible tensor shapes"
+    assert detail in response.document["detail"]
+    client.check()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "body", "detail"),
+    [("raising.pt", [*GOOD, scalar(3, "int")], "it is too cold: 3")],
 )
 def test_models_that_raise(client: Client, identifier: str, body: list, detail: str):
     response = client.post(identifier, body)

@@ -65,25 +65,29 @@ def process(
     torch.jit.script(Picky()).save(root / "picky.pt")
     (root / "batched.toml").write_text("batch = true\n")
     torch.jit.script(Picky()).save(root / "batched.pt")
-    return start_for_module(root, "--port", "0")
+    return start_for_module(root, "--port", "0", "--log-level", "debug")
 
 
 @pytest.mark.parametrize("model", ["picky", "batched"])
 @pytest.mark.parametrize(
-    ("text", "detail"),
+    ("text", "status", "detail"),
     [
-        ("see https://a.example/b/c.html", "builtins.ValueError: see https://a.example/b/c.html"),
-        ("two\nlines: all", "builtins.ValueError: two\nlines: all"),
-        ("", "RuntimeError: shape '[3, 3]' is invalid for input of size 1"),
+        (
+            "see https://a.example/b/c.html",
+            500,
+            "builtins.ValueError: see https://a.example/b/c.html",
+        ),
+        ("two\nlines: all", 500, "builtins.ValueError: two\nlines: all"),
+        ("", 400, "RuntimeError: shape '[3, 3]' is invalid for input of size 1"),
     ],
 )
 def test_the_client_reads_the_text_and_the_log_the_code(
-    process: Process, model: str, text: str, detail: str
+    process: Process, model: str, text: str, status: int, detail: str
 ):
     name = f"{model}-{len(text)}"
     with Client(process.url) as client:
         body = [string(text), tensor([1], [1.0])]
         response = client.post(f"{model}.pt", body, {"X-Request-Id": name})
-    assert (response.status, response.document["detail"]) == (500, detail)
+    assert (response.status, response.document["detail"]) == (status, detail)
     wait_until(lambda: f"request {name}: the model raised: The following" in process.stderr)
     assert "<--- HERE" in process.stderr

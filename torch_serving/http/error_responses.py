@@ -4,7 +4,7 @@ import json
 import logging
 from typing import NamedTuple
 
-from torch_serving.errors import InferenceFailed, OutOfMemory, ServingError, UnexpectedError
+from torch_serving.errors import ClientError, OutOfMemory, ServingError, UnexpectedError
 from torch_serving.telemetry.rate_limit import RateLimit
 from torch_serving.telemetry.responses import Failure
 
@@ -51,9 +51,10 @@ def kind_of(name: str) -> str:
 
 def to_serving_error(error: BaseException, request_id: bytes = b"-") -> ServingError:
     """Translate a foreign error. An unexpected one is logged, and clients learn nothing of it."""
-    if isinstance(error, InferenceFailed) and error.trace:
+    if isinstance(error, ServingError) and error.trace:
+        level = logging.DEBUG if isinstance(error, ClientError) else logging.INFO
         trace = error.trace[:MAX_TRACE]
-        logger.info("request %s: the model raised: %s", request_id.decode(), trace)
+        logger.log(level, "request %s: the model raised: %s", request_id.decode(), trace)
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):

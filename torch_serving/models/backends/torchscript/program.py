@@ -8,6 +8,7 @@ import torch
 
 from torch_serving.codecs.signature import Signature
 from torch_serving.engine.device_errors import device_error, explain, trace_of
+from torch_serving.engine.request_errors import request_error
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.torchscript.branches import branches_on_values
@@ -59,7 +60,10 @@ class TorchScriptMethod:
                 return InvalidInput(
                     f"a list or dictionary for Any or a union must name its type: {line}"
                 )
-        return InferenceFailed(explain(error), trace_of(error))
+        text = explain(error)
+        problem = request_error(error, text) or InferenceFailed(text)
+        problem.trace = trace_of(error)
+        return problem
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
