@@ -27,8 +27,11 @@ def request_coding(content_encoding: str | None) -> str:
         return ""
     if coding not in CODINGS or (coding == "zstd" and zstandard() is None):
         known = [each for each in CODINGS if each != "zstd" or zstandard() is not None]
+        hint = (
+            "; zstd needs the extra: pip install 'torch-serving[zstd]'" if coding == "zstd" else ""
+        )
         raise UnsupportedMedia(
-            f"got content encoding `{coding[:40]}`; known here are {', '.join(known)}"
+            f"got content encoding `{coding[:40]}`; known here are {', '.join(known)}{hint}"
         )
     return coding
 

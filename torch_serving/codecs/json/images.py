@@ -37,7 +37,10 @@ def decode_image(encoded: str, mode: str, layout: str, batch: bool, data_type: s
     if DECODING.must_be_short:
         raise TakesLong
     if Image is None:
-        raise ValueError("this server takes no images: it was installed without the extra `image`")
+        raise ValueError(
+            "this server takes no images: it was installed without the extra `image`; "
+            "pip install 'torch-serving[image]'"
+        )
     for what, value, known in (
         ("mode", mode, MODES),
         ("layout", layout, LAYOUTS),

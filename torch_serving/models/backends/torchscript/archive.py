@@ -4,7 +4,12 @@ import zipfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from torch_serving.errors import InvalidServable
+from torch_serving.errors import InvalidServable, file_error
+from torch_serving.models.backends.torchscript.other_files import (
+    HINT,
+    explain_archive,
+    explain_head,
+)
 from torch_serving.models.integrity import (
     check_checksums,
     check_unpacked_size,
@@ -13,7 +18,6 @@ from torch_serving.models.integrity import (
 )
 
 KIND = "a TorchScript archive"
-HINT = "models are saved with torch.jit.save"
 
 
 def verify(path: Path) -> str:
@@ -36,10 +40,14 @@ def version(path: Path) -> str:
 
 
 def open_archive(path: Path) -> AbstractContextManager[zipfile.ZipFile]:
-    return open_zip(path, KIND, HINT)
+    try:
+        hint = explain_head(path)
+    except OSError as error:
+        raise file_error(error, "the file can't be read") from None
+    return open_zip(path, KIND, hint or HINT)
 
 
 def check_names(archive: zipfile.ZipFile) -> None:
     names = {name.partition("/")[2] for name in archive.namelist()}
     if "constants.pkl" not in names or not any(name.startswith("code/") for name in names):
-        raise InvalidServable(f"not {KIND} (it holds no code); {HINT}")
+        raise InvalidServable(f"not {KIND} (it holds no code): {explain_archive(archive)}")
