@@ -53,7 +53,7 @@ def test_memory_of_copies_is_never_freed_on_a_device_that_failed(ends: bool):
     flights.hand_on(landed)
     flights.add(late)
     assert isinstance(flights.error, DeviceFailed)
-    fatal.assert_called_once_with("cuda:0 is in error", ("bad.pt",))
+    fatal.assert_called_once_with("a device is in error: cuda:0", ("bad.pt",))
     for job in landed.jobs:
         job.outputs = None
     del landed, late

@@ -30,7 +30,7 @@ def test_a_thread_that_dies_is_reported(error: BaseException, caplog: pytest.Log
         thread = guarded_thread("executor-7", run, report, refused.set)
         thread.start()
         thread.join(LIMIT_S)
-    assert reported == [(f"the thread executor-7 has died: {error}",)]
+    assert reported == [(f"a thread has died: executor-7: {error}",)]
     assert refused.is_set()
     assert "the thread executor-7 has died" in caplog.text
     assert "Traceback" in caplog.text
@@ -74,5 +74,5 @@ def test_executor_threads_that_die(caplog: pytest.LogCaptureFixture):
         engine.close()
         engine.join(LIMIT_S)
     assert len(reported) == 2
-    assert all("has died: 'str' object has no attribute" in each for each in reported)
+    assert all("object has no attribute" in each for each in reported)
     assert caplog.text.count("Traceback") == 2

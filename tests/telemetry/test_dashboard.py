@@ -51,7 +51,7 @@ def test_it_uses_what_there_is(uvicorn_server: Process):
     known = samples(uvicorn_server.url) | device_samples()
     used = set()
     for query in queries(json.loads(DASHBOARD.read_text())):
-        names = set(re.findall(r"torch_serving_\w+", query))
+        names = set(re.findall(r"\b(?:torch_serving|process)_\w+", query))
         assert names, query
         assert names <= set(known), query
         labels = {each for name in names for each in known[name]} | ADDED

@@ -18,7 +18,7 @@ import torch
 from torch_serving.engine.accelerator import Accelerator
 from torch_serving.engine.device_executor import DeviceExecutor
 from torch_serving.engine.device_executors import DeviceExecutors
-from torch_serving.engine.events import EngineEvents
+from torch_serving.engine.events import HUNG_MODEL, EngineEvents
 from torch_serving.engine.guarded_thread import join_all
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import ENCODE, QUEUE, resolve, run_step
@@ -151,7 +151,7 @@ class Dispatcher:
 
     def _check_hung(self, job: Job) -> None:
         if job.is_running:
-            self._events.on_fatal(f"{job.invocation.model} does not end", (job.invocation.model,))
+            self._events.on_fatal(f"{HUNG_MODEL}: {job.invocation.model}", (job.invocation.model,))
 
     def _deliver(self) -> None:
         """Complete whoever waits for jobs that are done."""

@@ -7,6 +7,12 @@ from typing import Protocol
 from torch_serving.engine.memory import FreeMemory
 from torch_serving.errors import DeviceFailed
 
+# why a process can't go on; more may follow, after a colon
+HUNG_MODEL = "a model does not end"
+DEVICE_ERROR = "a device is in error"
+DEAD_THREAD = "a thread has died"
+HUNG_LOAD = "the loading of a model does not end"
+
 SetRunning = Callable[[str], None]
 
 
@@ -38,4 +44,4 @@ class EngineEvents:
     def check_device(self, error: Exception | None, *guilty: str) -> None:
         """Report a device in error: all later requests to it would fail."""
         if isinstance(error, DeviceFailed):
-            self.on_fatal("a device is in error", guilty)
+            self.on_fatal(DEVICE_ERROR, guilty)

@@ -11,7 +11,7 @@ import torch
 
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.engine.device_method import Launch
-from torch_serving.engine.events import OnFatal
+from torch_serving.engine.events import DEVICE_ERROR, OnFatal
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import COPY, RUN, fail_all
 from torch_serving.errors import DeviceFailed
@@ -119,7 +119,7 @@ class Flights:
             guilty = next(lost, jobs)[0].invocation.model
             self.error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
             self._kept += [each.launch for each in self._airborne]
-        self._on_fatal(f"{self._device} is in error", (guilty,))
+        self._on_fatal(f"{DEVICE_ERROR}: {self._device}", (guilty,))
 
     def abandon(self, jobs: Sequence[Job]) -> None:
         """Fail the jobs of a thread that dies, but for those that were handed on."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from torch_serving.engine.device_errors import explain
-from torch_serving.engine.events import OnFatal
+from torch_serving.engine.events import DEAD_THREAD, OnFatal
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def guarded_thread(
             run()
         except BaseException as error:
             logger.critical("the thread %s has died", name, exc_info=error)
-            on_fatal(f"the thread {name} has died: {explain(error)}")
+            on_fatal(f"{DEAD_THREAD}: {name}: {explain(error)}")
             on_death()
 
     return threading.Thread(target=run_guarded, name=name, daemon=True)

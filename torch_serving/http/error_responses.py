@@ -5,6 +5,7 @@ import logging
 from typing import NamedTuple
 
 from torch_serving.errors import ClientError, OutOfMemory, ServingError, UnexpectedError
+from torch_serving.telemetry.error_kinds import kind_of
 from torch_serving.telemetry.rate_limit import RateLimit
 from torch_serving.telemetry.responses import Failure
 
@@ -41,12 +42,7 @@ def failure_of(known: ServingError, error: BaseException | None = None) -> Failu
     reason = known.reason
     if isinstance(known, UnexpectedError) and error is not None:
         reason = f"{reason}: {type(error).__name__}: {error}"
-    return Failure(kind_of(type(known).__name__), reason)
-
-
-def kind_of(name: str) -> str:
-    """The name of a class of errors as in metrics."""
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).strip("_")
+    return Failure(kind_of(type(known)), reason)
 
 
 def to_serving_error(error: BaseException, request_id: bytes = b"-") -> ServingError:

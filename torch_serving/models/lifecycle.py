@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from torch_serving.engine.device_errors import device_error
+from torch_serving.engine.events import DEVICE_ERROR
 from torch_serving.engine.memory import empty_cache
 from torch_serving.errors import DeviceFailed, InvalidServable, Overloaded, ServingError
 from torch_serving.model_config import ModelConfig
@@ -293,7 +294,7 @@ class ModelLifecycle:
         except Exception as error:
             problem = error if isinstance(error, ServingError) else device_error(error)
             if isinstance(problem, DeviceFailed):
-                self._on_fatal("a device is in error", (model.identifier,))
+                self._on_fatal(DEVICE_ERROR, (model.identifier,))
             raise problem or error from error
         finally:
             self._set_running("")

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from torch_serving.engine.events import OnFatal
+from torch_serving.engine.events import HUNG_LOAD, OnFatal
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class LoadQueue:
         After twice the limit it costs the process: a trial may have taken the limit once.
         """
         end_s = self._take_turn()
-        reason = f"the loading of {name} does not end"
+        reason = f"{HUNG_LOAD}: {name}"
         watchdog = threading.Timer(2 * (self.limit_s or 0), self._on_fatal, (reason, (name,)))
         watchdog.daemon = True
         if self.limit_s:

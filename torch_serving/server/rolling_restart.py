@@ -30,11 +30,14 @@ class RollingRestart:
         signals: Signals,
         reload: Callable[[], None],
         close_inherited: Callable[[], None],
+        count: Callable[[str], None] = lambda result: None,
     ) -> None:
+        """`count` gets the result of each reload: `done` or `refused`."""
         self._pool = pool
         self._signals = signals
         self._reload = reload
         self._close_inherited = close_inherited
+        self._count = count
         self._trial_pid = 0  # 0: no reload is being tried
         self._to_replace: list[Worker] = []
         self._predecessor: Worker | None = None  # of the worker that is replaced now
@@ -85,7 +88,7 @@ class RollingRestart:
             self._pool.remove(worker)
             self._successor = self._predecessor = None
             self._to_replace = []
-            logger.error("not reloaded: a new worker ended (%s)", exit_text(code))
+            self._refuse(f"a new worker ended ({exit_text(code)})")
             return True
         return False
 
@@ -94,6 +97,7 @@ class RollingRestart:
         self._predecessor = None
         if not self._to_replace:
             logger.info("reloaded")
+            self._count("done")
 
     # The trial.
 
@@ -112,7 +116,7 @@ class RollingRestart:
         try:
             self._trial_pid = fork(run)
         except OSError as error:
-            logger.error("not reloaded: no process can be started: %s", error.strerror)
+            self._refuse(f"no process can be started: {error.strerror}")
 
     def reap(self) -> None:
         """Go on when the trial has ended."""
@@ -126,7 +130,7 @@ class RollingRestart:
 
     def on_trial_exit(self, code: int) -> None:
         if code:
-            logger.error("not reloaded: what is to be loaded can't be loaded (%s)", exit_text(code))
+            self._refuse(f"what is to be loaded can't be loaded ({exit_text(code)})")
             return
         try:
             with self._signals.interruptible():
@@ -134,11 +138,15 @@ class RollingRestart:
         except Stopped:
             return
         except Exception as error:
-            logger.error("not reloaded: %s", error)
+            self._refuse(str(error))
             return
         self._pool.retire_spare()
         leaving = (WorkerState.FAILED, WorkerState.RETIRING)
         self._to_replace = [each for each in self._pool.workers if each.state not in leaving]
+
+    def _refuse(self, reason: str) -> None:
+        logger.error("not reloaded: %s", reason)
+        self._count("refused")
 
     def cancel(self) -> None:
         """End the trial, as the server stops."""

@@ -5,6 +5,7 @@ slowly each time if it dies young. One that reports that it can't go on has a su
 while it drains. A worker whose parent dies ends, too.
 """
 
+import functools
 import logging
 import math
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch_serving.server.ipc.incidents import cause_of
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import receive
 from torch_serving.server.process import exit_text
@@ -82,7 +84,11 @@ class Supervisor:
             hooks.try_load, self._close_inherited, hooks.find_examples, hooks.load_timeout_s
         )
         self._restart = RollingRestart(
-            self._pool, self._signals, hooks.reload, self._close_inherited
+            self._pool,
+            self._signals,
+            hooks.reload,
+            self._close_inherited,
+            functools.partial(self._shared.incidents.count, "reloads"),
         )
         self._succession = Succession(self._pool, self._restart, has_spare)
         self._was_ready = False
@@ -175,11 +181,13 @@ class Supervisor:
 
     def _judge(self, guilty: list[str]) -> None:
         for name, duration_s in self._shared.quarantine.record_crash(guilty):
+            self._shared.incidents.count("quarantines", "started")
             logger.error("%s is in quarantine for %.0f s", name, duration_s)
 
     def _on_exit(self, worker: Worker, code: int) -> None:
         self._on_failure(worker)  # its message may still be on its way
         state, served = worker.state, worker.was_ready and not worker.is_spare
+        self._shared.incidents.count("worker_exits", self._cause_of_exit(worker, code))
         running = self._shared.scoreboard.running_in(worker.slot)
         suspects = self._shared.suspects(worker.slot)
         self._shared.detach(worker.slot)
@@ -203,6 +211,16 @@ class Supervisor:
                 "worker %d died (%s) after %.0f s, running %s; %s",
                 worker.slot, exit_text(code), uptime_s, ", ".join(running) or "nothing", plan,
             )  # fmt: skip
+
+    def _cause_of_exit(self, worker: Worker, code: int) -> str:
+        failure = self._shared.failures.read(worker.slot)
+        if failure:
+            return cause_of(failure.reason)
+        if worker.state is WorkerState.RETIRING:
+            return "reload"
+        if -code in CRASH_SIGNALS:
+            return "crash"
+        return "kill" if code < 0 else "exit"
 
     def _plan_restart(self, worker: Worker, served: bool, uptime_s: float) -> str:
         """Let the spare serve in place of a worker that died, or the worker start again."""

@@ -25,6 +25,9 @@ class Alone(NoEvents):
     def spare_slot(self) -> int:
         return -1
 
+    def incident_counts(self) -> dict[str, dict[str, int]]:
+        return {}
+
     def published(self) -> list[list[dict[str, Any]]]:
         return [self._models]
 

@@ -82,6 +82,9 @@ class WorkerGroup(ModelEvents, Protocol):
     def spare_slot(self) -> int:
         """The slot of the worker that waits for another one's place; -1 if there is none."""
 
+    def incident_counts(self) -> dict[str, dict[str, int]]:
+        """How often what happened to the processes, by name and cause."""
+
     def published(self) -> list[list[dict[str, Any]]]:
         """The lists that the processes published last, one for each process."""
 

@@ -68,7 +68,9 @@ class Runtime:
             self.examples,
             config.request_timeout_s,
         )
-        self.metrics = Metrics(group.statistics, group.parent_slot, group.spare_slot)
+        self.metrics = Metrics(
+            group.statistics, group.parent_slot, group.spare_slot, group.incident_counts
+        )
         self._loop_thread: LoopThread | None = None
         self._watcher: Watcher | None = None
 

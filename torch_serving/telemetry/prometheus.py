@@ -1,8 +1,6 @@
 """The statistics of all workers in Prometheus's text format."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -24,10 +22,14 @@ from torch_serving.telemetry._counters import (
     Statistics,
     WorkerNumbers,
 )
+from torch_serving.telemetry.error_kinds import KINDS
+from torch_serving.telemetry.processes import process_figures
 
 PREFIX = "torch_serving_"
 SPARE = "spare"  # instead of the number of a worker
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+PARENT = "parent"
+# what the parent has, too; it runs no requests, and workers count the models that they inherit
+OF_PARENT = {"cache_loads", "cache_failed_loads", "log_dropped"}
 
 
 class Metrics(Collector):
@@ -38,10 +40,13 @@ class Metrics(Collector):
         statistics: Statistics,
         parent_slot: int,
         spare_slot: Callable[[], int] = lambda: -1,
+        incident_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict,
     ) -> None:
+        """`incident_counts` returns how often what happened to the workers, by name and cause."""
         self._statistics = statistics
         self._parent_slot = parent_slot
         self._spare_slot = spare_slot
+        self._incident_counts = incident_counts
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -63,18 +68,24 @@ class Metrics(Collector):
         if SPARE in found:
             found[SPARE] = found[SPARE]._replace(threads=0)  # they take no requests
         yield from by_worker(found)
+        yield from by_process({name: process_figures(each.pid) for name, each in found.items()})
+        yield errors(self._statistics.errors())
+        yield from incidents(self._incident_counts())
         devices = self._statistics.by_device().items()
         yield from by_device({(self._name_of(slot), name): each for (slot, name), each in devices})
 
     def _name_of(self, slot: int) -> str:
         if slot == self._parent_slot:
-            return "parent"
+            return PARENT
         return SPARE if slot == self._spare_slot() else str(slot)
 
 
 def families() -> list[tuple[str, str]]:
     """The names and descriptions of the metrics."""
-    found = [*by_method({}), *histograms({}), *by_worker({}), *by_device({})]
+    found = [
+        *(*by_method({}), *histograms({}), *by_worker({}), *by_device({})),
+        *(*by_process({}), errors([]), *incidents({})),
+    ]
     return [(each.name, each.documentation) for each in found]
 
 
@@ -145,7 +156,6 @@ def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
         "queue_length": "Requests that wait for an executor thread.",
         "cache_models": "Models in memory.",
         "cache_bytes": "Bytes of the weights of the models in memory.",
-        "resident_memory_bytes": "Memory of the process, including shared pages.",
     }
     counters = {
         "cache_loads": "Models that were loaded.",
@@ -161,7 +171,8 @@ def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
         families[name] = CounterMetricFamily(PREFIX + name, text, labels=["worker"])
     for worker, numbers in workers.items():
         for name, value in values_of(numbers).items():
-            families[name].add_metric([worker], value)
+            if worker != PARENT or name in OF_PARENT:
+                families[name].add_metric([worker], value)
     yield from families.values()
 
 
@@ -172,7 +183,6 @@ def values_of(numbers: WorkerNumbers) -> dict[str, float]:
         "queue_length": max(0, numbers.jobs - numbers.threads),
         "cache_models": numbers.models,
         "cache_bytes": numbers.bytes,
-        "resident_memory_bytes": resident_bytes(numbers.pid),
         "cache_loads": numbers.loads,
         "cache_evictions": numbers.evictions,
         "cache_failed_loads": numbers.failed_loads,
@@ -223,8 +233,50 @@ def values_of_device(numbers: DeviceNumbers) -> dict[str, float]:
     return values
 
 
-def resident_bytes(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
-    except (OSError, IndexError):  # it is gone, or there is no /proc
-        return 0
+def by_process(processes: dict[str, dict[str, float]]) -> Iterator[Metric]:
+    """The figures of each process, under the names that Prometheus's clients give them."""
+    gauges = {
+        "resident_memory_bytes": "Memory of the process, including shared pages.",
+        "start_time_seconds": "When the process was started, since 1970.",
+        "open_fds": "Open file descriptors.",
+        "max_fds": "The most file descriptors that the process may have.",
+    }
+    families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
+        name: GaugeMetricFamily(f"process_{name}", text, labels=["worker"])
+        for name, text in gauges.items()
+    }
+    families["cpu_seconds"] = CounterMetricFamily(
+        "process_cpu_seconds", "Time of the CPU that the process took.", labels=["worker"]
+    )
+    for worker, figures in processes.items():
+        for name, value in figures.items():
+            families[name].add_metric([worker], value)
+    yield from families.values()
+
+
+def errors(counts: list[int]) -> Metric:
+    text = "Error responses of all resources, by kind."
+    family = CounterMetricFamily(PREFIX + "errors", text, labels=["kind"])
+    for kind, count in zip(KINDS, counts, strict=False):
+        family.add_metric([kind], count)
+    return family
+
+
+def incidents(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    """What happened to the processes, as their parent counted it."""
+    exits = CounterMetricFamily(
+        PREFIX + "worker_exits", "Workers that ended before the server.", labels=["cause"]
+    )
+    quarantines = CounterMetricFamily(
+        PREFIX + "quarantines", "Quarantines of models that ended their workers."
+    )
+    reloads = CounterMetricFamily(
+        PREFIX + "reloads", "Reloads that were asked for by SIGHUP.", labels=["result"]
+    )
+    for cause, count in counts.get("worker_exits", {}).items():
+        exits.add_metric([cause], count)
+    for count in counts.get("quarantines", {}).values():
+        quarantines.add_metric([], count)
+    for result, count in counts.get("reloads", {}).items():
+        reloads.add_metric([result], count)
+    yield from (exits, quarantines, reloads)

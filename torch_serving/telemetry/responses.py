@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from torch_serving.telemetry import error_kinds
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 from torch_serving.telemetry.access_log import AccessLog
 
@@ -16,7 +17,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-CLIENT_GONE = Failure("client_gone", "the client closed the connection")
+CLIENT_GONE = Failure(error_kinds.CLIENT_GONE, "the client closed the connection")
 
 
 class ResponseRecorder:
@@ -42,6 +43,8 @@ class ResponseRecorder:
             counters.observe_response(status, elapsed_s)
         elif status >= 400:
             self._statistics.unmatched.observe_response(status, elapsed_s)
+        if failure is not None:
+            self._statistics.count_error(error_kinds.NUMBERS[failure.kind])
         if self._access_log is not None:
             client, method, url, request_id = request
             reason = failure.reason if failure else ""

@@ -145,6 +145,19 @@ cdef class Statistics:
         """Count lines of the log that nobody took."""
         self.own.dropped += lines
 
+    def count_error(self, int kind):
+        """Count an error by the number of its kind."""
+        if 0 <= kind < N_KINDS:
+            self.own.errors[kind] += 1
+
+    def errors(self):
+        """Return how many errors there were of each kind, in all workers."""
+        cdef Py_ssize_t worker, kind
+        return [
+            sum([self.slots[worker].errors[kind] for worker in range(self.workers)])
+            for kind in range(N_KINDS)
+        ]
+
     def count_load(self, Py_ssize_t evicted):
         """Count a load, and the models that it evicted."""
         self.own.loads += 1

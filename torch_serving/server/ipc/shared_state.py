@@ -8,6 +8,7 @@ from typing import Any
 
 from torch_serving.server.ipc.crashes import Crashes
 from torch_serving.server.ipc.failures import Failures
+from torch_serving.server.ipc.incidents import Incidents
 from torch_serving.server.ipc.loaded_models import LoadedModels
 from torch_serving.server.ipc.news import News
 from torch_serving.server.ipc.peers import Peers
@@ -37,6 +38,7 @@ class SharedState:
         self.failures = Failures(slots)
         self.crashes = Crashes(slots)
         self.is_news = News().is_new
+        self.incidents = Incidents()
         self._spare = mmap.mmap(-1, SLOT.size)
         self.set_spare(NO_SLOT)
         self.on_failure: Callable[[], None] = do_nothing  # after the first report
@@ -51,6 +53,7 @@ class SharedState:
         self.check_quarantine = self.quarantine.check
         self.remaining_quarantine_s = self.quarantine.remaining_s
         self.publish = self.loaded_models.publish
+        self.incident_counts = self.incidents.read
         self.listen = self.peers.listen
         self.broadcast = self.peers.broadcast
 

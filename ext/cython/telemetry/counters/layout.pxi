@@ -4,7 +4,7 @@
 # Upper bounds of the histograms; one more bucket counts what is beyond.
 SECONDS = (
     50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0,
-    2.5, 5.0, 10.0,
+    2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 )
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # copy: to and from an accelerator; it has no observations on the CPU
@@ -14,14 +14,16 @@ CODES = (
 )  # any other is counted as 500
 ROWS = 1024  # methods of models, of each worker
 DEVICES = 16  # of each worker
+KINDS = 64  # of errors
 
 cdef enum:
-    N_SECONDS = 18
+    N_SECONDS = 22
     N_SIZES = 12
     N_STEPS = 6
     N_CODES = 14
     N_ROWS = 1024
     N_DEVICES = 16
+    N_KINDS = 64
     NAME_BYTES = 512
     METHOD_BYTES = 64
     DEVICE_BYTES = 32
@@ -70,6 +72,7 @@ cdef struct WorkerSlot:
     int64_t models, bytes
     uint64_t loads, evictions, failed_loads, rejected
     uint64_t dropped
+    uint64_t[N_KINDS] errors
     Py_ssize_t n_devices
     DeviceRow[N_DEVICES] devices
     Py_ssize_t rows
