@@ -252,9 +252,16 @@ class Config:
         "--log-level",
         "info",
         ("debug", "info", "warning", "error"),
-        "the least that is logged; `info` has a line for each request",
+        "the least that is logged; `info` has a line for each request, `debug` its steps",
     )
     log_format: str = logs("--log-format", "text", ("text", "json"), "`json` is one object a line")
+    debug_errors: bool = logs(
+        "--debug-errors",
+        False,
+        "switch",
+        "send clients the whole trace of an error in `trace`, with the model's source and paths",
+        more="For development.",
+    )
     tracing: bool = logs(
         "--tracing",
         False,

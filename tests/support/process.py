@@ -55,8 +55,8 @@ class Process:
 
     @property
     def problems(self) -> str:
-        """What it has logged but for what is no more than information."""
-        lines = self.stderr.splitlines()
+        """What it has logged but for information, and for files that are no models."""
+        lines = [line for line in self.stderr.splitlines() if " is not listed: " not in line]
         return "\n".join(line for line in lines if line.split(" ")[1:2] != ["INFO"])
 
     @property

@@ -71,6 +71,8 @@ def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
             config.host,
         )
+    if config.debug_errors and not is_loopback(config.host):
+        logger.warning("--debug-errors: everybody who reaches %s reads models' code", config.host)
     if sys.stderr.isatty():
         print("torch-serving: starting, which takes a moment", file=sys.stderr)
     spin_briefly()

@@ -20,6 +20,7 @@ from torch_serving.http.probes.routes import ProbeRoutes
 from torch_serving.http.request import Disconnected, Request
 from torch_serving.http.serve.resource import ServeRoutes
 from torch_serving.service.runtime import Runtime
+from torch_serving.telemetry.step_log import REQUEST_ID, logs_steps
 
 # to scripts of other origins
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
@@ -79,6 +80,8 @@ def routes_of(
 
 def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
     middleware: list[Any] = []
+    if logs_steps():
+        middleware.append(NameRequest())
     if config.cors_origins:
         origins = "*" if "*" in config.cors_origins else config.cors_origins
         middleware.append(falcon.CORSMiddleware(origins, EXPOSED_HEADERS))
@@ -87,6 +90,13 @@ def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
     if api_keys:
         middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
     return middleware
+
+
+class NameRequest:
+    """Says to the log which request the steps belong to."""
+
+    async def process_request_async(self, req: Request, resp: falcon.asgi.Response) -> None:
+        REQUEST_ID.set(req.scope.get("torch_serving.request_id", b"-").decode())
 
 
 class VaryByOrigin:

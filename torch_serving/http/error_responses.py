@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 from typing import NamedTuple
 
 from torch_serving.errors import ClientError, OutOfMemory, ServingError, UnexpectedError
@@ -13,6 +14,12 @@ MAX_TRACE = 8000  # characters
 
 logger = logging.getLogger(__name__)
 logger.addFilter(RateLimit(10))  # of traces: the reason is in the access log, for each request
+
+
+class DebugErrors:
+    """Whether the clients of this process get the traces of errors; said once, at the start."""
+
+    are_sent = False
 
 
 class ErrorResponse(NamedTuple):
@@ -28,6 +35,8 @@ def error_response(path: str, error: BaseException, request_id: bytes = b"-") ->
     """The response to a request at a path, in the error format of the path's contract."""
     known = to_serving_error(error, request_id)
     document = to_oip(known) if is_oip(path) else known.to_dict()
+    if DebugErrors.are_sent and (trace := trace_of(known, error)):
+        document["trace"] = trace
     headers = {"content-type": "application/json", **known.headers}
     return ErrorResponse(
         known.status,
@@ -35,6 +44,13 @@ def error_response(path: str, error: BaseException, request_id: bytes = b"-") ->
         json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"),
         failure_of(known, error),
     )
+
+
+def trace_of(known: ServingError, error: BaseException) -> str:
+    """Where a model or the server failed; empty for errors that say it all."""
+    if isinstance(known, UnexpectedError):
+        return "".join(traceback.format_exception(error))
+    return known.trace
 
 
 def failure_of(known: ServingError, error: BaseException | None = None) -> Failure:
@@ -64,6 +80,6 @@ def is_oip(path: str) -> bool:
     return path == "/v2" or path.startswith("/v2/")
 
 
-def to_oip(error: ServingError) -> dict[str, str]:
+def to_oip(error: ServingError) -> dict[str, object]:
     """Clients of the Open Inference Protocol read errors by one key."""
     return {"error": error.reason}

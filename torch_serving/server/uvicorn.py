@@ -158,8 +158,8 @@ class UvicornTransport(uvicorn.Server):
 
 
 def fast_path_of(runtime: Runtime, api_keys: ApiKeys | None) -> FastPath | None:
-    """None with tracing, which follows requests through the application."""
-    return None if runtime.tracing else FastPath(runtime.inference, api_keys)
+    """None where the steps of requests are followed, as the application does."""
+    return None if runtime.inference.follows_steps else FastPath(runtime.inference, api_keys)
 
 
 def uvicorn_config(config: Config, settings: ConnectionSettings) -> uvicorn.Config:

@@ -10,6 +10,7 @@ import torch
 
 from torch_serving.config import Config
 from torch_serving.http.auth import ApiKeys
+from torch_serving.http.error_responses import DebugErrors
 from torch_serving.server.interfaces import Transport
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import ParentChannel
@@ -40,6 +41,7 @@ def run_transport(
     Raises StartupError for a device that is not there, and for a model that can't be loaded.
     """
     config = runtime.config
+    DebugErrors.are_sent = config.debug_errors
     torch.seed()  # forked processes have the same random numbers  # type: ignore[no-untyped-call]
     if channel:
         runtime.examples.attach(channel.find_examples)

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
+from torch_serving.telemetry.step_log import log_steps, logs_steps
 from torch_serving.telemetry.tracing import StepTime, Tracing
 
 
@@ -48,8 +49,17 @@ class Inference:
         self._devices = devices
         self._choose_device = models.repository.choose_device
         self._responses = responses
-        self._tracing = tracing
+        self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
+        if tracing:
+            self._followers.append(tracing.record)
+        if logs_steps():
+            self._followers.append(log_steps)
         self.loop_thread: LoopThread | None = None  # where the engine has a loop of its own
+
+    @property
+    def follows_steps(self) -> bool:
+        """Whether steps are traced or logged, as only `submit` can."""
+        return bool(self._followers)
 
     def resolve(self, request: InferenceRequest) -> Invocation | None:
         """Return what runs a request, or None if its model has to be loaded first.
@@ -114,21 +124,22 @@ class Inference:
 
         The transport counts it.
         """
-        if self._tracing or self._devices.are_several:
+        if self._followers or self._devices.are_several:
             return response_of(invocation, await self._observed(invocation, body, timeout_s))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
 
     async def _observed(
         self, invocation: Invocation, body: Body, timeout_s: float | None
     ) -> Encoded:
-        steps: list[StepTime] | None = [] if self._tracing else None
+        steps: list[StepTime] | None = [] if self._followers else None
         self._devices.acquire(invocation.device)
         try:
             return await self._engine.submit(invocation, body, timeout_s, steps)
         finally:
             self._devices.release(invocation.device)
-            if self._tracing and steps:
-                self._tracing.record(invocation.model, steps)
+            if steps:
+                for follow in self._followers:
+                    follow(invocation.model, steps)
 
     async def infer(self, request: InferenceRequest, body: Body) -> Response:
         """Run a request, loading its model if need be, and count it. For any event loop."""
