@@ -24,6 +24,7 @@ class FakeServable:
 
     refused: Sources | None = None
     config = ModelConfig()
+    version = ""
     look_again_s = 0.0
 
     def __init__(self, path: Path, device: torch.device, source: ModelSource) -> None:

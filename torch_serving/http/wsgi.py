@@ -9,14 +9,16 @@ from typing import Any
 import falcon
 
 from torch_serving.codecs.interfaces import Body
+from torch_serving.errors import MissingParameter
 from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
 from torch_serving.http.probes.health import HEALTHY
 from torch_serving.http.request import raw_header
 from torch_serving.http.request_body import check_length, check_whole
-from torch_serving.http.serve.endpoint import inference_request
+from torch_serving.http.serve.endpoint import inference_request, with_identifier
 from torch_serving.service.inference import Inference
+from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.responses import ResponseRecorder
 
@@ -53,17 +55,24 @@ class Serve:
         self._max_body_bytes = max_body_bytes
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = inference_request(
-            req.env.get("QUERY_STRING", "").encode("latin-1"),
-            raw_header(req, "content-type"),
-            raw_header(req, "accept"),
-        )
+        request = self._request(req)
         body = read_body(req, self._max_body_bytes)
         invocation = self._inference.invocation_now(request)
         req.context.counters = invocation.counters
         response = self._inference.run(invocation, body)
         resp.data = response.body
         resp.set_headers(response.headers)
+
+    def _request(self, req: falcon.Request) -> InferenceRequest:
+        query = req.env.get("QUERY_STRING", "").encode("latin-1")
+        headers = raw_header(req, "content-type"), raw_header(req, "accept")
+        try:
+            return inference_request(query, *headers)
+        except MissingParameter:
+            only = self._inference.repository.near_names.only()
+            if only is None:
+                raise
+            return inference_request(with_identifier(query, only), *headers)
 
 
 def read_body(req: falcon.Request, limit_bytes: int) -> Body:

@@ -17,6 +17,10 @@ MAX_SHARED_BYTES = 512  # of UTF-8: the room for a name in memory that processes
 MAX_SHOWN = 100  # characters of an identifier in a message
 
 
+class NoSuchModel(InvalidServable):
+    """There is no file with this name; the message names it."""
+
+
 class ModelPath(NamedTuple):
     """A model on a device: its normalised identifier, its path, and its key in the cache.
 
@@ -109,6 +113,13 @@ def existing(path: str, identifier: str) -> Path:
     return Path(followed)
 
 
-def no_such_model(identifier: str) -> InvalidServable:
+def no_such_model(identifier: str) -> NoSuchModel:
     shown = identifier if len(identifier) <= MAX_SHOWN else f"{identifier[:MAX_SHOWN]}…"
-    return InvalidServable(f"`{shown}`: there is no such file below the model root")
+    return NoSuchModel(f"`{shown}`: there is no such file below the model root")
+
+
+def with_name(identifier: str, error: InvalidServable) -> InvalidServable:
+    """The error of a model, whose message begins with its name."""
+    if isinstance(error, NoSuchModel):
+        return error
+    return InvalidServable(f"`{identifier}`: {error.detail}")

@@ -31,6 +31,7 @@ from torch_serving.models.identifiers import (
     normalize,
     resolve,
     stat_file,
+    with_name,
 )
 from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.load_log import LoadLog
@@ -290,7 +291,7 @@ class ModelLifecycle:
                     self._run_on,
                 )
         except InvalidServable as error:
-            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+            raise with_name(model.identifier, error) from error
         except Exception as error:
             problem = error if isinstance(error, ServingError) else device_error(error)
             if isinstance(problem, DeviceFailed):

@@ -4,6 +4,7 @@ import fnmatch
 import functools
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +17,13 @@ from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import FileStat, Sources
 from torch_serving.models.identifiers import (
     ModelPath,
+    NoSuchModel,
     existing,
     no_such_model,
     real_path,
     resolve,
     stat_file,
+    with_name,
 )
 from torch_serving.models.integrity import (
     MANIFEST,
@@ -30,6 +33,7 @@ from torch_serving.models.integrity import (
     remembered_digests,
 )
 from torch_serving.models.listing import Listing
+from torch_serving.models.near_names import NearNames
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import (
     location_of,
@@ -39,6 +43,7 @@ from torch_serving.models.settings import (
     stat_or_none,
 )
 
+SUFFIXES = (".pt", ".torchscript", ".pth", ".jit", ".ts")  # that a name may be said without
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
 MAX_LOOKS = 4096  # that are remembered
 CPU = torch.device("cpu")
@@ -74,6 +79,7 @@ class ModelRepository:
         self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
         self._listing = Listing(self.root, self.check_exists, self._holds_model)
+        self.near_names = NearNames(self.names)
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
@@ -85,6 +91,21 @@ class ModelRepository:
         model = self.resolve(identifier, CPU)
         self.real_path(model)
         return model.identifier
+
+    def meant(self, name: str) -> str:
+        """The identifier that a name means: that of a file, or without its suffix.
+
+        Raises NoSuchModel.
+        """
+        model = self.resolve(name, CPU)
+        if os.path.isfile(model.path) or any(
+            each.identifier == model.identifier for each in self.loaded()
+        ):
+            return name
+        for suffix in SUFFIXES:
+            with suppress(NoSuchModel):
+                return self.check_exists(model.identifier + suffix)
+        raise no_such_model(model.identifier)
 
     def file_facts(self, identifier: str) -> dict[str, Any]:
         """The size of a file, and the version of its contents; None where there is none."""
@@ -140,7 +161,9 @@ class ModelRepository:
             if name is not None:
                 parse(name)
             return name
-        except (InvalidServable, InvalidDevice) as error:
+        except InvalidServable as error:
+            raise with_name(model.identifier, error) from error
+        except InvalidDevice as error:
             raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
 
     def forget_configured_devices(self) -> None:
@@ -194,7 +217,7 @@ class ModelRepository:
         try:
             return self.check_device(model, next(loaded, None) or self.read_config(model))
         except InvalidServable as error:
-            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
+            raise with_name(model.identifier, error) from error
 
     def _look_at(self, model: ModelPath, file: FileStat) -> Look:
         backend = backend_of(model.identifier)

@@ -23,6 +23,7 @@ from torch_serving.models.load_queue import result_within, wait_until_loaded
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
+from torch_serving.service.names import meant_now, meant_request
 from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
@@ -47,6 +48,7 @@ class Inference:
         self._models = models
         self._engine = engine
         self._devices = devices
+        self.repository = models.repository
         self._choose_device = models.repository.choose_device
         self._responses = responses
         self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
@@ -151,6 +153,7 @@ class Inference:
         return await self._run_and_record(self._invocation(request, deadline), body, deadline)
 
     async def _invocation(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
+        request = await meant_request(self.repository, request)
         return self.resolve(request) or await self.load(request, deadline)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
@@ -174,6 +177,7 @@ class Inference:
         self, request: InferenceRequest, values: Arguments, deadline: Deadline
     ) -> Invocation:
         check_container(values)
+        request = await meant_request(self.repository, request)
         return PythonInvocation(self._loaded(request) or await self._load(request, deadline))
 
     async def _run_and_record(
@@ -197,6 +201,7 @@ class Inference:
 
     def invocation_now(self, request: InferenceRequest) -> Invocation:
         """Return what runs a request, loading its model in this thread's time if need be."""
+        request = meant_now(self.repository, request)
         found = self.resolve(request)
         if found is not None:
             return found

@@ -16,6 +16,7 @@ from torch_serving.http.request import Request
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
+from torch_serving.service.names import meant, meant_request
 
 
 class ModelNames:
@@ -54,6 +55,7 @@ class Model:
         model, action = model_action(path)
         if action == "infer":
             raise MethodNotAllowed("POST")
+        model = await meant(self._inference.repository, model)
         if action == "ready":
             check_ready(await self._management.load_if_needed(model))
             resp.text = json.dumps({"name": model, "ready": True})
@@ -73,6 +75,7 @@ class Model:
         check_known(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
+        request = await meant_request(self._inference.repository, request)
         invocation = self._inference.resolve(request)
         deadline = self._inference.deadline(req.timeout_s())
         if invocation is None:

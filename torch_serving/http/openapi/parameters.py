@@ -48,8 +48,9 @@ def file_name(context: DocumentContext) -> Parameter:
 
 
 def servable(context: DocumentContext) -> Parameter:
-    text = "The model's path below the model root."
-    parameter = of_query(IDENTIFIER, context.model_name(), text, required=True)
+    text = "The model's path below the model root. Where there is one model, it may be left out."
+    is_required = len(context.model_names) != 1
+    parameter = of_query(IDENTIFIER, context.model_name(), text, required=is_required)
     return parameter | with_example(context.examples())
 
 

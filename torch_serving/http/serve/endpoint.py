@@ -68,6 +68,11 @@ def identifier(parameters: Mapping[str, str | list[str]]) -> str:
     return value
 
 
+def with_identifier(query: bytes, name: str) -> bytes:
+    """A query that had no identifier, with one."""
+    return query + f"&{IDENTIFIER}={falcon.uri.encode_value(name)}".encode()
+
+
 def once(parameters: Mapping[str, str | list[str]], name: str) -> str | None:
     value = parameters.get(name)
     if isinstance(value, list):

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 import falcon.asgi
 
+from torch_serving.errors import MissingParameter
 from torch_serving.http.interfaces import Route
 from torch_serving.http.request import Request, raw_header
-from torch_serving.http.serve.endpoint import inference_request
+from torch_serving.http.serve.endpoint import inference_request, with_identifier
 from torch_serving.http.serve.operations import SERVE
 from torch_serving.service.inference import Inference
+from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.service.names import meant_request, only_model
 from torch_serving.service.runtime import Runtime
 
 
@@ -30,10 +33,9 @@ class Serve:
         self._max_body_bytes = max_body_bytes
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
-        request = inference_request(
-            req.scope["query_string"], raw_header(req, "content-type"), raw_header(req, "accept")
-        )
+        request = await self._request(req)
         body = await req.read_body(self._max_body_bytes)
+        request = await meant_request(self._inference.repository, request)
         invocation = self._inference.resolve(request)
         deadline = self._inference.deadline(req.timeout_s())
         if invocation is None:
@@ -42,3 +44,14 @@ class Serve:
         response = await self._inference.submit(invocation, body, deadline.remaining_s())
         resp.data = response.body
         resp.set_headers(response.headers)
+
+    async def _request(self, req: Request) -> InferenceRequest:
+        query: bytes = req.scope["query_string"]
+        headers = raw_header(req, "content-type"), raw_header(req, "accept")
+        try:
+            return inference_request(query, *headers)
+        except MissingParameter:
+            only = await only_model(self._inference.repository)
+            if only is None:
+                raise
+            return inference_request(with_identifier(query, only), *headers)

@@ -1,0 +1,49 @@
+"""The model that a client means: its suffix may be left out, and a misspelt name gets a hint."""
+
+from dataclasses import replace
+
+from torch_serving.errors import ServingError
+from torch_serving.models.identifiers import NoSuchModel
+from torch_serving.models.repository import ModelRepository
+from torch_serving.service.file_threads import in_file_thread
+from torch_serving.service.interfaces import InferenceRequest
+
+
+async def meant(repository: ModelRepository, name: str) -> str:
+    """Return the identifier of the model that a name means. Raises NoSuchModel with a hint."""
+    try:
+        return repository.meant(name)
+    except NoSuchModel as error:
+        hint = ""
+        if repository.near_names.has_time():
+            hint = await hint_for(repository, name)
+        raise NoSuchModel(error.detail + hint) from None
+
+
+async def meant_request(repository: ModelRepository, request: InferenceRequest) -> InferenceRequest:
+    """Return a request with the identifier of the model that it means."""
+    name = await meant(repository, request.model)
+    return request if name == request.model else replace(request, model=name)
+
+
+async def hint_for(repository: ModelRepository, name: str) -> str:
+    try:
+        return await in_file_thread(repository.near_names.hint, name)
+    except ServingError:  # the disk does not answer
+        return ""
+
+
+def meant_now(repository: ModelRepository, request: InferenceRequest) -> InferenceRequest:
+    """Do the same in this thread."""
+    try:
+        name = repository.meant(request.model)
+    except NoSuchModel as error:
+        near = repository.near_names
+        hint = near.hint(request.model) if near.has_time() else ""
+        raise NoSuchModel(error.detail + hint) from None
+    return request if name == request.model else replace(request, model=name)
+
+
+async def only_model(repository: ModelRepository) -> str | None:
+    """Return the identifier of the only model, if there is but one."""
+    return await in_file_thread(repository.near_names.only)
