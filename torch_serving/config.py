@@ -194,7 +194,8 @@ class Config:
         "--body-rate",
         1024,
         "size_or_zero",
-        "the least of a body that must arrive in a second, over five; 0: any",
+        "the least of a body that must arrive in a second, over five, and of a response that must "
+        "be read, over 75; 0: any",
     )
     header_timeout_s: float = limits(
         "--header-timeout", 10.0, "seconds", "how long a request's headers may take"

@@ -61,6 +61,19 @@ def test_a_client_that_does_not_read_is_disconnected(bare: BareServer, requests:
     run(bare, use)
 
 
+def test_a_client_that_reads_too_slowly_is_disconnected(bare: BareServer):
+    bare.body_rate = float(1 << 30)
+
+    async def use(connection: Connection) -> None:
+        await connection.send(get(b"/large"))
+        await until(lambda: "/large" in bare.asked)
+        while bare.state.connections:
+            await connection.read_some()
+            await asyncio.sleep(0.01)
+
+    run(bare, use)
+
+
 def test_a_request_behind_a_large_response_has_its_time(bare: BareServer):
     bare.keep_alive_s = 1
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.server import ServerState
@@ -20,6 +21,7 @@ class BareServer:
     """A server of the protocol; `asked`, `headers` and `bodies` are what its application saw."""
 
     keep_alive_s = 0.2  # also for a client to read on
+    body_rate = 0.0
     max_body_bytes = 1 << 20
     max_bodies_bytes = 1 << 40
 
@@ -53,7 +55,7 @@ class BareServer:
         self.refused.append(status)
 
     def protocol(self) -> Callable[[], HttpProtocol]:
-        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, 0.0, self.keep_alive_s)
+        limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, self.body_rate, self.keep_alive_s)
         responses = ResponseRecorder(self)
         self.settings = ConnectionSettings(
             self.application, responses, *limits, self.fast_path, self.max_bodies_bytes
@@ -151,6 +153,11 @@ class Connection:
         while end not in received:
             received += await self._loop.sock_recv(self._socket, 1 << 16)
         return received
+
+    async def read_some(self) -> None:
+        """Read a little; a server that has ended the connection is no failure here."""
+        with suppress(ConnectionResetError):
+            await self._loop.sock_recv(self._socket, 1 << 10)
 
     async def responses(self) -> bytes:
         """All that comes until the server closes the connection."""

@@ -41,6 +41,7 @@ logger = logging.getLogger("torch_serving.protocol")
 cdef Py_ssize_t MAX_HEAD_BYTES = 64 * 1024  # request line and headers; others take 8 to 64 KiB
 cdef Py_ssize_t LINE_BYTES = 4  # of a header beside name and value: ": " and a line break
 cdef Py_ssize_t RECEIVE_BYTES = 256 * 1024  # that are received at most before they are parsed
+cdef Py_ssize_t PART_BYTES = 64 * 1024  # that are parsed before it is seen whether requests wait
 cdef Py_ssize_t LARGE_REST = 64 * 1024  # of a body: worth to be received directly
 cdef int CLIENT_CLOSED = 499  # for log and counters only, as in nginx: nobody receives a response
 cdef dict ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -104,6 +105,7 @@ include "connection/request_reader.pxi"
 include "connection/deadline.pxi"
 include "connection/body_room.pxi"
 include "connection/exchange.pxi"
+include "connection/new_exchange.pxi"
 include "connection/accounting.pxi"
 
 
@@ -180,7 +182,7 @@ cdef class HttpProtocol:
 
     def buffer_updated(self, Py_ssize_t size):
         if self.reader.direct_bytes_left == 0:
-            self.reader.parse((<char*>self.settings.received)[:size])
+            self.reader.receive((<char*>self.settings.received)[:size])
         else:
             self.reader.on_direct_data(size)
 
@@ -246,12 +248,13 @@ cdef class HttpProtocol:
         return 0
 
     cdef int resume(self) except -1:
-        """Read again, and run the exchange that waits, if there is one."""
-        if self.reading_paused:
-            self.reading_paused = False
-            self.transport.resume_reading()
+        """Run the exchange that waits; where none does, read again."""
         if self.pipeline and self.responding.complete and not self.transport.is_closing():
             (<Exchange>self.pipeline.popleft()).run()
+        self.reader.parse_rest()
+        if self.reading_paused and not self.pipeline:
+            self.reading_paused = False
+            self.transport.resume_reading()
         return 0
 
     cdef bint is_writing(self) except -1:

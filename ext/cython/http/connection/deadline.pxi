@@ -118,10 +118,12 @@ cdef class Deadline:
         return 0
 
     cdef int check_client_reads(self) except -1:
-        """End a connection whose client has read nothing of its response since the last check."""
+        """End a connection whose client has read less of its response than `body_rate` asks for."""
+        settings = self.protocol.settings
         unsent = self.protocol.transport.get_write_buffer_size()
-        if unsent >= self.unsent_bytes:
+        least = max(1, settings.body_rate * settings.keep_alive_s)
+        if unsent > self.unsent_bytes - least:
             self.protocol.transport.abort()
             return 0
         self.unsent_bytes = unsent
-        return self.expire_in(self.protocol.settings.keep_alive_s)
+        return self.expire_in(settings.keep_alive_s)

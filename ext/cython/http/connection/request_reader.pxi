@@ -28,6 +28,7 @@ cdef class RequestReader:
     cdef Py_ssize_t framing_bytes  # received since the latest piece of a body: chunks, trailers
     cdef Py_ssize_t body_bytes  # received of the body since its rate was checked
     cdef Py_ssize_t direct_bytes_left  # that the body still lacks and that bypass the parser
+    cdef object unparsed  # a memoryview of data behind requests that wait, or None
     cdef object rejection  # the error that stopped the parser
 
     def __cinit__(self, HttpProtocol protocol not None):
@@ -43,15 +44,42 @@ cdef class RequestReader:
     cdef int close(self) except -1:
         """Drop what refers back to this object."""
         self.direct_bytes_left = 0
+        self.unparsed = None
         self.parser = None
         self.protocol = None
         return 0
 
-    cdef object parse(self, bytes data):
+    cdef int receive(self, bytes data) except -1:
+        """Parse received data."""
         cdef HttpProtocol protocol = self.protocol
         if protocol is None or protocol.rejected:
-            return None
+            return 0
         before = protocol.exchange
+        if self.unparsed is not None:
+            self.unparsed = memoryview(bytes(self.unparsed) + data)
+        elif len(data) > PART_BYTES:
+            self.unparsed = memoryview(data)
+            self.parse_rest()
+        else:
+            self.parse(data)
+            protocol.run_next()
+        if self.state != ReadState.BODY or protocol.exchange is before:
+            return 0
+        if self.unparsed is None and not protocol.rejected:
+            self.start_direct_receive()
+        return 0
+
+    cdef int parse_rest(self) except -1:
+        """Parse part after part until requests wait: each takes many times its bytes in memory."""
+        cdef HttpProtocol protocol = self.protocol
+        while self.unparsed is not None and not protocol.pipeline and not protocol.rejected:
+            part, rest = self.unparsed[:PART_BYTES], self.unparsed[PART_BYTES:]
+            self.unparsed = rest if len(rest) else None
+            self.parse(part)
+        return protocol.run_next()
+
+    cdef object parse(self, object data):
+        cdef HttpProtocol protocol = self.protocol
         self.completed = False
         self.head_bytes += len(data)
         self.framing_bytes += len(data)
@@ -59,7 +87,6 @@ cdef class RequestReader:
             self.feed(data)
         except httptools.HttpParserError:
             return protocol.respond_with_error(self.rejection or no_http(data))
-        protocol.run_next()
         if self.state != ReadState.HEADERS or self.completed:
             # a line behind another message in the same data is counted here from the next data on
             self.head_bytes = 0
@@ -69,8 +96,6 @@ cdef class RequestReader:
             return protocol.respond_with_error(head_too_large(self.state))
         if self.completed or self.state != protocol.deadline.state:
             protocol.deadline.start()
-        if self.state == ReadState.BODY and protocol.exchange is not before:
-            self.start_direct_receive()
 
     cdef int feed(self, object data) except -1:
         """Give data to the parser, which stops behind a head that asks for another protocol.
@@ -221,57 +246,6 @@ cdef class RequestReader:
         """Stop the parser; `parse` then responds with the error."""
         self.rejection = error
         raise error
-
-
-cdef int update_forwarded(dict scope, RequestReader reader) except -1:
-    """Take client and scheme from the headers of a trusted proxy."""
-    addresses = [value for name, value in reader.headers if name == b"x-forwarded-for"]
-    if addresses:
-        scope["client"] = reader.protocol.settings.proxies.client_of(addresses, scope["client"])
-    for name, value in reader.headers:
-        if name == b"x-forwarded-proto":
-            scope["scheme"] = scheme_of(value, scope["scheme"])
-    return 0
-
-
-cdef Exchange new_exchange(RequestReader reader):
-    cdef Exchange exchange = Exchange.__new__(Exchange)
-    cdef HttpProtocol protocol = reader.protocol
-    cdef str version = reader.parser.get_http_version()
-    url = httptools.parse_url(reader.url)
-    raw_path = url.path or b"/"
-    path = raw_path.decode("ascii")
-    exchange.request_id = reader.request_id or protocol.settings.new_id()
-    exchange.scope = {
-        "type": "http",
-        "asgi": ASGI,
-        "http_version": version,
-        "server": protocol.server,
-        "client": protocol.client,
-        "scheme": protocol.scheme,
-        "method": reader.parser.get_method().decode("ascii"),
-        "root_path": "",
-        "path": urllib.parse.unquote(path) if "%" in path else path,
-        "raw_path": raw_path,
-        "query_string": url.query or b"",
-        "headers": reader.headers,
-        "torch_serving.request_id": exchange.request_id,
-    }
-    if reader.is_forwarded:
-        update_forwarded(exchange.scope, reader)
-    exchange.url = reader.url
-    exchange.started_s = perf_counter()  # the loop's clock stands still for a turn
-    exchange.protocol = protocol
-    exchange.body = bytearray()
-    exchange.more_body = True
-    exchange.expects_continue = reader.expects_continue
-    exchange.keep_alive = (
-        version != "1.0"
-        and not protocol.is_last
-        and reader.parser.should_keep_alive()
-        and not reader.parser.should_upgrade()
-    )
-    return exchange
 
 
 cdef object head_too_large(ReadState state):
