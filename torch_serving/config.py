@@ -113,6 +113,13 @@ class Config:
         "load files without having tried them in a process of their own",
         more="A file that crashes torch then costs a worker, not just a refusal.",
     )
+    imports: tuple[str, ...] = models(
+        "--import",
+        (),
+        "module",
+        "import this Python module first, as in `torchvision`: it has operators that models use; "
+        "may be repeated",
+    )
     preload: tuple[str, ...] = models(
         "--preload",
         (),

@@ -32,6 +32,11 @@ class DeclaredTensor(NamedTuple):
     constraint: TensorConstraint
 
 
+def is_module_name(text: str) -> bool:
+    """Whether a text can be the full name of a Python module."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """How one model is served; the keys of its TOML file."""
@@ -75,6 +80,14 @@ class ModelConfig:
         "switch",
         "on a graphics card: round `float32` to TF32 before it is multiplied",
         default_text="as `--tf32` says",
+    )
+    imports: tuple[str, ...] = setting(
+        "model",
+        "import",
+        (),
+        "modules",
+        'Python modules with operators that the model uses, as in `["torchvision"]`',
+        more="They are imported before it is loaded. Nothing below the model root is.",
     )
     warmup: tuple[WarmUp, ...] = key(
         (),

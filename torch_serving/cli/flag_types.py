@@ -8,7 +8,7 @@ from typing import Any
 
 from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.http.forwarded import TrustedProxies
-from torch_serving.model_config import MAX_MAX_BATCH
+from torch_serving.model_config import MAX_MAX_BATCH, is_module_name
 
 SWITCHES = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -64,6 +64,13 @@ def pattern(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("expected a pattern as in *.pt")
     return text.removeprefix("./")
+
+
+def module(text: str) -> str:
+    """The name of a Python module."""
+    if not is_module_name(text):
+        raise argparse.ArgumentTypeError(f"expected a module as in torchvision.ops, got {text!r}")
+    return text
 
 
 def origin(text: str) -> str:
@@ -127,6 +134,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "batch_size": (batch_size, "N"),
     "file": (Path, "FILE"),
     "folder": (Path, "FOLDER"),
+    "module": (module, "MODULE"),
     "natural": (natural, "N"),
     "on_off": (on_off, "{on,off}"),
     "origin": (origin, "ORIGIN"),

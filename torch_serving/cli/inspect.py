@@ -13,7 +13,7 @@ def inspect(argv: Sequence[str]) -> int:
     parser = command_parser("inspect", "Show what a TorchScript model takes and gives.")
     parser.add_argument("--json", action="store_true", help="as JSON")
     arguments = parser.read(argv)
-    runtime, servable = load_model(arguments.model, arguments.device)
+    runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     from torch_serving.service.description import describe  # takes a second: torch
 
     described = describe(servable, runtime.examples.find(servable))

@@ -1,8 +1,10 @@
 """What `inspect` and `run` share: one model file, loaded as a server would load it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch_serving.cli.flag_types import module
 from torch_serving.cli.flags import Parser
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.suggestions import near_path
@@ -21,10 +23,21 @@ def command_parser(name: str, description: str) -> Parser:
     parser.add_argument(
         "--device", help="where to load it (default: what its TOML file says, else cpu)"
     )
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        metavar="MODULE",
+        type=module,
+        action="append",
+        default=[],
+        help="import this Python module first; may be repeated",
+    )
     return parser
 
 
-def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
+def load_model(
+    path: Path, device: str | None, imports: Sequence[str] = ()
+) -> "tuple[Runtime, Servable]":
     """Return a runtime of the model's folder, and the model. Raises StartupError."""
     if not path.is_file():
         raise StartupError(f"no such file: {path}{near_path(path)}")
@@ -32,7 +45,7 @@ def load_model(path: Path, device: str | None) -> "tuple[Runtime, Servable]":
         from torch_serving.service.runtime import Runtime
 
     try:
-        runtime = Runtime.build(Config(model_root=path, device="cpu"))
+        runtime = Runtime.build(Config(model_root=path, device="cpu", imports=tuple(imports)))
         models = runtime.models
         chosen = models.repository.choose_device(path.name, runtime.devices, device or None)
         return runtime, models.preload(path.name, chosen)

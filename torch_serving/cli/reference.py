@@ -50,7 +50,8 @@ def flag_row(option: Option) -> tuple[str, ...]:
 
 def key_row(name: str, value: Any, setting: Setting) -> tuple[str, ...]:
     default = setting.default_text or ("`false`" if value is False else "none")
-    return f"`{name}`", TYPES[name][1], default, meaning_of(setting)
+    key = (setting.flags or (name,))[0]
+    return f"`{key}`", TYPES[key][1], default, meaning_of(setting)
 
 
 def meaning_of(setting: Setting) -> str:

@@ -26,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
     )
     arguments = parser.read(argv)
     body = read_data(arguments.data)
-    runtime, servable = load_model(arguments.model, arguments.device)
+    runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     try:
         method = servable.method(arguments.method)
         response = runtime.inference.run(plain(method) if arguments.plain else method, body)

@@ -278,6 +278,7 @@ class ModelLifecycle:
             source = self.repository.source(model, file)._replace(as_copy=as_copy)
             config = self.repository.read_config(model)
             self.repository.check_device(model, config)
+            self.repository.import_modules(model)
             request = load_request(source, device)
             self._use_device(device)
             with self._queue.turn(model.identifier):

@@ -25,6 +25,7 @@ from torch_serving.models.identifiers import (
     stat_file,
     with_name,
 )
+from torch_serving.models.imports import import_for_model
 from torch_serving.models.integrity import (
     MANIFEST,
     digest_in,
@@ -210,6 +211,11 @@ class ModelRepository:
         sidecars = sidecar_stats(self.real_path(model))
         digest = expected_digest(Path(self.root), model.identifier)
         return ModelSource(model.identifier, file, sidecars, digest)
+
+    def import_modules(self, model: ModelPath) -> None:
+        """Import what the file beside a model names. Raises InvalidServable."""
+        config = self.read_config(model)
+        import_for_model(config.imports, f"{Path(model.identifier).stem}.toml", self.root)
 
     def _read_configured_device(self, identifier: str) -> torch.device | None:
         model = self.resolve(identifier, CPU)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.errors import InvalidServable, file_error
-from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp
+from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp, is_module_name
 from torch_serving.models.backends.registry import BACKENDS
 from torch_serving.models.declarations import TomlFile, read_inputs, read_methods
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
@@ -35,6 +35,7 @@ TYPES: dict[str, tuple[type, str]] = {
     "grad": (bool, "true or false"),
     "freeze": (bool, "true or false"),
     "optimize": (bool, "true or false"),
+    "import": (list, "a list of modules"),
     "warmup": (list, "a list of requests"),
     "input": (dict, "a table for each tensor"),
     "method": (dict, "a table for each method"),
@@ -103,6 +104,7 @@ def read_toml(
     source = f"{path.name}{line_of('warmup', text)}"
     requests = values.pop("warmup", [])
     warm_ups = tuple(WarmUp(source, body_of(request)) for request in requests)
+    values["imports"] = tuple(values.pop("import", ()))
     file = TomlFile(path.name, text)
     values["input"] = read_inputs(file, values.get("input", {}))
     values["method"] = read_methods(file, values.get("method", {}))
@@ -119,6 +121,9 @@ def problem_with(key: str, value: Any, options: frozenset[str]) -> str:
         return f"`{key}`: expected {expected}, got {value!r}"
     if isinstance(value, int) and key == "max_batch" and not 2 <= value <= MAX_MAX_BATCH:
         return f"`max_batch`: expected 2 to {MAX_MAX_BATCH}, got {value}"
+    if key == "import" and isinstance(value, list):
+        wrong = [each for each in value if not isinstance(each, str) or not is_module_name(each)]
+        return f"`import`: expected names of modules, got {wrong[0]!r}" if wrong else ""
     return ""
 
 

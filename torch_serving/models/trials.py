@@ -36,6 +36,7 @@ def try_load(repository: ModelRepository, request: Request, descriptor: int) -> 
     """Load the open file of a request. Raises whatever loading raises."""
     if request["warms_up"]:
         model = repository.resolve(request["name"], CPU)
+        repository.import_modules(model)
         file = open_file(descriptor, repository.real_path(model))
         load_open(file, CPU, repository.read_config(model), ModelSource(model.identifier))
     else:
@@ -64,6 +65,7 @@ def read_examples(lines: Iterable[bytes]) -> dict[str, bytes]:
 def load_copy(repository: ModelRepository, name: str, descriptor: int) -> Servable:
     """Load the open file of a model as it is, without the settings and requests beside it."""
     model = repository.resolve(name, CPU)
+    repository.import_modules(model)
     file = open_file(descriptor, repository.real_path(model))
     return Servable(
         backend_of(model.identifier).load(file, CPU), CPU, source=ModelSource(model.identifier)

@@ -19,6 +19,7 @@ from torch_serving.engine.precision import set_tf32
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
+from torch_serving.models.imports import import_at_start
 from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
@@ -82,6 +83,7 @@ class Runtime:
         """
         if not os.path.exists(config.model_root):
             raise StartupError(f"no such folder or file: {config.model_root}")
+        import_at_start(config.imports)
         configure_torchscript(config)
         set_tf32(config.tf32)
         runtime = cls(config, group or Alone())

@@ -11,6 +11,7 @@ from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded
 from torch_serving.models.backends.torchscript.archive import KIND
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
+from torch_serving.models.backends.torchscript.missing import missing_in
 from torch_serving.models.backends.torchscript.other_files import HINT
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
@@ -40,4 +41,6 @@ def read_module(file: OpenFile, device: torch.device) -> Any:
             raise problem from error
         if OUT_OF_DESCRIPTORS in reason:
             raise Overloaded(NO_DESCRIPTOR) from error
-        raise InvalidServable(f"not {KIND} that can be loaded here ({reason}); {HINT}") from error
+        missing = missing_in(str(error))
+        wrong = missing or f"not {KIND} that can be loaded here ({reason}); {HINT}"
+        raise InvalidServable(wrong) from error
