@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from tests.support.described import Impossible, Several, described
+from tests.support.process import Process
 from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
+from torch_serving.cli.example_text import ADDRESS
 from torch_serving.cli.inspect import may_use
 from torch_serving.cli.main import main
 from torch_serving.engine.engine import Engine
@@ -20,6 +22,7 @@ from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
 
 CPU = torch.device("cpu")
+MODULE = f"{sys.executable} -W ignore -m torch_serving"
 
 Command = Callable[..., tuple[int, bytes, bytes]]
 
@@ -30,6 +33,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_in_a_process(folder, "save_box")
     (folder / "of several").mkdir()
     mlp().save(folder / "mlp.pt")
+    for name, module in (("ids", torch.nn.Embedding(9, 2)), ("wide", torch.nn.Linear(1000, 2))):
+        torch.jit.script(module).save(folder / f"{name}.pt")
     for module in (Several(), Impossible()):
         torch.jit.script(module.eval()).save(folder / f"{type(module).__name__}.pt")
     (folder / "broken.pt").write_bytes(b"no model")
@@ -178,6 +183,50 @@ def test_a_link_to_a_model(root: Path, tmp_path: Path, command: Command):
     code, out, err = command("inspect", tmp_path / "linked")
     assert (code, err) == (0, b"")
     assert out.startswith(b"linked: ")
+
+
+def test_inspect_prints_a_command_that_works(
+    root: Path, command: Command, start: Callable[..., Process]
+):
+    url = start(root, "--port", "0").url
+    for model in ("mlp.pt", "Several.pt", "wide.pt", "ids.pt"):
+        code, out, _ = command("inspect", root / model)
+        assert code == 0
+        lines = [line.strip() for line in out.decode().splitlines()]
+        commands = [line for line in lines if "curl " in line]
+        assert len(commands) == sum(line.startswith("example: ") for line in lines)
+        for each in commands:
+            text = each.replace(ADDRESS, url).replace("torch-serving", MODULE)
+            done = subprocess.run(["sh", "-c", f"{text} --silent --fail"], capture_output=True)
+            assert (done.returncode, b'"code": 200' in done.stdout) == (0, True), each
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("mlp.pt", 'example: {"x": [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]}'),
+        ("ids.pt", '"value": [0, 0, 0, 0], "data_type": "int64"}'),
+        ("wide.pt", '"shape": [1, 1000], "value": [0, 0, 0, …], "data_type": "float32"}'),
+    ],
+)
+def test_examples_are_plain_where_they_can_be_and_never_long(
+    root: Path, command: Command, model: str, words: str
+):
+    _, out, _ = command("inspect", root / model)
+    assert words in out.decode()
+    assert max(map(len, out.decode().splitlines())) < 500
+
+
+def test_only_the_example(root: Path, command: Command):
+    code, out, _ = command("inspect", root / "Several.pt", "--example", "scaled")
+    assert code == 0
+    Engine(1).run(load(root / "Several.pt", CPU).method("scaled"), out)
+    code, out, err = command("inspect", root / "Several.pt", "--example", "scald")
+    assert (code, out) == (2, b"")
+    assert b"no such method: scald; did you mean scaled?" in err
+    code, _, err = command("inspect", root / "Impossible.pt", "--example")
+    assert code == 2
+    assert b"no request was found that works" in err
 
 
 def test_inspect_says_what_a_model_may_use():

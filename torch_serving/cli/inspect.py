@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from torch_serving.cli.example_text import example_lines, plain_example, text_of
 from torch_serving.cli.model_file import command_parser, load_model
+from torch_serving.cli.suggestions import did_you_mean
+from torch_serving.errors import StartupError
 from torch_serving.model_config import ModelConfig
 
 
@@ -12,16 +16,27 @@ def inspect(argv: Sequence[str]) -> int:
     """Print what a model takes and gives."""
     parser = command_parser("inspect", "Show what a TorchScript model takes and gives.")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--example",
+        metavar="METHOD",
+        nargs="?",
+        const="",
+        help="only a request that works, for this method or the main one",
+    )
     arguments = parser.read(argv)
     runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     from torch_serving.service.description import describe  # takes a second: torch
 
     described = describe(servable, runtime.examples.find(servable))
     description = {"file_bytes": arguments.model.stat().st_size, **described}
-    if arguments.json:
+    for name, method in described["methods"].items() if not arguments.json else ():
+        method["example"] = plain_example(servable.method(name), method["example"])
+    if arguments.example is not None:
+        print(example_of(description, arguments.example or servable.main_name))
+    elif arguments.json:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:
-        first, *others = lines_of(arguments.model.name, description)
+        first, *others = lines_of(arguments.model, description)
         print("\n".join([first, f"may use: {may_use(servable.config)}", *others]))
     return 0
 
@@ -33,10 +48,20 @@ def may_use(config: ModelConfig) -> str:
     return ", ".join(parts) or "neither batches, graphs nor tf32"
 
 
-def lines_of(name: str, description: dict[str, Any]) -> list[str]:
+def example_of(description: dict[str, Any], method: str) -> str:
+    """A request for a method. Raises StartupError if there is none."""
+    methods = description["methods"]
+    if method not in methods:
+        raise StartupError(f"no such method: {method}{did_you_mean(method, methods)}")
+    if "note" in methods[method]:
+        raise StartupError(methods[method]["note"])
+    return text_of(methods[method]["example"])
+
+
+def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
     """The description as a table for people."""
     lines = [
-        f"{name}: {description['file_bytes']:,} bytes, "
+        f"{model.name}: {description['file_bytes']:,} bytes, "
         f"{description['parameters']:,} parameters ({description['data_type'] or 'none'}), "
         f"device {description['device']}"
     ]
@@ -54,7 +79,8 @@ def lines_of(name: str, description: dict[str, Any]) -> list[str]:
         ]
         widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
         lines += [f"  {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}" for row in rows]
-        lines.append(f"  example: {json.dumps(parts['example'], ensure_ascii=False)}")
         if "note" in parts:
-            lines.append(f"  ({parts['note']})")
+            lines += [f"  example: {text_of(parts['example'])}", f"  ({parts['note']})"]
+        else:
+            lines += example_lines(str(model), model.name, method, parts["example"])
     return lines

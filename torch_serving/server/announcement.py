@@ -8,6 +8,7 @@ from torch_serving import __version__
 from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.server.curl import serve_command
 
 MAX_READ = 50  # models that are looked at
 MAX_SHOWN = 200  # characters of a request
@@ -44,19 +45,15 @@ def first_command(config: Config, url: str, names: list[str], repository: ModelR
     if config.api_key_file:
         curl += ' -H "X-Api-Key: $KEY"'
     if not names:
-        return serve_command(curl, url, "linear.pt", '{"input": [[1, 2, 3, 4]]}')
+        return serve_command(url, "linear.pt", '{"input": [[1, 2, 3, 4]]}', curl)
     loadable = [name for name in names[:MAX_READ] if not repository.problem_with(name)]
     for name in loadable:
         if body := known_request(repository, name):
-            return serve_command(curl, url, name, body)
+            return serve_command(url, name, body, curl)
     if config.server == "meinheld":
         return f"{curl} {url}/healthcheck"
     below = f"/{quote(loadable[0])}" if loadable else ""
     return f"{curl} {shlex.quote(f'{url}/models{below}')}"
-
-
-def serve_command(curl: str, url: str, name: str, body: str) -> str:
-    return f'{curl} "{url}/serve?servable_identifier={quote(name)}" --data {shlex.quote(body)}'
 
 
 def known_request(repository: ModelRepository, name: str) -> str:
