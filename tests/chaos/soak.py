@@ -24,12 +24,12 @@ from tests.chaos.slow_clients import GOOD
 from tests.chaos.stage import MEBIBYTE, Server, Stage
 from tests.chaos.table import Effort, Row, Rows
 from tests.support.client import RawConnection, in_threads, raw_request, scalar, tensor, with_length
-from torch_serving.models.lifecycle import LOADERS
+from torch_serving.models.load_queue import THREADS
 
 REQUESTS, DISCONNECTS, LOADS, CLIENTS = 100_000, 10_000, 10_000, 4
 MOST_GROWTH = 0.05
 CAPACITY = 3
-POOLS = LOADERS + min(32, (os.cpu_count() or 1) + 4)  # the second: asyncio's default executor
+POOLS = THREADS + min(32, (os.cpu_count() or 1) + 4)  # of loads, and of asyncio
 FLAGS = ("--model-capacity", str(CAPACITY), "--buffer-size", "0")
 LEAKS = ("memory=1024", "files=1000", "threads=1000")
 ONE = json.dumps([tensor([1], [1.0])]).encode()

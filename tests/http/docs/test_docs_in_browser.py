@@ -1,6 +1,6 @@
 """The page at /docs in a browser: the first click on "Execute" works, for every model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -55,16 +55,6 @@ def server(root: Path, start_for_module: Callable[..., Process]) -> Process:
     return start_for_module(root, "--port", "0", "--workers", "2")
 
 
-@pytest.fixture(scope="module", params=["", "/models/of a team"])
-def url(request: pytest.FixtureRequest, server: Process) -> Iterator[str]:
-    """The server itself, or behind a proxy that has it below a path."""
-    if not request.param:
-        yield server.url
-        return
-    with served_below(request.param.replace(" ", "%20"), server.url) as url:
-        yield url
-
-
 def open_operation(browser: Browser, url: str, operation: str) -> None:
     browser.open(f"{url}/docs")
     browser.click(f"{operation} .opblock-summary-control")
@@ -90,15 +80,25 @@ def execute(browser: Browser, operation: str) -> tuple[str, str]:
     ],
 )
 def test_each_model_has_its_request(
-    browser: Browser, url: str, operation: str, parameter: str, models: list[str]
+    browser: Browser, server: Process, operation: str, parameter: str, models: list[str]
 ):
-    open_operation(browser, url, operation)
+    open_operation(browser, server.url, operation)
     for model in reversed(models):  # the first one is there from the start
         browser.choose(f'{operation} tr[data-param-name="{parameter}"] select', model)
         status, address = execute(browser, operation)
         assert (model, status) == (model, "200"), address
-        assert address.startswith(f"{url}/")
     assert browser.errors() == []
+
+
+def test_behind_a_proxy_that_has_the_server_below_a_path(browser: Browser, server: Process):
+    with served_below("/of%20a/team", server.url) as url:
+        open_operation(browser, url, SERVE)
+        for model in (DEEP, "embedding.pt"):
+            browser.choose(f'{SERVE} tr[data-param-name="servable_identifier"] select', model)
+            status, address = execute(browser, SERVE)
+            assert status == "200"
+            assert address.startswith(f"{url}/serve?")
+        assert browser.errors() == []
 
 
 def test_the_first_click_of_all(browser: Browser, root: Path, start: Callable[..., Process]):
@@ -110,10 +110,10 @@ def test_the_first_click_of_all(browser: Browser, root: Path, start: Callable[..
     assert browser.errors() == []
 
 
-def test_an_example_has_its_model(browser: Browser, server: Process, url: str):
+def test_an_example_has_its_model(browser: Browser, server: Process):
     for model in MODELS:
         assert fetch(server.url, f"/models/{quote(model)}")[0] == 200
-    open_operation(browser, url, SERVE)
+    open_operation(browser, server.url, SERVE)
     methods = dict.fromkeys(WITH_FORWARD, "forward") | {"encoder.pt": "encode"}
     for model, method in methods.items():
         browser.choose(f"{SERVE} .examples-select-element", f"{model}: {method}")

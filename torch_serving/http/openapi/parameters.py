@@ -1,9 +1,10 @@
 """Parameters of requests: path, query and header parameters."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch_serving.codecs.oip.metadata import VERSION
-from torch_serving.http.openapi.context import DocumentContext
+from torch_serving.http.openapi.context import DocumentContext, LoadedMethod, takes_oip
 from torch_serving.http.serve.endpoint import IDENTIFIER, TRUTHS
 
 Parameter = dict[str, Any]
@@ -34,13 +35,14 @@ def identifier(context: DocumentContext) -> Parameter:
 
 
 def model(context: DocumentContext) -> Parameter:
-    return identifier(context) | {"name": "model"} | with_example(context.oip_examples())
+    shown = filter(takes_oip, context.working_first())
+    return identifier(context) | {"name": "model"} | with_example(shown)
 
 
-def with_example(bodies: dict[str, Any]) -> dict[str, Any]:
-    """The model of the first body that a page shows."""
-    first = next(iter(bodies.values()), None)
-    return {} if first is None else {"example": first["x-model"]}
+def with_example(shown: Iterable[LoadedMethod]) -> dict[str, Any]:
+    """The model of the body that a page shows first."""
+    first = next(iter(shown), None)
+    return {} if first is None else {"example": first.model}
 
 
 def file_name(context: DocumentContext) -> Parameter:
@@ -51,7 +53,8 @@ def servable(context: DocumentContext) -> Parameter:
     text = "The model's path below the model root. Where there is one model, it may be left out."
     is_required = len(context.model_names) != 1
     parameter = of_query(IDENTIFIER, context.model_name(), text, required=is_required)
-    return parameter | with_example(context.examples())
+    only = {} if is_required else {"example": context.model_names[0]}
+    return parameter | only | with_example(context.working_first())
 
 
 def device(context: DocumentContext) -> Parameter:
