@@ -1,5 +1,6 @@
 """The page at /docs in a browser: the first click on "Execute" works, for every model."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -101,9 +102,15 @@ def test_behind_a_proxy_that_has_the_server_below_a_path(browser: Browser, serve
         assert browser.errors() == []
 
 
-def test_the_first_click_of_all(browser: Browser, root: Path, start: Callable[..., Process]):
+@pytest.mark.parametrize("models", [MODELS, ["embedding.pt"]], ids=["many", "one"])
+def test_the_first_click_of_all(
+    browser: Browser, root: Path, tmp_path: Path, models: list[str], start: Callable[..., Process]
+):
     """No model is loaded, nothing is chosen, and nobody waits."""
-    url = start(root, "--port", "0").url
+    for model in models:
+        (tmp_path / model).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / model, tmp_path / model)
+    url = start(tmp_path, "--port", "0").url
     for operation in (SERVE, INFER):
         open_operation(browser, url, operation)
         assert execute(browser, operation)[0] == "200"
