@@ -74,6 +74,11 @@ def add_configuration(parser: Parser) -> None:
     group.add_argument(
         "--print-config", action="store_true", help="print all settings as such a file, and end"
     )
+    group.add_argument(
+        "--check",
+        action="store_true",
+        help="look for mistakes in settings and models, load those to preload, and end",
+    )
 
 
 def add_positional(parser: Parser, option: Option) -> None:

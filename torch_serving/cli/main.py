@@ -47,6 +47,8 @@ def run_command(argv: Sequence[str]) -> NoReturn:
     settings = read_settings(others if command == "serve" else argv, os.environ)
     if settings.print_config:
         print_config(settings)
+    if settings.check:
+        check(settings)
     serve(settings.config, settings.warnings)
 
 
@@ -54,8 +56,25 @@ def print_config(settings: Settings) -> NoReturn:
     """Print the configuration as a file for `--config`, and end the process."""
     print("\n".join(as_toml(settings.config, settings.given)))
     for warning in settings.warnings:
-        print(f"torch-serving: {warning}", file=sys.stderr)
+        tell(warning)
     sys.exit(0)
+
+
+def check(settings: Settings) -> NoReturn:
+    """Tell what is wrong, and end the process: 0 is nothing, 1 a model, 2 a setting."""
+    with required_modules():
+        from torch_serving.server.check import check as find_problems
+    for warning in settings.warnings:
+        tell(warning)
+    code = find_problems(settings.config, tell)
+    if code == 0:
+        print("all is well")
+    sys.stdout.flush()
+    os._exit(code)  # as after serving
+
+
+def tell(problem: str) -> None:
+    print(f"torch-serving: {problem}", file=sys.stderr, flush=True)
 
 
 def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:

@@ -21,6 +21,7 @@ class Settings(NamedTuple):
     given: Layer
     warnings: list[str]
     print_config: bool = False
+    check: bool = False
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
@@ -35,7 +36,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     """
     parser = build_parser()
     arguments = vars(parser.read(argv))
-    print_config = arguments.pop("print_config", False)
+    print_config, only_check = (arguments.pop(name, False) for name in ("print_config", "check"))
     try:
         layers = [layer_of_environment(environment), layer_of_flags(arguments)]
         given = merge(layers)
@@ -47,7 +48,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     choose_gpu(given)
     config = Config(**{name: each.value for name, each in given.items()})
     check(parser, config)
-    return Settings(config, given, complaints_about(environment), print_config)
+    return Settings(config, given, complaints_about(environment), print_config, only_check)
 
 
 def layer_of_flags(arguments: Mapping[str, object]) -> Layer:

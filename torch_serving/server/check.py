@@ -1,0 +1,90 @@
+"""`--check`: looks for all that is wrong before a server starts, and starts none."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from torch_serving.config import Config
+from torch_serving.engine.devices import resolve_auto
+from torch_serving.errors import ServingError, StartupError
+from torch_serving.http.auth import ApiKeys
+from torch_serving.models.backends.registry import backend_of
+from torch_serving.models.integrity import expected_digest, open_verified
+from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.server.cards import count_cards_in_child
+from torch_serving.server.concurrency import divide_cores
+from torch_serving.server.tls import load_tls_context
+from torch_serving.service.runtime import Runtime
+
+EXIT_BAD_MODELS = 1
+EXIT_BAD_SETTINGS = 2
+
+
+def check(config: Config, tell: Callable[[str], None]) -> int:
+    """Tell each problem; return the exit code. Models of `--preload` are loaded."""
+    settings = list(problems_with_settings(config))
+    for problem in settings:
+        tell(problem)
+    if settings:
+        return EXIT_BAD_SETTINGS
+    runtime = Runtime.build(dataclasses.replace(config, preload=()))
+    models = list(problems_with_models(runtime, config.preload))
+    for problem in models:
+        tell(problem)
+    return EXIT_BAD_MODELS if models else 0
+
+
+def problems_with_settings(config: Config) -> Iterator[str]:
+    """Yield what is wrong with device, threads, certificate, keys and the names to preload."""
+    for step in (check_cores, load_tls_context, check_keys):
+        yield from complaints_of(step, config)
+    repository = ModelRepository(config.model_root)
+    for pattern in config.preload:
+        if not repository.names(pattern):
+            yield f"--preload {pattern}: no such model below {config.model_root}"
+
+
+def complaints_of(step: Callable[[Config], object], config: Config) -> Iterator[str]:
+    try:
+        step(config)
+    except StartupError as error:
+        yield str(error)
+
+
+def check_cores(config: Config) -> None:
+    device = resolve_auto(config.device, count_cards_in_child)
+    divide_cores(dataclasses.replace(config, device=device))
+
+
+def check_keys(config: Config) -> None:
+    if config.api_key_file:
+        ApiKeys(config.api_key_file, config.open_health)
+
+
+def problems_with_models(runtime: Runtime, patterns: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is wrong with each model: its file, the manifest, the files beside it."""
+    repository = runtime.models.repository
+    preloaded = {name for pattern in patterns for name in repository.names(pattern)}
+    for name in repository.names():
+        yield from problems_with_model(runtime, name, name in preloaded)
+
+
+def problems_with_model(runtime: Runtime, name: str, is_preloaded: bool) -> Iterator[str]:
+    repository = runtime.models.repository
+    try:
+        verify(repository, name)
+        if is_preloaded:
+            runtime.models.preload(name, repository.choose_device(name, runtime.devices))
+    except ServingError as error:
+        prefix = "" if error.detail.startswith(f"`{name}`") else f"`{name}`: "
+        yield f"{prefix}{error.detail}"
+
+
+def verify(repository: ModelRepository, name: str) -> None:
+    """Read a model's file and those beside it as a load does. Raises ServingError."""
+    model = repository.resolve(name, CPU)
+    config = repository.read_config(model)
+    repository.check_device(model, config)
+    digest = expected_digest(Path(repository.root), model.identifier)
+    with open_verified(repository.real_path(model), backend_of(name).verify, digest):
+        pass
