@@ -167,8 +167,11 @@ INPUT, SHAPE, DTYPE = (
     ("identifier", "body", "description", "location", "argument"),
     [
         ("echo.pt", [string("a")], INPUT, "/0/type: ", "`x`: Tensor"),
+        ("echo.pt", [None], INPUT, "/0: ", "`x`: Tensor"),
         ("echo.pt", [1], INPUT, "/0: ", "`x`: Tensor"),
+        ("echo.pt", [1], INPUT, "/0: ", 'send {"x": [1]} or {"x": 1}'),
         ("echo.pt", ["a", GOOD[0]], INPUT, "the body: ", "x: Tensor"),
+        ("echo.pt", [*GOOD, *GOOD], INPUT, "the body: ", "x: Tensor"),
         ("echo.pt", [], INPUT, "the body: ", "x: Tensor"),
         ("echo.pt", [{"value": [1]}], INPUT, "/0: ", "`x`: Tensor"),
         ("echo.pt", [{"type": "tensor"}], INPUT, "/0: ", "`x`: Tensor"),

@@ -254,6 +254,9 @@ def requests(draw: Any) -> tuple[list[Argument], bytes]:
         tree: Any = Object(list(zip("abc", values, strict=False)))
     else:
         tree = values[0] if len(values) == 1 and draw(st.booleans()) else values
+    if draw(st.integers(0, 3)) == 0:
+        plain_values = [a_value(draw, argument.spec, True) for argument in arguments]
+        tree = plain_values[0] if len(arguments) == 1 and draw(st.booleans()) else plain_values
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         tree = mutated(draw, tree)
     body = dump(tree).encode("utf-8", "surrogatepass")

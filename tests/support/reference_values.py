@@ -56,7 +56,7 @@ def refuse(
     if isinstance(came, Object):
         members_of(came)
     error = kind(pointer(path))
-    error.depth = len(path)
+    error.depth, error.path = len(path), path
     return error
 
 

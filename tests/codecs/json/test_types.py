@@ -154,7 +154,7 @@ def test_methods(front: Front):
         (b'{"n": 1, "b": 2}', "Incompatible tensor data type", "/b: "),
         (b'{"n": 1, "o": [2]}', "Invalid Input JSON", "/o: "),
         (b"[]", "Invalid Input JSON", "expected 1 to 5 arguments"),
-        (b"[1]", "Invalid Input JSON", "/0: "),
+        (b"[null]", "Invalid Input JSON", "/0: "),
     ],
 )
 def test_wrong_named_arguments(front: Front, body: bytes, description: str, detail: str):

@@ -1,6 +1,7 @@
 """What a client probably meant, for the errors of JSON bodies. Only errors ask."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 
@@ -21,6 +22,8 @@ SPELLINGS = {
 }
 MEANT = {other: key for key, others in SPELLINGS.items() for other in others}
 OF_IMAGES = ("shape", "size", "width", "height", "resize", "crop", "mean", "std", "normalize")
+
+MAX_SHOWN = 80  # characters of a body
 
 IMAGE = 'send {"type": "image", "value": "<its base64>"}'
 # How files start, what they are, and how they can be sent.
@@ -106,6 +109,57 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
     if meant in allowed:
         return f"unknown key; did you mean `{meant}`?"
     return f'unknown key; those of "{envelope_type}" are {", ".join(allowed)}'
+
+
+def unknown_argument(name: str, known: Iterable[str], required: list[str]) -> str:
+    """The end of an error: the argument that was meant, or the body that was."""
+    near = closest(name, known)
+    if near:
+        return f"; did you mean `{near}`?"
+    if name == "inputs":
+        return "; requests of the Open Inference Protocol go to /v2/models/<model>/infer"
+    if name == "value" or name in MEANT:
+        return '; an envelope has a key `type`, as in {"type": "tensor", "value": [1, 2]}'
+    return f"; send {{{', '.join([f'{json.dumps(each)}: …' for each in required])}}}"
+
+
+def of_string(quoted: str) -> str:
+    """The end of an error: what a string is that stands for something else."""
+    text = quoted[1:].replace('\\"', '"')
+    if re.match(r"data:image/|/9j/|iVBORw0KGgo", text):
+        return '; an image is {"type": "image", "value": "…"}'
+    if re.match(r"\s*[\[{]", text):
+        return "; this string holds JSON, which was encoded twice"
+    return ""
+
+
+def two_readings(name: str, type_name: str, start: bytes, is_cut: bool) -> str:
+    """Say that a body of one element fits with and without its outer brackets, and what to send.
+
+    `start` is the body, or its start if it is cut.
+    """
+    text = start.decode(errors="ignore").strip()
+    if is_cut or len(text) > MAX_SHOWN:
+        text = shortened(text)
+    key = json.dumps(name, ensure_ascii=False)
+    inner = text[1:-1].strip()
+    return (
+        f"this may be argument `{name}`: {type_name} or an element of it; "
+        f"send {{{key}: {text}}} or {{{key}: {inner}}}"
+    )
+
+
+def shortened(text: str) -> str:
+    """The start of an array, with an ellipsis and its closing brackets."""
+    text = text[:MAX_SHOWN]
+    text = text[: text.rfind(",") + 1] or text
+    closing: list[str] = []
+    for bracket in re.sub(r'"(?:[^"\\]|\\.)*"?', "", text):
+        if bracket in "[{":
+            closing.append("]" if bracket == "[" else "}")
+        elif bracket in "]}" and closing:
+            closing.pop()
+    return f"{text}…{''.join(reversed(closing))}"
 
 
 def of_text(start: bytes, before: bytes, here: bytes, at_serve: bool) -> str:

@@ -1,6 +1,6 @@
 """JSON Schema of the arguments in requests to `/serve`, by type, as the decoder reads them.
 
-Values have envelopes. Arguments passed by name may also be plain JSON (`bare`). JSON Schema can't
+Values have envelopes, or are plain JSON (`bare`) where that leaves no doubt. JSON Schema can't
 express how many numbers a shape holds, or that nesting is even: descriptions say so.
 """
 
@@ -157,8 +157,17 @@ def dictionary(spec: TypeSpec, bare: bool) -> list[Schema]:
     members: Schema = {"type": "object", "additionalProperties": item}
     kinds = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
     found = [envelope(kind, members, key_type={"const": "str"}) for kind in kinds]
-    # an object with a key `type` is an envelope
-    return [*found, *([members | {"not": {"required": ["type"]}}] if bare else [])]
+    return [*found, *([members | {"not": anonymous_envelope(kinds)}] if bare else [])]
+
+
+def anonymous_envelope(kinds: list[str]) -> Schema:
+    """What is an envelope, and no dictionary in plain JSON."""
+    named: Schema = {"properties": {"type": {"enum": kinds}}, "required": ["type"]}
+    other: Schema = {
+        "properties": {"type": {"type": "string"}, "value": {"type": ["object", "array"]}},
+        "required": ["type", "value"],
+    }
+    return {"anyOf": [named, other]}
 
 
 SCHEMAS_OF_KIND: dict[str, Callable[[TypeSpec, bool], list[Schema]]] = {
@@ -187,11 +196,17 @@ def arguments(signature: Signature) -> Schema:
         "required": required,
         "additionalProperties": False,
     }
-    strict = [value(each.spec) for each in signature.arguments]
-    branches = [named, {"title": "positional"} | fixed_array(strict, len(required))]
-    if len(strict) == 1:
-        branches.append({"title": "bare"} | strict[0])
-    return {"description": str(signature), "anyOf": branches}
+    plain = [value(each.spec, True) for each in signature.arguments]
+    listed = {"title": "positional"} | fixed_array(plain, len(required))
+    if len(plain) != 1:
+        return {"description": str(signature), "anyOf": [named, listed]}
+    (only,) = signature.arguments
+    enveloped = {"title": "bare"} | value(only.spec)
+    branches = [named, fixed_array([value(only.spec)], len(required)), enveloped]
+    # without envelopes, what fits both ways is refused
+    named_so = {"type": "object", "required": [only.name]}
+    alone = {"title": "bare", "minItems": 1, "not": named_so} | plain[0]
+    return {"description": str(signature), "anyOf": [*branches, {"oneOf": [listed, alone]}]}
 
 
 def tensor_of(data_type: str) -> Schema:

@@ -70,12 +70,18 @@ cdef class Decoder:
     cdef ValueFactory factory
     cdef Py_ssize_t required
     cdef size_t window_bytes
+    cdef bint takes_members  # of an object, as the only argument
+    cdef bint named_type  # an argument is called as the key that makes an object an envelope
 
     def __cinit__(self, arguments, factory, size_t window_bytes=0):
         """`window_bytes`, for tests: how much of a body is indexed at a time; 0 is the default."""
         self.window_bytes = window_bytes
         self.arguments = tuple(arguments)
         self.factory = factory if isinstance(factory, ValueFactory) else ValueFactory(factory)
+        self.named_type = any([(<Argument?>each).name == "type" for each in self.arguments])
+        self.takes_members = len(self.arguments) == 1 and (
+            (<Argument?>self.arguments[0]).spec.is_mapping()
+        )
         self.required = sum([(<Argument?>argument).required for argument in self.arguments])
 
     def decode(self, body not None):

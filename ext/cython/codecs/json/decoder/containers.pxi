@@ -40,6 +40,8 @@ cdef object read_first(Reader reader, TypeSpec spec, ValueRef ref):
                 raise
             except ServingError as error:
                 depth = depth_below(&reader.document, ref, reader.rejected_at)
+                if isinstance(error, BodyTooLarge):
+                    depth = MAX_DEPTH  # it fits, but for its size
                 if depth > furthest:
                     furthest, rejected_at, meant, problem = depth, reader.rejected_at, part, error
     finally:
@@ -65,10 +67,12 @@ cdef object read_list(Reader reader, TypeSpec spec, ValueRef ref):
 cdef list read_elements(Reader reader, TypeSpec part, ValueRef array):
     cdef ValueRef element = first_element(reader, array)
     cdef list values = []
-    reader.take(part.value_bytes, array)
-    for _ in range(reader.count(array)):
+    cdef uint32_t i
+    for i in range(reader.count(array)):
         values.append(read(reader, part, element))
         element = next_element(reader, element)
+        if i == 0:  # an array of something else is no large one
+            reader.take(part.value_bytes, array)
     return values
 
 
@@ -77,7 +81,7 @@ cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
     cdef ValueRef element
     cdef list values = []
     if spec.names and reader.kind(ref) == Kind.object:
-        if not reader.plain or reader.has_type(ref):
+        if not reader.plain or reader.is_envelope(ref, '"named_tuple"', spec.names):
             reader.open(ref, &envelope, spec, '"named_tuple"')
             ref = at(envelope.value)
         return read_fields(reader, spec, ref)
@@ -114,9 +118,10 @@ cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
     cdef Envelope envelope
     cdef TypeSpec keys = spec.parts[0]
     cdef TypeSpec values = spec.parts[1]
-    bare = reader.plain and (reader.kind(ref) != Kind.object or not reader.has_type(ref))
-    if not bare:
-        names = '"generic_dict" or "tensor_dict"' if values.kind == "tensor" else '"generic_dict"'
+    names = '"generic_dict" or "tensor_dict"' if values.kind == "tensor" else '"generic_dict"'
+    if not reader.plain or (
+        reader.kind(ref) == Kind.object and reader.is_envelope(ref, names)
+    ):
         reader.open(ref, &envelope, spec, names)
         check_key_type(reader, envelope, keys, ref)
         ref = at(envelope.value)

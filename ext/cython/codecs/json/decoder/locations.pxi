@@ -3,6 +3,7 @@
 
 cdef Py_ssize_t MAX_QUOTE = 60  # characters of the body that an error repeats
 cdef Py_ssize_t MAX_POINTER = 300
+cdef int MAX_DEPTH = 1000  # beyond that of all values
 
 
 # A value of the document: a node, or an element of the run that the node is.

@@ -3,6 +3,7 @@
 cdef const char* MARK = b"\xef\xbb\xbf"
 cdef size_t HINT_BYTES = 300  # of the text that tell what it is
 
+
 @cython.final
 cdef class Reader:
     """An indexed document, and which argument is being read from it."""
@@ -15,6 +16,7 @@ cdef class Reader:
     cdef size_t mark  # bytes of a byte order mark before the text
     cdef int64_t bytes_left  # that the values of containers may still take
     cdef bint plain  # values may stand without envelopes
+    cdef bint lacking  # an envelope was missed where a plain value may stand
     cdef bint exact  # `1.0` is no integer
     cdef bint broken  # because of that, an integer was refused
     cdef uint32_t attempts  # nested unions of which an alternative is being tried
@@ -31,6 +33,7 @@ cdef class Reader:
         self.length = length
         self.bytes_left = C_VALUES_BYTES + C_VALUES_PER_BODY * <int64_t>length
         self.plain = False
+        self.lacking = False
         self.exact = False
         if length == 0:
             raise EmptyBody(hints.NO_BODY)
@@ -119,10 +122,26 @@ cdef class Reader:
         return self.check(read_envelope(&self.document, ref.node, envelope))
 
     cdef bint has_type(self, ValueRef ref) except -1:
-        """Whether an object is an envelope; in plain JSON, one without `type` is the value."""
+        """Whether an object has the key that makes it an envelope."""
         cdef Envelope envelope
         self.members(ref, &envelope)
         return envelope.type != ABSENT
+
+    cdef bint is_envelope(self, ValueRef ref, str names, tuple fields=()) except -1:
+        """Whether an object in plain JSON is an envelope of one of these types.
+
+        If not, it is the value: one that may have a key `type` as well, as some fields have.
+        """
+        cdef Envelope envelope
+        self.members(ref, &envelope)
+        if envelope.type == ABSENT or self.kind(at(envelope.type)) != Kind.string:
+            return False
+        cdef Type found = self.type_of(envelope)
+        if found != Type.unknown and TYPE_NAMES[<int>found] in names:
+            return True
+        if envelope.value == ABSENT or "type" in fields:
+            return False
+        return is_container(self.kind(at(envelope.value)))
 
     cdef Type type_of(self, const Envelope& envelope) noexcept:
         if envelope.type == ABSENT or self.document.node(envelope.type).kind != Kind.string:
@@ -132,6 +151,8 @@ cdef class Reader:
     cdef Type open(self, ValueRef ref, Envelope* envelope, TypeSpec spec, str names) except *:
         """Read an envelope whose type is one of `names`, and which has a value."""
         cdef Type found
+        cdef bint lacking = self.lacking
+        self.lacking = True
         if self.kind(ref) != Kind.object:
             raise self.unexpected(ref, f'an envelope {{"type": {names}, ...}} for {spec.type}')
         self.members(ref, envelope)
@@ -142,6 +163,7 @@ cdef class Reader:
         found = self.type_of(envelope[0])
         if found == Type.unknown or TYPE_NAMES[<int>found] not in names:
             raise self.unexpected(at(envelope.type), f"{names} for {spec.type}")
+        self.lacking = lacking
         self.check_keys(ref, envelope[0], found)
         if envelope.value == ABSENT:
             raise self.error_at(InvalidInput, ref, "the key `value` is missing")

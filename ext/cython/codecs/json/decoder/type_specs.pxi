@@ -16,6 +16,12 @@ cdef ReadValue[16] READERS = [
     read_any,
 ]
 
+# Of these, no value is None.
+cdef tuple NEVER_NONE = (
+    "tensor", "bool", "int", "float", "complex", "number", "str", "device", "enum", "list", "tuple",
+    "dict",
+)
+
 # What one value takes, about, as an object of Python and of TorchScript, beside its text. In the
 # order of SPEC_KINDS; what has parts takes theirs, too.
 cdef Py_ssize_t[16] VALUE_BYTES = [
@@ -79,6 +85,14 @@ cdef class TypeSpec:
 
     def __repr__(self):
         return f"TypeSpec({self.kind!r}, {self.type!r}, *{self.parts!r}, names={self.names!r})"
+
+    cdef bint is_mapping(self):
+        """Whether its plain JSON may be an object."""
+        if self.kind in ("optional", "union"):
+            return any([(<TypeSpec>part).is_mapping() for part in self.parts])
+        if self.kind == "dict":
+            return (<TypeSpec>self.parts[0]).kind == "str"
+        return self.kind == "tuple" and len(self.names) > 0
 
     cdef bint is_sequence(self):
         """Whether its JSON is an array, which an outer array may be mistaken for."""
