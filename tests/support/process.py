@@ -1,6 +1,7 @@
 """Servers as processes of their own, for tests that ask them over a socket."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,8 @@ class Process:
     def problems(self) -> str:
         """What it has logged but for information, and for files that are no models."""
         lines = [line for line in self.stderr.splitlines() if " is not listed: " not in line]
-        return "\n".join(line for line in lines if line.split(" ")[1:2] != ["INFO"])
+        harmless = re.compile(r"\S+ INFO |    ")
+        return "\n".join(line for line in lines if not harmless.match(line))
 
     @property
     def url(self) -> str:

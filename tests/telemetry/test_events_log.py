@@ -1,5 +1,7 @@
 """What the log says at `info` of workers, models, reloads, and of the end."""
 
+import json
+import logging
 import os
 import re
 import signal
@@ -8,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client, tensor
+from tests.support.client import Client, RawConnection, tensor, with_length
 from tests.support.fetch import fetch
 from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import scripted
 from torch_serving.server.ipc.news import REMEMBERED, News
+from torch_serving.telemetry.log_lines import TextFormatter
 
+CRASHING = "/serve?servable_identifier=crashing.pt"
 X = [tensor([1], [1.0])]
 BEGIN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO \d+ torch_serving\.[\w.]+: "
 
@@ -111,3 +115,31 @@ def test_news_is_what_no_process_has_told_before():
     for each in range(REMEMBERED):
         assert news.is_new(str(each))
     assert news.is_new("a")  # forgotten by now
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_log_has_where_a_worker_crashed(
+    model_root: Path, start: Callable[..., Process], log_format: str
+):
+    """Also where Python was told to report crashes itself, which would not be JSON."""
+    flags = ["--no-trial-load", "--log-format", log_format]
+    process = start(model_root, "--port", "0", *flags, PYTHONFAULTHANDLER="1")
+    wait_until(lambda: " on http://" in process.stdout)
+    url = process.stdout.split(" on ")[1].split()[0]
+    with RawConnection(url) as connection:
+        connection.send(with_length(b'[{"type":"tensor","value":[1]}]', CRASHING))
+        assert connection.response() is None
+    wait_until(lambda: "worker 0 died (signal SIGSEGV)" in process.stderr)
+    assert "worker 0 crashed in: Current thread 0x" in process.stderr
+    lines = process.stderr.splitlines()
+    if log_format == "json":
+        assert all("time" in json.loads(line) for line in lines)
+    else:
+        assert all(re.match(r"\d{4}-|    ", line) for line in lines)
+
+
+def test_a_message_can_t_pass_for_another_line():
+    record = logging.makeLogRecord({"msg": "one\n2026-01-01T00:00:00.000Z INFO\x1b[31m\rx"})
+    first, second = TextFormatter().format(record).split("\n")
+    assert first.endswith(": one")
+    assert second == r"    2026-01-01T00:00:00.000Z INFO\x1b[31m\rx"

@@ -27,11 +27,17 @@ class Listing:
     Whatever a request may name is listed, and nothing else is.
     """
 
-    def __init__(self, root: str, find: FindFile, is_model: IsArchive) -> None:
-        """`find` takes the name of a file inside the root, `is_model` looks at its contents."""
+    def __init__(
+        self, root: str, find: FindFile, is_model: IsArchive, is_news: Callable[[str], bool]
+    ) -> None:
+        """`find` takes the name of a file inside the root, `is_model` looks at its contents.
+
+        `is_news` says whether no other process has told a fact.
+        """
         self._root = root
         self._find = find
         self._is_model = is_model
+        self._is_news = is_news
         self._told: set[str] = set()
 
     def names(self) -> Iterator[str]:
@@ -69,7 +75,8 @@ class Listing:
         if name not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(name)
             shown = name.encode("utf-8", "backslashreplace").decode()
-            logger.warning("%s is not listed: %s", shown, problem)
+            if self._is_news(f"{shown} is not listed: {problem}"):
+                logger.warning("%s is not listed: %s", shown, problem)
 
 
 def begins_as_archive(path: str) -> bool:

@@ -68,7 +68,10 @@ class ModelRepository:
     """
 
     def __init__(
-        self, root: Path, defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig()
+        self,
+        root: Path,
+        defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
+        is_news: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._only = Path(root).name if os.path.isfile(root) else ""
         # not followed, where it is a link: that may be swapped, and point to the next release
@@ -79,7 +82,7 @@ class ModelRepository:
         )
         self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
-        self._listing = Listing(self.root, self.check_exists, self._holds_model)
+        self._listing = Listing(self.root, self.check_exists, self._holds_model, is_news)
         self.near_names = NearNames(self.names)
 
     def names(self, pattern: str = "*") -> list[str]:

@@ -190,6 +190,8 @@ class Supervisor:
         self._shared.incidents.count("worker_exits", self._cause_of_exit(worker, code))
         running = self._shared.scoreboard.running_in(worker.slot)
         suspects = self._shared.suspects(worker.slot)
+        if frames := self._shared.crashes.frames_of(worker.slot):
+            logger.info("worker %d crashed in: %s", worker.slot, frames)
         self._shared.detach(worker.slot)
         worker.set_ended()
         if code == 0 or self._signals.stop_signal:

@@ -202,7 +202,7 @@ def build_models(
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return ModelConfig(batch=batch, max_batch=config.max_batch, tf32=config.tf32)
 
-    repository = ModelRepository(config.model_root, defaults)
+    repository = ModelRepository(config.model_root, defaults, group.is_news)
     return ModelLifecycle(repository, cache, group, use_device=monitor.use)
 
 

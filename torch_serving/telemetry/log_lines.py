@@ -15,8 +15,18 @@ class TextFormatter(logging.Formatter):
         begin = (
             f"{rfc3339(int(record.created * 1000))} {record.levelname} {os.getpid()} {record.name}"
         )
-        text = f"{begin}: {record.getMessage().strip()}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        text = record.getMessage().strip()
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        return f"{begin}: {continued(text)}"
+
+
+def continued(text: str) -> str:
+    """Indent all lines but the first: a model's error must not pass for a line of the log."""
+    lines = text.split("\n")
+    return "\n    ".join(
+        line if line.isprintable() else line.encode("unicode_escape").decode() for line in lines
+    )
 
 
 class JsonFormatter(logging.Formatter):

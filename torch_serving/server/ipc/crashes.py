@@ -7,6 +7,7 @@ import tempfile
 
 CRASHED = re.compile(rb"^Current thread 0x([0-9a-f]+)", re.MULTILINE)
 MAX_REPORT = 1 << 18
+MAX_FRAMES = 12
 
 
 class Crashes:
@@ -19,14 +20,23 @@ class Crashes:
         self._files = [unnamed_file() for _ in range(workers)]
 
     def attach(self, worker: int) -> None:
-        """Report a crash of this process as this worker's, unless Python reports it elsewhere."""
-        if not faulthandler.is_enabled():
-            faulthandler.enable(self._files[worker])
+        """Report a crash of this process as this worker's; the parent logs it."""
+        faulthandler.enable(self._files[worker])
 
     def thread_of(self, worker: int) -> int | None:
         """The identifier of the thread that crashed, if it is known."""
-        found = CRASHED.search(os.pread(self._files[worker], MAX_REPORT, 0))
+        found = CRASHED.search(self._read(worker))
         return int(found[1], 16) if found else None
+
+    def frames_of(self, worker: int) -> str:
+        """The innermost frames of the thread that crashed; empty if they are not known."""
+        report = self._read(worker)
+        found = CRASHED.search(report)
+        thread = report[found.start() :].partition(b"\n\n")[0] if found else b""
+        return b"\n".join(thread.split(b"\n")[:MAX_FRAMES]).decode("utf-8", "replace")
+
+    def _read(self, worker: int) -> bytes:
+        return os.pread(self._files[worker], MAX_REPORT, 0)
 
     def clear(self, worker: int) -> None:
         """Forget the report of a worker that has ended."""
