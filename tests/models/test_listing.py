@@ -40,11 +40,17 @@ def add_folder(root: Path) -> None:
     (root / "folder.pt").mkdir()
 
 
+def add_folder_outside(root: Path) -> None:
+    (root.parent / "others").mkdir()
+    (root.parent / "others" / "m.pt").touch()
+    (root / "others").symlink_to("../others")
+
+
 def add_name_not_utf8(root: Path) -> None:
     (root / os.fsdecode(b"\xff.pt")).touch()
 
 
-ODD = [add_fifo, add_link_outside, add_dead_link, add_folder, add_name_not_utf8]
+ODD = [add_fifo, add_link_outside, add_dead_link, add_folder, add_folder_outside, add_name_not_utf8]
 
 
 @pytest.fixture
@@ -67,6 +73,14 @@ def test_what_cannot_be_served_is_not_listed(
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == (add is not add_folder)
     assert all(" is not listed: " in line for line in told)
+
+
+def test_a_link_to_a_folder_inside_is_not_told(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / "again").symlink_to("sub")
+    assert ModelRepository(root).names() == ["m.pt", "sub/m.pt"]
+    assert caplog.records == []
 
 
 def test_the_log_has_a_bounded_number_of_names(

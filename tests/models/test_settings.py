@@ -215,7 +215,12 @@ def test_settings_over_http(tmp_path: Path, start: Callable[..., Process]):
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("none*.pt", "--preload none*.pt: no such model below"), ("w*", "wrong.toml line 1")],
+    [
+        ("none*.pt", "--preload none*.pt: no such model below"),
+        ("w*", "wrong.toml line 1"),
+        ("wrong", "wrong.toml line 1"),
+        ("worng.pt", "; did you mean `wrong.pt`?"),
+    ],
 )
 def test_what_can_not_be_preloaded_ends_the_start(
     tmp_path: Path, start: Callable[..., Process], pattern: str, words: str

@@ -84,7 +84,7 @@ def test_a_file_too_large_for_a_copy_is_watched(path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("age_s", "same_inode", "expected"),
-    [(0.0, True, True), (0.0, False, False), (60.0, True, False), (60.0, False, False)],
+    [(0.0, True, True), (0.0, False, False), (60.0, True, False), (-60.0, True, False)],
 )
 def test_only_what_was_written_just_now_may_not_be_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, same_inode: bool, expected: bool

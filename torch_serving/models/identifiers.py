@@ -97,12 +97,12 @@ def real_path(root: str, model: ModelPath) -> Path:
     """
     followed = os.path.realpath(root)
     path = existing(f"{followed}/{model.identifier}", model.identifier)
-    if not path.is_relative_to(followed):
+    if not path.startswith(f"{followed.rstrip('/')}/"):
         raise no_such_model(model.identifier)
-    return path
+    return Path(path)
 
 
-def existing(path: str, identifier: str) -> Path:
+def existing(path: str, identifier: str) -> str:
     """Follow the links of a path to a file. Raises InvalidServable if there is none."""
     try:
         followed = os.path.realpath(path)
@@ -110,7 +110,7 @@ def existing(path: str, identifier: str) -> Path:
         raise no_such_model(identifier) from None
     if not os.path.isfile(followed):  # takes paths of any length
         raise no_such_model(identifier)
-    return Path(followed)
+    return followed
 
 
 def no_such_model(identifier: str) -> NoSuchModel:

@@ -3,7 +3,7 @@
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch_serving.models.files import open_regular
 logger = logging.getLogger(__name__)
 
 ZIP = b"PK\x03\x04"  # the first bytes of an archive
+VANISHED = "it has vanished"  # of which nobody needs to be told
 MAX_TOLD = 100  # names that the log has
 
 FindFile = Callable[[str], object]  # raises ServingError for a path that may not be opened
@@ -42,11 +43,19 @@ class Listing:
 
     def names(self) -> Iterator[str]:
         """All names below the root, in no order; a folder that vanishes has none."""
-        for folder, _, files in os.walk(self._root):
+        for folder, folders, files in os.walk(self._root):
+            self._tell_links(folder, folders)
             for file in files:
                 name = os.path.relpath(f"{folder}/{file}", self._root)
                 if self._is_listed(name):
                     yield name
+
+    def _tell_links(self, folder: str, folders: Iterable[str]) -> None:
+        """Tell of links to folders outside the root; those inside are listed by their own names."""
+        for each in folders:
+            path = f"{folder}/{each}"
+            if os.path.islink(path) and not is_inside(path, self._root):
+                self._tell(os.path.relpath(path, self._root), "the link leads out of the root")
 
     def _is_listed(self, name: str) -> bool:
         path = f"{self._root}/{name}"
@@ -63,20 +72,28 @@ class Listing:
         try:
             if len(name.encode()) > MAX_IDENTIFIER_BYTES:
                 return f"its name has more than {MAX_IDENTIFIER_BYTES} bytes"
-            self._find(name)
+            if not stat.S_ISREG(os.lstat(f"{self._root}/{name}").st_mode):
+                self._find(name)  # a link leads anywhere; what is no link is inside
         except UnicodeEncodeError:
             return "its name is not UTF-8"
+        except OSError:
+            return VANISHED
         except ServingError:
             is_link = os.path.islink(f"{self._root}/{name}")
             return "the link leads to no file inside the root" if is_link else "it is no file"
         return ""
 
     def _tell(self, name: str, problem: str) -> None:
-        if name not in self._told and len(self._told) < MAX_TOLD:
+        if problem != VANISHED and name not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(name)
             shown = name.encode("utf-8", "backslashreplace").decode()
             if self._is_news(f"{shown} is not listed: {problem}"):
                 logger.warning("%s is not listed: %s", shown, problem)
+
+
+def is_inside(path: str, root: str) -> bool:
+    followed = os.path.realpath(root)
+    return f"{os.path.realpath(path)}/".startswith(f"{followed.rstrip('/')}/")
 
 
 def begins_as_archive(path: str) -> bool:

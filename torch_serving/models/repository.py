@@ -125,7 +125,6 @@ class ModelRepository:
         """Why a model can't be loaded, as far as that is seen at a glance; empty if nothing is."""
         model = self.resolve(identifier, CPU)
         try:
-            self.real_path(model)
             problem = self._look(model, stat_file(model)).problem
             list_stat = stat_or_none(Path(self.root, MANIFEST))
             digest_in(remembered_digests(Path(self.root), list_stat), model.identifier)
@@ -182,7 +181,7 @@ class ModelRepository:
         if self._only and model.identifier != self._only:
             raise no_such_model(model.identifier)
         if self._only:
-            return existing(model.path, model.identifier)
+            return Path(existing(model.path, model.identifier))
         return real_path(self.root, model)
 
     def read_config(self, model: ModelPath) -> ModelConfig:

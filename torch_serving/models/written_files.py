@@ -133,7 +133,7 @@ def is_being_written(file: FileStat, served: FileStat) -> bool:
 
     One that was moved into the place of the `served` one is judged at once.
     """
-    return file != served and file[1] == served[1] and age_s(file) < QUIET_S
+    return file != served and file[1] == served[1] and 0 <= age_s(file) < QUIET_S
 
 
 def is_written_again(file: FileStat, stat: Callable[[], FileStat]) -> bool:

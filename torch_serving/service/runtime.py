@@ -172,10 +172,12 @@ class Runtime:
 
     def _preload_matching(self, pattern: str, on_cpu: bool) -> None:
         repository = self.models.repository
-        names = repository.names(pattern)
+        names = repository.names(pattern) or repository.names(f"{pattern}.pt")
         if not names:
-            root = self.config.model_root
-            raise StartupError(f"--preload {pattern}: no such model below {root}")
+            hint = repository.near_names.hint(pattern)
+            raise StartupError(
+                f"--preload {pattern}: no such model below {self.config.model_root}{hint}"
+            )
         for name in names:
             configured = repository.configured_device_name(name)
             if is_cpu(configured or self.device_names) == on_cpu:
