@@ -121,7 +121,8 @@ def test_shell(page: str, command: str, following: Block, folder: Path, address:
             make_example()
         check_output(run_shell(command, folder), following)
     elif words[0] == "torch-serving":
-        parse([word for word in words[1:] if Path(word).suffix or word[0] == "-"], {})
+        first_flag = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
+        parse(words[first_flag:], {})
     elif words[0] == "make" or "make" in words[:3]:
         run_shell(f"make --dry-run {' '.join(words[words.index('make') + 1 :])}", ROOT)
     elif "-m" in words and words[words.index("-m") + 1] != "pytest":
