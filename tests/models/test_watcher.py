@@ -67,6 +67,8 @@ def test_settings_are_watched_too(root: Path, start: Callable[..., Process]):
     assert result(process) == 2.0
     (root / "add.toml").write_text('warmup = [{ x = "no tensor" }]\n')
     wait_until(lambda: lines(process, "add.toml line 1: ") == 1)
+    assert lines(process, "what lies beside add.pt has changed: loading it") == 1
+    assert lines(process, "the new configuration is not served, the old one is") == 1
     assert result(process) == 2.0
 
 

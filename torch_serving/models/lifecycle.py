@@ -259,9 +259,8 @@ class ModelLifecycle:
         self.publish()
 
     def _reject(self, servable: Servable, sources: Sources, problem: str) -> None:
-        self._log.refused(problem, sources)
+        servable.warning = self._log.refused(servable, problem, sources)
         servable.refused = sources  # not tried again
-        servable.warning = f"a newer file is not served: {problem}"
         self.publish()
 
     def _load_whole(self, model: ModelPath, device: torch.device, old: Servable | None) -> Servable:

@@ -44,12 +44,21 @@ class LoadLog:
 
     def changed(self, servable: Servable, sources: Sources) -> None:
         if self._is_news(f"{servable.identifier} {sources}"):
-            logger.info("%s has changed: loading it", servable.identifier)
+            beside = "" if has_new_file(servable, sources) else "what lies beside "
+            logger.info("%s%s has changed: loading it", beside, servable.identifier)
 
     def gone(self, servable: Servable) -> None:
         if self._is_news(f"{servable.identifier} {servable.file} is gone"):
             logger.info("%s is gone", servable.identifier)
 
-    def refused(self, problem: str, sources: Sources) -> None:
+    def refused(self, servable: Servable, problem: str, sources: Sources) -> str:
+        """Return what is said of a model that goes on serving although something is new."""
+        what = "file" if has_new_file(servable, sources) else "configuration"
         if self._is_news(f"{problem} {sources}"):
-            logger.warning("the new file is not served, the old one is: %s", problem)
+            logger.warning("the new %s is not served, the old one is: %s", what, problem)
+        return f"a newer {what} is not served: {problem}"
+
+
+def has_new_file(servable: Servable, sources: Sources) -> bool:
+    """Whether a model's file is another than the loaded one; else it is a file beside it."""
+    return sources.file != servable.file
