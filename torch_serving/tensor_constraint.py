@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 USUAL_TYPE = "float32"  # of numbers, where nothing says otherwise
+MAX_SIZE = 1 << 59  # of a dimension
 
 
 class Dimension(NamedTuple):
@@ -108,3 +109,25 @@ def described_dimension(dimension: Dimension) -> Any:
         return symbol or -1
     bounds = {"name": symbol or None, "min": least or None, "max": most}
     return {name: value for name, value in bounds.items() if value is not None}
+
+
+def example_shapes(shapes: Sequence[tuple[Dimension, ...]], side: int) -> list[list[int]]:
+    """A shape for each tensor: 1 for open first dimensions, `side` for others, within bounds.
+
+    Dimensions of one symbol are equal.
+    """
+    found: dict[str, tuple[int, int, bool]] = {}  # by symbol: bounds, and whether one comes first
+    for shape in shapes:
+        for index, (least, most, symbol) in enumerate(shape):
+            low, high, first = found.get(symbol, (0, MAX_SIZE, False))
+            most = MAX_SIZE if most is None else most
+            found[symbol] = max(low, least), min(high, most), first or index == 0
+
+    def size(index: int, dimension: Dimension) -> int:
+        least, most, symbol = dimension
+        low, high, first = least, MAX_SIZE if most is None else most, index == 0
+        if symbol:
+            low, high, first = found[symbol]
+        return min(max(low, 1 if first else side), high)
+
+    return [[size(*each) for each in enumerate(shape)] for shape in shapes]

@@ -69,18 +69,28 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
         lines.append(f"keeps state ({description['stateful']}): requests run one at a time")
     for method, parts in description["methods"].items():
         lines += ["", f"{method} -> {parts['result']}"]
-        rows = [
-            (
-                argument["name"],
-                argument["type"],
-                "required" if argument["required"] else f"default {argument['default']!r}",
-            )
-            for argument in parts["arguments"]
-        ]
+        rows = [row for argument in parts["arguments"] for row in rows_of(argument)]
         widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-        lines += [f"  {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}" for row in rows]
+        lines += [
+            f"  {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip() for row in rows
+        ]
         if "note" in parts:
             lines += [f"  example: {text_of(parts['example'])}", f"  ({parts['note']})"]
         else:
             lines += example_lines(str(model), model.name, method, parts["example"])
     return lines
+
+
+def rows_of(argument: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """An argument, and the tensors in it of which something is declared."""
+    presence = "required" if argument["required"] else f"default {argument['default']!r}"
+    inner = argument.get("tensors", {})
+    return [
+        (argument["name"], f"{argument['type']} {declared_text(argument)}".rstrip(), presence),
+        *((name, declared_text(each), "") for name, each in inner.items()),
+    ]
+
+
+def declared_text(declared: dict[str, Any]) -> str:
+    shape = json.dumps(declared["shape"]) if "shape" in declared else ""
+    return f"{declared.get('data_type', '')} {shape}".strip()

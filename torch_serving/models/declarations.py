@@ -16,12 +16,11 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import DeclaredTensor, ModelConfig
 from torch_serving.models.backends.interfaces import Program
-from torch_serving.tensor_constraint import USUAL_TYPE, Dimension, TensorConstraint
+from torch_serving.tensor_constraint import MAX_SIZE, USUAL_TYPE, Dimension, TensorConstraint
 
 KEYS = ("data_type", "shape")
 BOUNDS = ("name", "min", "max")
 USUAL: torch.dtype = getattr(torch, USUAL_TYPE)
-MAX_SIZE = 1 << 59
 SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 Keys = tuple[str, ...]  # the way to a value of the file
 

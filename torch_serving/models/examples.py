@@ -6,8 +6,9 @@ crash, end never, break a device or change the model's buffers.
 
 import itertools
 import json
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,12 +20,14 @@ from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
 from torch_serving.errors import ServingError
 from torch_serving.models.servable import Method, Servable
+from torch_serving.tensor_constraint import example_shapes
 
 # Requests are tried until one works; this bounds how many, and for how long.
 MAX_TRIES = 60
 MAX_SEARCH_S = 2.0
 MAX_EXAMPLE_BYTES = 1 << 20  # three images of 224 x 224 pixels
 IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
+SIDES = (4, *IMAGE_SIDES)  # of dimensions that are declared to have any size
 UNKNOWN = "…"
 
 
@@ -74,9 +77,9 @@ def find_examples(servable: Servable, methods: Sequence[str]) -> Iterator[tuple[
 
 def find_example(servable: Servable, method: Method, limit_bytes: int) -> bytes | None:
     stop_s = time.monotonic() + MAX_SEARCH_S
-    tensor_count = sum(count_tensors(spec) for spec in required(method.signature).values())
-    for candidates in itertools.islice(choices(servable, tensor_count), MAX_TRIES):
-        body = compact(example_with(method.signature, iter(candidates)))
+    tries = requests(servable, method.signature)
+    for request in itertools.islice(tries, MAX_TRIES):
+        body = compact(request)
         if len(body) <= limit_bytes:
             job = Job(method, body)
             run_all((job,))
@@ -87,27 +90,78 @@ def find_example(servable: Servable, method: Method, limit_bytes: int) -> bytes 
     return None
 
 
+def requests(servable: Servable, signature: Signature) -> Iterator[dict[str, Any]]:
+    """Yield requests that may work; where all is declared, hardly more than one."""
+    specs = [each for spec in required(signature).values() for each in tensors_of(spec)]
+    shapes = [each.constraint.shape for each in specs if has_shape(each) and each.constraint]
+    declared = [shape for shape in shapes if shape is not None]
+    count = len(specs) - len(declared)
+    known = dict.fromkeys(  # sides make no difference where no size is open
+        tuple(map(tuple, example_shapes(declared, side))) for side in SIDES
+    )
+    for sizes in known:
+        if 2 * sum(map(math.prod, sizes)) <= MAX_EXAMPLE_BYTES:
+            for candidates in choices(servable, count) if count else [()]:
+                yield example_with(signature, iter(candidates), iter(sizes))
+
+
+def has_shape(spec: TypeSpec) -> bool:
+    return spec.constraint is not None and spec.constraint.shape is not None
+
+
 def unknown_example(signature: Signature) -> dict[str, Any]:
     """A request with … in the place of tensors."""
-    return example_with(signature, itertools.repeat(UNKNOWN))
+    return {
+        name: example_value(spec, lambda _: UNKNOWN) for name, spec in required(signature).items()
+    }
 
 
-def example_with(signature: Signature, tensors: Iterator[Any]) -> dict[str, Any]:
-    return {name: example_value(spec, tensors) for name, spec in required(signature).items()}
+def example_with(
+    signature: Signature, tensors: Iterator[Any], sizes: Iterator[tuple[int, ...]]
+) -> dict[str, Any]:
+    """A request with plain numbers where shapes are declared, of `sizes`, and else `tensors`."""
+
+    def fill(spec: TypeSpec) -> Any:
+        constraint = spec.constraint
+        if constraint is not None and has_shape(spec):
+            return zeros(constraint.plain_type, next(sizes))
+        value = next(tensors)
+        if constraint is not None and constraint.data_type:
+            value = {**value, "data_type": constraint.data_type}
+        return value
+
+    return {name: example_value(spec, fill) for name, spec in required(signature).items()}
+
+
+def zeros(data_type: str, shape: tuple[int, ...]) -> Any:
+    """Nested zeros; in an envelope where nesting does not tell the shape."""
+    is_complex = data_type.startswith("complex")
+    if 0 in shape[:-1] or (is_complex and not shape):
+        count = math.prod(shape) * (2 if is_complex else 1)
+        return {"type": "tensor", "shape": list(shape), "value": [0] * count}
+    value: Any = [0, 0] if is_complex else False if data_type == "bool" else 0
+    for size in reversed(shape):
+        value = [value] * size
+    return value
 
 
 def required(signature: Signature) -> dict[str, TypeSpec]:
     return {argument.name: argument.spec for argument in signature.arguments if argument.required}
 
 
-def count_tensors(spec: TypeSpec) -> int:
-    """How many tensors the example of a spec holds."""
+def tensors_of(spec: TypeSpec) -> Iterator[TypeSpec]:
+    """The tensors that the example of a spec holds."""
     if spec.kind in ("tensor", "any"):
-        return 1
-    if spec.kind == "optional":
-        return 0
-    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
-    return sum(count_tensors(part) for part in parts)
+        yield spec
+    elif spec.kind != "optional":
+        for part in example_parts(spec):
+            yield from tensors_of(part)
+
+
+def example_parts(spec: TypeSpec) -> Sequence[TypeSpec]:
+    if spec.members:
+        return list(spec.members.values())
+    return spec.parts[:1] if spec.kind == "union" else spec.parts
 
 
 def choices(servable: Servable, tensor_count: int) -> Iterator[tuple[Any, ...]]:
@@ -153,18 +207,19 @@ EXAMPLES = {
 }  # fmt: skip
 
 
-def example_value(spec: TypeSpec, tensors: Iterator[Any]) -> Any:
-    """A value for a spec in plain JSON, its tensors taken from `tensors`."""
+def example_value(spec: TypeSpec, fill: Callable[[TypeSpec], Any]) -> Any:
+    """A value for a spec in plain JSON; `fill` gives its tensors."""
     if spec.kind in ("tensor", "any"):
-        return next(tensors)
+        return fill(spec)
     if spec.kind == "enum":
         return spec.names[0]
     if spec.kind in EXAMPLES:
         return EXAMPLES[spec.kind]
-    parts = spec.parts[:1] if spec.kind == "union" else spec.parts
-    values = [example_value(part, tensors) for part in parts]
+    values = [example_value(part, fill) for part in example_parts(spec)]
     if spec.kind == "union":
         return values[0]
+    if spec.members:
+        return dict(zip(spec.members, values, strict=True))
     if spec.kind == "dict":
         return {"key": values[1]} if spec.parts[0].kind == "str" else [values]
     return dict(zip(spec.names, values, strict=True)) if spec.names else values

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.examples import find_examples
 from torch_serving.models.files import open_file
@@ -63,10 +64,11 @@ def read_examples(lines: Iterable[bytes]) -> dict[str, bytes]:
 
 
 def load_copy(repository: ModelRepository, name: str, descriptor: int) -> Servable:
-    """Load the open file of a model as it is, without the settings and requests beside it."""
+    """Load the open file of a model as it is; beside it, only declarations count."""
     model = repository.resolve(name, CPU)
     repository.import_modules(model)
     file = open_file(descriptor, repository.real_path(model))
-    return Servable(
-        backend_of(model.identifier).load(file, CPU), CPU, source=ModelSource(model.identifier)
-    )
+    config = repository.read_config(model)
+    declared = ModelConfig(input=config.input, method=config.method)
+    program = backend_of(model.identifier).load(file, CPU)
+    return Servable(program, CPU, declared, ModelSource(model.identifier))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from torch_serving.codecs.constraints import constraints_of
+from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
@@ -123,6 +125,7 @@ def describe_method(method: Method, example: bytes | None) -> dict[str, Any]:
     arguments = [
         {"name": argument.name, "type": argument.spec.type, "required": argument.required}
         | ({} if argument.required else {"default": json_default(argument.default)})
+        | declared_of(argument)
         for argument in method.signature.arguments
     ]
     return {
@@ -132,6 +135,13 @@ def describe_method(method: Method, example: bytes | None) -> dict[str, Any]:
         **describe_example(method, example),
         **({"batching": describe_batching(method.batcher)} if method.batcher else {}),
     }
+
+
+def declared_of(argument: Argument) -> dict[str, Any]:
+    """What is declared of an argument, or of the tensors in it."""
+    found = {name: each.described() for name, each in constraints_of(argument).items()}
+    own = found.pop(argument.name, {})
+    return {**own, "tensors": found} if found else own
 
 
 def describe_batching(batcher: Batcher) -> dict[str, Any]:

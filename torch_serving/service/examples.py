@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from torch_serving.models import trials
 from torch_serving.models.examples import given_example
-from torch_serving.models.files import FileStat, file_stat, open_regular
+from torch_serving.models.files import FileStat, SidecarStats, file_stat, open_regular
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.models.servable import Servable
 
@@ -32,10 +32,11 @@ Found = dict[str, bytes]  # JSON by method
 
 
 class Subject(NamedTuple):
-    """What examples are looked for: a version of a model's file, and methods."""
+    """What examples are looked for: a version of a model's files, and methods."""
 
     name: str
     file: FileStat | None
+    sidecars: SidecarStats
     methods: tuple[str, ...]
 
 
@@ -138,4 +139,4 @@ def subject_of(servable: Servable, given: Found) -> Subject:
     """What is left to look for."""
     is_small = servable.bytes() <= MAX_COPY_BYTES
     missing = [name for name in servable.method_names() if name not in given and is_small]
-    return Subject(servable.identifier, servable.file, tuple(missing))
+    return Subject(servable.identifier, servable.file, servable.sidecars, tuple(missing))

@@ -70,6 +70,8 @@ def tensor_specs(spec: TypeSpec, name: str, required: bool = True) -> Iterator[T
     elif spec.kind == "optional":
         yield from tensor_specs(spec.parts[0], name, False)
     elif spec.kind in ("list", "dict"):
+        for key, part in (spec.members or {}).items():
+            yield from tensor_specs(part, joined(name, key), False)
         yield from tensor_specs(spec.parts[-1], joined(name, EACH), required)
     elif spec.kind == "tuple":
         for part, field in zip(spec.parts, fields_of(spec), strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.json.images import DATA_TYPES, LAYOUTS, MODES
 from torch_serving.codecs.signature import Signature
+from torch_serving.http.openapi import declared_schemas
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
     DIMENSIONS,
@@ -22,6 +23,7 @@ from torch_serving.http.openapi.number_schemas import (
     nested,
     one_of,
 )
+from torch_serving.tensor_constraint import TensorConstraint
 
 PREFIX = "#/components/schemas/"
 INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}
@@ -56,7 +58,40 @@ def value(spec: TypeSpec, bare: bool = False) -> Schema:
 
 def tensor(spec: TypeSpec, bare: bool) -> list[Schema]:
     known = [reference("Tensor"), reference("Image")]
-    return [*known, reference("float32")] if bare else known
+    constraint = spec.constraint
+    if constraint is None:
+        return [*known, reference("float32")] if bare else known
+    if constraint.is_declared:
+        known = [*declared_tensor(constraint), *declared_image(constraint)]
+    if not bare:
+        return known
+    if constraint.shape is None:
+        return [*known, reference(constraint.plain_type)]
+    return [*known, declared_schemas.nested(constraint.shape, constraint.plain_type)]
+
+
+def declared_tensor(constraint: TensorConstraint) -> list[Schema]:
+    data_types = [constraint.data_type] if constraint.data_type else list(ELEMENTS)
+    default = constraint.data_type or "float32"
+    if constraint.shape is None:
+        return [tensor_of(each, default) for each in data_types]
+    return [
+        schema
+        for each in data_types
+        for schema in declared_schemas.envelopes(constraint.shape, each, each != default)
+    ]
+
+
+def declared_image(constraint: TensorConstraint) -> list[Schema]:
+    """An image, if its pixels can be such a tensor."""
+    if constraint.shape is not None and len(constraint.shape) not in (3, 4):
+        return []
+    if constraint.data_type not in ("", *DATA_TYPES):
+        return []
+    schema = image()
+    if constraint.data_type:
+        schema["properties"]["data_type"] = {"const": constraint.data_type}
+    return [schema]
 
 
 def scalar(spec: TypeSpec, bare: bool) -> list[Schema]:
@@ -155,6 +190,8 @@ def dictionary(spec: TypeSpec, bare: bool) -> list[Schema]:
         schema["required"] = [*schema["required"], "key_type"]
         return [schema, *([pairs] if bare else [])]
     members: Schema = {"type": "object", "additionalProperties": item}
+    if spec.members:
+        members["properties"] = {key: value(part, bare) for key, part in spec.members.items()}
     kinds = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
     found = [envelope(kind, members, key_type={"const": "str"}) for kind in kinds]
     return [*found, *([members | {"not": anonymous_envelope(kinds)}] if bare else [])]
@@ -209,9 +246,9 @@ def arguments(signature: Signature) -> Schema:
     return {"description": str(signature), "anyOf": [*branches, {"oneOf": [listed, alone]}]}
 
 
-def tensor_of(data_type: str) -> Schema:
+def tensor_of(data_type: str, default: str = "float32") -> Schema:
     schema = envelope("tensor", reference(data_type), shape=SHAPE, data_type={"const": data_type})
-    needed = [] if data_type == "float32" else ["data_type"]
+    needed = [] if data_type == default else ["data_type"]
     return {"title": data_type, **schema, "required": [*schema["required"], *needed]}
 
 

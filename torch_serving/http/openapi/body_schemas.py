@@ -85,6 +85,12 @@ DEVICE = fixed(
 MODELS = fixed(models={"type": "array", "items": ENTRY}, devices={"type": "array", "items": DEVICE})
 
 ARGUMENT = record(name=TEXT, type=TEXT, required=BOOLEAN)
+DECLARED = {
+    "data_type": TEXT,
+    "shape": {"type": "array", "description": "As in the model's TOML file."},
+}
+TENSORS = {"type": "object", "additionalProperties": {"type": "object", "properties": DECLARED}}
+ARGUMENT["properties"] |= {**DECLARED, "tensors": TENSORS}
 BATCHING = record(
     state=TEXT,
     max_batch=COUNT,

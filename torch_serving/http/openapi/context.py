@@ -1,16 +1,17 @@
 """What the OpenAPI document needs to know of a running server: models, devices, keys."""
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi import argument_schemas, oip_schemas, result_schemas
 from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
-from torch_serving.models.examples import example_value, tensor
+from torch_serving.models.examples import example_value, required, tensor, zeros
+from torch_serving.tensor_constraint import USUAL_TYPE, example_shapes
 
 MAX_NAMES = 1000  # of models in an enum; GET /models lists them all
 MAX_METHODS = 200  # with schemas of their own, about 20 KB each
@@ -101,9 +102,16 @@ def shown(loaded: LoadedMethod, found: Any, guessed: Any) -> dict[str, Any]:
 
 def example(signature: Signature) -> dict[str, Any]:
     """The required arguments, by name."""
-    tensors = itertools.repeat(tensor((1,), "float32"))
-    needed = (each for each in signature.arguments if each.required)
-    return {each.name: example_value(each.spec, tensors) for each in needed}
+    return {name: example_value(spec, guess) for name, spec in required(signature).items()}
+
+
+def guess(spec: TypeSpec) -> Any:
+    """A tensor as declared; where nothing is declared, of one number."""
+    constraint = spec.constraint
+    if constraint is None or constraint.shape is None:
+        return tensor((1,), (constraint and constraint.data_type) or USUAL_TYPE)
+    (shape,) = example_shapes([constraint.shape], 1)
+    return zeros(constraint.plain_type, tuple(shape))
 
 
 def loaded_methods(

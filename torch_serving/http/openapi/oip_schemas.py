@@ -1,9 +1,11 @@
 """JSON Schema of request and response bodies of the Open Inference Protocol."""
 
+import math
 import re
 from typing import Any
 
-from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES
+from torch_serving.codecs.json._decoder import TypeSpec
+from torch_serving.codecs.oip.datatypes import BYTES, DATATYPES, NAMES, declared_datatype
 from torch_serving.codecs.oip.request import REFUSED
 from torch_serving.codecs.signature import Signature
 from torch_serving.codecs.tensor_tree.specs import (
@@ -17,7 +19,9 @@ from torch_serving.codecs.tensor_tree.specs import (
 from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
 from torch_serving.http.oip.statistics import STEPS
 from torch_serving.http.openapi.argument_schemas import reference
+from torch_serving.http.openapi.declared_schemas import dimensions
 from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema, nested, one_of
+from torch_serving.tensor_constraint import example_shapes
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -95,19 +99,22 @@ def request(inputs: Schema, outputs: list[str] | None) -> Schema:
     }
 
 
-def input_entries(spec: TensorSpec) -> list[Schema]:
-    """The schemas of one input: a branch for each datatype."""
+def input_entries(spec: TensorSpec, fixed: list[str]) -> list[Schema]:
+    """The schemas of one input: a branch for each datatype. `fixed` are names of their own."""
     name: Schema = {"const": spec.name}
     if not spec.is_fixed:
         parts = [".+" if part == "*" else re.escape(part) for part in spec.name.split(".")]
-        name = {"type": "string", "pattern": "^" + r"\.".join(parts) + "$"}
+        pattern = "^" + r"\.".join(parts) + "$"
+        name = {"type": "string", "pattern": pattern}
+        if own := [each for each in fixed if re.match(pattern, each)]:
+            name["not"] = {"enum": own}
     kind = spec.type_spec.parts[0].kind if is_vector(spec.type_spec) else spec.type_spec.kind
     shape = shape_of(spec)
     return [
         entry(
             name, datatype, shape, int64_data() if (kind, datatype) == ("int", "UINT64") else None
         )
-        for datatype in datatypes_of(kind)
+        for datatype in declared_datatypes(spec.type_spec) or datatypes_of(kind)
     ]
 
 
@@ -119,10 +126,17 @@ def int64_data() -> Schema:
 
 def shape_of(spec: TensorSpec) -> Schema:
     if spec.type_spec.kind == "tensor":
-        return SHAPE
+        shape = spec.type_spec.constraint.shape if spec.type_spec.constraint else None
+        return SHAPE if shape is None else dimensions(shape)
     if is_vector(spec.type_spec):
         return DIMENSIONS | {"minItems": 1, "maxItems": 1}
     return {"enum": [[], [1]]}
+
+
+def declared_datatypes(spec: TypeSpec) -> list[str]:
+    """The one datatype that is declared, if one is, and if the protocol has it."""
+    declared = declared_datatype(spec, "")
+    return [declared] if declared else []
 
 
 def datatypes_of(kind: str) -> list[str]:
@@ -143,7 +157,8 @@ def inputs_schema(signature: Signature) -> Schema:
     }
     if all(spec.is_fixed for spec in specs):
         schema["maxItems"] = len(specs)
-    branches = [branch for spec in specs for branch in input_entries(spec)]
+    fixed = [spec.name for spec in specs if spec.is_fixed]
+    branches = [branch for spec in specs for branch in input_entries(spec, fixed)]
     return schema | ({"items": one_of(branches)} if branches else {})
 
 
@@ -169,9 +184,19 @@ def example(signature: Signature) -> dict[str, Any]:
 def example_input(spec: TensorSpec) -> dict[str, Any]:
     kind = spec.type_spec.parts[0].kind if is_vector(spec.type_spec) else spec.type_spec.kind
     datatype = "FP32" if kind == "tensor" else datatypes_of(kind)[0]
-    data = {BYTES: ["text"], "BOOL": [True]}.get(datatype, [0])
+    datatype = declared_datatype(spec.type_spec, datatype)
+    constraint = spec.type_spec.constraint
+    shape = [1]
+    if constraint is not None and constraint.shape is not None:
+        (shape,) = example_shapes([constraint.shape], 1)
+    elements: dict[str, Any] = {BYTES: "text", "BOOL": True}
     name = spec.name.replace(EACH, "0")
-    return {"name": name, "shape": [1], "datatype": datatype, "data": data}
+    return {
+        "name": name,
+        "shape": shape,
+        "datatype": datatype,
+        "data": [elements.get(datatype, 0)] * math.prod(shape),
+    }
 
 
 def any_request() -> Schema:
