@@ -60,15 +60,26 @@ class TensorConstraint(NamedTuple):
 
     def shape_problem(self, shape: Sequence[int]) -> str:
         """What is wrong with a shape; empty if nothing is. Symbols are not compared."""
-        if self.shape is None:
+        if self.shape is None or self.holds_shape(shape):
             return ""
         expected = f"expected shape {self.shape_text()}, got {list(shape)}"
         if len(shape) != len(self.shape):
             return f"{expected}: {dimensions(len(shape))}, not {len(self.shape)}"
-        for index, (size, dimension) in enumerate(zip(shape, self.shape, strict=True)):
-            if not dimension.holds(size):
-                return f"{expected}: dimension {index} is {size}, not {dimension.sizes}"
-        return ""
+        index, size, dimension = next(
+            (index, size, dimension)
+            for index, (size, dimension) in enumerate(zip(shape, self.shape, strict=True))
+            if not dimension.holds(size)
+        )
+        return f"{expected}: dimension {index} is {size}, not {dimension.sizes}"
+
+    def holds_shape(self, shape: Sequence[int]) -> bool:
+        expected = self.shape or ()
+        if len(shape) != len(expected):
+            return False
+        for size, (least, most, _) in zip(shape, expected, strict=True):
+            if size < least or (most is not None and size > most):
+                return False
+        return True
 
     def type_problem(self, data_type: str) -> str:
         """What is wrong with a data type; empty if nothing is."""

@@ -170,18 +170,18 @@ def has_symbols(signature: Signature) -> bool:
 
 def check_symbols(arguments: Sequence[Argument], values: Sequence[Any]) -> None:
     """Raise IncompatibleShape for dimensions of one symbol that have different sizes."""
-    found: dict[str, tuple[int, str]] = {}
+    found: dict[str, tuple[int, str, int]] = {}  # by symbol: size, and where it is
     for argument, value in zip(arguments, values, strict=False):
         for name, shape, tensor in tensors_in(argument.spec, value, argument.name):
-            for index, dimension in enumerate(shape):
-                where = f"dimension {index} of `{name}`"
-                size = tensor.shape[index]
-                known, first = found.setdefault(dimension.symbol or where, (size, where))
-                if size != known:
-                    raise IncompatibleShape(
-                        f"argument `{name}`: {where} is {size}, and {first} is {known}; "
-                        f"both are `{dimension.symbol}`"
-                    )
+            for index, (_, _, symbol) in enumerate(shape):
+                if symbol:
+                    size = tensor.shape[index]
+                    known, first, at = found.setdefault(symbol, (size, name, index))
+                    if size != known:
+                        raise IncompatibleShape(
+                            f"argument `{name}`: dimension {index} of `{name}` is {size}, and "
+                            f"dimension {at} of `{first}` is {known}; both are `{symbol}`"
+                        )
 
 
 def tensors_in(spec: TypeSpec, value: Any, name: str) -> Iterator[tuple[str, Any, torch.Tensor]]:

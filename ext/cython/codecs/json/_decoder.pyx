@@ -35,6 +35,7 @@ from torch_serving.errors import (
     InvalidJson,
     ServingError,
 )
+from torch_serving.tensor_constraint import MAX_SIZE
 
 cnp.import_array()
 

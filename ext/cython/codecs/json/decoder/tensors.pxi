@@ -39,10 +39,14 @@ cdef int check_data_type(Reader reader, TypeSpec spec, NodeId node, int data_typ
 
 cdef int check_shape(Reader reader, TypeSpec spec, ValueRef ref, const Shape& shape) except -1:
     """Check the shape of a tensor against the one that is declared."""
+    cdef bint holds = shape.rank == spec.rank
+    cdef int i
+    for i in range(shape.rank if holds else 0):
+        holds = holds and spec.least[i] <= shape.dims[i] <= spec.most[i]
+    if holds:
+        return 0
     problem = spec.constraint.shape_problem([shape.dims[i] for i in range(shape.rank)])
-    if problem:
-        raise reader.error_at(IncompatibleShape, ref, problem)
-    return 0
+    raise reader.error_at(IncompatibleShape, ref, problem)
 
 
 cdef LocatedError measure_at(Reader reader, ValueRef ref, Shape* shape) noexcept:

@@ -52,6 +52,8 @@ cdef class TypeSpec:
     cdef int plain_type  # of the numbers of a tensor without an envelope
     cdef int default_type  # of the numbers in an envelope that names none
     cdef int rank  # of a tensor; -1: any
+    cdef int64_t[32] least  # of each dimension
+    cdef int64_t[32] most
     cdef Py_ssize_t value_bytes
 
     def __cinit__(
@@ -73,6 +75,9 @@ cdef class TypeSpec:
                 self.default_type = self.plain_type
             if constraint.shape is not None:
                 self.rank = len(constraint.shape)
+                for i, dimension in enumerate(constraint.shape):
+                    self.least[i] = dimension.least
+                    self.most[i] = MAX_SIZE if dimension.most is None else dimension.most
         for part in parts:
             if not isinstance(part, TypeSpec):
                 raise TypeError(f"parts of a spec are specs, not {part!r}")
