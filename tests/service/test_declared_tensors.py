@@ -98,6 +98,12 @@ def inputs_of(runtime: Runtime, model: str, body: Any) -> Any:
         ("ids.pt", [INT64 | {"value": [[1, 2]]}], torch.int64),
         ("row.pt", {"x": [[1, 2, 3, 4]]}, torch.float32),
         ("row.pt", {"type": "tensor", "value": [[1, 2, 3, 4]] * 3}, torch.float32),
+        # the shape says which of two readings is meant
+        ("row.pt", [[1, 2, 3, 4]], torch.float32),
+        ("row.pt", [[[1, 2, 3, 4]]], torch.float32),
+        ("ids.pt", [[[1, 2]], [[True, False]]], torch.int64),
+        ("scalar.pt", [3], torch.float32),
+        ("scalar.pt", 3, torch.float32),
         ("scalar.pt", {"x": 3}, torch.float32),
         ("complex.pt", {"x": [[1, 2], [3, 4]]}, torch.complex64),
         ("pair.pt", {"t": [[1], 2]}, torch.int16),
@@ -174,6 +180,12 @@ def test_keys_of_a_dictionary_have_their_own_types(runtime: Runtime):
             {"l": [[1, 2], [1]]},
             "Incompatible tensor shapes",
             "argument `l.1`: dimension 0 of `l.1` is 1, and dimension 0 of `l.0` is 2",
+        ),
+        (
+            "row.pt",
+            [[[1, 2, 3]]],
+            "Incompatible tensor shapes",
+            "/0: expected shape [1…3, 4], got [1, 3]: dimension 1 is 3, not 4 (argument `x`",
         ),
         (
             "scalar.pt",

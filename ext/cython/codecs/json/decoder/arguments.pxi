@@ -135,8 +135,10 @@ cdef list attempt(Reader reader, bint bare, list furthest):
     except (InvalidJson, BodyTooLarge):
         raise
     except ServingError as error:
-        if place_of(reader) > furthest[0]:
-            furthest[:] = place_of(reader), error
+        place = place_of(reader)
+        # a shape that is not as declared says more than that an envelope lacks
+        if place > furthest[0] or (place == furthest[0] and isinstance(error, IncompatibleShape)):
+            furthest[:] = place, error
     return None
 
 
