@@ -11,9 +11,10 @@ import torch
 
 from tests.support.client import LIMIT_S, in_threads
 from tests.support.model_folder import CPU, FakeServable, ModelFolder
+from tests.support.process import wait_until
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import InvalidServable
-from torch_serving.models import settings
+from torch_serving.models import lifecycle, settings
 from torch_serving.models.files import read_regular
 
 
@@ -38,6 +39,25 @@ def test_64_threads_load_a_cold_model_once(folder: ModelFolder):
 
     assert len({id(found) for found in in_threads(64, ask)}) == 1
     assert len(folder.loads) == 1
+
+
+def test_a_newer_file_that_loads_for_long_leaves_the_older_model_and_others_alone(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    folder.write("a.pt", "b.pt")
+    before = {name: folder.ask(name) for name in ("a.pt", "b.pt")}
+    end = threading.Event()
+    folder.before_load = lambda path: path.name == "a.pt" and end.wait(LIMIT_S)
+    monkeypatch.setattr(lifecycle, "REPLACING_S", 0)
+    for name in before:
+        os.utime(folder.root / name)
+    folder.models.refresh()
+    wait_until(lambda: folder.models.loaded("b.pt", CPU) is not before["b.pt"])
+    assert folder.ask("a.pt") is before["a.pt"]
+    folder.models.refresh()  # it is loaded once
+    end.set()
+    wait_until(lambda: folder.models.loaded("a.pt", CPU) is not before["a.pt"])
+    assert [path.name for path in folder.loads].count("a.pt") == 2
 
 
 def test_64_threads_get_the_same_error(folder: ModelFolder):

@@ -1,8 +1,11 @@
 """A deadline holds while a model is loaded, whatever the door; the load goes on."""
 
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +83,13 @@ def end() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def runtime(model_root: Path, end: threading.Event) -> Iterator[Runtime]:
-    runtime = Runtime.build(Config(model_root=model_root, threads=1))
+    with loading_at_the_end(model_root, end) as runtime:
+        yield runtime
+
+
+@contextmanager
+def loading_at_the_end(root: Path, end: threading.Event) -> Iterator[Runtime]:
+    runtime = Runtime.build(Config(model_root=root, threads=1))
     load: Any = runtime.models._load
 
     def load_at_the_end(*arguments: Any) -> Any:
@@ -103,6 +112,25 @@ def test_the_deadline_of_a_client(runtime: Runtime, end: threading.Event, door: 
     ask = WITH_HEADER[door]
     assert ask(runtime, SOON) == 504
     check_loaded(runtime, end, ask)
+
+
+@pytest.mark.parametrize("door", [*WITH_HEADER, "wsgi"])
+def test_the_older_model_serves_while_a_newer_one_is_loaded(
+    model_root: Path, tmp_path: Path, end: threading.Event, door: str
+):
+    shutil.copy(model_root / "echo.pt", tmp_path)
+    ask = WITH_LIMIT[door]
+    with loading_at_the_end(tmp_path, end) as runtime:
+        end.set()
+        assert ask(runtime, {}) == 200
+        end.clear()
+        os.utime(tmp_path / "echo.pt")
+        runtime.engine.request_timeout_s = 2  # half of it is waited for
+        loads = runtime.models.cache.stats().loads
+        assert ask(runtime, {}) == 200
+        assert runtime.models.cache.stats().loads == loads
+        end.set()
+        wait_until(lambda: runtime.models.cache.stats().loads == loads + 1)
 
 
 @pytest.mark.parametrize("door", WITH_LIMIT)

@@ -7,13 +7,11 @@ file that changed is another model.
 
 import functools
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -35,16 +33,15 @@ from torch_serving.models.identifiers import (
 )
 from torch_serving.models.interfaces import ModelEvents, NoEvents
 from torch_serving.models.load_log import LoadLog
-from torch_serving.models.load_queue import LoadQueue
+from torch_serving.models.load_queue import REPLACING_S, LoadQueue
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
-from torch_serving.models.trials import load_request
+from torch_serving.models.trials import TryLoad, load_request
 from torch_serving.models.warmup import RunOn, run_here
 from torch_serving.models.written_files import QUIET_S, FileChanging, load_when_whole
 from torch_serving.telemetry._counters import Statistics
 
-TryLoad = Callable[[dict[str, Any], int], bool]  # a request to the parent, and a file's descriptor
 Load = Callable[
     [Path, torch.device, ModelConfig, ModelSource, Statistics, Callable[[OpenFile], bool], RunOn],
     Servable,
@@ -79,8 +76,6 @@ class ModelLifecycle:
         self._try_load: TryLoad = lambda request, descriptor: True
         self._run_on: RunOn = run_here
         self._queue = LoadQueue(events.request_restart)
-        self._lock = threading.Lock()  # guards _loading
-        self._loading: dict[str, Future[Servable]] = {}
         repository.loaded = cache.values
 
     def attach(
@@ -115,7 +110,8 @@ class ModelLifecycle:
         servable = self.cache.get(model.key)
         if servable is None or file in (None, servable.file):
             return servable
-        return servable if self._is_kept(servable, model) else None
+        is_kept = self._queue.is_loading(model.key, REPLACING_S) or self._is_kept(servable, model)
+        return servable if is_kept else None
 
     def _is_kept(self, servable: Servable, model: ModelPath) -> bool:
         """Whether a newer file than that of a servable is not to be loaded now."""
@@ -130,12 +126,15 @@ class ModelLifecycle:
         """
         model = resolve(self._root, identifier, device)
         self._check_quarantine(model.shared)
-        with self._lock:
-            future = self._loading.get(model.key)
-            if future is None:
-                future = self._queue.submit(functools.partial(self._load_into_cache, model, device))
-                self._loading[model.key] = future
-        return future
+        return self._start(model, device, anew=False)
+
+    def _start(self, model: ModelPath, device: torch.device, anew: bool) -> Future[Servable]:
+        load = functools.partial(self._load_into_cache, model, device, anew)
+        return self._queue.submit(load, model.key)
+
+    def loaded(self, identifier: str, device: torch.device) -> Servable | None:
+        """Return a model that is in memory, even if its file has changed."""
+        return self.cache.get(resolve(self._root, identifier, device).key)
 
     def preload(self, identifier: str, device: torch.device) -> Servable:
         """Load a model in this thread."""
@@ -163,22 +162,24 @@ class ModelLifecycle:
 
     def refresh(self) -> None:
         """Load what changed on the disk, and unload what is gone. Old models serve meanwhile."""
-        self._give_back([each.device for each in self.cache.values() if self._refresh(each)])
-
-    def _refresh(self, servable: Servable) -> bool:
-        """Return whether the servable was not the newest."""
-        model = resolve(self._root, servable.identifier, servable.device)
-        try:
-            sources = self.repository.sources(model)
-            if servable.is_newest(sources):
-                return False
-            self._log.changed(servable, sources)
-            self._load_into_cache(model, servable.device, anew=True)
-        except InvalidServable:
-            self.cache.remove(model.key)
-            self.publish()
-            self._log.gone(servable)
-        return True
+        loads, devices = [], []
+        for servable in self.cache.values():
+            model = resolve(self._root, servable.identifier, servable.device)
+            try:
+                sources = self.repository.sources(model)
+                if servable.is_newest(sources) or self._queue.is_loading(model.key):
+                    continue
+                self._log.changed(servable, sources)
+                loads.append(self._start(model, servable.device, anew=True))
+            except InvalidServable:
+                self.cache.remove(model.key)
+                self.publish()
+                self._log.gone(servable)
+            devices.append(servable.device)
+        for ended in wait(loads, REPLACING_S).done:
+            with suppress(InvalidServable):
+                ended.result()
+        self._give_back(devices)
 
     def publish(self) -> None:
         """Publish what is loaded here to all workers."""
@@ -222,30 +223,26 @@ class ModelLifecycle:
         If a bad file took the place of a good one, the old model goes on serving.
         """
         started_s = time.monotonic()
+        sources = self.repository.sources(model)
+        loaded = self.cache.get(model.key)  # another load of it may just have ended
+        if loaded is not None and not anew and loaded.is_current(sources):
+            return loaded
         try:
-            sources = self.repository.sources(model)
-            loaded = self.cache.get(model.key)  # another load of it may just have ended
-            if loaded is not None and not anew and loaded.is_current(sources):
-                return loaded
-            try:
-                servable = self._load_whole(model, device, loaded)
-            except FileChanging as error:
-                if loaded is None:
-                    raise FileChanging(f"`{model.identifier}`: {error.detail}") from error
-                loaded.look_again_s = time.monotonic() + QUIET_S
-                return loaded
-            except BaseException as error:
-                self._statistics.count_failed_load()
-                if loaded is None or not isinstance(error, InvalidServable):
-                    raise
-                self._reject(loaded, sources, error.detail)
-                return loaded
-            del loaded  # its memory goes back once it is replaced
-            self._put(model.key, servable, time.monotonic() - started_s)
-            return servable
-        finally:
-            with self._lock:
-                self._loading.pop(model.key, None)
+            servable = self._load_whole(model, device, loaded)
+        except FileChanging as error:
+            if loaded is None:
+                raise FileChanging(f"`{model.identifier}`: {error.detail}") from error
+            loaded.look_again_s = time.monotonic() + QUIET_S
+            return loaded
+        except BaseException as error:
+            self._statistics.count_failed_load()
+            if loaded is None or not isinstance(error, InvalidServable):
+                raise
+            self._reject(loaded, sources, error.detail)
+            return loaded
+        del loaded  # its memory goes back once it is replaced
+        self._put(model.key, servable, time.monotonic() - started_s)
+        return servable
 
     def _put(self, key: str, servable: Servable, took_s: float) -> None:
         # evicted models are freed here, in no request's time

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from torch_serving.engine.events import HUNG_LOAD, OnFatal
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
@@ -23,7 +23,15 @@ THREADS = 32  # of all that may be under way
 MAX_PENDING = 256  # loads that run, or wait for a thread
 AT_ONCE = 2  # loading is reading a disk and copying, which more at once only slow down
 TURN_S = 0.5  # a load that takes longer may never end, and another one begins beside it
+REPLACING_S = 10.0  # a newer file is waited for no longer; then the older model serves
 STILL_LOADING = "the model is still being loaded when the deadline has come"
+
+
+class Loading(NamedTuple):
+    """A load that is under way."""
+
+    future: "Future[Any]"
+    started_s: float
 
 
 class LoadQueue:
@@ -37,22 +45,38 @@ class LoadQueue:
         self._turn_s = turn_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="loader")
         self._pending = 0
+        self._loading: dict[str, Loading] = {}
         self._turns: list[float] = []  # when the turns of those that load end
-        self._changed = threading.Condition()  # guards _pending and _turns
+        self._changed = threading.Condition()  # guards all of these
 
-    def submit(self, load: Callable[[], T]) -> "Future[T]":
-        """Have a thread call a function. Raises Overloaded if too many are pending."""
+    def submit(self, load: Callable[[], T], key: str = "") -> "Future[T]":
+        """Have a thread call a function, or join a call with the same key that is under way.
+
+        Raises Overloaded if too many are pending.
+        """
         with self._changed:
+            if key in self._loading:
+                return self._loading[key].future
             if self._pending >= MAX_PENDING:
                 raise Overloaded(f"{MAX_PENDING} models are being loaded already")
+            future = self._threads.submit(self._run, load, key)
             self._pending += 1
-        future = self._threads.submit(load)
-        future.add_done_callback(self._on_done)
-        return future
+            if key:
+                self._loading[key] = Loading(future, time.monotonic())
+            return future
 
-    def _on_done(self, _: "Future[T]") -> None:
-        with self._changed:
-            self._pending -= 1
+    def _run(self, load: Callable[[], T], key: str) -> T:
+        try:
+            return load()
+        finally:  # before anybody has the result: who asks again has another load
+            with self._changed:
+                self._pending -= 1
+                self._loading.pop(key, None)
+
+    def is_loading(self, key: str, for_s: float = 0.0) -> bool:
+        """Whether a load is under way, and has been for so long."""
+        loading = self._loading.get(key)
+        return loading is not None and time.monotonic() >= loading.started_s + for_s
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ It is done on the CPU, whatever device serves the model: a graphics card takes a
 one fault breaks it for the whole process.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch_serving.models.servable import ModelSource, Servable
 EXAMPLES_LIMIT_S = 5  # then the process that looks for examples is ended
 
 Request = dict[str, Any]
+TryLoad = Callable[[Request, int], bool]  # a request to the parent, and a file's descriptor
 
 
 def load_request(source: ModelSource, device: torch.device) -> Request:

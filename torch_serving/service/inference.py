@@ -17,9 +17,14 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
-from torch_serving.errors import ServingError
+from torch_serving.errors import DeadlineExceeded, ServingError
 from torch_serving.models.lifecycle import ModelLifecycle
-from torch_serving.models.load_queue import result_within, wait_until_loaded
+from torch_serving.models.load_queue import (
+    REPLACING_S,
+    STILL_LOADING,
+    result_within,
+    wait_until_loaded,
+)
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
@@ -101,8 +106,26 @@ class Inference:
         return None if servable is None else servable.method(request.method)
 
     async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
-        loading = self._models.load(request.model, self._device(request))
-        return await wait_until_loaded(loading, deadline.remaining_s())
+        device = self._device(request)
+        loading = self._models.load(request.model, device)
+        try:
+            return await wait_until_loaded(loading, self._patience_s(request, device, deadline))
+        except DeadlineExceeded:
+            return self._older(request, device)
+
+    def _patience_s(
+        self, request: InferenceRequest, device: torch.device, deadline: Deadline
+    ) -> float:
+        """How long to wait for a load: there is time left for the older model, if there is one."""
+        remaining_s = deadline.remaining_s()
+        is_older_loaded = self._models.loaded(request.model, device) is not None
+        return min(REPLACING_S, remaining_s / 2) if is_older_loaded else remaining_s
+
+    def _older(self, request: InferenceRequest, device: torch.device) -> Servable:
+        older = self._models.loaded(request.model, device)
+        if older is None:
+            raise DeadlineExceeded(STILL_LOADING)
+        return older
 
     async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
         return after_cold_start((await self._wait(request, deadline)).method(request.method))
@@ -205,8 +228,12 @@ class Inference:
         found = self.resolve(request)
         if found is not None:
             return found
-        loading = self._models.load(request.model, self._device(request))
-        servable = result_within(loading, self._engine.request_timeout_s)
+        device = self._device(request)
+        loading = self._models.load(request.model, device)
+        try:
+            servable = result_within(loading, self._patience_s(request, device, self.deadline()))
+        except DeadlineExceeded:
+            servable = self._older(request, device)
         return invocation_of(after_cold_start(servable.method(request.method)), request)
 
     def run(self, invocation: Invocation, body: Body) -> Response:

@@ -20,9 +20,10 @@ from torch_serving.errors import ServingError, StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.imports import import_at_start
-from torch_serving.models.lifecycle import ModelLifecycle, TryLoad
+from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
+from torch_serving.models.trials import TryLoad
 from torch_serving.models.watcher import Watcher
 from torch_serving.service.alone import Alone
 from torch_serving.service.description import Description
