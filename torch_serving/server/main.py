@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gc
+import logging
 import os
 import signal
 import socket
@@ -31,6 +32,8 @@ from torch_serving.server.uvicorn import UvicornTransport
 from torch_serving.server.worker import WorkerContext, run_transport
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.output import count_dropped_lines
+
+logger = logging.getLogger(__name__)
 
 END_MARGIN_S = 5.0  # for a worker to end by itself after its last request
 
@@ -125,6 +128,7 @@ class PreforkState:
         )
         self.shared.on_failure = functools.partial(os.kill, os.getpid(), signal.SIGTERM)
         run_transport(transport, self._listener, self.runtime)
+        logger.info("stopped")
         return self._exit_code()
 
     def announce(self) -> None:
