@@ -55,6 +55,11 @@ class TensorConstraint(NamedTuple):
     def is_declared(self) -> bool:
         return bool(self.data_type) or self.shape is not None
 
+    def with_declared(self, other: "TensorConstraint") -> "TensorConstraint":
+        """Return a constraint that also says what another one does, which wins."""
+        shape = self.shape if other.shape is None else other.shape
+        return self._replace(data_type=other.data_type or self.data_type, shape=shape)
+
     def shape_text(self) -> str:
         return f"[{', '.join(map(str, self.shape or ()))}]"
 

@@ -3,12 +3,21 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.loaded import CPU
 from tests.support.servables import scripted
+from torch_serving.codecs.constraints import (
+    UndeclarableError,
+    with_constraint,
+    with_weights_type,
+)
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
+from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import DeclaredTensor, ModelConfig
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
+from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
 from torch_serving.models.settings import read_model_config
 from torch_serving.tensor_constraint import Dimension, TensorConstraint
@@ -159,3 +168,41 @@ def test_methods_that_the_model_lacks(tmp_path: Path, toml: str, problem: str):
 
 def load_with(folder: Path, toml: str) -> None:
     Servable(TorchScriptProgram(scripted(ARGUMENTS, "int", "return n")), CPU, read(folder, toml))
+
+
+def test_a_backend_may_know_types_and_shapes_itself():
+    known = TensorConstraint("int64", (Dimension(1, 64, "b"), Dimension(16, 16)))
+    argument = Argument("x", TypeSpec("tensor", "Tensor", constraint=known))
+    signature = Signature((argument,), TypeSpec("tensor", "Tensor"))
+    assert with_weights_type(signature, "float16").arguments[0].spec.constraint == known._replace(
+        weights_type="float16"
+    )
+    narrower = TensorConstraint(shape=(Dimension(1, 8, "b"), Dimension(16, 16)))
+    (declared,) = with_constraint(signature, "x", narrower).arguments
+    assert declared.spec.constraint == known._replace(shape=narrower.shape)
+    with pytest.raises(UndeclarableError, match="`x` is int64, not float32"):
+        with_constraint(signature, "x", TensorConstraint("float32"))
+
+
+def test_a_frozen_model_takes_plain_numbers_as_before(tmp_path: Path):
+    torch.jit.script(torch.nn.Linear(2, 1).bfloat16()).save(tmp_path / "m.pt")
+    body = "{ input = [[1, 2]] }"
+    config = read(tmp_path, f"freeze = true\nwarmup = [{body}]\n[input.input]\nshape = [-1, 2]")
+    method = load(tmp_path / "m.pt", CPU, config).method("forward")
+    (x,) = method.decode(b'{"input": [[1, 2]]}')
+    assert x.dtype is torch.bfloat16
+    assert list(method.run([x]).shape) == [1, 1]
+
+
+@pytest.mark.parametrize(("value", "ok"), [("[[1, 2]]", True), ("[[1, 2, 3]]", False)])
+def test_warm_up_requests_are_as_declared(tmp_path: Path, value: str, ok: bool):
+    scripted("x: Tensor", "Tensor", "return x").save(tmp_path / "m.pt")
+    toml = f'warmup = [{{ x = {value} }}]\n[input.x]\ndata_type = "int64"\nshape = [-1, 2]'
+    config = read(tmp_path, toml)
+    if ok:
+        assert load(tmp_path / "m.pt", CPU, config)
+        return
+    with pytest.raises(
+        InvalidServable, match=r"m\.toml line 1: Incompatible tensor shapes: /x: exp"
+    ):
+        load(tmp_path / "m.pt", CPU, config)

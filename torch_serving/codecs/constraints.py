@@ -30,19 +30,21 @@ def with_constraint(signature: Signature, path: str, constraint: TensorConstrain
         raise UndeclarableError(f"there is no argument `{name}`; known tensors are {known}")
 
     def declare(spec: TypeSpec) -> TypeSpec:
-        weights_type = spec.constraint.weights_type if spec.constraint else ""
-        return rebuilt(spec, constraint=constraint._replace(weights_type=weights_type))
+        known = spec.constraint or TensorConstraint()
+        if known.data_type and known.type_problem(constraint.data_type or known.data_type):
+            raise UndeclarableError(f"`{path}` is {known.data_type}, not {constraint.data_type}")
+        return rebuilt(spec, constraint=known.with_declared(constraint))
 
     return with_arguments(signature, lambda each: at_path(each.spec, name, steps, declare), {name})
 
 
 def with_weights_type(signature: Signature, data_type: str) -> Signature:
     """Return a signature whose tensors take this data type where numbers come plain."""
-    constraint = TensorConstraint(weights_type=data_type)
 
     def set_type(spec: TypeSpec) -> TypeSpec:
         if spec.kind == "tensor":
-            return rebuilt(spec, constraint=constraint)
+            known = spec.constraint or TensorConstraint()
+            return rebuilt(spec, constraint=known._replace(weights_type=data_type))
         return rebuilt(spec, tuple(map(set_type, spec.parts)))
 
     return with_arguments(signature, lambda each: set_type(each.spec))

@@ -179,11 +179,11 @@ def with_plain_type(signature: Signature, dtype: torch.dtype | None) -> Signatur
 def with_declarations(signature: Signature, tensors: Iterable[DeclaredTensor]) -> Signature:
     declared: set[str] = set()
     for tensor in tensors:
+        if tensor.path in declared:
+            raise InvalidServable(f"{tensor.source}: `{tensor.path}` is declared twice")
+        declared.add(tensor.path)
         try:
             signature = with_constraint(signature, tensor.path, tensor.constraint)
         except UndeclarableError as error:
             raise InvalidServable(f"{tensor.source}: {error}") from None
-        if tensor.path in declared:
-            raise InvalidServable(f"{tensor.source}: `{tensor.path}` is declared twice")
-        declared.add(tensor.path)
     return signature
