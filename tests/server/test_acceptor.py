@@ -1,18 +1,20 @@
-"""Connections that a stopping server has accepted: those in the middle of a handshake, too."""
+"""How many connections are accepted in a turn, and those that a stopping server has accepted."""
 
 import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import pytest
 import uvloop
 
 from tests.support.bare_server import BareServer
 from tests.support.certificate import make_certificate
 from tests.support.client import LIMIT_S, raw_request
-from torch_serving.server.acceptor import Acceptor, Tls
+from torch_serving.server import acceptor as module
+from torch_serving.server.acceptor import PACE_S, Acceptor, Tls
 
 
 class SlowTls:
@@ -82,3 +84,45 @@ async def stop_during_handshake(certificate: tuple[Path, Path]) -> None:
 def test_a_handshake_during_a_stop(tmp_path: Path):
     certificate = make_certificate(tmp_path)
     uvloop.run(asyncio.wait_for(stop_during_handshake(certificate), LIMIT_S))
+
+
+async def accept_all(count: int) -> None:
+    """Let this many connections wait, and accept them."""
+    bare = BareServer()
+    bare.keep_alive_s = LIMIT_S
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=count))
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(listener.getsockname(), LIMIT_S))
+        connections = bare.state.connections
+        acceptor = Acceptor(listener, bare.protocol(), count, connections=connections)
+        while len(connections) < count:
+            await asyncio.sleep(0.01)
+        acceptor.close()
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "accepted"), [(0.0, [1] * 40), (10.5 * PACE_S, [1, 11, 11, 11, 6]), (1.0, [1, 39])]
+)
+def test_more_are_accepted_after_a_turn_that_took_long(
+    monkeypatch: pytest.MonkeyPatch, turn_s: float, accepted: list[int]
+):
+    now_s, counts = 0.0, []
+    accept, accept_one = Acceptor._accept, Acceptor._accept_one
+
+    def recorded(self: Acceptor) -> None:
+        nonlocal now_s
+        now_s += turn_s
+        counts.append(0)
+        accept(self)
+
+    def recorded_one(self: Acceptor) -> bool:
+        was_there = accept_one(self)
+        counts[-1] += was_there
+        return was_there
+
+    monkeypatch.setattr(module, "perf_counter", lambda: now_s)
+    monkeypatch.setattr(Acceptor, "_accept", recorded)
+    monkeypatch.setattr(Acceptor, "_accept_one", recorded_one)
+    uvloop.run(asyncio.wait_for(accept_all(40), LIMIT_S))
+    assert counts == accepted

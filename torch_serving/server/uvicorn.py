@@ -49,8 +49,6 @@ class UvicornTransport(uvicorn.Server):
         self._listeners: list[socket.socket] = []
         self._promotion: asyncio.Task[None] | None = None
         self._tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S) if worker.tls else None
-        # uvicorn knows no limit for handshakes, and does not share connections with other workers
-        self._uses_acceptor = config.workers != 1 or self._tls is not None
         application = app.create_app(runtime, worker.api_keys, self.is_ready)
         settings = ConnectionSettings(
             runtime.tracing.wrapped(application) if runtime.tracing else application,
@@ -85,11 +83,9 @@ class UvicornTransport(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:
-        if self._uses_acceptor:
-            await super().startup([])
-            self.servers = [self._accept(each) for each in sockets]  # type: ignore[misc]
-        else:
-            await super().startup(sockets)
+        # uvicorn's servers know no limit for handshakes, and don't share with other workers
+        await super().startup([])
+        self.servers = [self._accept(each) for each in sockets]  # type: ignore[misc]
 
     def _accept(self, listener: socket.socket) -> Acceptor:
         protocol = functools.partial(
