@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -61,10 +61,25 @@ class Description:
 
     async def find_examples(self) -> None:
         """Look for examples of this process's models, for as long as a document may wait."""
-        models = [each for each in self._models.cache.values() if each.examples is None]
-        searches = [
-            asyncio.create_task(self._shared_examples(each)) for each in models[:MAX_SEARCHES]
-        ]
+        await self._search(self._models.cache.values())
+
+    async def oip_example(self, model: str) -> dict[str, Any] | None:
+        """A request for `forward` in the Open Inference Protocol, if one is known soon.
+
+        The model is loaded for that. Raises as `describe` does.
+        """
+        device = self._models.repository.choose_device(model, self._devices)
+        servable = self._models.get(model, device)
+        if servable is None:
+            loading = self._models.load(model, device)
+            servable = await wait_until_loaded(loading, self._timeout_s)
+        await self._search([servable])
+        example = (servable.examples or {}).get("forward")
+        return None if example is None else oip_request(servable.main_method().signature, example)
+
+    async def _search(self, servables: Iterable[Servable]) -> None:
+        unknown = [each for each in servables if each.examples is None][:MAX_SEARCHES]
+        searches = [asyncio.create_task(self._shared_examples(each)) for each in unknown]
         if searches:
             _, waiting = await asyncio.wait(searches, timeout=SEARCHES_WAIT_S)
             for search in waiting:

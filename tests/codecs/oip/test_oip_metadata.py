@@ -31,6 +31,21 @@ def test_metadata_and_configuration_of_a_model_of_many_types():
     assert config["input"][1] == {"name": "s", "data_type": "TYPE_STRING", "dims": [-1]}
 
 
+def test_what_a_request_that_works_tells():
+    module = scripted("x: Tensor, n: int, d: Dict[str, Tensor]", "Tensor", "return x")
+    sent = {"name": "x", "datatype": "INT64", "shape": [1, 4], "data": [0, 0, 0, 0]}
+    number = {"name": "n", "datatype": "INT32", "shape": [1], "data": [1]}
+    method = method_of(module)
+    example = {"inputs": [number, sent]}
+    metadata = model_metadata("m", method, example)
+    assert metadata["inputs"] == [
+        {"name": "x", "datatype": "INT64", "shape": [-1, -1]},
+        {"name": "n", "datatype": "INT64", "shape": []},
+    ]
+    assert metadata["outputs"][0]["datatype"] == "FP32"
+    assert model_config("m", method, example)["input"][0]["dims"] == [-1, -1]
+
+
 def test_the_datatype_of_tensors_is_that_of_the_weights():
     module = torch.jit.script(torch.nn.Linear(2, 2).half().eval())
     method = method_of(module)

@@ -74,6 +74,7 @@ def test_an_unknown_coding_has_its_own_status(connection: http.client.HTTPConnec
         ("GET", "/v2/models/%00/stats", 400),
         ("POST", "/v2/models/none.pt/infer", 400),
         ("POST", "/v2/models/echo.pt/infer?device=cpu", 400),
+        ("POST", "/v2/models/echo.pt/infer?a=b&method=forward", 400),
         ("POST", "/v2/repository/models/none.pt/load", 400),
     ],
 )

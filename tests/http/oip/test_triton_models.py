@@ -2,10 +2,13 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
@@ -27,6 +30,18 @@ def test_metadata_and_configuration(asked: triton.InferenceServerClient):
     assert [each["name"] for each in metadata["outputs"]] == ["output_0"]
     config = asked.get_model_config("two.pt", model_version="1")
     assert [each["data_type"] for each in config["input"]] == ["TYPE_FP32"] * 2
+
+
+def test_what_the_metadata_says_works(tmp_path: Path, start: Callable[..., Process]):
+    """Indices into a table are no floats, though its weights are."""
+    module = torch.nn.Sequential(torch.nn.Embedding(10, 4), torch.nn.Linear(4, 2))
+    torch.jit.script(module.eval()).save(tmp_path / "m.pt")
+    process = start(tmp_path, "--port", "0")
+    with triton.InferenceServerClient(urlsplit(process.url).netloc) as client:
+        (wanted,) = client.get_model_metadata("m.pt")["inputs"]
+        assert (wanted["datatype"], wanted["shape"]) == ("INT64", [-1, -1])
+        indices = given(wanted["name"], np.zeros((2, 3), np.int64), wanted["datatype"])
+        assert client.infer("m.pt", [indices]).as_numpy("output_0").shape == (2, 3, 2)
 
 
 def test_loading_and_unloading(owned: triton.InferenceServerClient):

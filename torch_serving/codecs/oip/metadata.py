@@ -1,6 +1,6 @@
 """The metadata of the server and its models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch_serving import __version__
@@ -34,8 +34,8 @@ SERVER = {
 }
 
 ANY_TENSOR = (
-    "a Tensor takes any datatype and shape: TorchScript records neither, so the usual datatype and "
-    "one dimension stand here for all"
+    "a Tensor takes any datatype and shape: TorchScript records neither, so what is declared "
+    "stands here, else what a request that works has, else the usual datatype and one dimension"
 )
 EACH_INPUT = "`*` stands for 0, 1, … of a list, or for a key: "
 EACH_OUTPUT = "`*` stands for 0, 1, … of a list, or for a key, and is known from a response: "
@@ -49,21 +49,35 @@ def output_specs_of(method: MethodInfo) -> list[TensorSpec]:
     return list(tensor_specs(method.signature.result, ""))
 
 
-def model_metadata(model: str, method: MethodInfo) -> dict[str, Any]:
+def model_metadata(
+    model: str, method: MethodInfo, example: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The metadata of a model; `example` is a request that works."""
     usual = usual_datatype(method.weights_dtype)
+    sent = {each["name"]: each for each in example["inputs"]} if example else {}
+    specs = [spec for spec in input_specs_of(method) if spec.is_fixed]
     return {
         "name": model,
         "versions": [VERSION],
         "platform": method.platform,
-        "inputs": [described(spec, usual) for spec in input_specs_of(method) if spec.is_fixed],
+        "inputs": [described(spec, usual, sent.get(spec.name)) for spec in specs],
         "outputs": [described(spec, usual) for spec in output_specs_of(method) if spec.is_fixed],
         "parameters": parameters_of(method),
     }
 
 
-def described(spec: TensorSpec, usual: str) -> dict[str, Any]:
-    datatype, shape = datatype_and_shape(spec.type_spec, usual)
+def described(
+    spec: TensorSpec, usual: str, sent: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    datatype, shape = datatype_and_shape(spec.type_spec, sent["datatype"] if sent else usual)
+    if sent and spec.type_spec.kind == "tensor" and not is_declared(spec.type_spec):
+        shape = [-1] * len(sent["shape"])
     return {"name": spec.name, "datatype": datatype, "shape": shape}
+
+
+def is_declared(spec: TypeSpec) -> bool:
+    """Whether the shape of a tensor is declared."""
+    return spec.constraint is not None and spec.constraint.shape is not None
 
 
 def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
@@ -101,9 +115,11 @@ def variable(explanation: str, specs: Iterable[TensorSpec]) -> str:
     return explanation + names if names else ""
 
 
-def model_config(model: str, method: MethodInfo) -> dict[str, Any]:
+def model_config(
+    model: str, method: MethodInfo, example: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The metadata as Triton's model configuration."""
-    metadata = model_metadata(model, method)
+    metadata = model_metadata(model, method, example)
     return {
         "name": model,
         "platform": method.platform,

@@ -5,12 +5,14 @@ Names of models may hold `/`, so a path is read from its end. The order of check
 """
 
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch_serving.codecs.media_types import OIP
 from torch_serving.codecs.oip.metadata import VERSION
 from torch_serving.codecs.oip.request import json_length
-from torch_serving.errors import MethodNotAllowed, NotFound
+from torch_serving.errors import InvalidParameter, MethodNotAllowed, NotFound
+from torch_serving.http.serve.endpoint import PARAMETERS
 from torch_serving.service.interfaces import InferenceRequest
 
 MAX_REMEMBERED = 1024  # heads: clients send few different ones
@@ -46,6 +48,15 @@ def inference_request(path: str, json_bytes: str | None) -> InferenceRequest:
     is_short = len(path) <= MAX_PATH and len(json_bytes or "") <= MAX_PATH
     read = remembered if is_short else remembered.__wrapped__
     return read(path, json_bytes)
+
+
+def check_query(names: Iterable[str]) -> None:
+    """Raise InvalidParameter for what only `/serve` does; others are for proxies on the way."""
+    for name in names:
+        if name in PARAMETERS:
+            raise InvalidParameter(
+                f"`{name}` is a query parameter of /serve; it means nothing here"
+            )
 
 
 @functools.lru_cache(MAX_REMEMBERED)

@@ -8,11 +8,11 @@ import falcon.asgi
 from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.errors import MethodNotAllowed, NotReady
 from torch_serving.http.content_coding import compress, response_coding
-from torch_serving.http.oip.endpoint import inference_request, model_action
+from torch_serving.http.oip.endpoint import check_query, inference_request, model_action
 from torch_serving.http.oip.model_states import LOADING, model_state
 from torch_serving.http.oip.statistics import model_statistics
-from torch_serving.http.query import check_known
 from torch_serving.http.request import Request
+from torch_serving.service.description import Description
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
@@ -45,10 +45,15 @@ class Model:
     """All paths below one model."""
 
     def __init__(
-        self, inference: Inference, management: ModelManagement, max_body_bytes: int
+        self,
+        inference: Inference,
+        management: ModelManagement,
+        description: Description,
+        max_body_bytes: int,
     ) -> None:
         self._inference = inference
         self._management = management
+        self._description = description
         self._max_body_bytes = max_body_bytes
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
@@ -65,14 +70,15 @@ class Model:
         else:
             describe = model_config if action == "config" else model_metadata
             method = await self._inference.method(InferenceRequest(model))
-            resp.text = json.dumps(describe(model, method))
+            example = await self._description.oip_example(model)
+            resp.text = json.dumps(describe(model, method, example))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         is_infer = model_action(path).action == "infer"
         resp.set_header("allow", "POST" if is_infer else "GET, HEAD")
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
-        check_known(req.params)
+        check_query(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
         request = await meant_request(self._inference.repository, request)

@@ -15,12 +15,13 @@ class OipRoutes:
     def __init__(self, runtime: Runtime, is_ready: Callable[[], bool]) -> None:
         self._inference = runtime.inference
         self._management = runtime.management
+        self._description = runtime.description
         self._max_body_bytes = runtime.config.max_body_bytes
         self._is_ready = is_ready
 
     def routes(self) -> Iterator[Route]:
         management = self._management
-        model = models.Model(self._inference, management, self._max_body_bytes)
+        model = models.Model(self._inference, management, self._description, self._max_body_bytes)
         resources = {
             "/v2": server.Server(),
             "/v2/health/live": server.Live(),
