@@ -222,18 +222,19 @@ LISTS = {
 }
 
 
+@pytest.mark.parametrize("around", [b'{"xs":%b}', b"%b", b"[%b]"], ids=["named", "bare", "listed"])
 @pytest.mark.parametrize("name", LISTS)
-def test_many_small_values_are_refused(name: str):
+def test_many_small_values_are_refused(name: str, around: bytes):
     spec, value = LISTS[name]
     decoder = Decoder([Argument("xs", spec)], lambda array: array)
     tracemalloc.start()
     try:
-        with pytest.raises(BodyTooLarge, match=r"^/xs: \d+ values take more memory"):
-            decoder.decode(b'{"xs":%b}' % value)
+        with pytest.raises(BodyTooLarge, match=r": \d+ values take more memory"):
+            decoder.decode(around % value)
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
-    assert decoder.decode(b'{"xs":%b}' % (value[:1] + value[-1:]))  # nothing is left of it
+    assert decoder.decode(around % b"[]")  # nothing is left of it
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,9 @@ def test_many_small_values_are_refused(name: str):
 )
 def test_fewer_are_not(spec: TypeSpec, element: bytes, count: int):
     decoder = Decoder([Argument("xs", spec)], lambda array: array)
-    [values] = decoder.decode(b'{"xs":[%b]}' % b",".join([element] * count))
-    assert len(values) == count
+    for around in (b'{"xs":[%b]}', b"[%b]", b"[[%b]]"):
+        [values] = decoder.decode(around % b",".join([element] * count))
+        assert len(values) == count
 
 
 def test_many_elements_of_other_protocols_are_refused():
