@@ -183,6 +183,28 @@ def test_help_of_commands(capsys: pytest.CaptureFixture[str], arguments: list[st
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspct", "m.pt"], "no such command, folder or file: inspct; did you mean inspect?"),
+        (["server"], "no such command, folder or file: server; did you mean serve?"),
+        (["verison"], "did you mean version?"),
+    ],
+)
+def test_commands_that_are_misspelt(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "root"),
     [
         ([], "."),

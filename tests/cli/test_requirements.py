@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from torch_serving.cli.requirements import explain_missing
+from torch_serving.cli.requirements import explain_missing, required_modules
+from torch_serving.errors import StartupError
 
 # Runs the command line in a process in which some modules can't be found.
 WITHOUT = """
@@ -78,3 +79,16 @@ def test_help_and_version_need_no_library(word: str):
 )
 def test_how_to_get_a_module(module: str, words: str):
     assert words in explain_missing(module)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("libcudart.so.12: cannot open shared object file"),
+        OSError("libtorch_global_deps.so: cannot open shared object file"),
+    ],
+)
+def test_a_broken_library_is_no_traceback(error: Exception):
+    words = "cannot open shared object file; install it anew"
+    with pytest.raises(StartupError, match=words), required_modules():
+        raise error

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from torch_serving.cli.inspect import inspect
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import run
 from torch_serving.cli.settings import Settings, is_loopback, read_settings
+from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
@@ -44,12 +46,20 @@ def run_command(argv: Sequence[str]) -> NoReturn:
         run_command(["--version"])
     if command in COMMANDS:
         sys.exit(COMMANDS[command](others))
+    check_word(command)
     settings = read_settings(others if command == "serve" else argv, os.environ)
     if settings.print_config:
         print_config(settings)
     if settings.check:
         check(settings)
     serve(settings.config, settings.warnings)
+
+
+def check_word(word: str) -> None:
+    """Raise StartupError for a first word that is neither there nor a command, but nearly one."""
+    hint = did_you_mean(word, [*COMMANDS, "serve", "help", "version"])
+    if hint and word not in ("", "serve") and word[0] != "-" and not Path(word).exists():
+        raise StartupError(f"no such command, folder or file: {word}{hint}")
 
 
 def print_config(settings: Settings) -> NoReturn:

@@ -27,7 +27,7 @@ def required_modules() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise StartupError(explain_missing(error.name or str(error))) from None
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # a shared library that it needs may be missing
         raise StartupError(
             f"a library can't be imported: {error}; install it anew, with all that it needs"
         ) from None
