@@ -101,11 +101,9 @@ async def accept_all(count: int) -> None:
         acceptor.close()
 
 
-@pytest.mark.parametrize(
-    ("turn_s", "accepted"), [(0.0, [1] * 40), (10.5 * PACE_S, [1, 11, 11, 11, 6]), (1.0, [1, 39])]
-)
+@pytest.mark.parametrize(("turn_s", "most"), [(0.0, 1), (10.5 * PACE_S, 11)])
 def test_more_are_accepted_after_a_turn_that_took_long(
-    monkeypatch: pytest.MonkeyPatch, turn_s: float, accepted: list[int]
+    monkeypatch: pytest.MonkeyPatch, turn_s: float, most: int
 ):
     now_s, counts = 0.0, []
     accept, accept_one = Acceptor._accept, Acceptor._accept_one
@@ -125,4 +123,4 @@ def test_more_are_accepted_after_a_turn_that_took_long(
     monkeypatch.setattr(Acceptor, "_accept", recorded)
     monkeypatch.setattr(Acceptor, "_accept_one", recorded_one)
     uvloop.run(asyncio.wait_for(accept_all(40), LIMIT_S))
-    assert counts == accepted
+    assert (sum(counts), max(counts)) == (40, most)
