@@ -39,7 +39,7 @@ from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.trials import TryLoad, load_request
 from torch_serving.models.warmup import RunOn, run_here
-from torch_serving.models.written_files import QUIET_S, FileChanging, load_when_whole
+from torch_serving.models.written_files import FileChanging, load_when_whole, look_again_s
 from torch_serving.telemetry._counters import Statistics
 
 Load = Callable[
@@ -232,7 +232,7 @@ class ModelLifecycle:
         except FileChanging as error:
             if loaded is None:
                 raise FileChanging(f"`{model.identifier}`: {error.detail}") from error
-            loaded.look_again_s = time.monotonic() + QUIET_S
+            loaded.look_again_s = look_again_s(started_s)
             return loaded
         except BaseException as error:
             self._statistics.count_failed_load()

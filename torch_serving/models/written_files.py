@@ -16,8 +16,9 @@ from torch_serving.models.files import FileStat, file_stat
 
 TICK_S = 0.02  # writes that are closer may leave a file the same times: Linux counts in 1 to 10 ms
 WHOLE_SECONDS_TICK_S = 2.0  # on file systems that keep no fractions of seconds
-QUIET_S = 0.1  # a file that is not whole is judged once nobody has written to it for so long
-PATIENCE_S = 5.0  # how long a request waits for that, if no older version is in memory
+LOOK_AGAIN_S = 0.1  # after a look at a file that was being written, at the earliest
+QUIET_S = 1.0  # a file that is not whole is judged once nobody has written to it for so long
+PATIENCE_S = 10.0  # how long a request waits for that, if no older version is in memory
 MAX_COPY_BYTES = 1 << 30
 COPIED_BYTES = 8 << 20  # at a time
 
@@ -97,6 +98,12 @@ def stat_before_reading(descriptor: int) -> FileStat:
         if file_stat(os.fstat(descriptor)) != file:
             raise FileChanging
     return file
+
+
+def look_again_s(started_s: float) -> float:
+    """When to try again a load that began then: trying takes half of the time at most."""
+    now_s = time.monotonic()
+    return now_s + max(LOOK_AGAIN_S, now_s - started_s)
 
 
 def load_when_whole(
