@@ -22,9 +22,9 @@ MODULES = {
 
 
 def release_gil_in_imports() -> None:
-    """Let `_unlocked_import` take the place of a function of torch, which has to be loaded later.
+    """Let `_unlocked_import` take the place of functions of torch, which has to be loaded later.
 
-    That function is used by the loader of TorchScript files alone.
+    Those functions are as before but for calls by the backend of TorchScript files.
     """
     flags = sys.getdlopenflags()
     sys.setdlopenflags(flags | os.RTLD_GLOBAL)

@@ -1,5 +1,5 @@
 # distutils: language = c++
-"""Other threads run while torch imports a module.
+"""Other threads run while torch imports a module or freezes it.
 
 `torch_serving` imports this module before torch, and into the global scope of the dynamic linker.
 """
@@ -29,7 +29,7 @@ gil.acquire = acquire
 
 
 def unlocked(load, *arguments):
-    """Return `load(*arguments)`; the GIL is released while torch imports a module in it."""
+    """Return `load(*arguments)`; the GIL is released while torch imports or freezes a module."""
     set_import_lock(&gil)
     try:
         return load(*arguments)

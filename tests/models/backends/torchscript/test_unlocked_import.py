@@ -1,4 +1,4 @@
-"""The GIL is released while torch imports a module, where our function took its place in time.
+"""The GIL is released while torch imports or freezes a module, if our function took its place.
 
 What the dynamic linker takes depends on which library was loaded first, so each test is a process.
 """
@@ -41,6 +41,32 @@ print(lets_others_run(load, part=1))
 """
 
 
+FREEZING_LETS_OTHERS_RUN = """
+import sys
+from torch_serving._unlocked_import import unlocked
+from tests.support.gil import lets_others_run
+
+name, call = sys.argv[1:]
+layers = [torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU()) for _ in range(40)]
+module = torch.jit.script(torch.nn.Sequential(*layers).eval())
+real = getattr(torch._C, name)
+
+def freeze(mark):
+    def marked(*arguments):
+        mark()
+        result = real(*arguments)
+        mark()
+        return result
+    setattr(torch._C, name, marked)
+    if call == "unlocked":
+        unlocked(torch.jit.optimize_for_inference, unlocked(torch.jit.freeze, module))
+    else:
+        torch.jit.optimize_for_inference(torch.jit.freeze(module))
+
+print(lets_others_run(freeze, part=1))
+"""
+
+
 def output_of(code: str, *arguments: str) -> str:
     command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
@@ -64,6 +90,16 @@ def test_other_threads_run(
     save_slow(tmp_path / "m.pt", 2_000, kind)
     printed = output_of(imports + LETS_OTHERS_RUN, str(tmp_path / "m.pt"), call)
     assert printed == str(releases)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries take no functions of each other")
+@pytest.mark.parametrize(
+    "name",
+    ["_freeze_module", "_jit_pass_optimize_frozen_graph", "_jit_pass_optimize_for_inference"],
+)
+@pytest.mark.parametrize(("call", "releases"), [("unlocked", True), ("as others call it", False)])
+def test_other_threads_run_while_a_module_is_frozen(name: str, call: str, releases: bool):
+    assert output_of(OURS_FIRST + FREEZING_LETS_OTHERS_RUN, name, call) == str(releases)
 
 
 @pytest.mark.parametrize("imports", [OURS_FIRST, TORCH_FIRST])

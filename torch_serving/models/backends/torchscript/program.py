@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torch_serving._unlocked_import import unlocked
 from torch_serving.codecs.signature import Signature
 from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.engine.request_errors import request_error
@@ -122,9 +123,9 @@ class TorchScriptProgram:
 
     def optimized(self, config: ModelConfig) -> "TorchScriptProgram":
         others = [name for name in self._method_names() if name != "forward"]
-        module = torch.jit.freeze(self.module, preserved_attrs=others)
+        module = unlocked(torch.jit.freeze, self.module, others)
         if config.optimize:
-            module = torch.jit.optimize_for_inference(module, other_methods=others)
+            module = unlocked(torch.jit.optimize_for_inference, module, others)
         return TorchScriptProgram(module, self._enums, self)
 
     def _method_names(self) -> list[str]:
