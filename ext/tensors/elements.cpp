@@ -190,7 +190,7 @@ Error narrow_integer(uint64_t value, bool negative, Integer* out) noexcept {
 }
 
 template <class Integer>
-Error read_integer_slowly(const NumberText& input, Integer* out) noexcept {
+[[gnu::noinline]] Error read_integer_slowly(const NumberText& input, Integer* out) noexcept {
     if (!starts_number(*input.at) || is_word(input)) return Error::not_integer;
     Decimal number;
     if (!read_decimal(input.at, input.end, &number)) return Error::bad_number;

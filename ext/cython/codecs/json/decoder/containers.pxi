@@ -67,12 +67,14 @@ cdef object read_list(Reader reader, TypeSpec spec, ValueRef ref):
 cdef list read_elements(Reader reader, TypeSpec part, ValueRef array):
     cdef ValueRef element = first_element(reader, array)
     cdef list values = []
-    cdef uint32_t i
-    for i in range(reader.count(array)):
-        values.append(read(reader, part, element))
+    cdef uint32_t count = reader.count(array)
+    if count == 0:
+        return values
+    values.append(read(reader, part, element))
+    reader.take(part.value_bytes, array)  # now that it is known to hold such values
+    for _ in range(count - 1):
         element = next_element(reader, element)
-        if i == 0:  # an array of something else is no large one
-            reader.take(part.value_bytes, array)
+        values.append(read(reader, part, element))
     return values
 
 

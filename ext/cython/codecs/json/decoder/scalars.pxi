@@ -9,12 +9,13 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
     cdef int data_type
     if reader.plain and reader.kind(ref) != Kind.object:
         data_type = names[plain_data_type(reader, spec, ref)]
-        refuse_broken(reader, spec, ref)
+        if reader.exact:
+            refuse_broken(reader, spec, ref)
     else:
         reader.open(ref, &envelope, spec, '"scalar"')
         data_type = read_scalar_type(reader, spec, ref, envelope, names)
         ref = at(envelope.value)
-        if envelope.data_type == ABSENT:
+        if reader.exact and envelope.data_type == ABSENT:
             refuse_broken(reader, spec, ref)
     shape.rank = 0
     shape.count = 1
@@ -33,7 +34,7 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
 
 cdef int refuse_broken(Reader reader, TypeSpec spec, ValueRef ref) except -1:
     """In a union, a number that is written with a point or an exponent is no integer at first."""
-    if not reader.exact or spec.kind not in ("int", "bool") or reader.kind(ref) != Kind.number:
+    if spec.kind not in ("int", "bool") or reader.kind(ref) != Kind.number:
         return 0
     if is_whole(reader, ref):
         return 0
