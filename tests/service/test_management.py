@@ -194,7 +194,7 @@ def test_metrics_of_all_workers(url: str):
     loads = [values["cache_loads_total", labels(worker=worker)] for worker in "01"]
     assert values["model_loads_total", labels(model="a.pt")] == sum(loads)
     assert values["cache_bytes", labels(worker="0")] == 0  # it has no weights
-    assert values["resident_memory_bytes", labels(worker="1")] > 1e7
+    assert values["process_resident_memory_bytes", labels(worker="1")] > 1e7
     assert not [name for name, _ in values if "unknown" in name]
     models = {dict(found).get("model") for _, found in values}
     assert models == {None, "", "a.pt"}

@@ -53,8 +53,8 @@ def cache_group(device: torch.device) -> int:
 def normalize(identifier: str) -> str:
     """Normalise an identifier.
 
-    Raises InvalidServable for one that is empty or too long, and for one that points outside the
-    root.
+    Raises InvalidServable for one that is empty, too long or no UTF-8, and for one that points
+    outside the root.
     """
     normalized = posixpath.normpath(identifier)
     if (
@@ -62,9 +62,18 @@ def normalize(identifier: str) -> str:
         or normalized.startswith(("/", "../"))
         or normalized in (".", "..")
         or "\0" in identifier
+        or not is_utf8(identifier)
     ):
         raise no_such_model(identifier)
     return normalized
+
+
+def is_utf8(identifier: str) -> bool:
+    """Whether there are no halves of surrogate pairs in it."""
+    try:
+        return bool(identifier.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def utf8(identifier: str) -> bytes:

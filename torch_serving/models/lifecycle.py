@@ -100,15 +100,14 @@ class ModelLifecycle:
         """Return a loaded model, or None if it has to be loaded first.
 
         With `reload_probability`, it is dropped from the cache first. Raises InvalidServable if
-        there is no file with this name, and Quarantined.
+        the file of a loaded model is gone, and Quarantined.
         """
         model = resolve(self._root, identifier, device)
         self._check_quarantine(model.shared)
-        file = None if self._is_watched else stat_file(model)
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is None or file in (None, servable.file):
+        if servable is None or self._is_watched or stat_file(model) == servable.file:
             return servable
         is_kept = self._queue.is_loading(model.key, REPLACING_S) or self._is_kept(servable, model)
         return servable if is_kept else None

@@ -77,9 +77,7 @@ class ModelRepository:
         # not followed, where it is a link: that may be swapped, and point to the next release
         self.root = os.path.abspath(Path(root).parent if self._only else root)
         self._defaults = defaults
-        self._configured_device = functools.lru_cache(MAX_CONFIGURED_DEVICES)(
-            self._read_configured_device
-        )
+        self._configured_devices: dict[str, torch.device | None] = {}
         self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
         self._listing = Listing(self.root, self.check_exists, self._holds_model, is_news)
@@ -102,14 +100,17 @@ class ModelRepository:
         Raises NoSuchModel.
         """
         model = self.resolve(name, CPU)
-        if os.path.isfile(model.path) or any(
-            each.identifier == model.identifier for each in self.loaded()
-        ):
+        if self.is_loaded(name) or os.path.isfile(model.path):
             return name
         for suffix in SUFFIXES:
             with suppress(NoSuchModel):
                 return self.check_exists(model.identifier + suffix)
         raise no_such_model(model.identifier)
+
+    def is_loaded(self, identifier: str) -> bool:
+        """Whether a model is in memory, on any device."""
+        identifier = self.resolve(identifier, CPU).identifier
+        return any(each.identifier == identifier for each in self.loaded())
 
     def file_facts(self, identifier: str) -> dict[str, Any]:
         """The size of a file, and the version of its contents; None where there is none."""
@@ -153,6 +154,15 @@ class ModelRepository:
         except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
             return devices.choose()
 
+    def known_device(
+        self, identifier: str, devices: DevicePool, requested: str | None = None
+    ) -> torch.device | None:
+        """Do the same without a look at a file; None if one has to be read."""
+        is_known = identifier in self._configured_devices or self.is_loaded(identifier)
+        if requested is None and not is_known:
+            return None
+        return self.choose_device(identifier, devices, requested)
+
     def configured_device_name(self, identifier: str) -> str | None:
         """The device that the files beside a model name. Raises InvalidServable if they are wrong.
 
@@ -171,7 +181,7 @@ class ModelRepository:
 
     def forget_configured_devices(self) -> None:
         """Read them again when they are next asked for."""
-        self._configured_device.cache_clear()
+        self._configured_devices.clear()
 
     def resolve(self, identifier: str, device: torch.device) -> ModelPath:
         return resolve(self.root, identifier, device)
@@ -218,6 +228,15 @@ class ModelRepository:
         """Import what the file beside a model names. Raises InvalidServable."""
         config = self.read_config(model)
         import_for_model(config.imports, f"{Path(model.identifier).stem}.toml", self.root)
+
+    def _configured_device(self, identifier: str) -> torch.device | None:
+        if identifier in self._configured_devices:
+            return self._configured_devices[identifier]
+        device = self._read_configured_device(identifier)
+        if len(self._configured_devices) >= MAX_CONFIGURED_DEVICES:
+            self._configured_devices.clear()
+        self._configured_devices[identifier] = device
+        return device
 
     def _read_configured_device(self, identifier: str) -> torch.device | None:
         model = self.resolve(identifier, CPU)

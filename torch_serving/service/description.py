@@ -53,7 +53,8 @@ class Description:
         Raises what loading raises, DeadlineExceeded while the model loads, and InvalidDevice.
         """
         model = await meant(self._models.repository, model)
-        chosen = self._models.repository.choose_device(model, self._devices, device)
+        choose = self._models.repository.choose_device
+        chosen = await in_file_thread(choose, model, self._devices, device)
         servable = await wait_until_loaded(self._models.load(model, chosen), self._timeout_s)
         examples = await self._shared_examples(servable)
         # files and large examples are read, which takes too long for the event loop

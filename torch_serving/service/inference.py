@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from torch_serving.models.load_queue import (
     wait_until_loaded,
 )
 from torch_serving.models.servable import Method, Servable
+from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.service.names import meant_now, meant_request
@@ -33,6 +35,8 @@ from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
 from torch_serving.telemetry.tracing import StepTime, Tracing
+
+SOUGHT = "the model is still being looked for"
 
 
 class Inference:
@@ -54,7 +58,7 @@ class Inference:
         self._engine = engine
         self._devices = devices
         self.repository = models.repository
-        self._choose_device = models.repository.choose_device
+        self._known_device = models.repository.known_device
         self._responses = responses
         self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
         if tracing:
@@ -74,7 +78,9 @@ class Inference:
         No coroutine, since most requests find their model. Raises InvalidServable, Quarantined,
         InvalidDevice or InvalidParameter if there is no such method.
         """
-        device = self._choose_device(request.model, self._devices, request.device)
+        device = self._known_device(request.model, self._devices, request.device)
+        if device is None:
+            return None
         servable = self._models.get(request.model, device, request.reload_probability)
         if servable is None:
             return None
@@ -88,12 +94,12 @@ class Inference:
         limit_s = self._engine.request_timeout_s
         return Deadline(min(timeout_s or limit_s, limit_s))
 
-    async def load(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
-        """Load the model of a request, and return what runs it.
+    async def invocation(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
+        """Return what runs a request, loading its model if need be.
 
-        Raises what loading raises, and DeadlineExceeded; the load goes on then.
+        Raises as `resolve` and loading do, and DeadlineExceeded; the load goes on then.
         """
-        return invocation_of(await self._load(request, deadline), request)
+        return self.resolve(request) or invocation_of(await self._load(request, deadline), request)
 
     async def method(self, request: InferenceRequest) -> Method:
         """Return the method that a request names, loading its model if need be."""
@@ -101,12 +107,18 @@ class Inference:
         return found or (await self._wait(request, self.deadline())).method(request.method)
 
     def _loaded(self, request: InferenceRequest) -> Method | None:
-        device = self._device(request)
+        device = self._known_device(request.model, self._devices, request.device)
+        if device is None:
+            return None
         servable = self._models.get(request.model, device, request.reload_probability)
         return None if servable is None else servable.method(request.method)
 
     async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
-        device = self._device(request)
+        device = self._known_device(request.model, self._devices, request.device)
+        if device is None:
+            starting = in_file_thread(self._start_loading, request)
+            loading = await deadline.wait_for(starting, SOUGHT)
+            return await wait_until_loaded(loading, deadline.remaining_s())
         loading = self._models.load(request.model, device)
         try:
             return await wait_until_loaded(loading, self._patience_s(request, device, deadline))
@@ -127,11 +139,14 @@ class Inference:
             raise DeadlineExceeded(STILL_LOADING)
         return older
 
-    async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
-        return after_cold_start((await self._wait(request, deadline)).method(request.method))
+    def _start_loading(self, request: InferenceRequest) -> Future[Servable]:
+        return self._models.load(request.model, self._device(request))
 
     def _device(self, request: InferenceRequest) -> torch.device:
-        return self._choose_device(request.model, self._devices, request.device)
+        return self.repository.choose_device(request.model, self._devices, request.device)
+
+    async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
+        return after_cold_start((await self._wait(request, deadline)).method(request.method))
 
     def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""
@@ -173,11 +188,11 @@ class Inference:
             return await loop.run_async(self.infer(request, body))
         self._check_call(request)
         deadline = self.deadline(request.timeout_s)
-        return await self._run_and_record(self._invocation(request, deadline), body, deadline)
+        return await self._run_and_record(self._meant(request, deadline), body, deadline)
 
-    async def _invocation(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
+    async def _meant(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
         request = await meant_request(self.repository, request)
-        return self.resolve(request) or await self.load(request, deadline)
+        return await self.invocation(request, deadline)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
         """Run a request whose arguments are values of Python; return the model's result."""

@@ -47,7 +47,7 @@ class Management:
         Raises what loading raises, and WorkerFailed if another worker could not load it.
         """
         model = await meant(self._repository, model)
-        chosen = self._repository.choose_device(model, self._devices, device)
+        chosen = await in_file_thread(self._repository.choose_device, model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
         return await in_file_thread(self.status, model)
@@ -60,7 +60,8 @@ class Management:
         status = await in_file_thread(self.status, model)
         if status["state"] not in ("available", "invalid"):
             return status
-        loading = self._models.load(model, self._repository.choose_device(model, self._devices))
+        device = await in_file_thread(self._repository.choose_device, model, self._devices)
+        loading = self._models.load(model, device)
         if await has_ended(loading, READY_WAIT_S):
             await wait_until_loaded(loading)
         return await in_file_thread(self.status, model)

@@ -11,8 +11,10 @@ from torch_serving.service.interfaces import InferenceRequest
 
 async def meant(repository: ModelRepository, name: str) -> str:
     """Return the identifier of the model that a name means. Raises NoSuchModel with a hint."""
+    if repository.is_loaded(name):
+        return name
     try:
-        return repository.meant(name)
+        return await in_file_thread(repository.meant, name)
     except NoSuchModel as error:
         hint = ""
         if repository.near_names.has_time():

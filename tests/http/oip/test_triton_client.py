@@ -132,9 +132,13 @@ def test_parameters_that_mean_nothing_here(asked: triton.InferenceServerClient):
         timeout=1000,
         parameters={"mine": "yes", "number": 1.5},
         headers={"X-Request-Timeout-Ms": "10000"},
-        query_params={"a": "b"},
     )
     assert np.array_equal(result.as_numpy("output_0"), FLOATS)
+
+
+def test_query_parameters_are_refused(asked: triton.InferenceServerClient):
+    with pytest.raises(InferenceServerException, match="unknown query parameter `method`"):
+        asked.infer("echo.pt", [given("x", FLOATS)], query_params={"method": "predict"})
 
 
 def test_requests_of_several_greenlets(uvicorn_server: Process):

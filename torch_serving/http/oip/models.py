@@ -82,10 +82,8 @@ class Model:
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
         request = await meant_request(self._inference.repository, request)
-        invocation = self._inference.resolve(request)
         deadline = self._inference.deadline(req.timeout_s())
-        if invocation is None:
-            invocation = await self._inference.load(request, deadline)
+        invocation = await self._inference.invocation(request, deadline)
         req.count_in(invocation.counters)
         response = await self._inference.submit(invocation, body, deadline.remaining_s())
         resp.data = response.body
