@@ -10,9 +10,9 @@ from typing import Any
 
 from torch_serving.cli.layers import Given, Layer
 from torch_serving.cli.options import OPTIONS, USE_GPU, Option, path_options
-from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.suggestions import did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch_serving.cli.layers import Given, Layer
 from torch_serving.cli.options import CONFIG_FILE, OPTIONS, PREFIX, Option
-from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.errors import StartupError
+from torch_serving.suggestions import did_you_mean
 
 # What Kubernetes sets for services whose names begin with torch-serving.
 SERVICE = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.model_config import MAX_MAX_BATCH, is_module_name
+from torch_serving.suggestions import did_you_mean
 
 SWITCHES = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from torch_serving.cli.flag_types import KINDS
 from torch_serving.cli.options import CONFIG_FILE, OPTIONS, Option
 from torch_serving.cli.requirements import version_text
-from torch_serving.cli.suggestions import did_you_mean
+from torch_serving.suggestions import did_you_mean
 
 EPILOG = """\
 Each flag can be set in the environment too, --max-body as TORCH_SERVING_MAX_BODY,

@@ -14,11 +14,11 @@ from torch_serving.cli.inspect import inspect
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import run
 from torch_serving.cli.settings import Settings, is_loopback, read_settings
-from torch_serving.cli.suggestions import did_you_mean
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.server.listener import bind
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
+from torch_serving.suggestions import did_you_mean
 from torch_serving.telemetry.log_lines import JsonFormatter, TextFormatter
 from torch_serving.telemetry.output import drain_output, lines_of, open_missing, redirect_output
 

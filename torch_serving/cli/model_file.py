@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch_serving.cli.flag_types import module
 from torch_serving.cli.flags import Parser
+from torch_serving.cli.near_path import near_path
 from torch_serving.cli.requirements import required_modules
-from torch_serving.cli.suggestions import near_path
 from torch_serving.config import Config
 from torch_serving.errors import ServingError, StartupError
 

@@ -8,8 +8,8 @@ from torch_serving.cli.config_file import layer_of_file
 from torch_serving.cli.environment import complaints_about, layer_of_environment
 from torch_serving.cli.flags import NOT_GIVEN, Parser, build_parser
 from torch_serving.cli.layers import Given, Layer, merge
+from torch_serving.cli.near_path import near_path
 from torch_serving.cli.options import CONFIG_FILE, OPTIONS, USE_GPU
-from torch_serving.cli.suggestions import near_path
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 

@@ -1,10 +1,11 @@
 """What may have been meant by a name that no model has, at a bounded cost."""
 
-import difflib
 import posixpath
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+
+from torch_serving import suggestions
 
 MAX_CHARACTERS = 200  # of a name that is compared
 MAX_COMPARED = 5000  # names
@@ -59,15 +60,12 @@ class NearNames:
         return f"; did you mean `{found}`?" if found else ""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: list[str]) -> str:
     """The name that is most like another one; folders, suffixes and case matter least."""
-    by_form: dict[str, str] = {}
-    for known in list(names)[:MAX_COMPARED]:
-        for form in (stem(known), posixpath.basename(stem(known))):
-            by_form.setdefault(form, known)
-    found = difflib.get_close_matches(stem(name), by_form, 1, 0.7)
-    return by_form[found[0]] if found else ""
+    return suggestions.nearest(name, names[:MAX_COMPARED], 0.7, stems)
 
 
-def stem(name: str) -> str:
-    return posixpath.splitext(name.lower())[0]
+def stems(name: str) -> tuple[str, ...]:
+    """The path of a name without its suffix, and the last part of that."""
+    stem = posixpath.splitext(name.lower())[0]
+    return stem, posixpath.basename(stem)

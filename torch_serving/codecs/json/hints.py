@@ -1,9 +1,10 @@
 """What a client probably meant, for the errors of JSON bodies. Only errors ask."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
+
+from torch_serving.suggestions import did_you_mean, nearest
 
 NO_BODY = (
     "the request has no body; expected a JSON document (curl sends a file with "
@@ -24,6 +25,7 @@ MEANT = {other: key for key, others in SPELLINGS.items() for other in others}
 OF_IMAGES = ("shape", "size", "width", "height", "resize", "crop", "mean", "std", "normalize")
 
 MAX_SHOWN = 80  # characters of a body
+CUTOFF = 0.7  # how alike two names are, of 1, if one is meant by the other
 
 IMAGE = 'send {"type": "image", "value": "<its base64>"}'
 # How files start, what they are, and how they can be sent.
@@ -90,13 +92,6 @@ WORDS = (
 AT = tuple([(re.compile(start), how) for start, how in WORDS])
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that this one is most like, if it is like one."""
-    lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name[:100].lower(), lower, 1, 0.7)
-    return lower[found[0]] if found else None
-
-
 def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
     """Say what to write instead of a key that this type of envelope does not have."""
     plain = "".join(filter(str.isalnum, key[:100])).lower()
@@ -105,7 +100,7 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
             "unknown key; images are neither resized nor normalised here: "
             "send them as the model takes them, or let the model do it"
         )
-    meant = MEANT.get(plain) or closest(key, allowed)
+    meant = MEANT.get(plain) or nearest(key, allowed, CUTOFF)
     if meant in allowed:
         return f"unknown key; did you mean `{meant}`?"
     return f'unknown key; those of "{envelope_type}" are {", ".join(allowed)}'
@@ -113,9 +108,9 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
 
 def unknown_argument(name: str, known: Iterable[str], required: list[str]) -> str:
     """The end of an error: the argument that was meant, or the body that was."""
-    near = closest(name, known)
-    if near:
-        return f"; did you mean `{near}`?"
+    hint = did_you_mean(name, known, "`", CUTOFF)
+    if hint:
+        return hint
     if name == "inputs":
         return "; requests of the Open Inference Protocol go to /v2/models/<model>/infer"
     if name == "value" or name in MEANT:
