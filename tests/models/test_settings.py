@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from tests.support.servables import mlp, scripted
 from torch_serving.engine.batcher import ON
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import ModelConfig, WarmUp
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import MAX_READ_BYTES
 from torch_serving.models.loader import load
 from torch_serving.models.settings import read_model_config
@@ -149,11 +151,16 @@ MLP_BODY = json.dumps([tensor([2, 16], list(range(32)))])
 
 
 @pytest.mark.parametrize("optimize", [False, True])
-def test_a_frozen_model_gives_the_same(tmp_path: Path, optimize: bool):
+def test_a_frozen_model_gives_the_same_and_weighs_as_much(tmp_path: Path, optimize: bool):
     plain = loaded(tmp_path, mlp())
     frozen = loaded(tmp_path, mlp(), freeze=True, optimize=optimize, warmup=warm_ups(MLP_BODY))
-    assert len(list(plain.program.parameters())) == 4
-    assert list(frozen.program.parameters()) == []
+    assert not list(cast(TorchScriptProgram, frozen.program).module.parameters())
+    assert frozen.bytes() == plain.bytes() > 0
+    shapes, frozen_shapes = (
+        [(each.shape, each.dtype) for each in servable.program.parameters()]
+        for servable in (plain, frozen)
+    )
+    assert frozen_shapes == shapes
     results = [
         servable.method("forward").run(servable.method("forward").decode(MLP_BODY.encode()))
         for servable in (plain, frozen)
@@ -179,8 +186,15 @@ def test_a_model_that_freezing_changes_is_served_as_it_is(
     servable = loaded(
         tmp_path, torch.jit.script(Counting().eval()), freeze=True, warmup=warm_ups(BODY)
     )
-    assert list(servable.program.buffers()) != []
+    assert servable.program.state
     assert "m.pt: served as it is, not frozen: " in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_packed_weights_weigh(tmp_path: Path):
+    linear = torch.nn.Sequential(torch.nn.Linear(64, 32))
+    module = torch.ao.quantization.quantize_dynamic(linear, {torch.nn.Linear})
+    assert loaded(tmp_path, torch.jit.script(module.eval())).bytes() >= 64 * 32
 
 
 def test_freezing_is_checked_with_a_request(tmp_path: Path):

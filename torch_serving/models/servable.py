@@ -92,7 +92,7 @@ class Servable:
         if "forward" not in self._program_methods:
             self.main_name = next(iter(self._program_methods))
         self._methods: dict[str, Method] = {}
-        self._bytes = sum(each.nbytes for each in [*program.parameters(), *program.buffers()])
+        self._bytes = program.weight_bytes
         self.signatures = declared_signatures(program, config, self.main_name)
         self.main_method()
         self._shared_signatures = shared_signatures(self.signatures)

@@ -49,6 +49,7 @@ class TimesProgram:
     platform = "times_table"
     state = ""
     plain_dtype = None
+    weight_bytes = 4
 
     def __init__(self, factor: float) -> None:
         self._factor = torch.tensor([factor])
@@ -58,9 +59,6 @@ class TimesProgram:
 
     def parameters(self) -> Iterable[torch.Tensor]:
         return [self._factor]
-
-    def buffers(self) -> Iterable[torch.Tensor]:
-        return []
 
     def optimized(self, config: ModelConfig) -> "TimesProgram":
         return self

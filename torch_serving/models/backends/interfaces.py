@@ -84,11 +84,12 @@ class Program(Protocol):
     def methods(self) -> Mapping[str, ProgramMethod]:
         """The methods that requests may name."""
 
-    def parameters(self) -> Iterable[torch.Tensor]:
-        """The weights."""
+    @property
+    def weight_bytes(self) -> int:
+        """The memory of its weights and buffers, also where they are constants or packed."""
 
-    def buffers(self) -> Iterable[torch.Tensor]:
-        """The tensors beside the weights that take memory."""
+    def parameters(self) -> Iterable[torch.Tensor]:
+        """The weights; tensors on `meta` stand for those that became constants."""
 
     def optimized(self, config: ModelConfig) -> "Program":
         """Return a faster program, as the configuration wants it. Raises anything if that fails.

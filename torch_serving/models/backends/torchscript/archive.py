@@ -18,6 +18,7 @@ from torch_serving.models.integrity import (
 )
 
 KIND = "a TorchScript archive"
+TENSORS = ("data/", "constants/")
 
 
 def verify(path: Path) -> str:
@@ -37,6 +38,16 @@ def version(path: Path) -> str:
     with open_archive(path) as archive:
         check_names(archive)
         return contents_version(archive)
+
+
+def stored_bytes(path: Path) -> int:
+    """The size of the tensors in an archive, which stand there as they do in memory."""
+    with open_archive(path) as archive:
+        return sum(
+            entry.file_size
+            for entry in archive.infolist()
+            if entry.filename.partition("/")[2].startswith(TENSORS)
+        )
 
 
 def open_archive(path: Path) -> AbstractContextManager[zipfile.ZipFile]:

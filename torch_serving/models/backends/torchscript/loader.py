@@ -9,7 +9,7 @@ import torch
 from torch_serving._unlocked_import import unlocked
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded
-from torch_serving.models.backends.torchscript.archive import KIND
+from torch_serving.models.backends.torchscript.archive import KIND, stored_bytes
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
 from torch_serving.models.backends.torchscript.missing import missing_in
 from torch_serving.models.backends.torchscript.other_files import HINT
@@ -25,7 +25,9 @@ def load(file: OpenFile, device: torch.device) -> TorchScriptProgram:
     Raises InvalidServable, OutOfMemory, DeviceFailed or Overloaded.
     """
     module = read_module(file, device).eval()
-    program = TorchScriptProgram(module, enum_members(file.path))
+    program = TorchScriptProgram(
+        module, enum_members(file.path), stored_bytes=stored_bytes(file.path)
+    )
     if not program.methods():
         raise InvalidServable("the module has neither a method `forward` nor an exported one")
     return program

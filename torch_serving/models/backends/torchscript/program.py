@@ -80,7 +80,9 @@ def shared_dtype(weights: Iterable[torch.Tensor]) -> torch.dtype | None:
 class TorchScriptProgram:
     """A TorchScript module on one device; `enums` are the members of its enumerations.
 
-    `source` is the program that it was made of: its own weights may be constants.
+    `source` is the program that it was made of: its own weights may be constants. `stored_bytes`
+    is the size of the tensors in its file: packed weights, as of quantised models, are no
+    parameters.
     """
 
     platform = "pytorch_libtorch"
@@ -90,12 +92,15 @@ class TorchScriptProgram:
         module: torch.jit.ScriptModule,
         enums: Enums = NO_ENUMS,
         source: "TorchScriptProgram | None" = None,
+        stored_bytes: int = 0,
     ) -> None:
         self.module = module
         self._enums = enums
-        self.plain_dtype: torch.dtype | None = (
-            source.plain_dtype if source else shared_dtype(module.parameters())
-        )
+        self._parameters = list(source.described() if source else module.parameters())
+        self.plain_dtype: torch.dtype | None = shared_dtype(self._parameters)
+        tensors = [*module.parameters(), *module.buffers()]
+        least_bytes = source.weight_bytes if source else stored_bytes
+        self.weight_bytes: int = max(least_bytes, sum(each.nbytes for each in tensors))
 
     @property
     def state(self) -> str:
@@ -116,10 +121,11 @@ class TorchScriptProgram:
         }
 
     def parameters(self) -> Iterable[torch.Tensor]:
-        return self.module.parameters()
+        return self._parameters
 
-    def buffers(self) -> Iterable[torch.Tensor]:
-        return self.module.buffers()
+    def described(self) -> Iterable[torch.Tensor]:
+        """Tensors without memory that stand for the weights."""
+        return (torch.empty_like(each, device="meta") for each in self._parameters)
 
     def optimized(self, config: ModelConfig) -> "TorchScriptProgram":
         others = [name for name in self._method_names() if name != "forward"]
