@@ -4,7 +4,7 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -87,10 +87,7 @@ class Servable:
         self.lock = threading.Lock() if self.state else None  # of runs that write its state
         self._statistics = statistics
         self._program_methods = program.methods()
-        # of the method that warm-up requests are for
-        self.main_name = "forward"
-        if "forward" not in self._program_methods:
-            self.main_name = next(iter(self._program_methods))
+        self.main_name = main_name_of(self._program_methods)
         self._methods: dict[str, Method] = {}
         self._bytes = program.weight_bytes
         self.signatures = declared_signatures(program, config, self.main_name)
@@ -248,6 +245,12 @@ class Method:
         if self.batcher is not None and self.batcher.state is UNVALIDATED:
             self.batcher.validate(lambda others: self._run(*others), inputs, outputs)
         return outputs
+
+
+def main_name_of(methods: Iterable[str]) -> str:
+    """The name of the method that warm-up requests are for: `forward`, or the first one."""
+    names = list(methods)
+    return "forward" if "forward" in names else names[0]
 
 
 def state_of(program: Program, config: ModelConfig) -> str:

@@ -1,13 +1,13 @@
 """The operations of the Open Inference Protocol, by route."""
 
 from torch_serving.http.openapi import error_responses
-from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.body_schemas import binary, body, json_of
 from torch_serving.http.openapi.error_responses import Errors
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.http.openapi.oip_schemas import ABSENT, BOOLEAN, TEXT, fixed, nullable
 from torch_serving.http.openapi.operation import PROTOCOL, Operation, always, get, post
 from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, model
+from torch_serving.http.openapi.tensor_schemas import reference
 
 
 def of_model(

@@ -5,27 +5,22 @@ express how many numbers a shape holds, or that nesting is even: descriptions sa
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from torch_serving.codecs.json._decoder import TypeSpec
-from torch_serving.codecs.json.images import DATA_TYPES, LAYOUTS, MODES
 from torch_serving.codecs.signature import Signature
-from torch_serving.http.openapi import declared_schemas
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
     DIMENSIONS,
     ELEMENTS,
     EXACT_IN_FLOAT64,
     NOT_FINITE,
-    SHAPE,
     Schema,
     element,
     nested,
     one_of,
 )
-from torch_serving.tensor_constraint import TensorConstraint
+from torch_serving.http.openapi.tensor_schemas import envelope, image, reference, tensor, tensor_of
 
-PREFIX = "#/components/schemas/"
 INTEGERS = {"int": "int64"} | {name: name for name in ("int8", "int16", "int32", "int64", "uint8")}
 FLOATS = {"float": "float64"} | {name: name for name in ("float16", "float32", "float64")}
 # kind -> name -> data type of a scalar; the first may be omitted
@@ -39,59 +34,9 @@ SCALARS = {
 KEY_TYPES = ("int", "float", "bool", "complex", "tensor")
 
 
-def reference(name: str) -> Schema:
-    return {"$ref": PREFIX + name}
-
-
-def envelope(kind: str, value: Schema, required: bool = True, **others: Schema) -> Schema:
-    """An object with a `type` key, and no others than these."""
-    needed = ["type", *(["value"] if required else [])]
-    properties = {"type": {"const": kind}, "value": value, **others}
-    closed = {"additionalProperties": False}
-    return {"type": "object", "properties": properties, "required": needed, **closed}
-
-
 def value(spec: TypeSpec, bare: bool = False) -> Schema:
     """The schema of a request's value of a type."""
     return one_of(SCHEMAS_OF_KIND[spec.kind](spec, bare))
-
-
-def tensor(spec: TypeSpec, bare: bool) -> list[Schema]:
-    known = [reference("Tensor"), reference("Image")]
-    constraint = spec.constraint
-    if constraint is None:
-        return [*known, reference("float32")] if bare else known
-    if constraint.is_declared:
-        known = [*declared_tensor(constraint), *declared_image(constraint)]
-    if not bare:
-        return known
-    if constraint.shape is None:
-        return [*known, reference(constraint.plain_type)]
-    return [*known, declared_schemas.nested(constraint.shape, constraint.plain_type)]
-
-
-def declared_tensor(constraint: TensorConstraint) -> list[Schema]:
-    data_types = [constraint.data_type] if constraint.data_type else list(ELEMENTS)
-    default = constraint.data_type or "float32"
-    if constraint.shape is None:
-        return [tensor_of(each, default) for each in data_types]
-    return [
-        schema
-        for each in data_types
-        for schema in declared_schemas.envelopes(constraint.shape, each, each != default)
-    ]
-
-
-def declared_image(constraint: TensorConstraint) -> list[Schema]:
-    """An image, if its pixels can be such a tensor."""
-    if constraint.shape is not None and len(constraint.shape) not in (3, 4):
-        return []
-    if constraint.data_type not in ("", *DATA_TYPES):
-        return []
-    schema = image()
-    if constraint.data_type:
-        schema["properties"]["data_type"] = {"const": constraint.data_type}
-    return [schema]
 
 
 def scalar(spec: TypeSpec, bare: bool) -> list[Schema]:
@@ -244,31 +189,6 @@ def arguments(signature: Signature) -> Schema:
     named_so = {"type": "object", "required": [only.name]}
     alone = {"title": "bare", "minItems": 1, "not": named_so} | plain[0]
     return {"description": str(signature), "anyOf": [*branches, {"oneOf": [listed, alone]}]}
-
-
-def tensor_of(data_type: str, default: str = "float32") -> Schema:
-    schema = envelope("tensor", reference(data_type), shape=SHAPE, data_type={"const": data_type})
-    needed = [] if data_type == default else ["data_type"]
-    return {"title": data_type, **schema, "required": [*schema["required"], *needed]}
-
-
-def image() -> Schema:
-    others: dict[str, Any] = {
-        "mode": {"enum": list(MODES), "default": "RGB"},
-        "layout": {"enum": list(LAYOUTS), "default": "CHW"},
-        "batch": {
-            "type": "boolean",
-            "default": False,
-            "description": "Adds a leading dimension of 1.",
-        },
-        "data_type": {"enum": list(DATA_TYPES), "default": "uint8"},
-    }
-    encoded = {
-        "type": "string",
-        "contentEncoding": "base64",
-        "description": "PNG, JPEG, WebP, GIF or BMP in base64, or as a data URL.",
-    }
-    return envelope("image", encoded, **others)
 
 
 def any_value() -> Schema:

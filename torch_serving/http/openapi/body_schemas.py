@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.http.openapi.oip_schemas import BOOLEAN, COUNT, TEXT, fixed, record
+from torch_serving.http.openapi.tensor_schemas import reference
 
 Content = dict[str, Any]
 JSON = "application/json"

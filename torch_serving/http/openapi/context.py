@@ -8,8 +8,8 @@ from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi import argument_schemas, oip_schemas, result_schemas
-from torch_serving.http.openapi.argument_schemas import reference
 from torch_serving.http.openapi.number_schemas import Schema
+from torch_serving.http.openapi.tensor_schemas import reference
 from torch_serving.models.examples import example_value, required, tensor, zeros
 from torch_serving.tensor_constraint import USUAL_TYPE, example_shapes
 

@@ -22,6 +22,7 @@ from torch_serving.http.openapi.context import (
 )
 from torch_serving.http.openapi.operation import Operation
 from torch_serving.http.openapi.parameters import TIMEOUT
+from torch_serving.http.openapi.tensor_schemas import reference
 
 Document = dict[str, Any]
 
@@ -116,7 +117,7 @@ def model_infer(loaded: LoadedMethod, context: DocumentContext) -> Document:
         "summary": f"Run {loaded.model}",
         "description": f"`{signature}`",
         "parameters": [TIMEOUT],
-        "requestBody": body(argument_schemas.reference(f"{key}.inputs"), examples=examples),
+        "requestBody": body(reference(f"{key}.inputs"), examples=examples),
     }
 
 

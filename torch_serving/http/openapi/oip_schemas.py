@@ -18,9 +18,8 @@ from torch_serving.codecs.tensor_tree.specs import (
 )
 from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
 from torch_serving.http.oip.statistics import STEPS
-from torch_serving.http.openapi.argument_schemas import reference
-from torch_serving.http.openapi.declared_schemas import dimensions
 from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema, nested, one_of
+from torch_serving.http.openapi.tensor_schemas import dimensions, reference
 from torch_serving.tensor_constraint import example_shapes
 
 TEXT: Schema = {"type": "string"}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from torch_serving.codecs.json._decoder import TypeSpec
-from torch_serving.http.openapi.argument_schemas import KEY_TYPES, fixed_array, reference
+from torch_serving.http.openapi.argument_schemas import KEY_TYPES, fixed_array
 from torch_serving.http.openapi.number_schemas import (
     COMPLEX,
     ELEMENTS,
@@ -13,6 +13,7 @@ from torch_serving.http.openapi.number_schemas import (
     element,
     one_of,
 )
+from torch_serving.http.openapi.tensor_schemas import reference
 
 WRITTEN = {"int": "int64", "float": "float64", "bool": "bool", "complex": "complex128"}
 
