@@ -190,7 +190,7 @@ def test_a_model_that_freezing_changes_is_served_as_it_is(
     assert "m.pt: served as it is, not frozen: " in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")
 def test_packed_weights_weigh(tmp_path: Path):
     linear = torch.nn.Sequential(torch.nn.Linear(64, 32))
     module = torch.ao.quantization.quantize_dynamic(linear, {torch.nn.Linear})
