@@ -13,7 +13,7 @@ from tests.support.servables import SOURCES, mlp, scripted
 from torch_serving.config import Config
 from torch_serving.models.repository import ModelRepository
 from torch_serving.server.announcement import announcement
-from torch_serving.service.runtime import tell_of_large
+from torch_serving.service.runtime import log_large_load
 
 URL = "http://127.0.0.1:8888"
 WARM_UP = '{"x": [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]]}'
@@ -116,6 +116,6 @@ def test_the_loading_of_a_large_model_is_told_before_it_ends(
     caplog: pytest.LogCaptureFixture, size_bytes: int, words: list[str]
 ):
     caplog.set_level("INFO")
-    tell_of_large("large.pt", size_bytes)
+    log_large_load("large.pt", size_bytes)
     assert [word for word in words if word in caplog.text] == words
     assert len(caplog.records) == len(words)

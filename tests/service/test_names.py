@@ -13,7 +13,7 @@ from torch_serving.models import near_names
 from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.near_names import NearNames, nearest
 from torch_serving.models.repository import CPU, ModelRepository
-from torch_serving.service.names import meant, only_model
+from torch_serving.service.names import find_identifier, only_model
 
 FILES = ["iris.pt", "sub/bert.torchscript", "two.pt", "two.pth", "deep.v2.pt", "folder/x.pt"]
 NO_SUCH = "there is no such file below the model root"
@@ -30,7 +30,7 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def find(repository: ModelRepository, name: str) -> str:
-    return asyncio.run(meant(repository, name))
+    return asyncio.run(find_identifier(repository, name))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_loaded_model_whose_file_is_gone_is_still_meant(
     with Runtime.build(Config(model_root=tmp_path)) as runtime:
         runtime.infer("iris", [[1.0]])
         (tmp_path / "iris.pt").unlink()
-        assert runtime.models.repository.meant("iris.pt") == "iris.pt"
+        assert runtime.models.repository.find_identifier("iris.pt") == "iris.pt"
         assert runtime.models.unload("iris.pt")
 
 
@@ -128,13 +128,13 @@ def test_hints_take_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch):
         return ["iris.pt"]
 
     near = NearNames(list_slowly)
-    assert near.has_time()
+    assert near.is_within_budget()
     assert near.hint("irs") == "; did you mean `iris.pt`?"
-    assert not near.has_time()
+    assert not near.is_within_budget()
     clock[0] += 30.0
-    assert not near.has_time()
+    assert not near.is_within_budget()
     clock[0] += 11.0
-    assert near.has_time()
+    assert near.is_within_budget()
     assert near.names() == ["iris.pt"]  # from the first list, as listing is slow
     assert clock[0] == 44.0
 

@@ -14,7 +14,7 @@ from tests.support.client import Client, RawConnection, tensor, with_length
 from tests.support.fetch import fetch
 from tests.support.process import Process, child_pids, wait_until
 from tests.support.servables import scripted
-from torch_serving.server.ipc.news import REMEMBERED, News
+from torch_serving.server.ipc.first_reports import REMEMBERED, FirstReports
 from torch_serving.telemetry.log_lines import TextFormatter
 
 CRASHING = "/serve?servable_identifier=crashing.pt"
@@ -105,16 +105,16 @@ def test_what_all_workers_see_is_told_once(root: Path, start: Callable[..., Proc
 
 
 def test_news_is_what_no_process_has_told_before():
-    news = News()
+    reports = FirstReports()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if news.is_new("a") and not news.is_new("a") else 1)
+        os._exit(0 if reports.is_first("a") and not reports.is_first("a") else 1)
     assert os.waitpid(pid, 0)[1] == 0
-    assert not news.is_new("a")
-    assert news.is_new("b")
+    assert not reports.is_first("a")
+    assert reports.is_first("b")
     for each in range(REMEMBERED):
-        assert news.is_new(str(each))
-    assert news.is_new("a")  # forgotten by now
+        assert reports.is_first(str(each))
+    assert reports.is_first("a")  # forgotten by now
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

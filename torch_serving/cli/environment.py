@@ -42,8 +42,8 @@ def is_port(text: str) -> bool:
     return re.fullmatch("[0-9]{1,5}", text) is not None and int(text) < 1 << 16
 
 
-def complaints_about(environment: Mapping[str, str]) -> list[str]:
-    """Say which variables look like settings and are none."""
+def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable that begins as a setting's does and is none."""
     known = {option.variable for option in [CONFIG_FILE, *OPTIONS]}
     unknown = [
         name

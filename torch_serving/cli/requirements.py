@@ -22,7 +22,7 @@ def version_text() -> str:
 
 @contextmanager
 def required_modules() -> Iterator[None]:
-    """Import within it; what can't be imported becomes a StartupError that says what to do."""
+    """Turn errors of the imports within it into a StartupError that says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_serving.cli.config_file import layer_of_file
-from torch_serving.cli.environment import complaints_about, layer_of_environment
+from torch_serving.cli.environment import layer_of_environment, misspelt_variables
 from torch_serving.cli.flags import NOT_GIVEN, Parser, build_parser
 from torch_serving.cli.layers import Given, Layer, merge
 from torch_serving.cli.near_path import near_path
@@ -48,7 +48,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     choose_gpu(given)
     config = Config(**{name: each.value for name, each in given.items()})
     check(parser, config)
-    return Settings(config, given, complaints_about(environment), print_config, only_check)
+    return Settings(config, given, misspelt_variables(environment), print_config, only_check)
 
 
 def layer_of_flags(arguments: Mapping[str, object]) -> Layer:

@@ -20,7 +20,7 @@ class ModelEvents(Protocol):
     def publish(self, models: list[dict[str, Any]], /) -> None:
         """Replace the list of models that this process has loaded."""
 
-    def is_news(self, fact: str, /) -> bool:
+    def is_first_report(self, fact: str, /) -> bool:
         """Whether no other process has told a fact that all of them find out."""
 
     def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:
@@ -45,7 +45,7 @@ class NoEvents:
     def publish(self, models: list[dict[str, Any]], /) -> None:
         pass
 
-    def is_news(self, fact: str, /) -> bool:
+    def is_first_report(self, fact: str, /) -> bool:
         return True
 
     def request_restart(self, reason: str, guilty: Sequence[str] = (), /) -> None:

@@ -70,7 +70,7 @@ class ModelLifecycle:
         self._set_running = events.set_running
         self._check_quarantine = events.check_quarantine
         self._publish = events.publish
-        self._log = LoadLog(events.is_news)
+        self._log = LoadLog(events.is_first_report)
         self._on_fatal = events.request_restart
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True

@@ -29,16 +29,16 @@ class Listing:
     """
 
     def __init__(
-        self, root: str, find: FindFile, is_model: IsArchive, is_news: Callable[[str], bool]
+        self, root: str, find: FindFile, is_model: IsArchive, is_first_report: Callable[[str], bool]
     ) -> None:
         """`find` takes the name of a file inside the root, `is_model` looks at its contents.
 
-        `is_news` says whether no other process has told a fact.
+        `is_first_report` says whether no other process has told a fact.
         """
         self._root = root
         self._find = find
         self._is_model = is_model
-        self._is_news = is_news
+        self._is_first_report = is_first_report
         self._told: set[str] = set()
 
     def names(self) -> Iterator[str]:
@@ -87,7 +87,7 @@ class Listing:
         if problem != VANISHED and name not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(name)
             shown = name.encode("utf-8", "backslashreplace").decode()
-            if self._is_news(f"{shown} is not listed: {problem}"):
+            if self._is_first_report(f"{shown} is not listed: {problem}"):
                 logger.warning("%s is not listed: %s", shown, problem)
 
 

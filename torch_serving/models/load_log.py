@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class LoadLog:
-    """Each process tells what it does itself; what all of them see is told once (`is_news`)."""
+    """Each process logs what it does itself; what all see is logged once (`is_first_report`)."""
 
-    def __init__(self, is_news: Callable[[str], bool]) -> None:
-        self._is_news = is_news
+    def __init__(self, is_first_report: Callable[[str], bool]) -> None:
+        self._is_first_report = is_first_report
 
     def loaded(
         self, servable: Servable, took_s: float, dropped: Iterable[Servable]
@@ -43,18 +43,18 @@ class LoadLog:
         return devices
 
     def changed(self, servable: Servable, sources: Sources) -> None:
-        if self._is_news(f"{servable.identifier} {sources}"):
+        if self._is_first_report(f"{servable.identifier} {sources}"):
             beside = "" if has_new_file(servable, sources) else "what lies beside "
             logger.info("%s%s has changed: loading it", beside, servable.identifier)
 
     def gone(self, servable: Servable) -> None:
-        if self._is_news(f"{servable.identifier} {servable.file} is gone"):
+        if self._is_first_report(f"{servable.identifier} {servable.file} is gone"):
             logger.info("%s is gone", servable.identifier)
 
     def refused(self, servable: Servable, problem: str, sources: Sources) -> str:
         """Return what is said of a model that goes on serving although something is new."""
         what = "file" if has_new_file(servable, sources) else "configuration"
-        if self._is_news(f"{problem} {sources}"):
+        if self._is_first_report(f"{problem} {sources}"):
             logger.warning("the new %s is not served, the old one is: %s", what, problem)
         return f"a newer {what} is not served: {problem}"
 

@@ -24,9 +24,9 @@ class NearNames:
         self._list_names = list_names
         self._lock = threading.Lock()  # guards the names
         self._names: list[str] = []
-        self._until_s = 0.0  # when they are listed anew
+        self._listed_until_s = 0.0
         self._spent_s = 0.0
-        self._at_s = time.monotonic()  # when that was so
+        self._spent_at_s = time.monotonic()  # when `_spent_s` was last right
 
     def only(self) -> str | None:
         """The name of the only model; None where there are none or several."""
@@ -37,17 +37,17 @@ class NearNames:
         """All names, listed a moment ago at the latest."""
         with self._lock:
             started_s = time.monotonic()
-            if started_s >= self._until_s:
+            if started_s >= self._listed_until_s:
                 self._names = self._list_names()
                 ended_s = time.monotonic()
-                self._until_s = ended_s + max(MAX_AGE_S, (ended_s - started_s) / SHARE)
+                self._listed_until_s = ended_s + max(MAX_AGE_S, (ended_s - started_s) / SHARE)
             return self._names
 
-    def has_time(self) -> bool:
-        """Whether `hint` may take the time now."""
+    def is_within_budget(self) -> bool:
+        """Whether the time that hints took lately leaves some for another `hint`."""
         now_s = time.monotonic()
-        self._spent_s = max(0.0, self._spent_s - SHARE * (now_s - self._at_s))
-        self._at_s = now_s
+        self._spent_s = max(0.0, self._spent_s - SHARE * (now_s - self._spent_at_s))
+        self._spent_at_s = now_s
         return self._spent_s < BURST_S
 
     def hint(self, name: str) -> str:

@@ -71,7 +71,7 @@ class ModelRepository:
         self,
         root: Path,
         defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
-        is_news: Callable[[str], bool] = lambda _: True,
+        is_first_report: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._only = Path(root).name if os.path.isfile(root) else ""
         # not followed, where it is a link: that may be swapped, and point to the next release
@@ -80,7 +80,7 @@ class ModelRepository:
         self._configured_devices: dict[str, torch.device | None] = {}
         self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
-        self._listing = Listing(self.root, self.check_exists, self._holds_model, is_news)
+        self._listing = Listing(self.root, self.check_exists, self._holds_model, is_first_report)
         self.near_names = NearNames(self.names)
 
     def names(self, pattern: str = "*") -> list[str]:
@@ -94,7 +94,7 @@ class ModelRepository:
         self.real_path(model)
         return model.identifier
 
-    def meant(self, name: str) -> str:
+    def find_identifier(self, name: str) -> str:
         """The identifier that a name means: that of a file, or without its suffix.
 
         Raises NoSuchModel.
@@ -157,7 +157,7 @@ class ModelRepository:
     def known_device(
         self, identifier: str, devices: DevicePool, requested: str | None = None
     ) -> torch.device | None:
-        """Do the same without a look at a file; None if one has to be read."""
+        """Return what `choose_device` does, or None where that has to read a file."""
         is_known = identifier in self._configured_devices or self.is_loaded(identifier)
         if requested is None and not is_known:
             return None

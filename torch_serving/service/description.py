@@ -20,7 +20,7 @@ from torch_serving.models.servable import MAX_SHARED_BYTES, Method, Servable
 from torch_serving.service.examples import Examples
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.management import Management
-from torch_serving.service.names import meant
+from torch_serving.service.names import find_identifier
 from torch_serving.telemetry._counters import SIZES, MethodNumbers
 
 UNKNOWN_SHAPES = "no request was found that works: put tensors of the right shapes in place of …"
@@ -52,7 +52,7 @@ class Description:
 
         Raises what loading raises, DeadlineExceeded while the model loads, and InvalidDevice.
         """
-        model = await meant(self._models.repository, model)
+        model = await find_identifier(self._models.repository, model)
         choose = self._models.repository.choose_device
         chosen = await in_file_thread(choose, model, self._devices, device)
         servable = await wait_until_loaded(self._models.load(model, chosen), self._timeout_s)

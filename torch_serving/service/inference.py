@@ -30,7 +30,7 @@ from torch_serving.models.servable import Method, Servable
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.loop_thread import LoopThread
-from torch_serving.service.names import meant_now, meant_request
+from torch_serving.service.names import resolve_request, resolve_request_blocking
 from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
@@ -191,7 +191,7 @@ class Inference:
         return await self._run_and_record(self._meant(request, deadline), body, deadline)
 
     async def _meant(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
-        request = await meant_request(self.repository, request)
+        request = await resolve_request(self.repository, request)
         return await self.invocation(request, deadline)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
@@ -215,7 +215,7 @@ class Inference:
         self, request: InferenceRequest, values: Arguments, deadline: Deadline
     ) -> Invocation:
         check_container(values)
-        request = await meant_request(self.repository, request)
+        request = await resolve_request(self.repository, request)
         return PythonInvocation(self._loaded(request) or await self._load(request, deadline))
 
     async def _run_and_record(
@@ -239,7 +239,7 @@ class Inference:
 
     def invocation_now(self, request: InferenceRequest) -> Invocation:
         """Return what runs a request, loading its model in this thread's time if need be."""
-        request = meant_now(self.repository, request)
+        request = resolve_request_blocking(self.repository, request)
         found = self.resolve(request)
         if found is not None:
             return found

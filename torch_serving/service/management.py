@@ -17,7 +17,7 @@ from torch_serving.models.servable import Servable
 from torch_serving.service.device_status import device_statuses
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
-from torch_serving.service.names import meant
+from torch_serving.service.names import find_identifier
 from torch_serving.telemetry._counters import MethodNumbers
 
 # How long a client that asks whether a model is ready waits for its load: probes are impatient.
@@ -46,7 +46,7 @@ class Management:
 
         Raises what loading raises, and WorkerFailed if another worker could not load it.
         """
-        model = await meant(self._repository, model)
+        model = await find_identifier(self._repository, model)
         chosen = await in_file_thread(self._repository.choose_device, model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen))
         await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
@@ -71,7 +71,7 @@ class Management:
 
         Requests that run keep it until they end. Raises InvalidServable if there is no such model.
         """
-        model = await meant(self._repository, model)
+        model = await find_identifier(self._repository, model)
         await in_file_thread(self._models.unload, model)
         await self._broadcast({"do": "unload", "identifier": model})
         return await in_file_thread(self.status, model)

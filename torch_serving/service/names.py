@@ -9,22 +9,24 @@ from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import InferenceRequest
 
 
-async def meant(repository: ModelRepository, name: str) -> str:
+async def find_identifier(repository: ModelRepository, name: str) -> str:
     """Return the identifier of the model that a name means. Raises NoSuchModel with a hint."""
     if repository.is_loaded(name):
         return name
     try:
-        return await in_file_thread(repository.meant, name)
+        return await in_file_thread(repository.find_identifier, name)
     except NoSuchModel as error:
         hint = ""
-        if repository.near_names.has_time():
+        if repository.near_names.is_within_budget():
             hint = await hint_for(repository, name)
         raise NoSuchModel(error.detail + hint) from None
 
 
-async def meant_request(repository: ModelRepository, request: InferenceRequest) -> InferenceRequest:
+async def resolve_request(
+    repository: ModelRepository, request: InferenceRequest
+) -> InferenceRequest:
     """Return a request with the identifier of the model that it means."""
-    name = await meant(repository, request.model)
+    name = await find_identifier(repository, request.model)
     return request if name == request.model else replace(request, model=name)
 
 
@@ -35,13 +37,15 @@ async def hint_for(repository: ModelRepository, name: str) -> str:
         return ""
 
 
-def meant_now(repository: ModelRepository, request: InferenceRequest) -> InferenceRequest:
-    """Do the same in this thread."""
+def resolve_request_blocking(
+    repository: ModelRepository, request: InferenceRequest
+) -> InferenceRequest:
+    """Return a request as `resolve_request` does, and wait for the disk in this thread."""
     try:
-        name = repository.meant(request.model)
+        name = repository.find_identifier(request.model)
     except NoSuchModel as error:
         near = repository.near_names
-        hint = near.hint(request.model) if near.has_time() else ""
+        hint = near.hint(request.model) if near.is_within_budget() else ""
         raise NoSuchModel(error.detail + hint) from None
     return request if name == request.model else replace(request, model=name)
 

@@ -182,14 +182,14 @@ class Runtime:
         for name in names:
             configured = repository.configured_device_name(name)
             if is_cpu(configured or self.device_names) == on_cpu:
-                tell_of_large(name, repository.file_bytes(name))
+                log_large_load(name, repository.file_bytes(name))
                 one = [repository.choose_device(name, self.devices)] if configured else None
                 for device in one or self.devices.devices:
                     self.models.preload(name, device)
 
 
-def tell_of_large(name: str, size_bytes: int) -> None:
-    """Log that a start takes a while, and why."""
+def log_large_load(name: str, size_bytes: int) -> None:
+    """Log the name and size of a large model before its load, which delays the start."""
     if size_bytes >= LARGE_BYTES:
         logger.info("loading %s, which has %.1f GiB", name, size_bytes / (1 << 30))
 
@@ -205,7 +205,7 @@ def build_models(
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return ModelConfig(batch=batch, max_batch=config.max_batch, tf32=config.tf32)
 
-    repository = ModelRepository(config.model_root, defaults, group.is_news)
+    repository = ModelRepository(config.model_root, defaults, group.is_first_report)
     return ModelLifecycle(repository, cache, group, use_device=monitor.use)
 
 

@@ -16,7 +16,7 @@ from torch_serving.service.description import Description
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
-from torch_serving.service.names import meant, meant_request
+from torch_serving.service.names import find_identifier, resolve_request
 
 
 class ModelNames:
@@ -60,7 +60,7 @@ class Model:
         model, action = model_action(path)
         if action == "infer":
             raise MethodNotAllowed("POST")
-        model = await meant(self._inference.repository, model)
+        model = await find_identifier(self._inference.repository, model)
         if action == "ready":
             check_ready(await self._management.load_if_needed(model))
             resp.text = json.dumps({"name": model, "ready": True})
@@ -81,7 +81,7 @@ class Model:
         check_query(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
-        request = await meant_request(self._inference.repository, request)
+        request = await resolve_request(self._inference.repository, request)
         deadline = self._inference.deadline(req.timeout_s())
         invocation = await self._inference.invocation(request, deadline)
         req.count_in(invocation.counters)

@@ -11,7 +11,7 @@ from torch_serving.http.serve.endpoint import inference_request, with_identifier
 from torch_serving.http.serve.operations import SERVE
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest
-from torch_serving.service.names import meant_request, only_model
+from torch_serving.service.names import only_model, resolve_request
 from torch_serving.service.runtime import Runtime
 
 
@@ -35,7 +35,7 @@ class Serve:
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         request = await self._request(req)
         body = await req.read_body(self._max_body_bytes)
-        request = await meant_request(self._inference.repository, request)
+        request = await resolve_request(self._inference.repository, request)
         deadline = self._inference.deadline(req.timeout_s())
         invocation = await self._inference.invocation(request, deadline)
         req.count_in(invocation.counters)

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch_serving.server.ipc.crashes import Crashes
 from torch_serving.server.ipc.failures import Failures
+from torch_serving.server.ipc.first_reports import FirstReports
 from torch_serving.server.ipc.incidents import Incidents
 from torch_serving.server.ipc.loaded_models import LoadedModels
-from torch_serving.server.ipc.news import News
 from torch_serving.server.ipc.peers import Peers
 from torch_serving.server.ipc.quarantine import Quarantine
 from torch_serving.server.ipc.scoreboard import Scoreboard
@@ -37,7 +37,7 @@ class SharedState:
         self.quarantine = Quarantine(quarantine_s)
         self.failures = Failures(slots)
         self.crashes = Crashes(slots)
-        self.is_news = News().is_new
+        self.is_first_report = FirstReports().is_first
         self.incidents = Incidents()
         self._spare = mmap.mmap(-1, SLOT.size)
         self.set_spare(NO_SLOT)
