@@ -109,6 +109,9 @@ def test_the_file_may_be_named_by_a_variable(folder: Path):
         ('log-level = "warn"', "`log-level`: expected one of"),
         ("port = ", "server.toml: "),
         ("config = 1", "unknown key `config`"),
+        (f"port = {'[' * 3000}", "server.toml: nested too deep"),
+        (f"port = {'9' * 5000}", "server.toml: Exceeds the limit"),
+        ("queue = 99999999999", "line 1: `queue`: expected at most 2147483647"),
     ],
 )
 def test_mistakes_are_told_with_their_line(
@@ -120,6 +123,10 @@ def test_mistakes_are_told_with_their_line(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_passed_over(folder: Path):
+    assert parse(write(folder, "\ufeffport = 81"), {}).port == 81
 
 
 def test_a_file_that_is_not_there_or_no_text(folder: Path, capsys: pytest.CaptureFixture[str]):

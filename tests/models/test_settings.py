@@ -68,6 +68,7 @@ def test_requests_in_the_settings(tmp_path: Path, toml: str, bodies: list[bytes]
         ("[1]", [("m.warmup.json", b"[1]")]),
         ("[\n  1,\n  2\n]\n", [("m.warmup.json", b"[\n  1,\n  2\n]\n")]),
         ("[1]\n\n[2]\n", [("m.warmup.json line 1", b"[1]"), ("m.warmup.json line 3", b"[2]")]),
+        ("[" * 3000, [("m.warmup.json line 1", b"[" * 3000)]),
         ("", []),
     ],
 )
@@ -88,6 +89,9 @@ def test_requests_in_a_file(tmp_path: Path, text: str, warm_ups: list[tuple[str,
         ("device = 1", "m.toml line 1: `device`: expected a string"),
         ("warmup = 'x'", "m.toml line 1: `warmup`: expected a list of requests"),
         ("batch = \n", "m.toml: Invalid value (at line 1"),
+        (f"warmup = {'[' * 3000}{']' * 3000}", "m.toml: nested too deep"),
+        (f"[[warmup]]\n{'x.' * 3000}x = 1", "m.toml: nested too deep"),
+        (f"max_batch = {'9' * 5000}", "m.toml: Exceeds the limit"),
         ("batch = true\nbatch = true\n", "m.toml: Cannot overwrite a value (at line 2"),
     ],
 )
@@ -96,6 +100,11 @@ def test_wrong_settings_are_refused_with_file_and_line(tmp_path: Path, text: str
         read(tmp_path, text)
     assert caught.value.detail.startswith(words)
     assert str(tmp_path) not in caught.value.detail
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path):
+    (tmp_path / "m.toml").write_bytes(b"\xef\xbb\xbfmax_batch = 8\n")
+    assert read_model_config(tmp_path / "m.pt", ModelConfig()).max_batch == 8
 
 
 def test_settings_that_are_no_text(tmp_path: Path):

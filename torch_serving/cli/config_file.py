@@ -28,13 +28,15 @@ def layer_of_file(path: Path) -> Layer:
     Paths in it are relative to its folder.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         values = tomllib.loads(text)
     except OSError as error:
         raise StartupError(f"--config {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise StartupError(f"--config {path}: it is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StartupError(f"--config {path}: nested too deep") from None
+    except ValueError as error:  # of TOML, or of `int` where there are thousands of digits
         raise StartupError(f"--config {path}: {error}") from None
     options = {option.key: option for option in OPTIONS}
     layer = {}

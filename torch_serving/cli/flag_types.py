@@ -15,12 +15,22 @@ SWITCHES = {
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+MAX_NUMBER = (1 << 31) - 1  # fits the counters of the cache and of queues
+MAX_BYTES = (1 << 63) - 1
+MAX_SECONDS = 1_000_000_000  # thirty years; timers of the system overflow later
 
 
 def natural(text: str) -> int:
     if not re.fullmatch("[0-9]+", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
-    return int(text)
+    return at_most(MAX_NUMBER, text)
+
+
+def at_most(limit: int, text: str, unit: int = 1) -> int:
+    """Read digits: `int` refuses thousands of them, and what counts them fails on fewer."""
+    if len(text.lstrip("0")) > len(str(limit)) or int(text) * unit > limit:
+        raise argparse.ArgumentTypeError(f"expected at most {limit}, got {text[:30]}")
+    return int(text) * unit
 
 
 def positive(text: str) -> int:
@@ -89,6 +99,8 @@ def port(text: str) -> int:
 def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    if float(text) > MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_SECONDS}, got {text[:30]}")
     return float(text)
 
 
@@ -101,7 +113,7 @@ def size(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)([kmg]?)(i?b)?", text.lower())
     if not match or match[0] == "0":
         raise argparse.ArgumentTypeError(f"expected a size as in 1000, 64KiB or 256M, got {text!r}")
-    return int(match[1]) * UNITS[match[2]]
+    return at_most(MAX_BYTES, match[1], UNITS[match[2]])
 
 
 def proxies(text: str) -> str:

@@ -61,7 +61,10 @@ def read_configuration(
 ) -> ModelConfig:
     """Read the configuration beside a model, without its warm-up requests."""
     toml, _ = sidecar_paths(model)
-    return read_toml(toml, stat_or_none(toml), defaults, options)
+    try:
+        return read_toml(toml, stat_or_none(toml), defaults, options)
+    except RecursionError:
+        raise InvalidServable(f"{toml.name}: nested too deep") from None
 
 
 def sidecar_paths(model: Path) -> tuple[Path, Path]:
@@ -87,7 +90,7 @@ def read_toml(
 ) -> ModelConfig:
     """Read a configuration file. A file with another `stat` is read anew."""
     try:
-        text = read_regular(path).decode()
+        text = read_regular(path).decode("utf-8-sig")
         values = tomllib.loads(text)
     except FileNotFoundError:
         return defaults
@@ -95,7 +98,7 @@ def read_toml(
         raise file_error(error, path.name) from None
     except UnicodeDecodeError:
         raise InvalidServable(f"{path.name}: it is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of `int` where there are thousands of digits
         raise InvalidServable(f"{path.name}: {error}") from None
     for key, value in values.items():
         problem = problem_with(key, value, options)
@@ -136,7 +139,7 @@ def location_of(key: str, model: Path) -> str:
     """The configuration file of a model, and the line of a key there."""
     toml, _ = sidecar_paths(model)
     try:
-        return f"{toml.name}{line_of(key, read_regular(toml).decode())}"
+        return f"{toml.name}{line_of(key, read_regular(toml).decode('utf-8-sig'))}"
     except (OSError, UnicodeDecodeError):  # it has changed
         return toml.name
 
@@ -168,7 +171,7 @@ def read_warm_ups(path: Path) -> tuple[WarmUp, ...]:
         raise file_error(error, path.name) from None
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         lines = enumerate(data.splitlines(), 1)
         return tuple(WarmUp(f"{path.name} line {n}", line) for n, line in lines if line.strip())
     return (WarmUp(path.name, data),)
