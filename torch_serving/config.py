@@ -34,6 +34,20 @@ class Config:
 
     host: str = network("--host", "127.0.0.1", "text", "the address to listen on")
     port: int = network("-p --port", 8888, "port", "the port; 0 takes a free one")
+    uds: Path | None = network(
+        "--uds",
+        None,
+        "file",
+        "listen on a Unix domain socket with this path, instead of host and port",
+        more="Its mode is 660: the user and the group of the server may connect.",
+    )
+    root_path: str = network(
+        "--root-path",
+        "",
+        "root_path",
+        "the path below which a proxy serves this server, as in `/models`; the proxy removes it",
+        default_text="none",
+    )
     server: str = network(
         "--server",
         "uvicorn",
@@ -45,7 +59,7 @@ class Config:
         "127.0.0.1",
         "proxies",
         "proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and "
-        "networks, with commas between them; `*` for all",
+        "networks, with commas between them; `unix:` for those of `--uds`, `*` for all",
     )
     behind_proxy: bool = network(
         "--behind-proxy",
@@ -279,6 +293,6 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("model_root", "api_key_file", "tls_cert", "tls_key"):
+        for name in ("model_root", "uds", "api_key_file", "tls_cert", "tls_key"):
             path = getattr(self, name)
             object.__setattr__(self, name, None if path is None else Path(path))

@@ -147,6 +147,7 @@ def test_a_file_that_is_not_there_or_no_text(folder: Path, capsys: pytest.Captur
         ["--preload", 'a "quoted" name.pt', "--preload", "ü,\\n.pt", "--host", "::1"],
         ["--no-trial-load", "--watch", "--tf32", "on", "--jit-fusion", "off", "--body-rate", "0"],
         ["--tls-cert", "c.pem", "--tls-key", "k.pem", "--api-key-file", "keys"],
+        ["--uds", "server.sock", "--root-path", "/models"],
     ],
 )
 def test_what_is_printed_gives_the_same_configuration(
@@ -158,7 +159,7 @@ def test_what_is_printed_gives_the_same_configuration(
     assert caught.value.code == 0
     printed = capsys.readouterr().out
     again = parse(write(folder, printed), {})
-    for name in ("api_key_file", "tls_cert", "tls_key"):
+    for name in ("api_key_file", "tls_cert", "tls_key", "uds"):
         if path := getattr(expected, name):
             object.__setattr__(expected, name, path.absolute())
     assert again == expected

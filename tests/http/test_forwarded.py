@@ -24,6 +24,8 @@ CLIENT = "203.0.113.7"
         ("10.0.0.0/8, ::1", PROXY, False),
         ("", PROXY, False),
         ("127.0.0.1", None, False),
+        ("unix:", None, True),
+        ("unix:", PROXY, False),
         ("*", PROXY, True),
         ("*", None, True),
     ],

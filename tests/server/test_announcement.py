@@ -80,6 +80,11 @@ def test_names_are_quoted(tmp_path: Path):
         ("https://h:1", {"tls_cert": Path("c")}, "curl --insecure https://h:1/models/a.pt"),
         (URL, {"api_key_file": Path("k")}, f'curl -H "X-Api-Key: $KEY" {URL}/models/a.pt'),
         (URL, {"server": "meinheld"}, f"curl {URL}/healthcheck"),
+        (
+            "unix:/run/a b.sock",
+            {"uds": Path("/run/a b.sock")},
+            "curl --unix-socket '/run/a b.sock' http://localhost/models/a.pt",
+        ),
     ],
 )
 def test_the_command_suits_the_server(tmp_path: Path, url: str, settings: dict, command: str):

@@ -24,6 +24,7 @@ class BareServer:
     body_rate = 0.0
     max_body_bytes = 1 << 20
     max_bodies_bytes = 1 << 40
+    root_path = ""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -58,7 +59,12 @@ class BareServer:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, self.body_rate, self.keep_alive_s)
         responses = ResponseRecorder(self)
         self.settings = ConnectionSettings(
-            self.application, responses, *limits, self.fast_path, self.max_bodies_bytes
+            self.application,
+            responses,
+            *limits,
+            self.fast_path,
+            self.max_bodies_bytes,
+            root_path=self.root_path,
         )
         return functools.partial(HttpProtocol, self.settings, server_state=self.state)
 

@@ -60,16 +60,34 @@ def refuse_constant(name: str) -> None:
     raise AssertionError(f"{name} is no JSON")
 
 
+class UnixConnection(http.client.HTTPConnection):
+    """A connection over the Unix socket with a path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=LIMIT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(LIMIT_S)
+        self.sock.connect(self._path)
+
+
+def connection_to(url: str) -> http.client.HTTPConnection:
+    """A connection to an address as the start-up line has it: http:// or unix:."""
+    address = urlsplit(url)
+    if address.scheme == "unix":
+        return UnixConnection(address.path)
+    return http.client.HTTPConnection(address.hostname, address.port, timeout=LIMIT_S)
+
+
 class Client:
     """One kept connection to one server. Not for several threads."""
 
     def __init__(self, url: str, secrets: Iterable[str] = ()) -> None:
         self.url = url
         self._secrets = tuple(secrets)
-        address = urlsplit(url)
-        self._connection = http.client.HTTPConnection(
-            address.hostname, address.port, timeout=LIMIT_S
-        )
+        self._connection = connection_to(url)
 
     def __enter__(self) -> "Client":
         return self

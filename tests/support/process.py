@@ -66,7 +66,7 @@ class Process:
         """Wait for the start-up line, which has the address."""
         wait_until(lambda: "\n" in self.stdout or self._process.poll() is not None)
         line = self.stdout.partition("\n")[0]
-        assert " on http://" in line, self.stderr
+        assert " on http://" in line or " on unix:/" in line, self.stderr
         return line.split(" on ")[1].split()[0]
 
     @property

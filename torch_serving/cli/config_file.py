@@ -83,7 +83,9 @@ def as_toml(config: Config, given: Layer) -> Iterator[str]:
         value = getattr(config, option.name)
         origin = given[option.name].origin if option.name in given else "default"
         default = option.setting.default_text
-        if value == option.default and (default or value in (None, ())):
+        if config.uds and option.name in ("host", "port"):
+            yield f"# {option.key} is not set: uds takes its place"
+        elif value == option.default and (default or value in (None, ())):
             yield f"# {option.key} is not set" + (f": {default}" if default else "")
         else:
             line = f"{option.key} = {toml_of(option, value)}"

@@ -96,6 +96,15 @@ def port(text: str) -> int:
     return int(text)
 
 
+def root_path(text: str) -> str:
+    """A path as URLs have it, which begins with a slash and does not end with one."""
+    if not re.fullmatch(r"(/([\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"expected a path as in /models, without a slash at its end, got {text!r}"
+        )
+    return text
+
+
 def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
@@ -117,12 +126,12 @@ def size(text: str) -> int:
 
 
 def proxies(text: str) -> str:
-    """Addresses and networks, with commas between them; `*` for all."""
+    """Addresses and networks, with commas between them; `unix:` and `*` count too."""
     try:
         TrustedProxies(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected addresses and networks as in 10.0.0.7,192.168.0.0/16, or *, got {text!r}"
+            f"expected addresses and networks as in 10.0.0.7,10.1.0.0/16, unix: or *, got {text!r}"
         ) from None
     return text
 
@@ -154,6 +163,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "port": (port, "PORT"),
     "positive": (positive, "N"),
     "proxies": (proxies, "ADDRESSES"),
+    "root_path": (root_path, "PREFIX"),
     "seconds": (seconds, "SECONDS"),
     "seconds_or_zero": (seconds_or_zero, "SECONDS"),
     "share": (share, "SHARE"),

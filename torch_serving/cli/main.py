@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from torch_serving.cli.run import run
 from torch_serving.cli.settings import Settings, is_loopback, read_settings
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
-from torch_serving.server.listener import bind
+from torch_serving.server.listener import bound
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
 from torch_serving.suggestions import did_you_mean
 from torch_serving.telemetry.log_lines import JsonFormatter, TextFormatter
@@ -94,7 +95,15 @@ def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:
     logger = logging.getLogger("torch_serving")
     for warning in warnings:
         logger.warning("%s", warning)
-    listener = bind(config.host, config.port)
+    with bound(config) as listener:
+        code = serve_on(listener, config, logger)
+    logging.shutdown()
+    drain_output()
+    os._exit(code)  # torch must not be torn down under threads that it may still have
+
+
+def serve_on(listener: socket.socket, config: Config, logger: logging.Logger) -> int:
+    """Serve until a signal says stop; return the exit code."""
     if not (config.api_key_file or config.behind_proxy or is_loopback(config.host)):
         logger.warning(
             "everybody who reaches %s may run models here; --api-key-file asks for a key",
@@ -109,10 +118,7 @@ def serve(config: Config, warnings: Sequence[str] = ()) -> NoReturn:
     with required_modules():
         from torch_serving.server import main as server  # takes a second: torch
 
-    code = server.serve(config, listener)
-    logging.shutdown()
-    drain_output()
-    os._exit(code)  # torch must not be torn down under threads that it may still have
+    return server.serve(config, listener)
 
 
 def configure_logging(config: Config) -> None:

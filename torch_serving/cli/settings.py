@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_serving.cli.config_file import layer_of_file
-from torch_serving.cli.environment import layer_of_environment, misspelt_variables
+from torch_serving.cli.environment import PORT, layer_of_environment, misspelt_variables
 from torch_serving.cli.flags import NOT_GIVEN, Parser, build_parser
 from torch_serving.cli.layers import Given, Layer, merge
 from torch_serving.cli.near_path import near_path
@@ -48,6 +48,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     choose_gpu(given)
     config = Config(**{name: each.value for name, each in given.items()})
     check(parser, config)
+    check_uds(parser, config, given)
     return Settings(config, given, misspelt_variables(environment), print_config, only_check)
 
 
@@ -84,6 +85,17 @@ def check(parser: Parser, config: Config) -> None:
         parser.error("--tls-key needs --tls-cert, the file of its certificate")
     if config.tls_cert and config.server == "meinheld":
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
+
+
+def check_uds(parser: Parser, config: Config, given: Layer) -> None:
+    """End the process if a Unix socket was asked for, and another address or server, too."""
+    if not config.uds:
+        return
+    for name in ("host", "port"):
+        if name in given and given[name].origin != PORT:  # platforms set that one for all
+            parser.error(f"--uds takes the place of host and port; leave {given[name].origin} out")
+    if config.server == "meinheld":
+        parser.error("meinheld does not listen on Unix sockets; leave --uds out")
 
 
 def is_loopback(host: str) -> bool:

@@ -20,6 +20,7 @@ class ConnectionSettings:
         max_bodies_bytes: int = ...,
         proxies: TrustedProxies | None = None,
         is_secure: bool = False,
+        root_path: str = "",
     ) -> None: ...
 
 class BodyRoom:

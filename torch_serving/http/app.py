@@ -64,6 +64,7 @@ def routes_of(
             docs.files(),
             api_keys is not None,
             api_keys.open_paths if api_keys else frozenset(),
+            runtime.config.root_path,
         )
 
     groups: list[RouteGroup] = [

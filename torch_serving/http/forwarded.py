@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Peer = tuple[str, int]
+UNIX = "unix:"  # as nginx writes it
 
 
 class TrustedProxies:
-    """Addresses and networks, with commas between them; `*` for all.
+    """Addresses and networks, with commas between them; `unix:` for Unix sockets, `*` for all.
 
     Raises ValueError for anything else.
     """
@@ -16,11 +17,15 @@ class TrustedProxies:
     def __init__(self, text: str) -> None:
         entries = [each.strip() for each in text.split(",") if each.strip()]
         self._all = "*" in entries
-        self._networks = [ipaddress.ip_network(each) for each in entries if each != "*"]
+        self._unix = self._all or UNIX in entries
+        addresses = [each for each in entries if each not in ("*", UNIX)]
+        self._networks = [ipaddress.ip_network(each) for each in addresses]
 
     def trust(self, peer: Peer | None) -> bool:
-        """Whether what a peer says of its clients is believed; None: its socket has no address."""
-        return self._all or (peer is not None and self._is_proxy(address_of(peer[0])))
+        """Whether what a peer says of its clients is believed; None: it came by a Unix socket."""
+        if peer is None:
+            return self._unix
+        return self._all or self._is_proxy(address_of(peer[0]))
 
     def client_of(self, values: Sequence[bytes], peer: Peer | None) -> Peer | None:
         """Return the last client that no trusted proxy is, as X-Forwarded-For says.

@@ -26,7 +26,9 @@ def announcement(config: Config, url: str, repository: ModelRepository) -> list[
     ]
     if not names:
         lines += how_to_make_a_model(config.model_root)
-    if config.server == "uvicorn":
+    if config.uds:  # browsers don't reach it
+        url = "https://localhost" if config.tls_cert else "http://localhost"
+    elif config.server == "uvicorn":
         lines.append(f"docs: {reachable(url)}/docs")
     return [*lines, f"try: {first_command(config, reachable(url), names, repository)}"]
 
@@ -42,6 +44,8 @@ def how_to_make_a_model(root: Path) -> list[str]:
 def first_command(config: Config, url: str, names: list[str], repository: ModelRepository) -> str:
     """Return a command that works: a request that is known, else one that shows what there is."""
     curl = "curl --insecure" if config.tls_cert else "curl"
+    if config.uds:
+        curl += f" --unix-socket {shlex.quote(str(config.uds))}"
     if config.api_key_file:
         curl += ' -H "X-Api-Key: $KEY"'
     if not names:

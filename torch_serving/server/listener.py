@@ -2,8 +2,21 @@
 
 import errno
 import socket
+from contextlib import AbstractContextManager, nullcontext
 
+from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.server.unix_listener import unix_listener
+
+
+def bound(config: Config) -> AbstractContextManager[socket.socket]:
+    """Return the socket of a server; at the end, the file of a Unix socket is removed.
+
+    Raises StartupError.
+    """
+    if config.uds:
+        return unix_listener(config.uds)
+    return nullcontext(bind(config.host, config.port))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -33,5 +46,8 @@ def advice_on(error: Exception) -> str:
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
+    """Where a socket listens; of a Unix socket, `unix:` and its path."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

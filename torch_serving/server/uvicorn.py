@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from urllib.parse import unquote
 
 import uvicorn
 
@@ -62,6 +63,7 @@ class UvicornTransport(uvicorn.Server):
             (config.queue + runtime.engine.threads) * config.max_body_bytes,
             TrustedProxies(config.forwarded_allow_ips),
             is_secure=self._tls is not None,
+            root_path=unquote(config.root_path),
         )
         super().__init__(uvicorn_config(config, settings))
         self.server_state.tasks = runtime.in_flight

@@ -68,6 +68,7 @@ cdef class ConnectionSettings:
     cdef readonly double keep_alive_s
     cdef readonly object proxies  # that are trusted; None: nobody's headers are believed
     cdef readonly bint is_secure  # requests that come without TLS are refused
+    cdef readonly str root_path  # that a proxy has removed from the paths of requests
     cdef bytearray received  # by one connection, and parsed before another one receives
     cdef object receiving  # a view of it, to be written to
     cdef bytes id_prefix
@@ -77,6 +78,7 @@ cdef class ConnectionSettings:
         self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
         Py_ssize_t max_bodies_bytes=1 << 62, proxies=None, bint is_secure=False,
+        str root_path="",
     ):
         self.app = app
         self.fast_path = fast_path
@@ -89,6 +91,7 @@ cdef class ConnectionSettings:
         self.keep_alive_s = keep_alive_s
         self.proxies = proxies
         self.is_secure = is_secure
+        self.root_path = root_path
         self.received = bytearray(RECEIVE_BYTES)
         self.receiving = memoryview(self.received)
         self.id_prefix = os.urandom(6).hex().encode()

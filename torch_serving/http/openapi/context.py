@@ -40,6 +40,7 @@ class DocumentContext(NamedTuple):
     files: list[str]  # static files of /docs
     needs_key: bool = False
     open_paths: frozenset[str] = frozenset()  # paths that need no key
+    root_path: str = ""  # below which a proxy serves the server, if that is known
 
     def model_name(self) -> Schema:
         """The identifier of a model: an enum, unless there are too many models."""

@@ -56,7 +56,7 @@ def document(operations: Iterable[Operation], context: DocumentContext) -> Docum
     return {
         "openapi": "3.1.0",
         "info": {"title": "torch-serving", "version": __version__, "description": ABOUT},
-        "servers": [{"url": "."}],  # behind a prefix too: relative to this document
+        "servers": [{"url": context.root_path or "."}],  # relative to this document
         "paths": paths(operations, context),
         "components": {
             "schemas": schemas(context),

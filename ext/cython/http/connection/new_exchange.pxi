@@ -27,7 +27,7 @@ cdef Exchange new_exchange(RequestReader reader):
         "client": protocol.client,
         "scheme": protocol.scheme,
         "method": reader.parser.get_method().decode("ascii"),
-        "root_path": "",
+        "root_path": protocol.settings.root_path,
         "path": urllib.parse.unquote(path) if "%" in path else path,
         "raw_path": raw_path,
         "query_string": url.query or b"",
