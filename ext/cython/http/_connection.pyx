@@ -77,8 +77,7 @@ cdef class ConnectionSettings:
     def __cinit__(
         self, app, responses, Py_ssize_t max_body_bytes, double header_timeout_s,
         double body_timeout_s, double body_rate, double keep_alive_s, fast_path=None,
-        Py_ssize_t max_bodies_bytes=1 << 62, proxies=None, bint is_secure=False,
-        str root_path="",
+        Py_ssize_t max_bodies_bytes=1 << 62, proxies=None, bint is_secure=False, str root_path="",
     ):
         self.app = app
         self.fast_path = fast_path
@@ -299,7 +298,3 @@ cdef class HttpProtocol:
             path = "" if current is None else current.scope["path"]
             self.transport.write(response_of(error, path, request_id))
         self.close()
-
-
-cdef object address_of(name):
-    return tuple(name[:2]) if isinstance(name, (tuple, list)) else None

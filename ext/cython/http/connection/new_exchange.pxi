@@ -1,5 +1,10 @@
 # What was read of a head -> an exchange.
 
+cdef object address_of(name):
+    """A peer's or a socket's own address; a Unix socket has none."""
+    return tuple(name[:2]) if isinstance(name, (tuple, list)) else None
+
+
 cdef int update_forwarded(dict scope, RequestReader reader) except -1:
     """Take client and scheme from the headers of a trusted proxy."""
     addresses = [value for name, value in reader.headers if name == b"x-forwarded-for"]
