@@ -73,7 +73,8 @@ PYTHON = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the README's first Python block has made its model."""
     folder = tmp_path_factory.mktemp("session")
-    (folder / "example").symlink_to(ROOT / "example")
+    for name in ("docs", "example"):
+        (folder / name).symlink_to(ROOT / name)
     run_python(next(text for page, text in PYTHON if page == "README.md"), folder)
     return folder
 

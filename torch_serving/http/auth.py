@@ -26,7 +26,8 @@ class ApiKeys:
             raise StartupError(f"--api-key-file {path}: it holds no key")
         if any(len(key) < SHORTEST_KEY for key in keys):
             raise StartupError(
-                f"--api-key-file {path}: a key has less than {SHORTEST_KEY} characters"
+                f"--api-key-file {path}: a key has less than {SHORTEST_KEY} characters; "
+                "openssl rand -hex 32 makes one"
             )
         self._keys = [key.encode() for key in keys]
         self.open_paths = frozenset(OPEN_PATHS if open_health else ())
