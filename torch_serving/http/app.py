@@ -15,7 +15,7 @@ from torch_serving.http.interfaces import Route, RouteGroup
 from torch_serving.http.management.models import ManagementRoutes
 from torch_serving.http.oip.routes import OipRoutes
 from torch_serving.http.openapi.context import DocumentContext, loaded_methods
-from torch_serving.http.openapi.resource import OpenApiRoutes
+from torch_serving.http.openapi.resource import OpenApi, OpenApiRoutes
 from torch_serving.http.probes.routes import ProbeRoutes
 from torch_serving.http.request import Disconnected, Request
 from torch_serving.http.serve.resource import ServeRoutes
@@ -72,7 +72,7 @@ def routes_of(
         OipRoutes(runtime, is_ready),
         ManagementRoutes(runtime),
         ProbeRoutes(runtime, is_ready),
-        OpenApiRoutes(routes, context, runtime.description.find_examples),
+        OpenApiRoutes(OpenApi(routes, context, runtime.description.find_examples)),
         docs,
     ]
     routes.extend(route for group in groups for route in group.routes())

@@ -18,13 +18,8 @@ DOCUMENT = get("/openapi.json", "openapi", DOCS, "This document", always({"type"
 class OpenApiRoutes:
     """The route of /openapi.json."""
 
-    def __init__(
-        self,
-        routes: Sequence[Route],
-        context: Callable[[], DocumentContext],
-        find_examples: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._resource = OpenApi(routes, context, find_examples)
+    def __init__(self, resource: "OpenApi") -> None:
+        self._resource = resource
 
     def routes(self) -> Iterator[Route]:
         yield Route("/openapi.json", self._resource, (DOCUMENT,))
