@@ -55,6 +55,9 @@ class BareServer:
     def observe_response(self, status: int, elapsed_s: float) -> None:
         self.refused.append(status)
 
+    def count_error(self, kind: int) -> None:
+        pass
+
     def protocol(self) -> Callable[[], HttpProtocol]:
         limits = (self.max_body_bytes, LIMIT_S, LIMIT_S, self.body_rate, self.keep_alive_s)
         responses = ResponseRecorder(self)
