@@ -9,29 +9,28 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.codecs.arrays import bfloat16_to_tensor, to_numpy
+from torch_serving.codecs.arrays import to_numpy
 from torch_serving.codecs.constraints import check_symbols, has_symbols
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body
-from torch_serving.codecs.json._decoder import Decoder, ValueFactory
+from torch_serving.codecs.json._decoder import Decoder
 from torch_serving.codecs.json._encoder import Encoder
-from torch_serving.codecs.json.images import decode_image
 from torch_serving.codecs.signature import Signature, SignatureData
 from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
-from torch_serving.engine.devices import device_of
 from torch_serving.engine.guarded_runs import one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.engine.random_numbers import with_random_numbers
-from torch_serving.errors import InvalidDevice, InvalidParameter
+from torch_serving.errors import InvalidParameter
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.declarations import declared_signatures
 from torch_serving.models.files import FileStat, SidecarStats, Sources
 from torch_serving.models.identifiers import shared_name, utf8
+from torch_serving.models.value_factory import value_factory
 from torch_serving.telemetry._counters import MethodCounters, Statistics
 
 PREFIX = b'{"code": 200, "message": "OK", "description": "Success", "result": '
@@ -208,15 +207,8 @@ class Method:
             self._run = self.device_method.run
         self.make_enum = method.make_enum
         self._inline_for: dict[str, InlinePolicy] = {}
-        make = ValueFactory(
-            tensor=torch.from_numpy,
-            bfloat16=bfloat16_to_tensor,
-            device=device_value,
-            enum=method.make_enum,
-            image=decode_image,
-        )
         # plain attributes: a method of Python around them would add a frame to each request
-        self.decode = Decoder(signature.arguments, make).decode
+        self.decode = Decoder(signature.arguments, value_factory(method)).decode
         self.has_symbols = has_symbols(signature)
         if self.has_symbols:
             self.decode = functools.partial(decode_and_check, self.decode, signature)
@@ -280,13 +272,6 @@ def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]
     if method.draws or method.seeds:
         run = with_random_numbers(run, method.seeds)
     return run if servable.lock is None else one_at_a_time(run, servable.lock)
-
-
-def device_value(name: str) -> torch.device:
-    try:
-        return device_of(name)
-    except InvalidDevice as error:
-        raise ValueError(error.detail) from None
 
 
 def decode_and_check(
