@@ -108,6 +108,8 @@ def replacements(stage: Stage) -> Rows:
     request = with_length(ONE, "/serve?servable_identifier=replaced.pt")
     with stage.server("--log-level", "warning") as server:
         pids, bad = server.pids(), 0
+        with Client(server.url) as client:
+            assert value_of(client) == 0  # a bad file before the first load is a 400
         with Load(server.url, request, 4, 200) as load:
             for number in range(1, count + 1):
                 if number % min(BAD_EVERY, count // 2) == 0:
