@@ -179,7 +179,7 @@ def test_deadlines(arguments: dict[str, float]):
         use,
         events=EngineEvents(on_fatal=lambda *why: reasons.append(why)),
     )
-    assert reasons[0] == ("held.pt does not end", ("held.pt",))
+    assert reasons[0] == ("a model does not end: held.pt", ("held.pt",))
 
 
 def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
@@ -256,7 +256,7 @@ def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Calla
         response = client.post("slow.pt", ENDLESS)
         assert response.status == 504
         assert client.post("echo.pt", json.loads(ECHO)).status == 200
-    wait_until(lambda: "slow.pt does not end" in process.stderr)
+    wait_until(lambda: "a model does not end: slow.pt" in process.stderr)
     wait_until(lambda: "worker 0 has failed" in process.stderr)
     with Client(url) as client:
         assert client.post("slow.pt", [tensor([1], [1.0]), scalar(1, "int")]).status == 200

@@ -152,11 +152,14 @@ def test_a_bad_file_in_the_place_of_a_good_one(tmp_path: Path, start: Callable[.
         def ask() -> float:
             return client.post("m.pt", [tensor([1], [1.0])]).result["value"][0]
 
+        def refusals() -> int:
+            return process.stderr.count("the new file is not served, the old one is: `m.pt`")
+
         assert ask() == 2
-        for content in (b"", b"no model", path.read_bytes()[:-100]):
+        for number, content in enumerate((b"", b"no model", path.read_bytes()[:-100]), 1):
             replace(path, lambda other, content=content: other.write_bytes(content))
             assert [ask() for _ in range(3)] == [2, 2, 2]
-        assert process.stderr.count("the new file is not served, the old one is: `m.pt`") == 3
+            wait_until(lambda number=number: ask() == 2 and refusals() == number)
         replace(path, save(3))
         assert ask() == 3
         path.unlink()

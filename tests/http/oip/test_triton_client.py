@@ -136,8 +136,8 @@ def test_parameters_that_mean_nothing_here(asked: triton.InferenceServerClient):
     assert np.array_equal(result.as_numpy("output_0"), FLOATS)
 
 
-def test_query_parameters_are_refused(asked: triton.InferenceServerClient):
-    with pytest.raises(InferenceServerException, match="unknown query parameter `method`"):
+def test_query_parameters_of_serve_are_refused(asked: triton.InferenceServerClient):
+    with pytest.raises(InferenceServerException, match="`method` is a query parameter of /serve"):
         asked.infer("echo.pt", [given("x", FLOATS)], query_params={"method": "predict"})
 
 
