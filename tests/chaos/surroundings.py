@@ -16,6 +16,7 @@ from tests.chaos.slow_clients import GOOD
 from tests.chaos.stage import FEATURES, Server, Stage
 from tests.chaos.table import Row, Rows
 from tests.support.client import Client, in_threads, raw_request, tensor, with_length
+from tests.support.process import wait_until
 
 CLIENTS, STATEFUL, QUESTIONS, LIMIT_S = 64, 100_000, 20, 2
 PIPE_BYTES = 4096  # the least: it is soon full
@@ -50,6 +51,7 @@ def unread(stage: Stage) -> Rows:
         pids = server.pids()
         with Load(server.url, GOOD, 8) as load:
             time.sleep(seconds)
+            wait_until(lambda: dropped_lines(server) > 0)  # a buffer takes the first ones
         samples = load.all()
         failed = failures(samples)
         dropped = dropped_lines(server)
