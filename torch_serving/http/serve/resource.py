@@ -35,9 +35,11 @@ class Serve:
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
         request = await self._request(req)
         body = await req.read_body(self._max_body_bytes)
-        request = await resolve_request(self._inference.repository, request)
+        invocation = self._inference.resolve(request)
+        if invocation is None:
+            request = await resolve_request(self._inference.repository, request)
         deadline = self._inference.deadline(req.timeout_s())
-        invocation = await self._inference.invocation(request, deadline)
+        invocation = invocation or await self._inference.invocation(request, deadline)
         req.count_in(invocation.counters)
         response = await self._inference.submit(invocation, body, deadline.remaining_s())
         resp.data = response.body
