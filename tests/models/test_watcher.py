@@ -8,22 +8,16 @@ import pytest
 
 from tests.support.client import Client, tensor
 from tests.support.process import Process, wait_until
-from tests.support.servables import scripted
+from tests.support.servables import save_adding
 
 X = [tensor([1], [1.0])]
-
-
-def save(path: Path, amount: int) -> None:
-    new = path.with_suffix(".new")
-    scripted("x: Tensor", "Tensor", f"return x + {amount}").save(new)
-    os.replace(new, path)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
-    save(folder / "add.pt", 1)
+    save_adding(folder / "add.pt", 1)
     return folder
 
 
@@ -42,7 +36,7 @@ def test_a_new_file_is_loaded_and_the_old_one_serves_meanwhile(
     process = start(root, "--port", "0", "--watch")
     assert result(process) == 2.0
     for amount in (10, 20):
-        save(root / "add.pt", amount)
+        save_adding(root / "add.pt", amount)
         seen = set()
         while result(process) != 1.0 + amount:
             seen.add(result(process))
@@ -57,7 +51,7 @@ def test_a_bad_file_is_logged_once(root: Path, start: Callable[..., Process]):
     os.replace(root / "add.new", root / "add.pt")
     wait_until(lambda: lines(process, "the new file is not served, the old one is") == 1)
     assert result(process) == 2.0
-    save(root / "add.pt", 5)
+    save_adding(root / "add.pt", 5)
     wait_until(lambda: result(process) == 6.0)
     assert lines(process, "the new file is not served, the old one is") == 1
 
@@ -83,5 +77,5 @@ def test_a_file_that_is_gone_is_unloaded(root: Path, start: Callable[..., Proces
 
     wait_until(lambda: lines(process, "add.pt is gone") == 1)
     assert status() == 400
-    save(root / "add.pt", 3)
+    save_adding(root / "add.pt", 3)
     assert result(process) == 4.0

@@ -193,3 +193,10 @@ def save_broken_files(root: Path, outside: Path) -> None:
     (root / "elsewhere").symlink_to(outside)
     (root / "null.pt").symlink_to("/dev/null")
     (root / "dangling.pt").symlink_to("nowhere.pt")
+
+
+def save_adding(path: Path, amount: int) -> None:
+    """Put a model that adds an amount into the place of a file, at once."""
+    new = path.with_suffix(".new")
+    scripted("x: Tensor", "Tensor", f"return x + {amount}").save(new)
+    os.replace(new, path)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.client import Client, RawConnection, tensor, with_length
 from tests.support.fetch import fetch
 from tests.support.process import Process, child_pids, wait_until
-from tests.support.servables import scripted
+from tests.support.servables import save_adding
 from torch_serving.server.ipc.first_reports import REMEMBERED, FirstReports
 from torch_serving.telemetry.log_lines import TextFormatter
 
@@ -22,18 +22,12 @@ X = [tensor([1], [1.0])]
 BEGIN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO \d+ torch_serving\.[\w.]+: "
 
 
-def save(path: Path, amount: int) -> None:
-    new = path.with_suffix(".new")
-    scripted("x: Tensor", "Tensor", f"return x + {amount}").save(new)
-    os.replace(new, path)
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     for name in ("one.pt", "two.pt"):
-        save(folder / name, 1)
+        save_adding(folder / name, 1)
     return folder
 
 
@@ -68,7 +62,7 @@ def test_loads_and_what_leaves_memory(root: Path, start: Callable[..., Process])
         assert client.post("two.pt", X).status == 200
         wait_for(process, loaded % "two.pt")
         wait_for(process, "unloaded one.pt from cpu: evicted to make room for two.pt")
-        save(root / "two.pt", 2)
+        save_adding(root / "two.pt", 2)
         assert client.post("two.pt", X).result == tensor([1], [3.0])
         wait_for(process, loaded % "two.pt", 2)
         assert fetch(process.url, "/models/two.pt", method="DELETE")[0] == 200
@@ -90,7 +84,7 @@ def test_what_all_workers_see_is_told_once(root: Path, start: Callable[..., Proc
     assert fetch(process.url, "/models/one.pt/load", method="POST")[0] == 200
     wait_for(process, "loaded one.pt .*", 2)
     assert len(child_pids(process)) >= 2
-    save(root / "one.pt", 2)
+    save_adding(root / "one.pt", 2)
     wait_for(process, "loaded one.pt .*", 4)
     assert said(process, "one.pt has changed: loading it") == 1
     (root / "one.new").write_bytes(b"no model")
