@@ -159,11 +159,42 @@ def test_what_is_remembered(tmp_path: Path, count: Callable[[], int]):
     assert count() == 1
     assert [result_of(trials, "raises") for _ in range(3)] == [b"+"] * 3
     assert count() == 2
-    assert [result_of(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b""] * 3
+    assert [result_of(trials, f"signal {signal.SIGSYS}") for _ in range(3)] == [b"", b"-", b"-"]
     assert count() == 3
     # somebody ended it: that says nothing about the file
     assert [result_of(trials, f"signal {signal.SIGKILL}") for _ in range(3)] == [b""] * 3
     assert count() == 6
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, b"+"), (1, b"-")])
+def test_a_file_is_tried_once_while_its_process_lives(
+    tmp_path: Path, count: Callable[[], int], code: int, expected: bytes
+):
+    """Its pipe may be closed, as that of one that is ending, before the parent can reap it."""
+    waits, goes_on = os.pipe()
+
+    def try_load(request: Request, model: int) -> None:
+        (tmp_path / str(os.getpid())).touch()
+        os.close(theirs)
+        os.read(waits, 1)
+        os._exit(code)
+
+    trials = trials_of(try_load)
+    replies, theirs = os.pipe()
+    start_trial(trials, "m", theirs)
+    assert os.read(replies, 2) + os.read(replies, 1) == ACCEPTED
+    pipes = [os.pipe() for _ in range(2)]
+    for _, joining in pipes:
+        start_trial(trials, "m", joining)
+    os.write(goes_on, b"!")
+    while trials._running:
+        trials.reap()
+    assert [os.read(joined, 9) + os.read(joined, 1) for joined, _ in pipes] == [
+        ACCEPTED + expected
+    ] * 2
+    assert count() == 1
+    for pipe in (replies, waits, goes_on, *(joined for joined, _ in pipes)):
+        os.close(pipe)
 
 
 def test_no_card_is_there_for_a_trial(tmp_path: Path):

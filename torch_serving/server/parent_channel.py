@@ -25,9 +25,11 @@ MAX_MESSAGE = 1 << 16
 MAX_REPLY = 2 << 20  # twice the examples of one model
 
 # Replies to a request for a trial, a byte each: the first, and then one of the others, or a line
-# for each example. A process that crashes leaves out what was to follow.
+# for each example. A process that crashes leaves out what was to follow; the parent says REFUSED to
+# those who ask for the same file later.
 ACCEPTED = b"."
 LOADED = b"+"  # or refused with an error, which the worker will meet, too
+REFUSED = b"-"  # the process that loaded it crashed
 NOT_STARTED = b"?"  # no process could be started
 
 Request = dict[str, Any]

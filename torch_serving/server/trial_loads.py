@@ -1,8 +1,8 @@
 """Trials: what may crash is done with a model in a process of its own, which costs no worker.
 
 The parent forks that process, since it has torch and no threads. An unknown model is loaded there
-first, and examples of requests are looked for there. The result of a load is kept for as long as
-neither the file nor the files beside it change.
+first, and examples of requests are looked for there. A file has one trial load, however many
+workers ask for it; the result is kept until the file, or one beside it, changes.
 """
 
 import errno
@@ -17,7 +17,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from torch_serving.models.trials import EXAMPLES_LIMIT_S
-from torch_serving.server.parent_channel import ACCEPTED, LOADED, NOT_STARTED, Request, reply
+from torch_serving.server.parent_channel import (
+    ACCEPTED,
+    LOADED,
+    NOT_STARTED,
+    REFUSED,
+    Request,
+    reply,
+)
 from torch_serving.server.process import end_with_parent, exit_text, fork, send_signal
 
 logger = logging.getLogger(__name__)
@@ -33,6 +40,7 @@ class Trial(NamedTuple):
 
     purpose: str
     key: str  # of the file: its stat, and those of the files beside it; "": it is not kept
+    joined: list[int]  # pipes to workers that asked for the same while it ran
 
 
 class TrialLoads:
@@ -72,16 +80,32 @@ class TrialLoads:
         if not reply(replies, ACCEPTED):
             return
         if "examples_of" in request:
-            trial = Trial(f"looking for a request to {request['name']}", "")
+            trial = Trial(f"looking for a request to {request['name']}", "", [])
             self._fork(trial, lambda: self._write_examples(request, model, replies), replies)
             return
         self.reap()  # the trial before may have ended just now
-        trial = Trial(f"loading {request['name']}", json.dumps(request["key"]))
+        trial = Trial(f"loading {request['name']}", json.dumps(request["key"]), [])
         is_loadable = self._is_loadable.get(trial.key)
-        if is_loadable:
-            reply(replies, LOADED)
-        elif is_loadable is None:
+        if is_loadable is not None:
+            reply(replies, LOADED if is_loadable else REFUSED)
+        elif not self._join(trial.key, replies):
             self._fork(trial, lambda: self._load(request, model, replies), replies)
+
+    def _join(self, key: str, replies: int) -> bool:
+        """Have a worker wait for the trial of the same file, if one runs.
+
+        A process that is ending closes its pipe before the parent can reap it: the worker that it
+        refused may be back by then.
+        """
+        trial = next((each for each in self._running.values() if each.key == key), None)
+        if trial is None:
+            return False
+        try:
+            trial.joined.append(os.dup(replies))
+        except OSError as error:
+            logger.error("nothing can wait for %s: %s", trial.purpose, error.strerror)
+            reply(replies, NOT_STARTED)
+        return True
 
     def _fork(self, trial: Trial, run: Callable[[], None], replies: int) -> None:
         def run_apart() -> int:
@@ -122,6 +146,9 @@ class TrialLoads:
         if code:
             reason = "it took too long" if code == -signal.SIGALRM else exit_text(code)
             logger.error("%s ended its process (%s)", trial.purpose, reason)
+        for pipe in trial.joined:
+            reply(pipe, REFUSED if code else LOADED)
+            os.close(pipe)
         if code in (-signal.SIGKILL, -signal.SIGTERM) or not trial.key:
             return  # ended from outside, or for lack of memory: that says nothing about the file
         self._is_loadable[trial.key] = code == 0
