@@ -158,10 +158,11 @@ class ModelRepository:
         self, identifier: str, devices: DevicePool, requested: str | None = None
     ) -> torch.device | None:
         """Return what `choose_device` does, or None where that has to read a file."""
-        is_known = identifier in self._configured_devices or self.is_loaded(identifier)
-        if requested is None and not is_known:
-            return None
-        return self.choose_device(identifier, devices, requested)
+        if requested is not None:
+            return device_of(requested)
+        if identifier in self._configured_devices:
+            return self._configured_devices[identifier] or devices.choose()
+        return self.choose_device(identifier, devices) if self.is_loaded(identifier) else None
 
     def configured_device_name(self, identifier: str) -> str | None:
         """The device that the files beside a model name. Raises InvalidServable if they are wrong.

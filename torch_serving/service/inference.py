@@ -1,9 +1,9 @@
 """From an `InferenceRequest` to a response: what all transports have in common."""
 
-import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,10 +28,9 @@ from torch_serving.models.load_queue import (
 )
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.file_threads import in_file_thread
-from torch_serving.service.interfaces import InferenceRequest
+from torch_serving.service.interfaces import Caller, InferenceRequest, ProgramCaller
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.service.names import resolve_request, resolve_request_blocking
-from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
 from torch_serving.telemetry.tracing import StepTime, Tracing
@@ -94,12 +93,27 @@ class Inference:
         limit_s = self._engine.request_timeout_s
         return Deadline(min(timeout_s or limit_s, limit_s))
 
-    async def invocation(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
-        """Return what runs a request, loading its model if need be.
+    async def respond(self, request: InferenceRequest, body: Body, caller: Caller) -> Response:
+        """Run a request, loading its model if need be. The caller counts it.
 
-        Raises as `resolve` and loading do, and DeadlineExceeded; the load goes on then.
+        Raises as `resolve`, loading and the engine do, and DeadlineExceeded; the load goes on then.
         """
-        return self.resolve(request) or invocation_of(await self._load(request, deadline), request)
+        invocation = self.resolve(request)
+        if invocation is None:
+            return await self._respond_once_loaded(request, body, caller)
+        timeout_s = caller.timeout_s()
+        caller.count_in(invocation.counters)
+        return await self.submit(invocation, body, timeout_s)
+
+    async def _respond_once_loaded(
+        self, request: InferenceRequest, body: Body, caller: Caller
+    ) -> Response:
+        meant = await resolve_request(self.repository, request)
+        deadline = self.deadline(caller.timeout_s())
+        found = None if meant is request else self.resolve(meant)
+        invocation = found or invocation_of(await self._load(meant, deadline), meant)
+        caller.count_in(invocation.counters)
+        return await self.submit(invocation, body, deadline.remaining_s())
 
     async def method(self, request: InferenceRequest) -> Method:
         """Return the method that a request names, loading its model if need be."""
@@ -154,16 +168,13 @@ class Inference:
         job.completion = completion
         if self._devices.are_several:
             self._devices.acquire(invocation.device)
-            job.on_end = functools.partial(self._devices.release, invocation.device)
+            job.on_end = partial(self._devices.release, invocation.device)
         self._engine.enqueue(job)
 
     async def submit(
-        self, invocation: Invocation, body: Body, timeout_s: float | None = None
+        self, invocation: Invocation, body: Any, timeout_s: float | None = None
     ) -> Response:
-        """Run what `resolve` or `load` returned. Raises as the engine does.
-
-        The transport counts it.
-        """
+        """Run what `resolve` returned. Raises as the engine does. The transport counts it."""
         if self._followers or self._devices.are_several:
             return response_of(invocation, await self._observed(invocation, body, timeout_s))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
@@ -187,19 +198,13 @@ class Inference:
         if loop is not None and not loop.is_current():
             return await loop.run_async(self.infer(request, body))
         self._check_call(request)
-        deadline = self.deadline(request.timeout_s)
-        return await self._run_and_record(self._meant(request, deadline), body, deadline)
-
-    async def _meant(self, request: InferenceRequest, deadline: Deadline) -> Invocation:
-        request = await resolve_request(self.repository, request)
-        return await self.invocation(request, deadline)
+        return await self._recorded(partial(self.respond, request, body), request)
 
     async def infer_values(self, request: InferenceRequest, values: Arguments) -> Any:
         """Run a request whose arguments are values of Python; return the model's result."""
         self._check_call(request)
-        deadline = self.deadline(request.timeout_s)
-        resolving = self._python_invocation(request, values, deadline)
-        return (await self._run_and_record(resolving, values, deadline)).body
+        respond = partial(self._respond_with_values, request, values)
+        return (await self._recorded(respond, request)).body
 
     def _check_call(self, request: InferenceRequest) -> None:
         """Raise for what no transport does, but a program may: else it would wait for ever."""
@@ -211,29 +216,30 @@ class Inference:
         if request.timeout_s is not None and not request.timeout_s > 0:
             raise ValueError(f"timeout_s: expected a number above 0, got {request.timeout_s}")
 
-    async def _python_invocation(
-        self, request: InferenceRequest, values: Arguments, deadline: Deadline
-    ) -> Invocation:
+    async def _respond_with_values(
+        self, request: InferenceRequest, values: Arguments, caller: Caller
+    ) -> Response:
         check_container(values)
+        deadline = self.deadline(caller.timeout_s())
         request = await resolve_request(self.repository, request)
-        return PythonInvocation(self._loaded(request) or await self._load(request, deadline))
+        method = self._loaded(request) or await self._load(request, deadline)
+        caller.count_in(method.counters)
+        return await self.submit(PythonInvocation(method), values, deadline.remaining_s())
 
-    async def _run_and_record(
-        self, resolving: Awaitable[Invocation], body: Any, deadline: Deadline
+    async def _recorded(
+        self, respond: Callable[[Caller], Awaitable[Response]], request: InferenceRequest
     ) -> Response:
         """Run a request, and record its response: no transport does."""
         started_s = time.perf_counter()
-        counters: MethodCounters | None = None
+        caller = ProgramCaller(request.timeout_s)
         status = 200
         try:
-            invocation = await resolving
-            counters = invocation.counters
-            return await self.submit(invocation, body, deadline.remaining_s())
+            return await respond(caller)
         except BaseException as error:
             status = error.status if isinstance(error, ServingError) else 500
             raise
         finally:
-            self._responses.record(counters, status, time.perf_counter() - started_s)
+            self._responses.record(caller.counters, status, time.perf_counter() - started_s)
 
     # For threads that a server calls from.
 

@@ -1,4 +1,4 @@
-"""What every transport calls, and what the service asks of the processes that serve together."""
+"""What transports call and say, and what the service asks of the processes that serve together."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from torch_serving.codecs.interfaces import Body, Response
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.models.interfaces import ModelEvents
-from torch_serving.telemetry._counters import MethodNumbers
+from torch_serving.telemetry._counters import MethodCounters, MethodNumbers
 
 Message = dict[str, Any]
 ModelStatus = dict[str, Any]
@@ -25,6 +25,30 @@ class InferenceRequest:
     json_bytes: int | None = None  # of an Open Inference Protocol body; None: all of it
     timeout_s: float | None = None  # None: the limit for all requests
     reload_probability: float = 0.0  # that the model is loaded anew
+
+
+class Caller(Protocol):
+    """Whoever made a request: a transport, or a program."""
+
+    def timeout_s(self) -> float | None:
+        """How long it waits, if it says so. Raises InvalidParameter."""
+
+    def count_in(self, counters: MethodCounters) -> None:
+        """Learn where to count the response."""
+
+
+class ProgramCaller:
+    """A program of Python in this process."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self.counters: MethodCounters | None = None
+
+    def timeout_s(self) -> float | None:
+        return self._timeout_s
+
+    def count_in(self, counters: MethodCounters) -> None:
+        self.counters = counters
 
 
 class InferenceService(Protocol):

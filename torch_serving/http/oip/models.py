@@ -16,7 +16,7 @@ from torch_serving.service.description import Description
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, ModelManagement, ModelStatus
-from torch_serving.service.names import find_identifier, resolve_request
+from torch_serving.service.names import find_identifier
 
 
 class ModelNames:
@@ -81,13 +81,7 @@ class Model:
         check_query(req.params)
         request = inference_request(path, req.get_header("inference-header-content-length"))
         body = await req.read_body(self._max_body_bytes)
-        invocation = self._inference.resolve(request)
-        if invocation is None:
-            request = await resolve_request(self._inference.repository, request)
-        deadline = self._inference.deadline(req.timeout_s())
-        invocation = invocation or await self._inference.invocation(request, deadline)
-        req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, deadline.remaining_s())
+        response = await self._inference.respond(request, body, req)
         resp.data = response.body
         resp.set_headers(response.headers)
         if coding := response_coding(req.get_header("accept-encoding")):

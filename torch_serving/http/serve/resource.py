@@ -10,8 +10,7 @@ from torch_serving.http.request import Request, raw_header
 from torch_serving.http.serve.endpoint import inference_request, with_identifier
 from torch_serving.http.serve.operations import SERVE
 from torch_serving.service.inference import Inference
-from torch_serving.service.interfaces import InferenceRequest
-from torch_serving.service.names import only_model, resolve_request
+from torch_serving.service.names import only_model
 from torch_serving.service.runtime import Runtime
 
 
@@ -33,25 +32,16 @@ class Serve:
         self._max_body_bytes = max_body_bytes
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response) -> None:
-        request = await self._request(req)
-        body = await req.read_body(self._max_body_bytes)
-        invocation = self._inference.resolve(request)
-        if invocation is None:
-            request = await resolve_request(self._inference.repository, request)
-        deadline = self._inference.deadline(req.timeout_s())
-        invocation = invocation or await self._inference.invocation(request, deadline)
-        req.count_in(invocation.counters)
-        response = await self._inference.submit(invocation, body, deadline.remaining_s())
-        resp.data = response.body
-        resp.set_headers(response.headers)
-
-    async def _request(self, req: Request) -> InferenceRequest:
         query: bytes = req.scope["query_string"]
         headers = raw_header(req, "content-type"), raw_header(req, "accept")
         try:
-            return inference_request(query, *headers)
+            request = inference_request(query, *headers)
         except MissingParameter:
             only = await only_model(self._inference.repository)
             if only is None:
                 raise
-            return inference_request(with_identifier(query, only), *headers)
+            request = inference_request(with_identifier(query, only), *headers)
+        body = await req.read_body(self._max_body_bytes)
+        response = await self._inference.respond(request, body, req)
+        resp.data = response.body
+        resp.set_headers(response.headers)
