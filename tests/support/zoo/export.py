@@ -1,0 +1,51 @@
+"""Exported programs and packages of the zoo, as files."""
+
+import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.support.zoo.model import ZooModel
+
+
+def save_program(model: ZooModel, path: Path) -> Path:
+    """Write the program of a model, unless the file is there."""
+    if not path.exists():
+        with without_warnings():
+            torch.export.save(program(model), path)
+    return path
+
+
+def save_package(model: ZooModel, path: Path, options: dict[str, Any] | None = None) -> Path:
+    """Compile a model and write its package, unless the file is there."""
+    if not path.exists():
+        with without_warnings():
+            torch._inductor.aoti_compile_and_package(
+                program(model), package_path=str(path), inductor_configs=options
+            )
+    return path
+
+
+def program(model: ZooModel) -> Any:
+    """Export a model."""
+    for name in model.imports:
+        importlib.import_module(name)
+    inputs = model.arguments()
+    exported = torch.export.export(
+        model.module(),
+        inputs.positional,
+        dict(inputs.by_keyword),
+        dynamic_shapes=model.dynamic_shapes,
+    )
+    return exported.run_decompositions() if model.decomposes else exported
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
