@@ -69,6 +69,16 @@ SHAPES = [
     (code("return x.permute(0, 2, 1)", ONE), [floats(2, 2)]),
     (code("return x.view(-1, 4)", ONE), [floats(3)]),
     (code("return x.expand(2, 4)", ONE), [floats(3)]),
+    (code("return x.expand(2)", ONE), [floats(3, 3)]),
+    (code("return x.expand(-2)", ONE), [floats(3)]),
+    (code("return x.expand(-1, 3)", ONE), [floats(3)]),
+    (code("return x.repeat(2)", ONE), [floats(3, 3)]),
+    (code("return x.view(0, -1)", ONE), [floats(0)]),
+    (code("return x.unflatten(0, [2, 2])", ONE), [floats(3)]),
+    (code("return x.unfold(0, 5, 1)", ONE), [floats(3)]),
+    (code("return x.diag()", ONE), [floats(2, 2, 2)]),
+    (code("return x.tril()", ONE), [floats(3)]),
+    (module(nn.PixelShuffle(2)), [floats(1, 3, 2, 2)]),
     (code("return x.split([1, 2])[0]", ONE), [floats(4)]),
     (code("return x.t()", ONE), [floats(3, 3, 3)]),
     (code("return x * float(x)", ONE), [floats(4)]),
@@ -113,9 +123,45 @@ INDICES = [
     (code("return x.narrow(0, 2, 3)", ONE), [floats(4)]),
     (code("return x.topk(5)[0]", ONE), [floats(3)]),
     (code("return torch.nn.functional.one_hot(x, 3)", ONE), [ints(1, value=7)]),
+    (code("return torch.nn.functional.one_hot(x, 3)", ONE), [ints(1, value=-7)]),
+    (code("return x.narrow(0, 5, 0)", ONE), [floats(4)]),
+    (code("return x.kthvalue(5)[0]", ONE), [floats(3)]),
     (code("return d['user']", "d: Dict[str, Tensor]"), [{"item": floats(1)}]),
     (code("return d[3]", "d: Dict[int, Tensor]"), [{1: floats(1)}]),
     (code("return d[2]", "d: List[Tensor]"), [[floats(1)]]),
+]
+NUMBER = "n: int"
+MANY = [
+    (code("return torch.zeros([n])", NUMBER), [-1]),
+    (code("return torch.empty([n])", NUMBER), [-1]),
+    (code("return torch.ones([2, n])", NUMBER), [-1]),
+    (code("return torch.full([n], 2.0)", NUMBER), [-1]),
+    (code("return torch.rand([n])", NUMBER), [-1]),
+    (code("return torch.randperm(n)", NUMBER), [-1]),
+    (code("return torch.zeros([n])", NUMBER), [1 << 62]),
+    (code("return torch.eye(n)", NUMBER), [-1]),
+    (code("return torch.arange(n)", NUMBER), [-1]),
+    (code("return torch.arange(0, 5, n)", NUMBER), [0]),
+    (code("return torch.arange(x)", "x: float"), [float("inf")]),
+    (code("return torch.linspace(0, 1, n)", NUMBER), [-1]),
+    (code("return torch.randint(n, [1])", NUMBER), [0]),
+    (code("return torch.ones(2).new_zeros([n])", NUMBER), [-1]),
+    (code("return torch.ones(2).repeat(n)", NUMBER), [-1]),
+    (code("return torch.ones(2).repeat_interleave(n)", NUMBER), [-1]),
+    (code("return torch.ones(4).view(n)", NUMBER), [-2]),
+    (code("return torch.ones(4).narrow(0, 0, n)", NUMBER), [-1]),
+    (code("return torch.ones(4).unfold(0, n, 1)", NUMBER), [-1]),
+    (code("return torch.ones(4).unfold(0, 1, n)", NUMBER), [0]),
+    (code("return torch.ones(4).chunk(n)[0]", NUMBER), [0]),
+    (code("return torch.ones(4).split(n)[0]", NUMBER), [-1]),
+    (code("return torch.ones(4).split(n)[0]", NUMBER), [0]),
+    (code("return torch.ones(4).tensor_split(n)[0]", NUMBER), [0]),
+    (code("return torch.multinomial(torch.ones(4), n)", NUMBER), [5]),
+    (code("return torch.multinomial(torch.ones(4), n)", NUMBER), [0]),
+    (
+        code("return torch.nn.functional.interpolate(torch.ones(1, 1, 2, 2), [n, n])", NUMBER),
+        [-1],
+    ),
 ]
 WORDS = "mat1 and mat2 shapes cannot be multiplied (1x3 and 4x2)"
 OWN = [
@@ -144,7 +190,7 @@ def test_types_that_do_not_fit(model: torch.jit.ScriptModule, inputs: list[Any])
     assert type(error_of(model, inputs)) is IncompatibleDtype
 
 
-@pytest.mark.parametrize(("model", "inputs"), INDICES)
+@pytest.mark.parametrize(("model", "inputs"), [*INDICES, *MANY])
 def test_indices_and_keys_that_are_not_there(model: torch.jit.ScriptModule, inputs: list[Any]):
     assert type(error_of(model, inputs)) is InvalidInput
 

@@ -31,6 +31,16 @@ class Sparse(torch.nn.Module):
         return x, x.to_sparse()
 
 
+class Ranked(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, torch.zeros([1] * 65)
+
+
+class Endless(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, torch.empty([0, 1 << 62])
+
+
 class First(torch.nn.Module):
     def forward(self, text: str) -> list[str]:
         return [text[:1]]
@@ -41,7 +51,7 @@ def process(
     tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]
 ) -> Process:
     root = tmp_path_factory.mktemp("models")
-    for model in (Meta(), Nested(), Sparse(), First()):
+    for model in (Meta(), Nested(), Sparse(), Ranked(), Endless(), First()):
         torch.jit.script(model).save(root / f"{type(model).__name__.lower()}.pt")
     return start_for_module(root, "--port", "0")
 
@@ -58,6 +68,18 @@ def test_tensors_without_numbers(process: Process, kind: str, media_type: str, w
     assert response.document["description"] == "Unsupported result"
     assert response.document["detail"].startswith(f"result{where}: ")
     assert re.search(f"{kind}|dense", response.document["detail"])
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("kind", ["ranked", "endless"])
+@pytest.mark.parametrize("media_type", ["json", "json; profile=plain", "vnd.safetensors"])
+def test_shapes_that_no_array_has(process: Process, kind: str, media_type: str):
+    accept = {"Accept": f"application/{media_type}"}
+    with Client(process.url) as client:
+        response = client.post(f"{kind}.pt", [tensor([1], [1])], accept)
+    assert response.status == 500
+    assert response.document["description"] == "Unsupported result"
+    assert "no array has the shape [" in response.document["detail"]
     assert "Traceback" not in process.stderr
 
 

@@ -30,7 +30,7 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     """The values of a tensor, wherever and however it lies, as a C-contiguous array."""
     try:
         array: NDArray[Any] = tensor.numpy()  # of most outputs: shares their memory
-    except (TypeError, RuntimeError):
+    except (TypeError, RuntimeError, ValueError):
         array = force_numpy(tensor)
     # ascontiguousarray would give a 0-d array one dimension
     return array if array.flags.c_contiguous else np.array(array, order="C")
@@ -46,6 +46,9 @@ def force_numpy(tensor: torch.Tensor) -> NDArray[Any]:
         return tensor.numpy(force=True)
     except TypeError:
         raise UnsupportedResult(f"a tensor of {tensor.dtype} has no JSON form") from None
+    except ValueError as error:  # too many dimensions, or sizes whose product overflows
+        shape = str(list(tensor.shape))
+        raise UnsupportedResult(f"no array has the shape {shape:.100}: {error}") from None
 
 
 def unusual_kind(tensor: torch.Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Errors of torch's operators that another request would not have: wrong shapes, types, indices.
+"""Errors of torch's operators that another request would not have: shapes, types, indices, sizes.
 
 Operators check what they are given, and their messages say what was wrong. A model whose layers do
 not fit each other fails with the same words whatever it is sent; that can't be told apart. What a
@@ -22,7 +22,15 @@ SHAPES = (
     r"The size of tensor a \(\d+\) must match the size of tensor b ",
     r"Sizes of tensors must match except in dimension ",
     r"Tensors must have same number of dimensions: ",
-    r"The expanded size of the tensor \(\d+\) must match the existing size ",
+    r"The expanded size of the tensor \(-?\d+\) (?:must match the|isn't allowed in)",
+    r"expand\(.*\): the number of sizes provided \(\d+\) must be greater or equal to ",
+    r"Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
+    r"cannot reshape tensor of 0 elements into shape ",
+    r"unflatten: Provided sizes \[.*\] don't multiply up to the size of dim ",
+    r"maximum size for tensor at dimension \d+ is \d+ but size is \d+",
+    r"diag\(\): Supports 1D or 2D tensors",
+    r"(?:tril|triu): input tensor must have at least 2 dimensions",
+    r"pixel_shuffle expects its input's 'channel' dimension to be divisible by ",
     r"The shape of the mask .* does not match the shape of the indexed tensor ",
     r"output with shape .* doesn't match the broadcast shape ",
     r"shape '.*' is invalid for input of size ",
@@ -78,16 +86,39 @@ INDICES = (
     r"start \(-?\d+\) \+ length \(-?\d+\) exceeds dimension size ",
     r"out of range: tried to access index -?\d+ on a tensor of \d+ elements",
     r"selected index k out of range",
-    r"Class values must be smaller than num_classes",
+    r"Class values must be (?:smaller than num_classes|non-negative)",
+    r"start out of range \(expected to be in range of ",
+    r"kthvalue\(\): selected number k out of range for dimension ",
     r"KeyError: ",
     r"list index out of range",
+)
+SIZES = (
+    r"\w+: Dimension size must be non-negative",
+    r"Trying to create tensor with negative dimension -\d+: ",
+    r"Storage size calculation overflowed with sizes=",
+    r"invalid shape dimension -\d+ at index \d+ of shape ",
+    r"upper bound and lower bound inconsistent with step sign",
+    r"unsupported range: ",
+    r"step must be nonzero",
+    r"number of steps must be non-negative",
+    r"n must be greater or equal to 0, got -\d+",
+    r"Repeats must be non-negative",
+    r"narrow\(\): length must be non-negative",
+    r"(?:size|step) is -?\d+ but must be >=? 0",
+    r"chunk expects `chunks` to be greater than 0",
+    r"split expects split_size be non-negative",
+    r"split_size can only be 0 if dimension size is 0",
+    r"number of sections must be larger than 0",
+    r"cannot sample n_sample ",
+    r"random_ expects 'from' to be less than 'to'",
+    r"Input and output sizes should be greater than 0, but got input ",
 )
 TABLE = tuple(
     (re.compile("|".join(messages)), error)
     for messages, error in (
         (SHAPES, IncompatibleShape),
         (TYPES, IncompatibleDtype),
-        (INDICES, InvalidInput),
+        ((*INDICES, *SIZES), InvalidInput),
     )
 )
 
