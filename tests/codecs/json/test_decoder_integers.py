@@ -184,6 +184,37 @@ def test_in_a_union_a_number_with_a_point_is_a_float_where_one_fits(parts, value
     assert repr(found) == repr(expected)
 
 
+@pytest.mark.parametrize(
+    ("parts", "value", "expected"),
+    [
+        ((INT, FLOAT), "9223372036854775807", (1 << 63) - 1),
+        ((INT, FLOAT), "9223372036854775808", None),
+        ((INT, FLOAT), "-9223372036854775809", None),
+        ((INT, FLOAT), '{"type":"scalar","value":9223372036854775808}', None),
+        (
+            (INT, FLOAT),
+            '{"type":"scalar","value":9223372036854775808,"data_type":"float64"}',
+            2.0**63,
+        ),
+        ((INT, FLOAT), "9223372036854775808.0", 2.0**63),
+        ((INT, FLOAT), "1e19", 1e19),
+        ((STR, INT, FLOAT), "9223372036854775808", None),
+        ((FLOAT, INT), "9223372036854775808", 2.0**63),
+        ((FLOAT, STR), "9223372036854775808", 2.0**63),
+        ((TypeSpec("union", "Union", INT, STR), FLOAT), "9223372036854775808", None),
+        (tuple(LISTS), "[9223372036854775808,1.5]", [2.0**63, 1.5]),
+    ],
+)
+def test_in_a_union_an_integer_that_is_too_large_is_no_float(parts, value, expected):
+    decoder = Decoder([Argument("x", TypeSpec("union", "Union", *parts))], None)
+    if expected is not None:
+        [found] = decoder.decode(f'{{"x":{value}}}'.encode())
+        assert repr(found) == repr(expected)
+        return
+    with pytest.raises(IncompatibleDtype, match=r"^/x.*does not fit int64 \("):
+        decoder.decode(f'{{"x":{value}}}'.encode())
+
+
 def test_a_fraction_is_refused_for_what_it_is():
     for body in ('{"x":1.5}', '{"type":"scalar","value":1.5}'):
         with pytest.raises(

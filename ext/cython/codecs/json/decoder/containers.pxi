@@ -25,8 +25,12 @@ cdef object read_union(Reader reader, TypeSpec spec, ValueRef ref):
 
 
 cdef object read_first(Reader reader, TypeSpec spec, ValueRef ref):
-    """Read the first part that fits; else raise the error of the part that came furthest."""
+    """Read the first part that fits; else raise the error of the part that came furthest.
+
+    An integer that is too large does not become a float.
+    """
     cdef int depth, furthest = -1
+    cdef bint out_of_range
     cdef ValueRef rejected_at = ref
     cdef int64_t bytes_left = reader.bytes_left
     reader.attempts += 1
@@ -34,6 +38,7 @@ cdef object read_first(Reader reader, TypeSpec spec, ValueRef ref):
         for part in spec.parts:
             reader.rejected_at = ref
             reader.bytes_left = bytes_left
+            reader.out_of_range = False
             try:
                 return read(reader, part, ref)
             except InvalidJson:
@@ -42,8 +47,11 @@ cdef object read_first(Reader reader, TypeSpec spec, ValueRef ref):
                 depth = depth_below(&reader.document, ref, reader.rejected_at)
                 if isinstance(error, BodyTooLarge):
                     depth = MAX_DEPTH  # it fits, but for its size
-                if depth > furthest:
+                out_of_range = reader.out_of_range and part.kind in ("int", "optional", "union")
+                if depth > furthest or out_of_range:
                     furthest, rejected_at, meant, problem = depth, reader.rejected_at, part, error
+                if out_of_range:
+                    break  # as a float it would lose digits
     finally:
         reader.attempts -= 1
     if reader.attempts:

@@ -19,6 +19,7 @@ cdef class Reader:
     cdef bint lacking  # an envelope was missed where a plain value may stand
     cdef bint exact  # `1.0` is no integer
     cdef bint broken  # because of that, an integer was refused
+    cdef bint out_of_range  # an integer was refused that is one, but for its size
     cdef uint32_t attempts  # nested unions of which an alternative is being tried
     cdef ValueRef rejected_at  # the value of the latest error
 

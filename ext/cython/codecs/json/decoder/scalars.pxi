@@ -7,16 +7,16 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
     cdef ValueRef part
     cdef dict names = SCALARS_OF[spec.kind]
     cdef int data_type
+    cdef bint exact = reader.exact
     if reader.plain and reader.kind(ref) != Kind.object:
         data_type = names[plain_data_type(reader, spec, ref)]
-        if reader.exact:
-            refuse_broken(reader, spec, ref)
     else:
         reader.open(ref, &envelope, spec, '"scalar"')
         data_type = read_scalar_type(reader, spec, ref, envelope, names)
         ref = at(envelope.value)
-        if reader.exact and envelope.data_type == ABSENT:
-            refuse_broken(reader, spec, ref)
+        exact = exact and envelope.data_type == ABSENT
+    if exact:
+        refuse_broken(reader, spec, ref)
     shape.rank = 0
     shape.count = 1
     if DATA_TYPES[data_type].components == 2:
@@ -29,7 +29,10 @@ cdef object read_scalar(Reader reader, TypeSpec spec, ValueRef ref):
             part = next_element(reader, part)
     elif is_container(reader.kind(ref)):
         raise reader.unexpected(ref, "a single number")
-    return read_array(reader, ref, shape, data_type).item()
+    reader.out_of_range = exact and spec.kind == "int" and is_integer(reader, ref)
+    value = read_array(reader, ref, shape, data_type).item()
+    reader.out_of_range = False
+    return value
 
 
 cdef int refuse_broken(Reader reader, TypeSpec spec, ValueRef ref) except -1:
@@ -40,6 +43,10 @@ cdef int refuse_broken(Reader reader, TypeSpec spec, ValueRef ref) except -1:
         return 0
     reader.broken = True
     raise reader.error_at(IncompatibleDtype, ref, "")
+
+
+cdef bint is_integer(Reader reader, ValueRef ref):
+    return reader.kind(ref) == Kind.number and is_whole(reader, ref)
 
 
 cdef bint is_whole(Reader reader, ValueRef ref):
