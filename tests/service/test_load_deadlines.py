@@ -61,15 +61,21 @@ def ask_in_python(runtime: Runtime, headers: dict[str, str]) -> int:
 
 
 SERVE = "/serve?servable_identifier=echo.pt"
-WITH_HEADER = {
+INFERENCE = {
     "serve": asgi("POST", SERVE, BODY),
     "V2": asgi("POST", "/v2/models/echo.pt/infer", V2_BODY),
     "Python": ask_in_python,
 }
-WITH_LIMIT = WITH_HEADER | {
-    "wsgi": ask_wsgi,
+WITH_HEADER = INFERENCE | {
     "V2 metadata": asgi("GET", "/v2/models/echo.pt"),
     "description": asgi("GET", "/models/echo.pt"),
+}
+LOADING = {
+    "load": asgi("POST", "/models/echo.pt/load"),
+    "V2 load": asgi("POST", "/v2/repository/models/echo.pt/load"),
+}
+WITH_LIMIT = WITH_HEADER | {
+    "wsgi": ask_wsgi,
 }
 
 
@@ -107,14 +113,14 @@ def check_loaded(runtime: Runtime, end: threading.Event, ask: Ask) -> None:
     assert ask(runtime, {}) == 200
 
 
-@pytest.mark.parametrize("door", WITH_HEADER)
+@pytest.mark.parametrize("door", [*WITH_HEADER, *LOADING])
 def test_the_deadline_of_a_client(runtime: Runtime, end: threading.Event, door: str):
-    ask = WITH_HEADER[door]
+    ask = (WITH_HEADER | LOADING)[door]
     assert ask(runtime, SOON) == 504
     check_loaded(runtime, end, ask)
 
 
-@pytest.mark.parametrize("door", [*WITH_HEADER, "wsgi"])
+@pytest.mark.parametrize("door", [*INFERENCE, "wsgi"])
 def test_the_older_model_serves_while_a_newer_one_is_loaded(
     model_root: Path, tmp_path: Path, end: threading.Event, door: str
 ):
@@ -140,6 +146,6 @@ def test_the_limit_for_all_requests(
     ask = WITH_LIMIT[door]
     with monkeypatch.context() as patch:
         patch.setattr(runtime.engine, "request_timeout_s", 0.001)
-        patch.setattr(runtime.description, "_timeout_s", 0.001)
+        patch.setattr(runtime.description, "_limit_s", 0.001)
         assert ask(runtime, {}) == 504
     check_loaded(runtime, end, ask)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
+from torch_serving.engine.deadline import Deadline
 from torch_serving.engine.devices import DevicePool
 from torch_serving.models.examples import unknown_example
 from torch_serving.models.lifecycle import ModelLifecycle
@@ -38,25 +40,30 @@ class Description:
         devices: DevicePool,
         management: Management,
         examples: Examples,
-        timeout_s: float | None = None,
+        limit_s: float = math.inf,
     ) -> None:
-        """`timeout_s` is how long a model may take to load before it is described."""
+        """`limit_s` is how long a model may take to load before it is described."""
         self._models = models
         self._devices = devices
         self._management = management
         self._examples = examples
-        self._timeout_s = timeout_s
+        self._limit_s = limit_s
 
-    async def describe(self, model: str, device: str | None = None) -> dict[str, Any]:
+    async def describe(
+        self, model: str, device: str | None = None, timeout_s: float | None = None
+    ) -> dict[str, Any]:
         """Return the status of a model, and what it takes and gives. The model is loaded for that.
 
-        Raises what loading raises, DeadlineExceeded while the model loads, and InvalidDevice.
+        Raises what loading raises, DeadlineExceeded while the model loads, and InvalidDevice. After
+        `timeout_s`, no example is waited for.
         """
+        deadline = Deadline(min(timeout_s or self._limit_s, self._limit_s))
         model = await find_identifier(self._models.repository, model)
         choose = self._models.repository.choose_device
         chosen = await in_file_thread(choose, model, self._devices, device)
-        servable = await wait_until_loaded(self._models.load(model, chosen), self._timeout_s)
-        examples = await self._shared_examples(servable)
+        loading = self._models.load(model, chosen)
+        servable = await wait_until_loaded(loading, deadline.remaining_s())
+        examples = await self._examples_within(deadline.remaining_s(), servable)
         # files and large examples are read, which takes too long for the event loop
         return await in_file_thread(partial(self._describe, model, servable, examples))
 
@@ -64,27 +71,27 @@ class Description:
         """Look for examples of this process's models, for as long as a document may wait."""
         await self._search(self._models.cache.values())
 
-    async def oip_example(self, model: str) -> dict[str, Any] | None:
-        """A request for `forward` in the Open Inference Protocol, if one is known soon.
-
-        The model is loaded for that. Raises as `describe` does.
-        """
-        device = self._models.repository.choose_device(model, self._devices)
-        servable = self._models.get(model, device)
-        if servable is None:
-            loading = self._models.load(model, device)
-            servable = await wait_until_loaded(loading, self._timeout_s)
-        await self._search([servable])
+    async def oip_example(self, servable: Servable, timeout_s: float) -> dict[str, Any] | None:
+        """A request for `forward` in the Open Inference Protocol, if one is known soon."""
+        await self._search([servable], min(timeout_s, SEARCHES_WAIT_S))
         example = (servable.examples or {}).get("forward")
         return None if example is None else oip_request(servable.main_method().signature, example)
 
-    async def _search(self, servables: Iterable[Servable]) -> None:
+    async def _search(self, servables: Iterable[Servable], wait_s: float = SEARCHES_WAIT_S) -> None:
         unknown = [each for each in servables if each.examples is None][:MAX_SEARCHES]
         searches = [asyncio.create_task(self._shared_examples(each)) for each in unknown]
         if searches:
-            _, waiting = await asyncio.wait(searches, timeout=SEARCHES_WAIT_S)
+            _, waiting = await asyncio.wait(searches, timeout=wait_s)
             for search in waiting:
                 search.cancel()  # what it waits for goes on, and is remembered
+
+    async def _examples_within(self, wait_s: float, servable: Servable) -> Mapping[str, bytes]:
+        search = asyncio.create_task(self._shared_examples(servable))
+        done, _ = await asyncio.wait([search], timeout=wait_s)
+        if done:
+            return search.result()
+        search.cancel()
+        return {}
 
     async def _shared_examples(self, servable: Servable) -> Mapping[str, bytes]:
         """Find examples, and publish those that are short to all workers."""

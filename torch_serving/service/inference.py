@@ -115,17 +115,15 @@ class Inference:
         caller.count_in(invocation.counters)
         return await self.submit(invocation, body, deadline.remaining_s())
 
-    async def method(self, request: InferenceRequest) -> Method:
-        """Return the method that a request names, loading its model if need be."""
-        found = self._loaded(request)
-        return found or (await self._wait(request, self.deadline())).method(request.method)
+    async def servable(self, request: InferenceRequest, deadline: Deadline) -> Servable:
+        """Return the model that a request names, loading it if need be."""
+        return self._loaded(request) or await self._wait(request, deadline)
 
-    def _loaded(self, request: InferenceRequest) -> Method | None:
+    def _loaded(self, request: InferenceRequest) -> Servable | None:
         device = self._known_device(request.model, self._devices, request.device)
         if device is None:
             return None
-        servable = self._models.get(request.model, device, request.reload_probability)
-        return None if servable is None else servable.method(request.method)
+        return self._models.get(request.model, device, request.reload_probability)
 
     async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
         device = self._known_device(request.model, self._devices, request.device)
@@ -222,7 +220,9 @@ class Inference:
         check_container(values)
         deadline = self.deadline(caller.timeout_s())
         request = await resolve_request(self.repository, request)
-        method = self._loaded(request) or await self._load(request, deadline)
+        servable = self._loaded(request)
+        found = None if servable is None else servable.method(request.method)
+        method = found or await self._load(request, deadline)
         caller.count_in(method.counters)
         return await self.submit(PythonInvocation(method), values, deadline.remaining_s())
 

@@ -70,8 +70,10 @@ class ModelManagement(Protocol):
     Those that are no coroutines read files: they are not for an event loop.
     """
 
-    async def load(self, model: str, device: str | None = None) -> ModelStatus:
-        """Load a model in all workers."""
+    async def load(
+        self, model: str, device: str | None = None, timeout_s: float | None = None
+    ) -> ModelStatus:
+        """Load a model in all workers, or raise DeadlineExceeded."""
 
     async def load_if_needed(self, model: str) -> ModelStatus:
         """Start to load a model that is not in memory; return its status soon, loaded or not."""

@@ -1,6 +1,7 @@
 """Which models are loaded where; loading and unloading in all workers."""
 
 import asyncio
+import math
 import time
 from concurrent.futures import Future
 from datetime import datetime, timezone
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.engine.deadline import Deadline
 from torch_serving.engine.devices import DevicePool
 from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.identifiers import shared_name
@@ -22,6 +24,7 @@ from torch_serving.telemetry._counters import MethodNumbers
 
 # How long a client that asks whether a model is ready waits for its load: probes are impatient.
 READY_WAIT_S = 0.5
+SPREADING = "other workers still load the model"
 
 
 class Management:
@@ -41,15 +44,20 @@ class Management:
         """Load and unload models as other workers request, from now on."""
         self._group.listen(self._respond)
 
-    async def load(self, model: str, device: str | None = None) -> ModelStatus:
+    async def load(
+        self, model: str, device: str | None = None, timeout_s: float | None = None
+    ) -> ModelStatus:
         """Load a model in all workers; return its status.
 
-        Raises what loading raises, and WorkerFailed if another worker could not load it.
+        Raises what loading raises, WorkerFailed if another worker could not load it, and
+        DeadlineExceeded after `timeout_s`; the load goes on then.
         """
+        deadline = Deadline(timeout_s or math.inf)
         model = await find_identifier(self._repository, model)
         chosen = await in_file_thread(self._repository.choose_device, model, self._devices, device)
-        await wait_until_loaded(self._models.load(model, chosen))
-        await self._broadcast({"do": "load", "identifier": model, "device": str(chosen)})
+        await wait_until_loaded(self._models.load(model, chosen), deadline.remaining_s())
+        message = {"do": "load", "identifier": model, "device": str(chosen)}
+        await deadline.wait_for(self._broadcast(message), SPREADING)
         return await in_file_thread(self.status, model)
 
     async def load_if_needed(self, model: str) -> ModelStatus:

@@ -57,14 +57,16 @@ class Model:
     async def on_get(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Describe a model; it is loaded for that."""
         check_is_model(identifier)
-        respond(resp, await self._description.describe(identifier, device_of(req)))
+        device, timeout_s = device_of(req), req.timeout_s()
+        respond(resp, await self._description.describe(identifier, device, timeout_s))
 
     async def on_post(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """`/models/<identifier>/load`: load it in all workers."""
         if not identifier.endswith(LOAD):
             raise NotFound("models are loaded by POST /models/<path>/load")
-        device = device_of(req)
-        respond(resp, await self._management.load(identifier.removesuffix(LOAD), device))
+        device, timeout_s = device_of(req), req.timeout_s()
+        model = identifier.removesuffix(LOAD)
+        respond(resp, await self._management.load(model, device, timeout_s))
 
     async def on_delete(self, req: Request, resp: falcon.asgi.Response, identifier: str) -> None:
         """Drop it from memory; the file stays, and the next request loads it again."""

@@ -5,7 +5,7 @@
 
 from torch_serving.http.openapi import body_schemas, error_responses
 from torch_serving.http.openapi.operation import MODELS_TAG, Operation, always, get, post
-from torch_serving.http.openapi.parameters import device, identifier
+from torch_serving.http.openapi.parameters import TIMEOUT, device, identifier
 
 LIST = get(
     "/models",
@@ -24,7 +24,7 @@ MODEL = (
         "Arguments and results of a model, which is loaded if needed",
         always(body_schemas.MODEL),
         errors=(*error_responses.LOADS, *error_responses.DEVICE),
-        parameters=lambda context: [identifier(context), device(context)],
+        parameters=lambda context: [identifier(context), device(context), TIMEOUT],
     ),
     Operation(
         "delete",
@@ -48,6 +48,6 @@ MODEL = (
         "Load a model in all workers",
         always(body_schemas.ENTRY),
         errors=(*error_responses.LOADS, *error_responses.DEVICE, *error_responses.ALL_WORKERS),
-        parameters=lambda context: [identifier(context), device(context)],
+        parameters=lambda context: [identifier(context), device(context), TIMEOUT],
     ),
 )

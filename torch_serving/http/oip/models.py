@@ -69,8 +69,10 @@ class Model:
             resp.text = json.dumps(model_statistics(statistics))
         else:
             describe = model_config if action == "config" else model_metadata
-            method = await self._inference.method(InferenceRequest(model))
-            example = await self._description.oip_example(model)
+            deadline = self._inference.deadline(req.timeout_s())
+            servable = await self._inference.servable(InferenceRequest(model), deadline)
+            method = servable.method("forward")
+            example = await self._description.oip_example(servable, deadline.remaining_s())
             resp.text = json.dumps(describe(model, method, example))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:

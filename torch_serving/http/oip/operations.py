@@ -6,12 +6,19 @@ from torch_serving.http.openapi.error_responses import Errors
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.http.openapi.oip_schemas import ABSENT, BOOLEAN, TEXT, fixed, nullable
 from torch_serving.http.openapi.operation import PROTOCOL, Operation, always, get, post
-from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, model
+from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, Parameter, model
 from torch_serving.http.openapi.tensor_schemas import reference
+
+Parameters = tuple[Parameter, ...]
 
 
 def of_model(
-    action: str, name: str, summary: str, schema: Schema, errors: Errors
+    action: str,
+    name: str,
+    summary: str,
+    schema: Schema,
+    errors: Errors,
+    headers: Parameters = (),
 ) -> list[Operation]:
     """An action on a model, and the same action on its version."""
     return [
@@ -25,6 +32,7 @@ def of_model(
             parameters=lambda context, version=version: [
                 model(context),
                 *([VERSIONED] if version else []),
+                *headers,
             ],
         )
         for version in ("", "/versions/{version}")
@@ -72,7 +80,8 @@ MODEL_OPERATIONS = (
         "modelMetadata",
         "Inputs and outputs of a model",
         reference("ModelMetadata"),
-        error_responses.LOADS,
+        error_responses.LOADS_IN_TIME,
+        (TIMEOUT,),
     ),
     *of_model(
         "/ready",
@@ -86,7 +95,8 @@ MODEL_OPERATIONS = (
         "modelConfig",
         "Inputs and outputs of a model, as its configuration",
         reference("ModelConfig"),
-        error_responses.LOADS,
+        error_responses.LOADS_IN_TIME,
+        (TIMEOUT,),
     ),
     *of_model(
         "/stats",
@@ -104,7 +114,7 @@ INDEX = {
 }
 
 
-def change(action: str, summary: str, errors: Errors) -> Operation:
+def change(action: str, summary: str, errors: Errors, headers: Parameters = ()) -> Operation:
     refused = {"properties": {"config": ABSENT}, "patternProperties": {"^file:": ABSENT}}
     parameters = nullable({"type": "object"}) | refused
     schema = {"type": "object", "properties": {"parameters": parameters}}
@@ -120,7 +130,7 @@ def change(action: str, summary: str, errors: Errors) -> Operation:
             *errors,
             *error_responses.ALL_WORKERS,
         ),
-        parameters=lambda context: [model(context)],
+        parameters=lambda context: [model(context), *headers],
         body=lambda context: body(schema, required=False),
     )
 
@@ -189,7 +199,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
         ),
     ),
     "/v2/repository/models/{path:path}": (
-        change("load", "Load a model in all workers", error_responses.LOADS),
+        change("load", "Load a model in all workers", error_responses.LOADS_IN_TIME, (TIMEOUT,)),
         change(
             "unload", "Drop a model from the memory of all workers", error_responses.FINDS_MODEL
         ),

@@ -49,7 +49,7 @@ class LoadOrUnload:
             raise NotFound("models are at /v2/repository/models/<name>/load and …/unload")
         check_parameters(await req.read_body(MAX_BODY_BYTES, may_be_empty=True))
         if action == "load":
-            await self._management.load(model)
+            await self._management.load(model, timeout_s=req.timeout_s())
         else:
             await self._management.unload(model)
         resp.text = "{}"

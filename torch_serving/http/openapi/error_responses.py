@@ -31,8 +31,10 @@ LOADS: Errors = (
     errors.Quarantined,
     errors.NotReady,  # its file is being written
     errors.DeviceFailed,
+    errors.DeadlineExceeded,
     errors.ShuttingDown,
 )
+LOADS_IN_TIME: Errors = (*LOADS, *PARAMETERS)  # a client sets the deadline
 NOT_LOADED: Errors = (errors.NotReady,)
 INVALID: Errors = (errors.InvalidInput,)
 ALL_WORKERS: Errors = (errors.WorkerFailed,)
