@@ -76,6 +76,8 @@ def rebuilt(
         names=spec.names,
         constraint=constraint or spec.constraint,
         members=members or spec.members,
+        closed=spec.closed,
+        value=spec.value,
     )
 
 

@@ -16,6 +16,8 @@ class TypeSpec:
     names: tuple[str, ...]
     members: dict[str, TypeSpec] | None
     constraint: TensorConstraint | None
+    closed: bool
+    value: Any
     def __init__(
         self,
         kind: str,
@@ -24,6 +26,8 @@ class TypeSpec:
         names: tuple[str, ...] = (),
         constraint: TensorConstraint | None = None,
         members: dict[str, TypeSpec] | None = None,
+        closed: bool = False,
+        value: Any = None,
     ) -> None: ...
 
 class Argument:

@@ -25,6 +25,7 @@ from tensors.shape cimport MAX_RANK as C_MAX_RANK
 from tensors.shape cimport LocatedError, Shape, measure, read_shape, read_values
 
 from torch_serving.codecs.json import hints
+from torch_serving.codecs.constants import expected_constant, is_constant
 from torch_serving.codecs.decoding import VALUES_BYTES, VALUES_PER_BODY
 from torch_serving.errors import (
     BodyTooLarge,
@@ -69,7 +70,7 @@ cdef class Decoder:
 
     cdef tuple arguments
     cdef ValueFactory factory
-    cdef Py_ssize_t required
+    cdef Py_ssize_t required  # by position: up to the last one that has no default
     cdef size_t window_bytes
     cdef bint takes_members  # of an object, as the only argument
     cdef bint named_type  # an argument is called as the key that makes an object an envelope
@@ -83,7 +84,10 @@ cdef class Decoder:
         self.takes_members = len(self.arguments) == 1 and (
             (<Argument?>self.arguments[0]).spec.is_mapping()
         )
-        self.required = sum([(<Argument?>argument).required for argument in self.arguments])
+        self.required = 0
+        for index, argument in enumerate(self.arguments):
+            if (<Argument?>argument).required:
+                self.required = index + 1
 
     def decode(self, body not None):
         """Return the list of arguments in `body`, a bytes-like object of UTF-8 JSON.

@@ -95,6 +95,9 @@ cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
             reader.open(ref, &envelope, spec, '"named_tuple"')
             ref = at(envelope.value)
         return read_fields(reader, spec, ref)
+    if reader.kind(ref) == Kind.object and is_list_of_tensors(spec):
+        reader.open(ref, &envelope, spec, '"tensor_list"')
+        ref = at(envelope.value)
     if not is_sequence(reader.kind(ref)):
         raise reader.unexpected(ref, f"an array for {spec.type}")
     if reader.count(ref) != len(spec.parts):
@@ -108,20 +111,39 @@ cdef object read_tuple(Reader reader, TypeSpec spec, ValueRef ref):
     return tuple(values)
 
 
+cdef bint is_list_of_tensors(TypeSpec spec):
+    return len(spec.parts) > 0 and all([(<TypeSpec>part).kind == "tensor" for part in spec.parts])
+
+
 cdef tuple read_fields(Reader reader, TypeSpec spec, ValueRef ref):
     """Read the fields of a named tuple by name: each exactly once."""
     cdef Py_ssize_t i
     if reader.kind(ref) != Kind.object:
         raise reader.unexpected(ref, f"an object with the fields {', '.join(spec.names)}")
     members = members_of(reader, ref)
-    if members.keys() != set(spec.names):
+    known = dict(zip(spec.names, spec.parts, strict=True))
+    check_members(reader, ref, members, known, "fields")
+    return tuple([read_member(reader, known[name], members.get(name)) for name in spec.names])
+
+
+cdef int check_members(
+    Reader reader, ValueRef ref, dict members, dict known, str what
+) except -1:
+    """Refuse an object that lacks a member, or has one that is not known."""
+    missing = [
+        name for name in known if name not in members and (<TypeSpec>known[name]).kind != "constant"
+    ]
+    if missing or members.keys() - known.keys():
         raise reader.error_at(
             InvalidInput, ref,
-            f"expected the fields {', '.join(spec.names)}, got {', '.join(members)[:200]}",
+            f"expected the {what} {', '.join(known)}, got {', '.join(members)[:200] or 'none'}",
         )
-    return tuple(
-        [read(reader, spec.parts[i], at(members[name])) for i, name in enumerate(spec.names)]
-    )
+    return 0
+
+
+cdef object read_member(Reader reader, TypeSpec spec, node):
+    """Read a member; a constant may be left out."""
+    return spec.value if node is None else read(reader, spec, at(node))
 
 
 cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
@@ -138,6 +160,12 @@ cdef object read_dict(Reader reader, TypeSpec spec, ValueRef ref):
     if keys.kind == "str" and reader.kind(ref) == Kind.object:
         reader.take(values.value_bytes, ref)
         members = members_of(reader, ref)
+        if spec.closed:
+            check_members(reader, ref, members, spec.members, "keys")
+            return {
+                key: read_member(reader, part, members.get(key))
+                for key, part in spec.members.items()
+            }
         if spec.members:
             return {
                 key: read(reader, spec.members.get(key, values), at(members[key]))

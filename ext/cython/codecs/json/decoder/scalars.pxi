@@ -148,3 +148,17 @@ cdef bint is_none(Reader reader, ValueRef ref) except -1:
     if envelope.value != ABSENT and reader.kind(at(envelope.value)) != Kind.null:
         raise reader.unexpected(at(envelope.value), "null, or no value, with the type none")
     return True
+
+
+cdef object read_constant(Reader reader, TypeSpec spec, ValueRef ref):
+    """Read a value that may only be one: whatever else comes is told what it must be."""
+    try:
+        value = read(reader, spec.parts[0], ref)
+    except InvalidJson:
+        raise
+    except ServingError:
+        pass
+    else:
+        if is_constant(value, spec.value):
+            return spec.value
+    raise reader.unexpected(ref, expected_constant(spec.value))

@@ -6,14 +6,14 @@ ctypedef object (*ReadValue)(Reader, TypeSpec, ValueRef)
 cdef dict SPEC_KINDS = {
     kind: index for index, kind in enumerate((
         "tensor", "bool", "int", "float", "complex", "number", "str", "device", "enum", "none",
-        "list", "tuple", "dict", "optional", "union", "any",
+        "list", "tuple", "dict", "optional", "union", "any", "constant",
     ))
 }
 # In the order of SPEC_KINDS.
-cdef ReadValue[16] READERS = [
+cdef ReadValue[17] READERS = [
     read_tensor, read_scalar, read_scalar, read_float, read_complex, read_scalar, read_string,
     read_device, read_enum, read_none, read_list, read_tuple, read_dict, read_optional, read_union,
-    read_any,
+    read_any, read_constant,
 ]
 
 # Of these, no value is None.
@@ -24,8 +24,8 @@ cdef tuple NEVER_NONE = (
 
 # What one value takes, about, as an object of Python and of TorchScript, beside its text. In the
 # order of SPEC_KINDS; what has parts takes theirs, too.
-cdef Py_ssize_t[16] VALUE_BYTES = [
-    512, 32, 64, 64, 80, 64, 128, 128, 128, 32, 192, 128, 400, 0, 0, 512,
+cdef Py_ssize_t[17] VALUE_BYTES = [
+    512, 32, 64, 64, 80, 64, 128, 128, 128, 32, 192, 128, 400, 0, 0, 512, 64,
 ]
 
 
@@ -36,7 +36,9 @@ cdef class TypeSpec:
     - tensor; bool, int, float, complex, number (any of them); str, device; none; any
     - enum: one of `names`
     - list: one part; tuple: a part an element, and `names` if they have some
-    - dict: two parts, for keys and values; `members` are the types of values of some keys
+    - dict: two parts, for keys and values; `members` are the types of values of some keys, and
+      `closed` says that there are no others
+    - constant: one part; the only value that may come is `value`, and it may be left out
     - optional: one part; union: the parts, of which the first that fits is taken
 
     `constraint` is what is known of a tensor (torch_serving.tensor_constraint), or None.
@@ -48,6 +50,8 @@ cdef class TypeSpec:
     cdef readonly tuple names
     cdef readonly dict members
     cdef readonly object constraint
+    cdef readonly bint closed
+    cdef readonly object value
     cdef int index
     cdef int plain_type  # of the numbers of a tensor without an envelope
     cdef int default_type  # of the numbers in an envelope that names none
@@ -58,7 +62,7 @@ cdef class TypeSpec:
 
     def __cinit__(
         self, str kind not None, str type not None, *parts, tuple names=(), constraint=None,
-        dict members=None,
+        dict members=None, bint closed=False, value=None,
     ):
         self.index = SPEC_KINDS[kind]
         self.kind = kind
@@ -67,6 +71,8 @@ cdef class TypeSpec:
         self.names = names
         self.members = members
         self.constraint = constraint
+        self.closed = closed
+        self.value = value
         self.plain_type = self.default_type = FLOAT32
         self.rank = -1
         if constraint is not None:
