@@ -104,7 +104,7 @@ def state_dict() -> bytes:
     return buffer.getvalue()
 
 
-SUFFIXES = [".pt", ".pth", ".ts", ".jit", ".torchscript", ".PT", ".bin", ".pt.bak", ""]
+SUFFIXES = [".pt", ".pt2", ".pth", ".ts", ".jit", ".torchscript", ".PT", ".bin", ".pt.bak", ""]
 
 
 def is_served(models: ModelLifecycle, name: str) -> bool:
@@ -131,7 +131,7 @@ def test_what_is_served_is_listed_and_what_is_not_is_not_called_available(
         assert models.repository.names("net*") == [name]
     else:
         assert content is not torchscript
-        assert states == ({name: "invalid"} if suffix == ".pt" else {})
+        assert states == ({name: "invalid"} if suffix in (".pt", ".pt2") else {})
     models.close()
 
 

@@ -16,6 +16,7 @@ from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.service.names import find_identifier, only_model
 
 FILES = ["iris.pt", "sub/bert.torchscript", "two.pt", "two.pth", "deep.v2.pt", "folder/x.pt"]
+FILES += ["program.pt2", "both.pt", "both.pt2"]
 NO_SUCH = "there is no such file below the model root"
 
 
@@ -44,6 +45,9 @@ def find(repository: ModelRepository, name: str) -> str:
         ("two", "two.pt"),
         ("deep.v2", "deep.v2.pt"),
         ("folder", "folder.pt"),
+        ("program", "program.pt2"),
+        ("both", "both.pt"),
+        ("both.pt2", "both.pt2"),
     ],
 )
 def test_the_suffix_may_be_left_out(repository: ModelRepository, name: str, expected: str):

@@ -14,7 +14,7 @@ from torch_serving.suggestions import did_you_mean
 
 def inspect(argv: Sequence[str]) -> int:
     """Print what a model takes and gives."""
-    parser = command_parser("inspect", "Show what a TorchScript model takes and gives.")
+    parser = command_parser("inspect", "Show what a model takes and gives.")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument(
         "--example",

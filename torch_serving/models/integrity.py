@@ -23,6 +23,7 @@ CHUNK_BYTES = 1 << 20
 VERSION_DIGITS = 12
 MANIFEST = "models.sha256"  # beside the models; optional
 UNREADABLE_MANIFEST = f"{MANIFEST} can't be read, and only what it lists may be loaded"
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 Verify = Callable[[Path], str]  # returns a version; raises InvalidServable
 
@@ -103,6 +104,15 @@ def remembered_digests(root: Path, stat: FileStat | None) -> dict[str, str] | No
     return read_digests(root)
 
 
+def zip_tells(path: Path, question: Callable[[zipfile.ZipFile], bool]) -> bool:
+    """What a zip archive answers; False for all other files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return question(archive)
+    except (*UNREADABLE, OSError, ValueError, RuntimeError):
+        return False
+
+
 @contextmanager
 def open_zip(path: Path, kind: str, hint: str) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive. Raises InvalidServable, also where reading it fails inside the `with`.
@@ -112,7 +122,7 @@ def open_zip(path: Path, kind: str, hint: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise InvalidServable(f"not {kind} ({error}); {hint}") from None
     except OSError as error:
         raise file_error(error, "the file can't be read") from None

@@ -11,6 +11,7 @@ from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.device_errors import explain
 from torch_serving.errors import DeviceFailed, InvalidServable, file_error
 from torch_serving.model_config import ModelConfig
+from torch_serving.models.backends import registry
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified
@@ -41,8 +42,8 @@ def load(
     warm-up request fails.
     """
     source = source or ModelSource(path.name)
-    backend = backend_of(source.identifier)
-    with open_verified(path, backend.verify, source.digest, source.as_copy) as file:
+    verify = functools.partial(registry.verify, name=source.identifier)
+    with open_verified(path, verify, source.digest, source.as_copy) as file:
         try:
             loaded = try_load(file)
         except OSError as error:
@@ -74,7 +75,7 @@ def load_open(
         version=file.version,
         statistics=statistics,
     )
-    servable = make(backend_of(source.identifier).load(file, device))
+    servable = make(backend_of(file.path, source.identifier).load(file, device))
     with torch.inference_mode():
         if config.freeze or config.optimize:
             servable = optimized(servable, make)

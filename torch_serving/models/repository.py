@@ -37,6 +37,7 @@ from torch_serving.models.listing import Listing
 from torch_serving.models.near_names import NearNames
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import (
+    OPTIONS,
     location_of,
     read_configuration,
     read_model_config,
@@ -44,7 +45,14 @@ from torch_serving.models.settings import (
     stat_or_none,
 )
 
-SUFFIXES = (".pt", ".torchscript", ".pth", ".jit", ".ts")  # that a name may be said without
+SUFFIXES = (
+    ".pt",
+    ".pt2",
+    ".torchscript",
+    ".pth",
+    ".jit",
+    ".ts",
+)  # that a name may be said without, the first first
 MAX_CONFIGURED_DEVICES = 1024  # that are remembered
 MAX_LOOKS = 4096  # that are remembered
 CPU = torch.device("cpu")
@@ -52,10 +60,14 @@ ReadConfig = Callable[[Path, ModelConfig, frozenset[str]], ModelConfig]
 
 
 class Look(NamedTuple):
-    """What is seen of a file at a glance: the version of its contents, or why it is no model."""
+    """What is seen of a file at a glance: the version of its contents, or why it is no model.
+
+    `options` are the keys of TOML files that its kind has beside those of all kinds.
+    """
 
     version: str | None
     problem: str
+    options: frozenset[str] = OPTIONS
 
 
 class ModelRepository:
@@ -87,6 +99,11 @@ class ModelRepository:
         """The identifiers of the model files that match a pattern, in order."""
         names = [self._only] if self._only else self._listing.names()
         return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
+
+    def matching(self, pattern: str) -> list[str]:
+        """The names that match a pattern, or match it without their suffix."""
+        patterns = [pattern, *(f"{pattern}{suffix}" for suffix in SUFFIXES)]
+        return next(filter(None, map(self.names, patterns)), [])
 
     def check_exists(self, identifier: str) -> str:
         """Return the normalised identifier of a file. Raises InvalidServable if there is none."""
@@ -201,7 +218,7 @@ class ModelRepository:
 
     def _read(self, model: ModelPath, read: ReadConfig) -> ModelConfig:
         defaults = self._defaults(model.identifier)
-        return read(self.real_path(model), defaults, backend_of(model.identifier).options)
+        return read(self.real_path(model), defaults, self._look(model, stat_file(model)).options)
 
     def check_device(self, model: ModelPath, config: ModelConfig) -> torch.device | None:
         """Return the device that the files beside a model name, if any.
@@ -248,12 +265,14 @@ class ModelRepository:
             raise with_name(model.identifier, error) from error
 
     def _look_at(self, model: ModelPath, file: FileStat) -> Look:
-        backend = backend_of(model.identifier)
+        options = OPTIONS
         try:
             with open_model(self.real_path(model)) as opened:
-                return Look(backend.version(opened.path), "")
+                backend = backend_of(opened.path, model.identifier)
+                options = backend.options
+                return Look(backend.version(opened.path), "", options)
         except InvalidServable as error:
-            return Look(None, error.detail)
+            return Look(None, error.detail, options)
 
     def _holds_model(self, identifier: str) -> bool:
         try:

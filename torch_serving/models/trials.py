@@ -71,5 +71,5 @@ def load_copy(repository: ModelRepository, name: str, descriptor: int) -> Servab
     file = open_file(descriptor, repository.real_path(model))
     config = repository.read_config(model)
     declared = ModelConfig(input=config.input, method=config.method)
-    program = backend_of(model.identifier).load(file, CPU)
+    program = backend_of(file.path, model.identifier).load(file, CPU)
     return Servable(program, CPU, declared, ModelSource(model.identifier))

@@ -1,6 +1,7 @@
 """`--check`: looks for all that is wrong before a server starts, and starts none."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch_serving.config import Config
 from torch_serving.engine.devices import resolve_auto
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.http.auth import ApiKeys
-from torch_serving.models.backends.registry import backend_of
+from torch_serving.models.backends import registry
 from torch_serving.models.integrity import expected_digest, open_verified
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.server.cards import count_cards_in_child
@@ -40,7 +41,7 @@ def problems_with_settings(config: Config) -> Iterator[str]:
         yield from complaints_of(step, config)
     repository = ModelRepository(config.model_root)
     for pattern in config.preload:
-        if not repository.names(pattern):
+        if not repository.matching(pattern):
             yield f"--preload {pattern}: no such model below {config.model_root}"
 
 
@@ -64,7 +65,7 @@ def check_keys(config: Config) -> None:
 def problems_with_models(runtime: Runtime, patterns: tuple[str, ...]) -> Iterator[str]:
     """Yield what is wrong with each model: its file, the manifest, the files beside it."""
     repository = runtime.models.repository
-    preloaded = {name for pattern in patterns for name in repository.names(pattern)}
+    preloaded = {name for pattern in patterns for name in repository.matching(pattern)}
     for name in repository.names():
         yield from problems_with_model(runtime, name, name in preloaded)
 
@@ -86,5 +87,6 @@ def verify(repository: ModelRepository, name: str) -> None:
     config = repository.read_config(model)
     repository.check_device(model, config)
     digest = expected_digest(Path(repository.root), model.identifier)
-    with open_verified(repository.real_path(model), backend_of(name).verify, digest):
+    verify_as = functools.partial(registry.verify, name=name)
+    with open_verified(repository.real_path(model), verify_as, digest):
         pass

@@ -173,7 +173,7 @@ class Runtime:
 
     def _preload_matching(self, pattern: str, on_cpu: bool) -> None:
         repository = self.models.repository
-        names = repository.names(pattern) or repository.names(f"{pattern}.pt")
+        names = repository.matching(pattern)
         if not names:
             hint = repository.near_names.hint(pattern)
             raise StartupError(

@@ -41,7 +41,7 @@ def details(body: bytes) -> list[str]:
         (npy(), "with the header Content-Type: application/x-npy"),
         (b"\x08" + bytes(7) + b'{"x":{}}', "with the header Content-Type: application/vnd.safe"),
         (pickle.dumps([1.0]), "a pickle of Python: send JSON, .npy or safetensors"),
-        (b"PK\3\4" + bytes(20), "a ZIP archive, as .npz and .pt are: send JSON"),
+        (b"PK\3\4" + bytes(20), "a ZIP archive, as .npz, .pt and .pt2 are: send JSON"),
     ],
 )
 def test_files_that_serve_takes_in_another_way(body: bytes, hint: str):

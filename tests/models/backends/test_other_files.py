@@ -49,8 +49,6 @@ SAFETENSORS = struct.pack("<Q", 20) + b'{"weight":{"dtype":1'
         (saved(Net()), "a whole module that torch.save pickled", "weights_only=False"),
         (saved(Net(), as_zip=False), "torch.save in its old format", "torch.jit.script("),
         (pickle.dumps({"a": 1}), "a pickle of Python", "torch.jit.script("),
-        (archive("m/models/model.json"), "a program of torch.export", "torch.jit.script("),
-        (archive("serialized_exported_program.json"), "a program of torch.export", "torch.jit"),
         (archive("MAR-INF/MANIFEST.json", "m.pt"), "an archive of TorchServe", "unpack it"),
         (archive("readme.txt"), "it holds no code", "saved with torch.jit.save"),
         (archive("m/data.pkl"), "weights that", "torch.jit.script("),

@@ -1,12 +1,14 @@
 """A second kind of model file is a backend of its own and a line in the registry."""
 
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.support.export_archives import entries_of_package, entries_of_program, packed
 from tests.support.model_folder import CPU
 from tests.support.servables import scripted
 from torch_serving.codecs.oip.metadata import model_metadata
@@ -15,6 +17,7 @@ from torch_serving.errors import InferenceFailed, InvalidServable, ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.backends import registry
+from torch_serving.models.backends.interfaces import Backend
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.backends.torchscript.schema import signature_of
 from torch_serving.models.files import OpenFile
@@ -70,6 +73,9 @@ class Times:
     suffixes = (".times",)
     options: frozenset[str] = frozenset()
 
+    def recognizes(self, path: Path) -> bool:
+        return path.read_bytes().isdigit()
+
     def verify(self, path: Path) -> str:
         if not path.read_text().isdigit():
             raise InvalidServable("not a number")
@@ -80,6 +86,12 @@ class Times:
 
     def load(self, file: OpenFile, device: torch.device) -> TimesProgram:
         return TimesProgram(float(file.path.read_text()))
+
+
+def torchscript() -> bytes:
+    data = io.BytesIO()
+    torch.jit.save(scripted("x: Tensor", "Tensor", "return x"), data)
+    return data.getvalue()
 
 
 @pytest.fixture
@@ -122,5 +134,30 @@ def test_options_of_one_kind_are_unknown_to_another(models: ModelLifecycle, tmp_
         models.load("three.times", CPU).result()
 
 
-def test_a_file_without_a_known_suffix_is_torchscript():
-    assert backend_of("a.pt") is backend_of("a.bin") is backend_of("a") is registry.BACKENDS[0]
+TORCHSCRIPT, PACKAGES, PROGRAMS = registry.BACKENDS
+FILES: dict[str, tuple[Callable[[], bytes], Backend | None]] = {
+    "TorchScript": (torchscript, TORCHSCRIPT),
+    "program": (lambda: packed(entries_of_program()), PROGRAMS),
+    "package": (lambda: packed(entries_of_package()), PACKAGES),
+    "both": (lambda: packed({**entries_of_program(), **entries_of_package()}), PACKAGES),
+    "old program": (lambda: packed({"serialized_exported_program.json": b"{}"}, ""), PROGRAMS),
+    "cut program": (lambda: packed(entries_of_program())[:-100], None),
+    "text": (lambda: b"text", None),
+    "nothing": (lambda: b"", None),
+}
+
+
+@pytest.mark.parametrize("name", ["m.pt", "m.pt2", "m.bin", "m"])
+@pytest.mark.parametrize(("contents", "kind"), FILES.values(), ids=FILES)
+def test_the_contents_of_a_file_tell_its_kind_and_then_its_name(
+    tmp_path: Path, name: str, contents: Callable[[], bytes], kind: Backend | None
+):
+    path = tmp_path / name
+    path.write_bytes(contents())
+    by_name = PROGRAMS if name == "m.pt2" else TORCHSCRIPT
+    assert backend_of(path, name) is (kind or by_name)
+
+
+def test_a_file_that_is_gone_is_of_the_kind_that_its_name_says(tmp_path: Path):
+    assert backend_of(tmp_path / "m.pt2", "m.pt2") is PROGRAMS
+    assert backend_of(tmp_path / "m.pt", "m.pt") is TORCHSCRIPT

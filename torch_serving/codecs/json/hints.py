@@ -49,7 +49,7 @@ FILES = (
     (rb"x[\x01\x9c\xda]", "compressed", "send it with the header Content-Encoding: deflate"),
     (rb"\x28\xb5\x2f\xfd", "compressed with zstd", "send it with Content-Encoding: zstd"),
     (rb"\x80[\x02-\x05]", "a pickle of Python", "send JSON, .npy or safetensors"),
-    (rb"PK\x03\x04", "a ZIP archive, as .npz and .pt are", "send JSON, .npy or safetensors"),
+    (rb"PK\x03\x04", "a ZIP archive, as .npz, .pt and .pt2 are", "send JSON, .npy or safetensors"),
     (rb"\xff\xfe|\xfe\xff", "UTF-16 with a byte order mark", "send UTF-8"),
     (rb"[\[{\"]\0|\0[\[{\"]|\0\0\0[\[{\"]", "UTF-16 or UTF-32", "send UTF-8"),
     (rb"\s*<", "HTML or XML", "send JSON"),

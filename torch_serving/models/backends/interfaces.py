@@ -101,8 +101,11 @@ class Program(Protocol):
 class Backend(Protocol):
     """One kind of model file. Safe to use from any thread."""
 
-    suffixes: tuple[str, ...]  # of the files of this kind
+    suffixes: tuple[str, ...]  # of files of this kind; some are called otherwise
     options: frozenset[str]  # keys of a model's TOML file that only this kind knows
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether the contents of a file say, at a glance, that it is of this kind."""
 
     def verify(self, path: Path) -> str:
         """Read a whole file and return its version, a name for its contents.

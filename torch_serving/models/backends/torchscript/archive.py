@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from torch_serving.errors import InvalidServable, file_error
-from torch_serving.models.backends.torchscript.other_files import (
+from torch_serving.models.backends.other_files import (
     HINT,
     explain_archive,
     explain_head,
@@ -15,6 +15,7 @@ from torch_serving.models.integrity import (
     check_unpacked_size,
     contents_version,
     open_zip,
+    zip_tells,
 )
 
 KIND = "a TorchScript archive"
@@ -40,6 +41,11 @@ def version(path: Path) -> str:
         return contents_version(archive)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file holds code of TorchScript. It may be damaged all the same."""
+    return zip_tells(path, holds_code)
+
+
 def stored_bytes(path: Path) -> int:
     """The size of the tensors in an archive, which stand there as they do in memory."""
     with open_archive(path) as archive:
@@ -58,7 +64,11 @@ def open_archive(path: Path) -> AbstractContextManager[zipfile.ZipFile]:
     return open_zip(path, KIND, hint or HINT)
 
 
-def check_names(archive: zipfile.ZipFile) -> None:
+def holds_code(archive: zipfile.ZipFile) -> bool:
     names = {name.partition("/")[2] for name in archive.namelist()}
-    if "constants.pkl" not in names or not any(name.startswith("code/") for name in names):
+    return "constants.pkl" in names and any(name.startswith("code/") for name in names)
+
+
+def check_names(archive: zipfile.ZipFile) -> None:
+    if not holds_code(archive):
         raise InvalidServable(f"not {KIND} (it holds no code): {explain_archive(archive)}")

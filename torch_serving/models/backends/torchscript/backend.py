@@ -9,6 +9,7 @@ class TorchScript:
     suffixes: tuple[str, ...] = (".pt",)
     options = frozenset({"freeze", "optimize"})
 
+    recognizes = staticmethod(archive.is_archive)
     verify = staticmethod(archive.verify)
     version = staticmethod(archive.version)
     load = staticmethod(loader.load)

@@ -9,10 +9,10 @@ import torch
 from torch_serving._unlocked_import import unlocked
 from torch_serving.engine.device_errors import device_error, explain
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded
+from torch_serving.models.backends.other_files import HINT
 from torch_serving.models.backends.torchscript.archive import KIND, stored_bytes
 from torch_serving.models.backends.torchscript.enums import enum_members, install_stand_ins
 from torch_serving.models.backends.torchscript.missing import missing_in
-from torch_serving.models.backends.torchscript.other_files import HINT
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
 

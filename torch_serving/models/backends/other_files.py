@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-HINT = "models are saved with torch.jit.save"
+HINT = "models are saved with torch.jit.save or torch.export.save"
 SAVE = 'torch.jit.script(model.eval()).save("model.pt")'
 OF_WEIGHTS = (
     f"make the model and give it the weights: "
@@ -56,15 +56,11 @@ def explain_head(path: Path) -> str:
 
 
 def explain_archive(archive: zipfile.ZipFile) -> str:
-    """Say what a zip archive without code of TorchScript is, and what to do."""
+    """Say what a zip archive that is no model is, and what to do."""
     for entry in archive.namelist():
         name = entry.partition("/")[2]
         if name == "data.pkl":
             return explain_pickle(archive, entry)
-        if name in ("models/model.json", "serialized_exported_program.json"):
-            return f"it is a program of torch.export; {OF_PROGRAM}"
-        if entry == "serialized_exported_program.json":
-            return f"it is a program of torch.export; {OF_PROGRAM}"
         if entry == "MAR-INF/MANIFEST.json":
             return "it is an archive of TorchServe; unpack it, and serve the TorchScript file in it"
     return HINT
