@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.browser import Browser
 from tests.support.certificate import make_certificate
 from tests.support.client import Client, warm_up
+from tests.support.packages import Compiled, compile_once
 from tests.support.process import Process
 from tests.support.servables import save_broken_files, save_models
 from tests.support.slow_model import body_of, turns_in
@@ -149,3 +150,9 @@ def slower_body(loop_count: int) -> bytes:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The files of a certificate and of its key."""
     return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    """An exported program, and the same in one file with its package."""
+    return compile_once(tmp_path_factory)

@@ -72,6 +72,7 @@ def test_the_command_line_knows_no_models():
         "torch_serving.cli.main",
         "torch_serving.cli.inspect",
         "torch_serving.cli.run",
+        "torch_serving.cli.compile",
         "torch_serving.server.listener",
         "torch_serving.codecs.json.images",
         "torch_serving.models._cache",

@@ -16,6 +16,7 @@ and in the file of --config, as max-body = "64MiB".
 Other commands:
   torch-serving inspect MODEL           what a model takes and gives
   torch-serving run MODEL --data @BODY  one request, without a server
+  torch-serving compile MODEL           an exported program with its compiled package
   torch-serving help [COMMAND], torch-serving version
 """
 NOT_GIVEN = object()  # argparse has no SUPPRESS for positional arguments

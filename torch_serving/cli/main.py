@@ -1,4 +1,4 @@
-"""The command line: `torch-serving [serve]` serves; `inspect` and `run` need no server."""
+"""The command line: `torch-serving [serve]` serves; the other commands need no server."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
+from torch_serving.cli.compile import compile_model
 from torch_serving.cli.config_file import as_toml
 from torch_serving.cli.inspect import inspect
 from torch_serving.cli.requirements import required_modules
@@ -23,7 +24,7 @@ from torch_serving.suggestions import did_you_mean
 from torch_serving.telemetry.log_lines import JsonFormatter, TextFormatter
 from torch_serving.telemetry.output import drain_output, lines_of, open_missing, redirect_output
 
-COMMANDS = {"inspect": inspect, "run": run}
+COMMANDS = {"compile": compile_model, "inspect": inspect, "run": run}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

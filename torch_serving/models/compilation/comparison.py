@@ -1,0 +1,114 @@
+"""What a program and its package answer to the same inputs, and how long each takes."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils import _pytree as pytree
+
+from torch_serving.engine.batch_tensors import is_close
+
+Run = Callable[[Sequence[Any]], Any]  # flat inputs -> results
+
+MEASURED_S = 0.4  # for both, for inputs of one size
+MIN_RUNS, MAX_RUNS = 3, 1000
+WARM_UP_RUNS = 3  # the interpreter compiles what it runs in its first turns
+
+
+class Comparison(NamedTuple):
+    """One size of inputs: whether the results are the same, and how long both take."""
+
+    inputs: str
+    same: bool
+    difference: float  # the largest, of any number in the results
+    relative: float  # the same, beside the largest number of its tensor
+    before_s: float
+    after_s: float
+
+
+class Refused(NamedTuple):
+    """Inputs that the program itself does not take."""
+
+    inputs: str
+    reason: str
+
+
+def compare(
+    before: Run, after: Run, names: Sequence[str], requests: Iterator[list[Any]]
+) -> Iterator[Comparison | Refused]:
+    """Run requests through both, and yield how they compare. The first one is the program's own."""
+    with torch.inference_mode():
+        for leaves in requests:
+            text = text_of(names, leaves)
+            try:
+                expected = before(copied(leaves))
+            except Exception as error:
+                yield Refused(text, str(error).partition("\n")[0])
+                continue
+            found = after(copied(leaves))
+            same, difference, relative = differences(found, expected)
+            times = measure(before, after, leaves) if same else (0.0, 0.0)
+            yield Comparison(text, same, difference, relative, *times)
+
+
+def copied(leaves: Sequence[Any]) -> list[Any]:
+    """Inputs that a run may write to."""
+    return [each.clone() if isinstance(each, torch.Tensor) else each for each in leaves]
+
+
+def text_of(names: Sequence[str], leaves: Sequence[Any]) -> str:
+    """The shapes of the tensors in a request, by name."""
+    parts = [
+        f"{name} {list(leaf.shape)}"
+        for name, leaf in zip(names, leaves, strict=True)
+        if isinstance(leaf, torch.Tensor)
+    ]
+    return ", ".join(parts) or "no tensors"
+
+
+def differences(found: Any, expected: Any) -> tuple[bool, float, float]:
+    """Whether results are the same, and the largest difference, absolute and relative."""
+    pairs = [pytree.tree_leaves(each) for each in (found, expected)]
+    if len(pairs[0]) != len(pairs[1]):
+        return False, float("inf"), float("inf")
+    same, largest, relative = True, 0.0, 0.0
+    for value, wanted in zip(*pairs, strict=True):
+        same = same and is_close(value, wanted)
+        if same and isinstance(wanted, torch.Tensor) and wanted.numel():
+            distance, size = distance_of(value, wanted)
+            largest = max(largest, distance)
+            relative = max(relative, distance / size if size else distance)
+    return same, largest, relative
+
+
+def distance_of(value: torch.Tensor, wanted: torch.Tensor) -> tuple[float, float]:
+    """The largest difference of two tensors, and the largest number in the second one."""
+    if value.dtype == torch.bool:
+        return 0.0, 1.0
+    kind = torch.complex128 if value.is_complex() else torch.float64
+    value, wanted = value.to(kind), wanted.to(kind)
+    apart = (value - wanted).abs().nan_to_num(0.0, 0.0, 0.0)  # where both are infinite or no number
+    return float(apart.max()), float(wanted.abs().nan_to_num(0.0, 0.0, 0.0).max())
+
+
+def measure(before: Run, after: Run, leaves: Sequence[Any]) -> tuple[float, float]:
+    """The median times of a run of each, which take turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for run in (before, after):
+        for _ in range(WARM_UP_RUNS):
+            run(leaves)
+    stop_s = time.perf_counter() + MEASURED_S
+    while len(times[0]) < MIN_RUNS or (time.perf_counter() < stop_s and len(times[0]) < MAX_RUNS):
+        for run, found in zip((before, after), times, strict=True):
+            found.append(timed(run, leaves))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def timed(run: Run, leaves: Sequence[Any]) -> float:
+    started_s = time.perf_counter()
+    run(leaves)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+    return time.perf_counter() - started_s

@@ -1,0 +1,66 @@
+"""An exported program -> its AOTInductor package, and a file of both."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+
+from torch_serving.models.compilation.toolchain import first_error
+
+MODEL = "model"  # its name inside the file
+# The sources of the library hold paths of this machine, and nothing reads them.
+LEFT_OUT = (".cpp", ".cu", ".h", ".py", ".kernel_metadata.json")
+MAX_REASON = 500
+
+
+class CompilationFailed(Exception):
+    """torch can't compile a program; one line says why."""
+
+
+def compile_program(program: ExportedProgram, device: str) -> list[Any]:
+    """Compile a program for a device; return the files of its package. Raises CompilationFailed."""
+    from torch._inductor import aot_compile
+
+    moved = on_device(program, device)
+    args, kwargs = moved.example_inputs
+    options: dict[str, Any] = {"aot_inductor.package": True}
+    if device == "cpu":
+        options["compile_threads"] = 1  # there is nothing to share with other processes
+    try:
+        module = moved.module(check_guards=False)
+        files: Any = aot_compile(module, args, kwargs, options=options)
+    except Exception as error:
+        raise CompilationFailed(reason_of(error)) from error
+    return [each for each in files if not (isinstance(each, str) and each.endswith(LEFT_OUT))]
+
+
+def on_device(program: ExportedProgram, device: str) -> ExportedProgram:
+    """The program, or a copy of it on another device."""
+    from torch.export.passes import move_to_device_pass
+
+    tensors = [*program.state_dict.values(), *program.constants.values()]
+    devices = {each.device.type for each in tensors if isinstance(each, torch.Tensor)}
+    args, kwargs = program.example_inputs
+    leaves = torch.utils._pytree.tree_leaves((args, kwargs))
+    devices |= {each.device.type for each in leaves if isinstance(each, torch.Tensor)}
+    if devices <= {device}:
+        return program
+    return move_to_device_pass(program, device)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of the compiler says, in one line."""
+    output = getattr(error, "output", "")
+    if isinstance(output, str) and output:
+        return first_error(output)[:MAX_REASON]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:MAX_REASON]
+
+
+def write_package(path: Path, program: ExportedProgram, files: list[Any]) -> None:
+    """Write a program and its package, with the program's example inputs."""
+    from torch.export.pt2_archive._package import package_pt2
+
+    package_pt2(os.fspath(path), exported_programs={MODEL: program}, aoti_files={MODEL: files})
