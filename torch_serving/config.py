@@ -32,7 +32,7 @@ class Config:
         "MODEL_ROOT", Path(), "folder", "the folder with the models, or the file of the only one"
     )
 
-    host: str = network("--host", "127.0.0.1", "text", "the address to listen on")
+    host: str = network("--host", "127.0.0.1", "host", "the address to listen on")
     port: int = network("-p --port", 8888, "port", "the port; 0 takes a free one")
     uds: Path | None = network(
         "--uds",

@@ -77,12 +77,26 @@ def test_the_manifest_is_checked(root: Path):
 def test_every_setting_that_is_wrong_is_told(root: Path):
     (root / "keys").write_text("short")
     wrong = ["--api-key-file", root / "keys", "--preload", "none*", "--device", "warp"]
-    wrong += ["--tls-cert", root / "none.pem", "--tls-key", root / "none.pem"]
+    wrong += [
+        "--host",
+        "192.0.2.1",
+        "--tls-cert",
+        root / "none.pem",
+        "--tls-key",
+        root / "none.pem",
+    ]
     code, out, err = run_check(root, *wrong, TORCH_SERVING_PROT="1")
     assert (code, out) == (2, "")
-    for words in ("a key has less than 16", "--preload none*", "`warp`", "none.pem", "PROT is no"):
+    for words in (
+        "a key has less than 16",
+        "--preload none*",
+        "`warp`",
+        "none.pem",
+        "PROT is no",
+        "192.0.2.1: ",
+    ):
         assert [line for line in err if words in line], words
-    assert len(err) == 5
+    assert len(err) == 6
 
 
 def test_a_setting_that_cannot_be_read_is_told_at_once(root: Path):

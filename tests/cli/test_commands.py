@@ -77,7 +77,7 @@ def test_inspect(root: Path, command: Command):
     lines = out.decode().splitlines()
     assert lines[0].startswith("Several.pt: ")
     assert "16 parameters (float32), device cpu" in lines[0]
-    assert lines[1] == "may use: graphs"
+    assert lines[1] == "may use: graphs (on a card)"
     assert "  by    float   default 0.5" in lines
     examples = [line.partition("example: ")[2] for line in lines if "example: " in line]
     servable = load(root / "Several.pt", CPU)
@@ -231,4 +231,6 @@ def test_only_the_example(root: Path, command: Command):
 
 def test_inspect_says_what_a_model_may_use():
     config = ModelConfig(batch=True, max_batch=8, tf32=True, freeze=True)
-    assert may_use(config) == "batch (max_batch 8), graphs, tf32, freeze"
+    assert may_use(config, "cuda") == "batch (max_batch 8), graphs, tf32, freeze"
+    on_cpu = "batch (max_batch 8), graphs (on a card), tf32 (on a card), freeze"
+    assert may_use(config, "cpu") == on_cpu

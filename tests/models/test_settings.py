@@ -266,3 +266,19 @@ def test_what_is_no_file_or_too_large_is_not_read(tmp_path: Path, name: str):
         file.truncate(MAX_READ_BYTES + 1)
     with pytest.raises(InvalidServable, match=f"{name}: it has more than 64 MiB"):
         read_model_config(tmp_path / "model.pt", ModelConfig())
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("bach = true", "batch"),
+        ("max-batch = 4", "max_batch"),
+        ("[inputs.x]\nshape = [1]", "input"),
+        ("[input.x]\nshapes = [1]", "shape"),
+        ("[method.encode.inputs.x]\nshape = [1]", "input"),
+    ],
+)
+def test_the_key_that_was_meant(tmp_path: Path, text: str, meant: str):
+    with pytest.raises(InvalidServable) as caught:
+        read(tmp_path, text)
+    assert caught.value.detail.endswith(f"; did you mean `{meant}`?")

@@ -59,6 +59,7 @@ def test_the_start_up_line(root: Path, start: Callable[..., Process], server: st
         (["--port", "{taken_port}"], "--port 0 a free one"),
         (["--host", "256.1.1.1"], "can't listen on 256.1.1.1:"),
         (["--host", "no such host"], "can't listen on no such host:"),
+        (["--host", "a\x1b[2J"], "--host: expected an address or a name, got 'a\\x1b[2J'"),
         (["--host", "203.0.113.1"], "can't listen on 203.0.113.1:"),
         (["--device", "warp"], "`warp` is not a device"),
         (["--use-gpu", "--device", "cuda:99"], "`cuda:99` is not a device"),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.client import LIMIT_S, Client, tensor
 from tests.support.process import Process, wait_until
-from torch_serving.http.error_responses import DebugErrors, error_response
+from torch_serving.http.error_responses import MAX_SENT_TRACE, DebugErrors, error_response
 
 SERVE = "/serve?servable_identifier=raising.pt"
 RAISING = [tensor([1], [1.0]), {"type": "scalar", "value": 1, "data_type": "int"}]
@@ -62,6 +62,18 @@ def test_an_unexpected_error_has_its_trace_too(monkeypatch: pytest.MonkeyPatch):
         document = json.loads(error_response("/serve", error).body)
     assert document["trace"].startswith("Traceback (most recent call last)")
     assert "a fault of the server" in document["trace"]
+
+
+def test_a_long_trace_keeps_both_ends(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(DebugErrors, "are_sent", True)
+    try:
+        raise ValueError("long " * 1_000_000 + "and its end")
+    except ValueError as error:
+        trace = json.loads(error_response("/serve", error).body)["trace"]
+    assert trace.startswith("Traceback (most recent call last)")
+    assert trace.endswith("and its end\n")
+    assert re.search(r"\n… [0-9]{7} characters are left out …\n", trace)
+    assert len(trace) < MAX_SENT_TRACE + 100
 
 
 @pytest.mark.parametrize("flags", [[], ["--device", "cpu,cpu"]])

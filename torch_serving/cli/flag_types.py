@@ -96,6 +96,12 @@ def port(text: str) -> int:
     return int(text)
 
 
+def host(text: str) -> str:
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected an address or a name, got {text!r}")
+    return text
+
+
 def root_path(text: str) -> str:
     """A path as URLs have it, which begins with a slash and does not end with one."""
     if not re.fullmatch(r"(/([\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*", text, re.ASCII):
@@ -163,6 +169,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "port": (port, "PORT"),
     "positive": (positive, "N"),
     "proxies": (proxies, "ADDRESSES"),
+    "host": (host, ""),
     "root_path": (root_path, "PREFIX"),
     "seconds": (seconds, "SECONDS"),
     "seconds_or_zero": (seconds_or_zero, "SECONDS"),

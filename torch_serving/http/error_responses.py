@@ -11,6 +11,7 @@ from torch_serving.telemetry.rate_limit import RateLimit
 from torch_serving.telemetry.responses import Failure
 
 MAX_TRACE = 8000  # characters
+MAX_SENT_TRACE = 16_000
 
 logger = logging.getLogger(__name__)
 logger.addFilter(RateLimit(10))  # of traces: the reason is in the access log, for each request
@@ -36,7 +37,7 @@ def error_response(path: str, error: BaseException, request_id: bytes = b"-") ->
     known = to_serving_error(error, request_id)
     document = to_oip(known) if is_oip(path) else known.to_dict()
     if DebugErrors.are_sent and (trace := trace_of(known, error)):
-        document["trace"] = trace
+        document["trace"] = shortened(trace, MAX_SENT_TRACE)
     headers = {"content-type": "application/json", **known.headers}
     return ErrorResponse(
         known.status,
@@ -51,6 +52,15 @@ def trace_of(known: ServingError, error: BaseException) -> str:
     if isinstance(known, UnexpectedError):
         return "".join(traceback.format_exception(error))
     return known.trace
+
+
+def shortened(text: str, limit: int) -> str:
+    """Both ends of a text that is too long, and how much was left out between them."""
+    left_out = len(text) - limit
+    if left_out <= 0:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {left_out} characters are left out …\n{text[-half:]}"
 
 
 def failure_of(known: ServingError, error: BaseException | None = None) -> Failure:

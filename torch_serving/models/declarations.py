@@ -16,6 +16,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import DeclaredTensor, ModelConfig
 from torch_serving.models.backends.interfaces import Program
+from torch_serving.suggestions import did_you_mean
 from torch_serving.tensor_constraint import MAX_SIZE, USUAL_TYPE, Dimension, TensorConstraint
 
 KEYS = ("data_type", "shape")
@@ -64,7 +65,8 @@ def read_methods(file: TomlFile, value: Any) -> tuple[DeclaredTensor, ...]:
         keys = ("method", method)
         for key, inputs in table(file, keys, settings).items():
             if key != "input":
-                raise file.error((*keys, key), "unknown key; known is input")
+                hint = did_you_mean(key, ("input",), "`")
+                raise file.error((*keys, key), f"unknown key; known is input{hint}")
             found += inputs_at(file, (*keys, key), inputs, method)
     return tuple(found)
 
@@ -86,7 +88,8 @@ def tensors_at(
         elif key in KEYS:
             own[key] = each
         else:
-            raise file.error((*keys, key), f"unknown key; known are {', '.join(KEYS)}")
+            known = f"{', '.join(KEYS)}{did_you_mean(key, KEYS, '`')}"
+            raise file.error((*keys, key), f"unknown key; known are {known}")
     if own or not value:
         yield DeclaredTensor(file.at(keys), method, path, constraint(file, keys, own))
 
@@ -154,7 +157,7 @@ def declared_signatures(
     methods = program.methods()
     for tensor in config.method:
         if tensor.method not in methods:
-            known = ", ".join(methods)
+            known = f"{', '.join(methods)}{did_you_mean(tensor.method, methods, '`')}"
             raise InvalidServable(
                 f"{tensor.source}: there is no method `{tensor.method}`; known are {known}"
             )

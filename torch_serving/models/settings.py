@@ -19,6 +19,7 @@ from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp, is_mo
 from torch_serving.models.backends.registry import BACKENDS
 from torch_serving.models.declarations import TomlFile, read_inputs, read_methods
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
+from torch_serving.suggestions import did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -118,7 +119,7 @@ def problem_with(key: str, value: Any, options: frozenset[str]) -> str:
     """Say what is wrong with a setting; empty if nothing is."""
     known = [each for each in TYPES if each in options or each not in OPTIONS]
     if key not in known:
-        return f"unknown key `{key}`; known are {', '.join(known)}"
+        return f"unknown key `{key}`; known are {', '.join(known)}{did_you_mean(key, known, '`')}"
     kind, expected = TYPES[key]
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         return f"`{key}`: expected {expected}, got {value!r}"

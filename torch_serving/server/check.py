@@ -14,6 +14,7 @@ from torch_serving.models.integrity import expected_digest, open_verified
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.server.cards import count_cards_in_child
 from torch_serving.server.concurrency import divide_cores
+from torch_serving.server.listener import bind
 from torch_serving.server.tls import load_tls_context
 from torch_serving.service.runtime import Runtime
 
@@ -36,8 +37,8 @@ def check(config: Config, tell: Callable[[str], None]) -> int:
 
 
 def problems_with_settings(config: Config) -> Iterator[str]:
-    """Yield what is wrong with device, threads, certificate, keys and the names to preload."""
-    for step in (check_cores, load_tls_context, check_keys):
+    """Yield what is wrong with address, device, threads, certificate, keys and --preload."""
+    for step in (check_address, check_cores, load_tls_context, check_keys):
         yield from complaints_of(step, config)
     repository = ModelRepository(config.model_root)
     for pattern in config.preload:
@@ -50,6 +51,12 @@ def complaints_of(step: Callable[[Config], object], config: Config) -> Iterator[
         step(config)
     except StartupError as error:
         yield str(error)
+
+
+def check_address(config: Config) -> None:
+    """Bind another port of the host: the server may be running on its own."""
+    if not config.uds:
+        bind(config.host, 0).close()
 
 
 def check_cores(config: Config) -> None:

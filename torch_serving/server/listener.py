@@ -31,7 +31,8 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         advice = advice_on(error)
-        raise StartupError(f"can't listen on {host}:{port}: {reason}; {advice}") from None
+        where = f"{host}:{port}" if port else host
+        raise StartupError(f"can't listen on {where}: {reason}; {advice}") from None
     return listener
 
 
