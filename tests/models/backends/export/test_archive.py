@@ -222,6 +222,18 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: with_document(set_in("opset_version.aten", 10**30)),
         "opset_version.aten: expected a whole number, got a number of more than 64 bits",
     ),
+    "code for a name": (
+        lambda: with_document(set_in(f"{NODE}.inputs.0.arg.as_tensor.name", "x=exit(3)")),
+        "nodes[0].inputs[0].arg.as_tensor.name: expected a name of letters, digits and under",
+    ),
+    "code for a keyword": (
+        lambda: with_document(set_in(f"{NODE}.inputs.0.name", "x=exit(3)")),
+        "nodes[0].inputs[0].name: expected a name",
+    ),
+    "a line after a name": (
+        lambda: with_document(set_in("graph_module.graph.inputs.1.as_tensor.name", "x\n")),
+        "graph_module.graph.inputs[1].as_tensor.name: expected a name",
+    ),
     "a key in several lines": (
         lambda: with_document(set_in("opset_version", {"a\nb": ""})),
         "opset_version.a\\nb: expected a whole number",

@@ -4,6 +4,7 @@ Whoever reads a document that was checked finds each field that the tables name,
 that a later torch added are let through: it adds none that an older one must know.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ MAX_NESTING = 24  # graphs and arguments inside arguments
 MAX_WHOLE = 1 << 64
 MAX_SHOWN = 60  # characters of a value in a message
 MAX_PLACE = 200  # characters of the keys that lead to it
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SPELLED_FLOATS = ("Infinity", "-Infinity", "NaN")
 
 Check = Callable[[Any], None]
@@ -27,14 +29,14 @@ RECORDS: Mapping[str, Mapping[str, str]] = {
         "dtype": "int", "sizes": "[SymInt]", "requires_grad": "bool", "device": "Device",
         "strides": "[SymInt]", "storage_offset": "SymInt", "layout": "int",
     },
-    "Named": {"name": "str"},
-    "GraphArgument": {"name": "str", "graph": "Graph"},
-    "CustomObjArgument": {"name": "str", "class_fqn": "str"},
+    "Named": {"name": "name"},
+    "GraphArgument": {"name": "name", "graph": "Graph"},
+    "CustomObjArgument": {"name": "name", "class_fqn": "str"},
     "ComplexValue": {"real": "float", "imag": "float"},
-    "NamedArgument": {"name": "str", "arg": "Argument", "kind?": "int?"},
+    "NamedArgument": {"name": "name or none", "arg": "Argument", "kind?": "int?"},
     "Node": {
         "target": "target", "inputs": "[NamedArgument]", "outputs": "[Argument]",
-        "metadata": "{str}", "is_hop_single_tensor_return?": "bool?", "name?": "str?",
+        "metadata": "{str}", "is_hop_single_tensor_return?": "bool?", "name?": "name?",
     },
     "Graph": {
         "inputs": "[Argument]", "outputs": "[Argument]", "nodes": "[Node]",
@@ -44,7 +46,7 @@ RECORDS: Mapping[str, Mapping[str, str]] = {
     },
     "Argued": {"arg": "Argument"},
     "ArguedName": {"arg": "Named"},
-    "Constant": {"name": "str", "value": "ConstantValue"},
+    "Constant": {"name": "name", "value": "ConstantValue"},
     "Parameter": {"arg": "Named", "parameter_name": "str"},
     "Buffer": {"arg": "Named", "buffer_name": "str", "persistent": "bool"},
     "BufferMutation": {"arg": "Named", "buffer_name": "str"},
@@ -76,9 +78,9 @@ UNIONS: Mapping[str, Mapping[str, str]] = {
     "SymInt": {"as_expr": "SymExpr", "as_int": "int"},
     "SymFloat": {"as_expr": "SymExpr", "as_float": "float"},
     "SymBool": {"as_expr": "SymExpr", "as_bool": "bool"},
-    "SymIntArgument": {"as_name": "str", "as_int": "int"},
-    "SymFloatArgument": {"as_name": "str", "as_float": "float"},
-    "SymBoolArgument": {"as_name": "str", "as_bool": "bool"},
+    "SymIntArgument": {"as_name": "name", "as_int": "int"},
+    "SymFloatArgument": {"as_name": "name", "as_float": "float"},
+    "SymBoolArgument": {"as_name": "name", "as_bool": "bool"},
     "OptionalTensorArgument": {"as_tensor": "Named", "as_none": "bool"},
     "Argument": {
         "as_none": "bool", "as_tensor": "Named", "as_tensors": "[Named]", "as_int": "int",
@@ -144,7 +146,8 @@ class Checker:
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {
             "str": check_text, "int": check_whole, "float": check_number, "bool": check_truth,
-            "target": check_target, "expression": check_text,
+            "target": check_target, "expression": check_text, "name": check_name,
+            "name or none": check_name_or_none,
         }  # fmt: skip
         self._depth = 0
 
@@ -263,6 +266,17 @@ def shown(value: Any) -> str:
 def check_text(value: Any) -> None:
     if not isinstance(value, str):
         raise wrong("a string", value)
+
+
+def check_name(value: Any) -> None:
+    """Names become those of variables in source, of TorchScript or of Python."""
+    if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
+        raise wrong("a name of letters, digits and underscores", value)
+
+
+def check_name_or_none(value: Any) -> None:
+    if value != "":
+        check_name(value)
 
 
 def check_whole(value: Any) -> None:
