@@ -13,6 +13,9 @@ MODEL = "model"  # its name inside the file
 # The sources of the library hold paths of this machine, and nothing reads them.
 LEFT_OUT = (".cpp", ".cu", ".h", ".py", ".kernel_metadata.json")
 MAX_REASON = 500
+# An index out of range in a thread of OpenMP ends the process; the server runs requests beside each
+# other instead. Nothing is compiled in other processes: there are few files.
+ON_CPU: dict[str, Any] = {"cpp.threads": 1, "compile_threads": 1}
 
 
 class CompilationFailed(Exception):
@@ -25,9 +28,7 @@ def compile_program(program: ExportedProgram, device: str) -> list[Any]:
 
     moved = on_device(program, device)
     args, kwargs = moved.example_inputs
-    options: dict[str, Any] = {"aot_inductor.package": True}
-    if device == "cpu":
-        options["compile_threads"] = 1  # there is nothing to share with other processes
+    options = {"aot_inductor.package": True, **(ON_CPU if device == "cpu" else {})}
     try:
         module = moved.module(check_guards=False)
         files: Any = aot_compile(module, args, kwargs, options=options)
