@@ -247,7 +247,7 @@ class Config:
         "seconds",
         "how long the loading of a model may take; a file that takes longer is refused",
         more="Where it was not tried in a process of its own, or takes as long again after that, "
-        "its worker starts again.",
+        "its worker starts again. A preloaded model that takes longer ends the start.",
     )
     quarantine_s: float = limits(
         "--quarantine",

@@ -61,6 +61,16 @@ def test_a_trial_that_takes_too_long_is_a_refusal(root: Path, start: Callable[..
     assert process.stderr.count("loading adding.pt ended its process (it took too long)") == 1
 
 
+@pytest.mark.parametrize("model", ["adding.pt", "multiplying.pt"])
+def test_a_preloaded_model_that_takes_too_long_ends_the_start(
+    root: Path, start: Callable[..., Process], model: str
+):
+    process = start(root, "--port", "0", "--load-timeout", "0.2", "--preload", model)
+    assert process.exit_code() == 2
+    assert f"loading `{model}` takes longer than --load-timeout, 0.2 s" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+
+
 def test_what_was_not_tried_costs_its_worker(root: Path, start: Callable[..., Process]):
     process = start(root, "--port", "0", "--load-timeout", "0.1", "--no-trial-load")
     url = process.url

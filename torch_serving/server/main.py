@@ -25,12 +25,13 @@ from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.meinheld import MeinheldTransport
 from torch_serving.server.parent_channel import ParentChannel, Request
+from torch_serving.server.preload_limit import preload_limit
 from torch_serving.server.supervisor import EXIT_FAILED, EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.tls import load_tls_context
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.uvicorn import UvicornTransport
 from torch_serving.server.worker import WorkerContext, run_transport
-from torch_serving.service.runtime import Runtime
+from torch_serving.service.runtime import LimitPreload, Runtime, no_limit
 from torch_serving.telemetry.output import count_dropped_lines
 
 logger = logging.getLogger(__name__)
@@ -78,14 +79,17 @@ class PreforkState:
         self._listener = listener
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
         count_dropped_lines(self.shared.statistics.count_dropped)
-        self.runtime, self._api_keys, self._tls = self._load()
+        limit = functools.partial(preload_limit, config.load_timeout_s)
+        self.runtime, self._api_keys, self._tls = self._load(limit)
         freeze_objects()
 
-    def _load(self) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
+    def _load(
+        self, limit_preload: LimitPreload = no_limit
+    ) -> tuple[Runtime, ApiKeys | None, ssl.SSLContext | None]:
         config = self._config
         tls = load_tls_context(config)
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
-        runtime = Runtime.build(config, self.shared)
+        runtime = Runtime.build(config, self.shared, limit_preload)
         check_no_cuda()
         return runtime, api_keys, tls
 

@@ -3,6 +3,8 @@
 import fnmatch
 import logging
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -38,7 +40,12 @@ from torch_serving.telemetry.responses import ResponseRecorder
 
 logger = logging.getLogger(__name__)
 
+LimitPreload = Callable[[str], AbstractContextManager[None]]  # takes a model's name
 LARGE_BYTES = 100 << 20  # of a model whose loading is seen by whoever waits
+
+
+def no_limit(name: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class Runtime:
@@ -48,10 +55,11 @@ class Runtime:
     starts its copy. `in_flight` holds the requests that the process is busy with.
     """
 
-    def __init__(self, config: Config, group: WorkerGroup) -> None:
+    def __init__(self, config: Config, group: WorkerGroup, limit_preload: LimitPreload) -> None:
         """Compose the parts. Raises StartupError if an extra is missing. Loads no model yet."""
         self.config = config
         self.group = group
+        self._limit_preload = limit_preload
         self.in_flight: set[Any] = set()
         self.tracing = tracing.Tracing() if config.tracing else None
         self.device_names = resolve_auto(config.device)
@@ -77,8 +85,13 @@ class Runtime:
         self._watcher: Watcher | None = None
 
     @classmethod
-    def build(cls, config: Config, group: WorkerGroup | None = None) -> "Runtime":
-        """Compose a runtime and preload the models that run on the CPU.
+    def build(
+        cls,
+        config: Config,
+        group: WorkerGroup | None = None,
+        limit_preload: LimitPreload = no_limit,
+    ) -> "Runtime":
+        """Compose a runtime and preload the models that run on the CPU, each within a limit.
 
         The others are preloaded by `start`: CUDA does not survive a fork. Raises StartupError.
         """
@@ -87,7 +100,7 @@ class Runtime:
         import_at_start(config.imports)
         configure_torchscript(config)
         set_tf32(config.tf32)
-        runtime = cls(config, group or Alone())
+        runtime = cls(config, group or Alone(), limit_preload)
         runtime.preload(on_cpu=True)
         return runtime
 
@@ -185,7 +198,8 @@ class Runtime:
                 log_large_load(name, repository.file_bytes(name))
                 one = [repository.choose_device(name, self.devices)] if configured else None
                 for device in one or self.devices.devices:
-                    self.models.preload(name, device)
+                    with self._limit_preload(name):
+                        self.models.preload(name, device)
 
 
 def log_large_load(name: str, size_bytes: int) -> None:
