@@ -76,6 +76,10 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
     for method, parts in description["methods"].items():
         lines += ["", f"{method} -> {parts['result']}"]
         rows = [row for argument in parts["arguments"] for row in rows_of(argument)]
+        rows += [
+            (f"-> {name}", declared_text(each), "")
+            for name, each in parts.get("results", {}).items()
+        ]
         widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
         lines += [
             f"  {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip() for row in rows
@@ -98,5 +102,14 @@ def rows_of(argument: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def declared_text(declared: dict[str, Any]) -> str:
-    shape = json.dumps(declared["shape"]) if "shape" in declared else ""
+    shape = f"[{', '.join(map(size_text, declared['shape']))}]" if "shape" in declared else ""
     return f"{declared.get('data_type', '')} {shape}".strip()
+
+
+def size_text(size: Any) -> str:
+    """A dimension in a table: its size or sizes, and the symbol that it has."""
+    if not isinstance(size, dict):
+        return json.dumps(size)
+    least, most = size.get("min", 0), size.get("max")
+    sizes = f"{least}…{'' if most is None else most}"
+    return f"{size['name']}: {sizes}" if "name" in size else sizes

@@ -4,6 +4,7 @@ A tensor is named by its path, as in binary bodies: `ids`, `features.user_id`, `
 stands for all elements of a list, or for all keys of a dictionary.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,7 +46,8 @@ def with_weights_type(signature: Signature, data_type: str) -> Signature:
         if spec.kind == "tensor":
             known = spec.constraint or TensorConstraint()
             return rebuilt(spec, constraint=known._replace(weights_type=data_type))
-        return rebuilt(spec, tuple(map(set_type, spec.parts)))
+        members = {key: set_type(part) for key, part in (spec.members or {}).items()}
+        return rebuilt(spec, tuple(map(set_type, spec.parts)), members=members)
 
     return with_arguments(signature, lambda each: set_type(each.spec))
 
@@ -111,9 +113,11 @@ def in_dictionary(spec: TypeSpec, name: str, steps: list[str], change: Change) -
     if values.kind == "tensor":  # then a key may hold points
         steps = [".".join(steps)]
     step, *others = steps
+    members = spec.members or {}
+    if spec.closed and step not in members:
+        raise UndeclarableError(f"`{name}` has no part `{step}`: it has {', '.join(members)}")
     if step == EACH:
         return rebuilt(spec, [keys, at_path(values, f"{name}.*", others, change)])
-    members = spec.members or {}
     part = at_path(members.get(step, values), f"{name}.{step}", others, change)
     return rebuilt(spec, members={**members, step: part})
 
@@ -141,14 +145,20 @@ def tensors_of_type(spec: TypeSpec, name: str) -> Iterator[tuple[str, TypeSpec]]
     elif spec.kind == "dict":
         for key, part in (spec.members or {}).items():
             yield from tensors_of_type(part, joined(name, key))
-        yield from tensors_of_type(spec.parts[1], joined(name, EACH))
+        if not spec.closed:
+            yield from tensors_of_type(spec.parts[1], joined(name, EACH))
 
 
 def constraints_of(argument: Argument) -> dict[str, TensorConstraint]:
     """What is declared of the tensors of an argument, by path."""
+    return constraints_in(argument.spec, argument.name)
+
+
+def constraints_in(type_spec: TypeSpec, name: str) -> dict[str, TensorConstraint]:
+    """What is declared of the tensors in a value of a type, by path."""
     return {
         name: spec.constraint
-        for name, spec in tensors_of_type(argument.spec, argument.name)
+        for name, spec in tensors_of_type(type_spec, name)
         if spec.constraint is not None and spec.constraint.is_declared
     }
 
@@ -163,13 +173,35 @@ def check_tensor(tensor: torch.Tensor, constraint: TensorConstraint, location: s
         raise IncompatibleShape(f"{location}: {problem}")
 
 
-def has_symbols(signature: Signature) -> bool:
-    return any(
-        dimension.symbol
-        for argument in signature.arguments
-        for constraint in constraints_of(argument).values()
-        for dimension in constraint.shape or ()
-    )
+Check = Callable[[Sequence[Any]], None]
+
+
+def argument_check(signature: Signature) -> Check | None:
+    """What checks arguments that are each right for themselves; None if nothing has to."""
+    symbols = functools.partial(check_symbols, signature.arguments)
+    checks: list[Check] = [symbols] if has_shared_symbols(signature) else []
+    checks += [signature.check] if signature.check else []
+    if len(checks) < 2:
+        return checks[0] if checks else None
+    return functools.partial(check_all, checks)
+
+
+def check_all(checks: Sequence[Check], values: Sequence[Any]) -> None:
+    for check in checks:
+        check(values)
+
+
+def has_shared_symbols(signature: Signature) -> bool:
+    """Whether several dimensions of a request may have one symbol."""
+    found: set[str] = set()
+    for argument in signature.arguments:
+        for name, constraint in constraints_of(argument).items():
+            symbols = [each.symbol for each in constraint.shape or () if each.symbol]
+            several = len(set(symbols)) < len(symbols) or EACH in name.split(".")
+            if symbols and (several or found & set(symbols)):
+                return True
+            found.update(symbols)
+    return False
 
 
 def check_symbols(arguments: Sequence[Argument], values: Sequence[Any]) -> None:

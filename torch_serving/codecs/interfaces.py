@@ -43,7 +43,7 @@ class MethodInfo(Protocol):
     """
 
     signature: Signature
-    has_symbols: bool  # whether dimensions of its arguments must agree
+    check: Callable[[Sequence[Any]], None] | None  # of arguments that must go together
     model: str
     platform: str  # of the kind of its file, in metadata
     device: torch.device

@@ -3,7 +3,6 @@
 import functools
 from typing import Any
 
-from torch_serving.codecs.constraints import check_symbols
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
 from torch_serving.codecs.media_types import PLAIN
 from torch_serving.codecs.tensor_tree.flatten import flatten
@@ -52,8 +51,8 @@ class CodecInvocation:
 def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     arguments = method.signature.arguments
     values = unflatten(arguments, codec.read(body, arguments))
-    if method.has_symbols:
-        check_symbols(arguments, values)
+    if method.check is not None:
+        method.check(values)
     return values
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_serving.codecs.arrays import writable_native
-from torch_serving.codecs.constraints import check_symbols, check_tensor
+from torch_serving.codecs.constants import expected_constant, is_constant
+from torch_serving.codecs.constraints import Check, check_tensor
 from torch_serving.codecs.interfaces import Headers, MethodInfo
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
+from torch_serving.codecs.plain_tensors import as_plain_type, to_tensor
 from torch_serving.errors import IncompatibleDtype, InvalidInput, ServingError
-from torch_serving.tensor_constraint import TensorConstraint
 
 Arguments = Mapping[str, Any] | Sequence[Any]
 
@@ -41,7 +41,7 @@ class PythonInvocation:
         self.translate = method.translate
         reader = ValueReader(method.make_enum)
         self.decode = functools.partial(
-            read_arguments, reader, method.signature.arguments, method.has_symbols
+            read_arguments, reader, method.signature.arguments, method.check
         )
 
     @staticmethod
@@ -67,7 +67,7 @@ def check_container(values: Any) -> None:
 
 
 def read_arguments(
-    reader: ValueReader, arguments: Sequence[Argument], has_symbols: bool, values: Arguments
+    reader: ValueReader, arguments: Sequence[Argument], check: Check | None, values: Arguments
 ) -> list[Any]:
     """Read a mapping by names, or a sequence by positions.
 
@@ -86,8 +86,8 @@ def read_arguments(
             result.append(argument.default)
     if given:
         raise InvalidInput(f"unknown argument `{next(iter(given))}`; expected {names(arguments)}")
-    if has_symbols:
-        check_symbols(arguments, result)
+    if check is not None:
+        check(result)
     return result
 
 
@@ -122,38 +122,6 @@ def read_tensor(reader: ValueReader, spec: TypeSpec, value: Any, location: str) 
             tensor = as_plain_type(tensor, constraint, location)
         check_tensor(tensor, constraint, location)
     return tensor
-
-
-def as_plain_type(
-    tensor: torch.Tensor, constraint: TensorConstraint, location: str
-) -> torch.Tensor:
-    """A tensor of plain numbers in the declared data type, or floats in that of the weights.
-
-    Raises IncompatibleDtype for numbers that it does not hold.
-    """
-    dtype: torch.dtype = getattr(torch, constraint.plain_type)
-    if tensor.dtype == dtype or not (constraint.data_type or tensor.is_floating_point()):
-        return tensor
-    converted = tensor.to(dtype)
-    if tensor.is_floating_point() and converted.is_floating_point():
-        holds = bool((converted.isfinite() == tensor.isfinite()).all())
-    else:
-        holds = torch.equal(converted.to(tensor.dtype), tensor)
-    if not holds:
-        raise IncompatibleDtype(f"{location}: a number does not fit {constraint.plain_type}")
-    return converted
-
-
-def to_tensor(value: Any) -> torch.Tensor:
-    if isinstance(value, torch.Tensor):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        array = writable_native(np.asarray(value))
-        try:
-            return torch.from_numpy(array)
-        except ValueError:  # no tensor can have its strides
-            return torch.from_numpy(array.copy())
-    return torch.tensor(value)
 
 
 def read_number(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> Any:
@@ -242,8 +210,9 @@ def read_list(reader: ValueReader, spec: TypeSpec, value: Any, location: str) ->
 
 def read_tuple(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> tuple[Any, ...]:
     """A sequence, or a mapping from the fields of a named tuple."""
-    if isinstance(value, Mapping) and spec.names and set(value) == set(spec.names):
-        value = [value[name] for name in spec.names]
+    if isinstance(value, Mapping) and spec.names:
+        known = dict(zip(spec.names, spec.parts, strict=True))
+        value = list(members_of(known, value, location, "fields").values())
     if not isinstance(value, list | tuple) or len(value) != len(spec.parts):
         raise unexpected(spec, value, location)
     pairs = zip(spec.parts, value, strict=True)
@@ -257,12 +226,36 @@ def read_dict(reader: ValueReader, spec: TypeSpec, value: Any, location: str) ->
         raise unexpected(spec, value, location)
     keys, values = spec.parts
     members = spec.members or {}
+    if spec.closed:
+        given = members_of(members, value, location, "keys")
+        return {
+            key: reader.read(part, given[key], f"{location}[{key!r}]")
+            for key, part in members.items()
+        }
     return {
         reader.read(keys, key, f"a key of {location}"): reader.read(
             members.get(key, values), each, f"{location}[{key!r}]"
         )
         for key, each in value.items()
     }
+
+
+def members_of(
+    known: Mapping[str, TypeSpec], value: Mapping[Any, Any], location: str, what: str
+) -> dict[str, Any]:
+    """The known members of a mapping; constants may be left out."""
+    missing = [key for key, part in known.items() if key not in value and part.kind != "constant"]
+    if missing or set(value) - set(known):
+        given = ", ".join(map(str, value))[:200] or "none"
+        raise InvalidInput(f"{location}: expected the {what} {', '.join(known)}, got {given}")
+    return {key: value.get(key, part.value) for key, part in known.items()}
+
+
+def read_constant(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> Any:
+    with contextlib.suppress(ServingError):
+        if is_constant(reader.read(spec.parts[0], value, location), spec.value):
+            return spec.value
+    raise InvalidInput(f"{location}: expected {expected_constant(spec.value)}, got {value!r:.60}")
 
 
 def read_any(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> Any:
@@ -275,6 +268,7 @@ READERS: dict[str, Callable[[ValueReader, TypeSpec, Any, str], Any]] = {
     "any": read_any,
     "bool": read_number,
     "complex": read_number,
+    "constant": read_constant,
     "device": read_device,
     "dict": read_dict,
     "enum": read_enum,

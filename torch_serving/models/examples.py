@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.constants import written
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import Signature
 from torch_serving.engine.job import Job
@@ -159,7 +160,7 @@ def tensors_of(spec: TypeSpec) -> Iterator[TypeSpec]:
 
 
 def example_parts(spec: TypeSpec) -> Sequence[TypeSpec]:
-    if spec.members:
+    if spec.members is not None:
         return list(spec.members.values())
     return spec.parts[:1] if spec.kind == "union" else spec.parts
 
@@ -213,12 +214,14 @@ def example_value(spec: TypeSpec, fill: Callable[[TypeSpec], Any]) -> Any:
         return fill(spec)
     if spec.kind == "enum":
         return spec.names[0]
+    if spec.kind == "constant":
+        return json.loads(written(spec.value))
     if spec.kind in EXAMPLES:
         return EXAMPLES[spec.kind]
     values = [example_value(part, fill) for part in example_parts(spec)]
     if spec.kind == "union":
         return values[0]
-    if spec.members:
+    if spec.members is not None:
         return dict(zip(spec.members, values, strict=True))
     if spec.kind == "dict":
         return {"key": values[1]} if spec.parts[0].kind == "str" else [values]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from torch_serving.codecs.arrays import to_numpy
-from torch_serving.codecs.constraints import check_symbols, has_symbols
+from torch_serving.codecs.constraints import Check, argument_check
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body
 from torch_serving.codecs.json._decoder import Decoder
 from torch_serving.codecs.json._encoder import Encoder
@@ -209,9 +209,9 @@ class Method:
         self._inline_for: dict[str, InlinePolicy] = {}
         # plain attributes: a method of Python around them would add a frame to each request
         self.decode = Decoder(signature.arguments, value_factory(method)).decode
-        self.has_symbols = has_symbols(signature)
-        if self.has_symbols:
-            self.decode = functools.partial(decode_and_check, self.decode, signature)
+        self.check = argument_check(signature)
+        if self.check is not None:
+            self.decode = functools.partial(decode_and_check, self.decode, self.check)
         encoder = Encoder(
             torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, signature.result
         )
@@ -274,11 +274,9 @@ def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]
     return run if servable.lock is None else one_at_a_time(run, servable.lock)
 
 
-def decode_and_check(
-    decode: Callable[[Body], list[Any]], signature: Signature, body: Body
-) -> list[Any]:
+def decode_and_check(decode: Callable[[Body], list[Any]], check: Check, body: Body) -> list[Any]:
     values = decode(body)
-    check_symbols(signature.arguments, values)
+    check(values)
     return values
 
 

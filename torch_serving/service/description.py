@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from torch_serving.codecs.constraints import constraints_of
+from torch_serving.codecs.constraints import constraints_in, constraints_of
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import json_default
@@ -155,9 +155,20 @@ def describe_method(method: Method, example: bytes | None) -> dict[str, Any]:
         "signature": str(method.signature),
         "arguments": arguments,
         "result": method.signature.result.type,
+        **results_of(method),
         **describe_example(method, example),
         **({"batching": describe_batching(method.batcher)} if method.batcher else {}),
     }
+
+
+def results_of(method: Method) -> dict[str, Any]:
+    """What is known of the tensors in a result, by the names that named tensors have."""
+    found = constraints_in(method.signature.result, "")
+    return (
+        {"results": {name or "output_0": each.described() for name, each in found.items()}}
+        if found
+        else {}
+    )
 
 
 def declared_of(argument: Argument) -> dict[str, Any]:

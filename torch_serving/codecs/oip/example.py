@@ -39,6 +39,11 @@ def leaves_of(name: str, value: Any, spec: TypeSpec) -> Iterator[tuple[str, Leaf
     if spec.kind == "optional":
         if value is not None:
             yield from leaves_of(name, value, spec.parts[0])
+    elif spec.kind == "constant":
+        return  # it may be left out
+    elif spec.closed:
+        for member, inner in (spec.members or {}).items():
+            yield from leaves_of(joined(name, member), value[member], inner)
     elif is_leaf(spec):
         leaf = leaf_of(value, spec, name)
         if leaf is not None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from torch_serving.codecs.constraints import check_symbols
 from torch_serving.codecs.interfaces import (
     JSON_HEADERS,
     Body,
@@ -55,8 +54,8 @@ class OipInvocation:
         self.check_outputs(request)
         self.request = request._replace(inputs={})  # they need not outlive the run
         values = unflatten(arguments, request.inputs)
-        if self.method.has_symbols:
-            check_symbols(arguments, values)
+        if self.method.check is not None:
+            self.method.check(values)
         return values
 
     def check_outputs(self, request: InferRequest) -> None:

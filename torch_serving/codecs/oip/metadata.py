@@ -80,6 +80,12 @@ def is_declared(spec: TypeSpec) -> bool:
     return spec.constraint is not None and spec.constraint.shape is not None
 
 
+def is_open(spec: TypeSpec) -> bool:
+    """Whether a tensor has a type or a shape that nothing tells."""
+    told = spec.constraint is not None and spec.constraint.data_type and is_declared(spec)
+    return spec.kind == "tensor" and not told
+
+
 def datatype_and_shape(spec: TypeSpec, usual: str) -> tuple[str, list[int]]:
     """Datatype and shape of one tensor."""
     if spec.kind == "tensor":
@@ -98,7 +104,7 @@ def parameters_of(method: MethodInfo) -> dict[str, str]:
         for argument in method.signature.arguments
         if not can_be_named(argument.spec)
     ]
-    tensors = any(spec.type_spec.kind == "tensor" for spec in [*inputs, *outputs])
+    tensors = any(is_open(spec.type_spec) for spec in [*inputs, *outputs])
     parameters = {
         "signature": str(method.signature),
         "tensors": ANY_TENSOR if tensors else "",

@@ -78,7 +78,10 @@ def parts_of(
         for key, element in value.items():
             if not isinstance(key, str | int | float):
                 raise unsupported(f"a key of type {type(key).__name__}", name)
-            yield str(key), element, known[1] if known else None
+            inner = known[1] if known else None
+            if spec is not None and spec.members:
+                inner = spec.members.get(str(key), inner)
+            yield str(key), element, inner
     elif isinstance(value, list | tuple):
         names = getattr(value, "_fields", range(len(value)))
         for index, element in enumerate(value):

@@ -57,18 +57,26 @@ def can_be_named(spec: TypeSpec) -> bool:
     """Whether named tensors can make a value of a type."""
     if is_leaf(spec):
         return True
+    if spec.closed:
+        return all(can_be_named(part) for part in (spec.members or {}).values())
     if spec.kind == "dict":
         return spec.parts[0].kind == "str" and can_be_named(spec.parts[1])
     known = spec.kind in ("list", "tuple", "optional")
-    return known and all(can_be_named(part) for part in spec.parts)
+    return spec.kind == "constant" or (known and all(can_be_named(part) for part in spec.parts))
 
 
 def tensor_specs(spec: TypeSpec, name: str, required: bool = True) -> Iterator[TensorSpec]:
     """The tensors of a value of a type; none for types that named tensors can't make."""
-    if is_leaf(spec):
+    if spec.kind == "constant":
+        if spec.value is not None:
+            yield TensorSpec(name or "output_0", spec.parts[0], False)
+    elif is_leaf(spec):
         yield TensorSpec(name or "output_0", spec, required)
     elif spec.kind == "optional":
         yield from tensor_specs(spec.parts[0], name, False)
+    elif spec.closed:
+        for key, part in (spec.members or {}).items():
+            yield from tensor_specs(part, joined(name, key), required)
     elif spec.kind in ("list", "dict"):
         for key, part in (spec.members or {}).items():
             yield from tensor_specs(part, joined(name, key), False)

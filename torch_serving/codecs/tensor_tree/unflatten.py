@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.constants import expected_constant, is_constant, written
 from torch_serving.codecs.constraints import check_tensor
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.tensor_tree.specs import (
@@ -71,6 +72,10 @@ def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
         return value_of(spec.parts[0], name, left)
     if spec.kind == "list":
         return list_of(spec.parts[0], name, left)
+    if spec.kind == "constant":
+        return constant_of(spec, name, left.pop(name, MISSING))
+    if spec.closed:
+        return closed_dict(spec.members or {}, name, left)
     if spec.kind == "dict":
         keys = keys_of(spec.parts[1], name, left)
         members = spec.members or {}
@@ -98,15 +103,52 @@ def list_of(part: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
 
 def tuple_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
     names = [f"{name}.{field}" for field in fields_of(spec)]
-    values = [value_of(p, each, left) for p, each in zip(spec.parts, names, strict=True)]
+    values = parts_of(dict(zip(names, spec.parts, strict=True)), left)
+    return values if values is MISSING else tuple(values)
+
+
+def closed_dict(members: Mapping[str, TypeSpec], name: str, left: dict[str, Leaf]) -> Any:
+    values = parts_of({f"{name}.{key}": part for key, part in members.items()}, left)
+    return values if values is MISSING else dict(zip(members, values, strict=True))
+
+
+def parts_of(parts: Mapping[str, TypeSpec], left: dict[str, Leaf]) -> Any:
+    """The parts of a value, by the names of their tensors; MISSING if there are none of any."""
+    values = [value_of(part, name, left) for name, part in parts.items()]
     if all(value is MISSING for value in values):
         return MISSING
-    for index, part in enumerate(spec.parts):
+    for index, (name, part) in enumerate(parts.items()):
         if values[index] is MISSING:
-            if part.kind != "optional":
-                raise missing(part, names[index])
-            values[index] = None
-    return tuple(values)
+            values[index] = value_without(part, name)
+    return values
+
+
+def value_without(spec: TypeSpec, name: str) -> Any:
+    """The value of which no tensor came: None, or what is constant."""
+    if spec.kind == "optional":
+        return None
+    if spec.kind == "constant":
+        return spec.value
+    if spec.closed:
+        members = (spec.members or {}).items()
+        return {key: value_without(part, f"{name}.{key}") for key, part in members}
+    if spec.kind == "tuple":
+        fields = zip(fields_of(spec), spec.parts, strict=True)
+        return tuple([value_without(part, f"{name}.{field}") for field, part in fields])
+    raise missing(spec, name)
+
+
+def constant_of(spec: TypeSpec, name: str, leaf: Any) -> Any:
+    """A constant that came as a tensor; it is MISSING where it did not."""
+    if leaf is MISSING:
+        return MISSING
+    given: Any = "a tensor"
+    if spec.value is not None:
+        given = plain_value(spec.parts[0], name, leaf)
+        if is_constant(given, spec.value):
+            return spec.value
+        given = written(given)
+    raise InvalidInput(f"input `{name}`: expected {expected_constant(spec.value)}, got {given:.60}")
 
 
 def keys_of(part: TypeSpec, name: str, left: dict[str, Leaf]) -> list[str]:

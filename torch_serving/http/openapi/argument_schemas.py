@@ -4,8 +4,10 @@ Values have envelopes, or are plain JSON (`bare`) where that leaves no doubt. JS
 express how many numbers a shape holds, or that nesting is even: descriptions say so.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 
+from torch_serving.codecs.constants import written
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi.number_schemas import (
@@ -96,6 +98,17 @@ def union(spec: TypeSpec, bare: bool) -> list[Schema]:
     return [value(part, bare) for part in spec.parts]
 
 
+def constant(spec: TypeSpec, bare: bool) -> list[Schema]:
+    """A value that may only be one; a float may have been rounded to float32."""
+    (part,) = spec.parts
+    if spec.value is None:
+        return none(part, bare)
+    only: Schema = {"const": json.loads(written(spec.value))}
+    kind = "string" if part.kind == "str" else "scalar"
+    names: Schema = {} if kind == "string" else {"data_type": {"enum": list(SCALARS[part.kind])}}
+    return [envelope(kind, only, True, **names), *([only] if bare else [])]
+
+
 def anything(spec: TypeSpec, bare: bool) -> list[Schema]:
     return [reference("Any")]
 
@@ -109,15 +122,22 @@ def sequence(spec: TypeSpec, bare: bool) -> list[Schema]:
 def tuple_of(spec: TypeSpec, bare: bool) -> list[Schema]:
     parts = [value(part, bare) for part in spec.parts]
     found = [fixed_array(parts, len(parts))]
+    if parts and all(part.kind == "tensor" for part in spec.parts) and not spec.names:
+        found.append(envelope("tensor_list", found[0]))
     if spec.names:
         fields: Schema = {
             "type": "object",
             "properties": dict(zip(spec.names, parts, strict=True)),
-            "required": list(spec.names),
+            "required": needed(zip(spec.names, spec.parts, strict=True)),
             "additionalProperties": False,
         }
         found += [envelope("named_tuple", fields, name={}), *([fields] if bare else [])]
     return found
+
+
+def needed(parts: Iterable[tuple[str, TypeSpec]]) -> list[str]:
+    """The members that may not be left out."""
+    return [name for name, part in parts if part.kind != "constant"]
 
 
 def fixed_array(parts: list[Schema], least: int) -> Schema:
@@ -137,6 +157,9 @@ def dictionary(spec: TypeSpec, bare: bool) -> list[Schema]:
     members: Schema = {"type": "object", "additionalProperties": item}
     if spec.members:
         members["properties"] = {key: value(part, bare) for key, part in spec.members.items()}
+    if spec.closed:
+        required = needed((spec.members or {}).items())
+        members |= {"required": required, "additionalProperties": False}
     kinds = ["generic_dict", *(["tensor_dict"] if values.kind == "tensor" else [])]
     found = [envelope(kind, members, key_type={"const": "str"}) for kind in kinds]
     return [*found, *([members | {"not": anonymous_envelope(kinds)}] if bare else [])]
@@ -162,6 +185,7 @@ SCHEMAS_OF_KIND: dict[str, Callable[[TypeSpec, bool], list[Schema]]] = {
     "optional": optional,
     "union": union,
     "any": anything,
+    "constant": constant,
     "list": sequence,
     "tuple": tuple_of,
     "dict": dictionary,
@@ -179,7 +203,10 @@ def arguments(signature: Signature) -> Schema:
         "additionalProperties": False,
     }
     plain = [value(each.spec, True) for each in signature.arguments]
-    listed = {"title": "positional"} | fixed_array(plain, len(required))
+    least = max(
+        [index for index, each in enumerate(signature.arguments, 1) if each.required] or [0]
+    )
+    listed = {"title": "positional"} | fixed_array(plain, least)
     if len(plain) != 1:
         return {"description": str(signature), "anyOf": [named, listed]}
     (only,) = signature.arguments

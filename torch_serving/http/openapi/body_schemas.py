@@ -103,7 +103,7 @@ METHOD: Schema = record(
     result=TEXT,
     example={"type": "object", "description": "A valid request by name, if one was found."},
 )
-METHOD["properties"] |= {"note": TEXT, "batching": BATCHING}
+METHOD["properties"] |= {"note": TEXT, "batching": BATCHING, "results": TENSORS}
 DESCRIPTION: dict[str, Schema] = {
     "device": TEXT,
     "parameters": COUNT,

@@ -13,7 +13,7 @@ from torch_serving.http.openapi.number_schemas import (
     element,
     one_of,
 )
-from torch_serving.http.openapi.tensor_schemas import reference
+from torch_serving.http.openapi.tensor_schemas import dimensions, reference
 
 WRITTEN = {"int": "int64", "float": "float64", "bool": "bool", "complex": "complex128"}
 
@@ -43,6 +43,19 @@ def scalar(data_type: str) -> Schema:
     return exact_envelope("scalar", data_type={"const": data_type}, value=number)
 
 
+def tensor(spec: TypeSpec) -> Schema:
+    """A tensor of a result, of which the program may tell type and shape."""
+    constraint = spec.constraint
+    if constraint is None or constraint.shape is None or not constraint.data_type:
+        return reference("TensorResult")
+    return exact_envelope(
+        "tensor",
+        shape=dimensions(constraint.shape),
+        value={"type": "array", "items": element(constraint.data_type)},
+        data_type={"const": constraint.data_type},
+    )
+
+
 def named(values: Schema) -> Schema:
     return exact_envelope("named_tuple", name={"type": "string"}, value=values)
 
@@ -57,6 +70,10 @@ def tuple_of(spec: TypeSpec) -> Schema:
 
 def dictionary(spec: TypeSpec) -> Schema:
     keys, values = spec.parts
+    if spec.closed:
+        members = {key: result(part) for key, part in (spec.members or {}).items()}
+        value = {"type": "object", "properties": members, "required": list(members)}
+        return exact_envelope("generic_dict", value=value | {"additionalProperties": False})
     if keys.kind == "str":
         return with_string_keys(result(values))
     return with_pairs(result(values), [keys.kind])
@@ -77,7 +94,8 @@ ENUM = exact_envelope("enum", value={"type": "string"})
 ANY = reference("Result")
 
 SCHEMA_OF_KIND: dict[str, Callable[[TypeSpec], Schema]] = {
-    "tensor": lambda _: reference("TensorResult"),
+    "tensor": tensor,
+    "constant": lambda spec: result(spec.parts[0]),
     "number": lambda _: one_of([scalar(each) for each in WRITTEN.values()]),
     "str": lambda _: TEXT,
     "device": lambda _: TEXT,
