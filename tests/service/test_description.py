@@ -106,6 +106,7 @@ def test_an_mlp(root: Path):
     forward = description["methods"].pop("forward")
     assert description == {
         "device": "cpu",
+        "runs": "TorchScript",
         "parameters": 16 * 64 + 64 + 64 * 4 + 4,
         "parameter_bytes": 4 * (16 * 64 + 64 + 64 * 4 + 4),
         "data_type": "float32",

@@ -56,7 +56,7 @@ def test_from_the_start_to_the_end(root: Path, start: Callable[..., Process]):
 def test_loads_and_what_leaves_memory(root: Path, start: Callable[..., Process]):
     flags = ["--model-capacity", "1", "--buffer-size", "0", "--preload", "one.pt"]
     process = start(root, "--port", "0", *flags)
-    loaded = r"loaded %s on cpu in \d+\.\d\d s \(version [0-9a-f]{12}, \d+ bytes\)"
+    loaded = r"loaded %s on cpu in \d+\.\d\d s \(version [0-9a-f]{12}, \d+ bytes, as TorchScript\)"
     with Client(process.url) as client:
         wait_for(process, loaded % "one.pt")
         assert client.post("two.pt", X).status == 200

@@ -69,7 +69,8 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
     lines = [
         f"{model.name}: {description['file_bytes']:,} bytes, "
         f"{description['parameters']:,} parameters ({description['data_type'] or 'none'}), "
-        f"device {description['device']}"
+        f"device {description['device']}",
+        f"runs as {description['runs']}",
     ]
     if "stateful" in description:
         lines.append(f"keeps state ({description['stateful']}): requests run one at a time")

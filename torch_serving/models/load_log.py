@@ -22,12 +22,13 @@ class LoadLog:
     ) -> list[torch.device]:
         """Return the devices of what was dropped for it, as `dropped` does."""
         logger.info(
-            "loaded %s on %s in %.2f s (version %s, %d bytes)",
+            "loaded %s on %s in %.2f s (version %s, %d bytes, as %s)",
             servable.identifier,
             servable.device,
             took_s,
             servable.version[:12],
             servable.bytes(),
+            servable.program.runs,
         )
         key = (servable.identifier, servable.device)
         replaced = [each.device for each in dropped if (each.identifier, each.device) == key]

@@ -133,6 +133,7 @@ def describe(servable: Servable, examples: Mapping[str, bytes]) -> dict[str, Any
     dtypes = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in parameters)
     return {
         "device": str(servable.device),
+        "runs": servable.program.runs,
         "parameters": sum(tensor.numel() for tensor in parameters),
         "parameter_bytes": sum(tensor.numel() * tensor.element_size() for tensor in parameters),
         "data_type": dtypes.most_common(1)[0][0] if dtypes else None,

@@ -50,6 +50,7 @@ class TimesMethod:
 
 class TimesProgram:
     platform = "times_table"
+    runs = "times table"
     state = ""
     plain_dtype = None
     weight_bytes = 4

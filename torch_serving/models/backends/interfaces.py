@@ -71,6 +71,10 @@ class Program(Protocol):
         """Its name in metadata of the Open Inference Protocol, as Triton spells it."""
 
     @property
+    def runs(self) -> str:
+        """What it runs as, in words, with the reason where another way is faster."""
+
+    @property
     def state(self) -> str:
         """What a run may write that later runs see, in words; empty if there is nothing.
 

@@ -16,7 +16,6 @@ OF_MODULE = (
     f"load it where its class is, and save it as TorchScript: "
     f'model = torch.load("module.pt", weights_only=False); {SAVE}'
 )
-OF_PROGRAM = f"save the module that it was exported from as TorchScript: {SAVE}"
 OF_OTHERS = f"TorchScript comes of a module of PyTorch: {SAVE}"
 COPY = "copy the model's file itself"
 

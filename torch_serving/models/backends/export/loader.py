@@ -1,13 +1,90 @@
 """A verified `.pt2` archive -> a program."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import torch
 
+from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import InvalidServable
+from torch_serving.models.backends.export.archive import contents_of, open_archive, parse_document
+from torch_serving.models.backends.export.payloads import Json, read_payloads
+from torch_serving.models.backends.export.program import ExportedProgram
+from torch_serving.models.backends.export.python_program import PythonProgram, python_method
+from torch_serving.models.backends.export.script import script
+from torch_serving.models.backends.export.signature import ProgramSignature, program_signature
+from torch_serving.models.backends.export.source import (
+    StoredTensor,
+    attribute_of,
+    check_serves,
+    stored_tensors,
+    translate,
+)
+from torch_serving.models.backends.export.values import Untranslatable
+from torch_serving.models.backends.export.weights import Weights, read_weights
 from torch_serving.models.backends.interfaces import Program
-from torch_serving.models.backends.other_files import OF_PROGRAM
+from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
+
+NO_PROGRAM = "it holds no program of torch.export"
+
+
+class Parts(NamedTuple):
+    """What a program is made of."""
+
+    document: Json
+    called: ProgramSignature
+    stored: Mapping[str, StoredTensor]
+    weights: Weights
+    device: torch.device
+
+    def parameters(self) -> list[torch.Tensor]:
+        """The weights: buffers and constants are none."""
+        return [
+            self.weights.tensors[name]
+            for name, each in self.stored.items()
+            if each.kind == "parameter"
+        ]
 
 
 def load(file: OpenFile, device: torch.device) -> Program:
-    """Load a verified file onto a device. Raises InvalidServable."""
-    raise InvalidServable(f"it is a program of torch.export; {OF_PROGRAM}")
+    """Load a verified file onto a device. Raises InvalidServable, OutOfMemory or DeviceFailed."""
+    parts = read(file, device)
+    try:
+        return as_torchscript(parts)
+    except Untranslatable as error:
+        return as_python(parts, str(error))
+
+
+def read(file: OpenFile, device: torch.device) -> Parts:
+    """Read the program in a file."""
+    with open_archive(file.path) as archive:
+        held = contents_of(archive)
+        if held.program is None:
+            raise InvalidServable(NO_PROGRAM)
+        document = parse_document(archive, held)
+        check_serves(document)
+        called = program_signature(document)
+        stored = stored_tensors(document)
+        payloads = read_payloads(archive, held.root, held.program)
+        try:
+            weights = read_weights(archive, payloads, stored, device)
+        except (RuntimeError, MemoryError) as error:
+            raise device_error(error, "the model") or error from error
+    return Parts(document, called, stored, weights, device)
+
+
+def as_torchscript(parts: Parts) -> ExportedProgram:
+    """Raises Untranslatable."""
+    tensors = {attribute_of(name): tensor for name, tensor in parts.weights.tensors.items()}
+    module = script(translate(parts.document, parts.device), tensors)
+    names = {attribute_of(name): each.name for name, each in parts.stored.items()}
+    return ExportedProgram(
+        TorchScriptProgram(module), parts.called, names, parts.parameters(), parts.weights.bytes
+    )
+
+
+def as_python(parts: Parts, reason: str) -> PythonProgram:
+    document, called, stored, weights, device = parts
+    method = python_method(document, called, stored, weights.tensors, device)
+    return PythonProgram(method, called, parts.parameters(), weights.bytes, reason)

@@ -39,7 +39,7 @@ class Payload(NamedTuple):
     sizes: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int  # in elements
-    is_parameter: bool
+    requires_grad: bool
 
 
 class Payloads(NamedTuple):
@@ -108,7 +108,7 @@ def checked_payload(archive: zipfile.ZipFile, folder: str, meta: Any) -> Payload
         tuple(numbers_of(tensor, "sizes")),
         tuple(numbers_of(tensor, "strides")),
         number_of(tensor, "storage_offset"),
-        meta.get("is_param") is True,
+        tensor.get("requires_grad") is True,
     )
     check_extent(payload, entry.file_size)
     return payload

@@ -15,11 +15,15 @@ def missing_in(message: str) -> str:
     """What is missing and what to do about it; empty if the message is about something else."""
     for kind, pattern in MISSING.items():
         if found := pattern.search(message):
-            library, name = found[1], "".join(found.groups())
-            if library in TORCHS_OWN:
-                return f"torch {torch.__version__} does not have its {kind} {name}"
-            return (
-                f"its {kind} {name} is of a library that is not imported here: start the server "
-                f"with --import {library}, or whatever module has it"
-            )
+            return missing(kind, found[1], "".join(found.groups()))
     return ""
+
+
+def missing(kind: str, library: str, name: str) -> str:
+    """What to say of an operator or a class that is not here."""
+    if library in TORCHS_OWN:
+        return f"torch {torch.__version__} does not have its {kind} {name}"
+    return (
+        f"its {kind} {name} is of a library that is not imported here: start the server "
+        f"with --import {library}, or whatever module has it"
+    )

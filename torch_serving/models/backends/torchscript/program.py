@@ -24,10 +24,34 @@ MAX_SHOWN_BYTES = 40
 UNTYPED = "Tracer cannot infer type"  # torch's error for an empty list, or one of several types
 
 
+def translate(error: Exception) -> ServingError:
+    """Translate an error that a run raised."""
+    if not isinstance(error, torch.jit.Error):  # that is raised by the model's own code
+        problem = device_error(error)
+        if problem:
+            return problem
+        if isinstance(error, UnicodeDecodeError):  # TorchScript's strings are bytes
+            return UnsupportedResult(f"a string of the result is not UTF-8: {not_utf8(error)}")
+        if str(error).startswith(UNTYPED):
+            line = explain(error).partition("\n")[0]
+            return InvalidInput(
+                f"a list or dictionary for Any or a union must name its type: {line}"
+            )
+    text = explain(error)
+    problem = request_error(error, text) or InferenceFailed(text)
+    problem.trace = trace_of(error)
+    return problem
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    return f"{error.object[:MAX_SHOWN_BYTES]!r}, byte {error.start}: {error.reason}"
+
+
 class TorchScriptMethod:
     """One method of a TorchScript module."""
 
     to_envelope = staticmethod(envelope_of)
+    translate = staticmethod(translate)
 
     def __init__(self, method: Any, graph: Any, enums: Enums) -> None:
         self.run = method
@@ -49,27 +73,6 @@ class TorchScriptMethod:
     def make_enum(self, type_name: str, member: str) -> EnumMember:
         return EnumMember(member, self._enums[type_name][member])
 
-    def translate(self, error: Exception) -> ServingError:
-        if not isinstance(error, torch.jit.Error):  # that is raised by the model's own code
-            problem = device_error(error)
-            if problem:
-                return problem
-            if isinstance(error, UnicodeDecodeError):  # TorchScript's strings are bytes
-                return UnsupportedResult(f"a string of the result is not UTF-8: {not_utf8(error)}")
-            if str(error).startswith(UNTYPED):
-                line = explain(error).partition("\n")[0]
-                return InvalidInput(
-                    f"a list or dictionary for Any or a union must name its type: {line}"
-                )
-        text = explain(error)
-        problem = request_error(error, text) or InferenceFailed(text)
-        problem.trace = trace_of(error)
-        return problem
-
-
-def not_utf8(error: UnicodeDecodeError) -> str:
-    return f"{error.object[:MAX_SHOWN_BYTES]!r}, byte {error.start}: {error.reason}"
-
 
 def shared_dtype(weights: Iterable[torch.Tensor]) -> torch.dtype | None:
     """The data type that all floating-point weights have, or None."""
@@ -86,6 +89,7 @@ class TorchScriptProgram:
     """
 
     platform = "pytorch_libtorch"
+    runs = "TorchScript"
 
     def __init__(
         self,
