@@ -55,6 +55,21 @@ def test_flipped_bits_in_weights_are_found(model: Path):
     load(model, CPU)
 
 
+@pytest.mark.parametrize("name", ["m.pt", "m.pt2"])
+def test_a_directory_that_takes_minutes_is_not_read(tmp_path: Path, name: str):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("m/archive_format", b"pt2")
+    data = (tmp_path / name).read_bytes()
+    begin = data.index(b"PK\x01\x02")
+    end = bytearray(data[data.index(b"PK\x05\x06") :])
+    entry = data[begin : -len(end)]
+    count = (16 << 20) // len(entry) + 1
+    end[8:12] = b"\xff\xff\xff\xff"
+    end[12:16] = (count * len(entry)).to_bytes(4, "little")
+    (tmp_path / name).write_bytes(data[:begin] + count * entry + end)
+    assert "its directory has 16,777," in refusal(tmp_path / name)
+
+
 def test_damage_anywhere_is_refused_or_harmless(model: Path):
     """No crash, and nothing but InvalidServable."""
     whole = model.read_bytes()

@@ -6,6 +6,7 @@ wrong. So a file is opened once, and the open file is verified and then loaded.
 
 import functools
 import hashlib
+import io
 import os
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ from torch_serving.models.written_files import stable
 
 # Weights are stored uncompressed, and code compresses well: what unpacks to more is no model.
 MAX_UNPACK_RATIO, UNPACK_MARGIN_BYTES = 16, 16 << 20
+MAX_DIRECTORY_BYTES = 16 << 20  # of an archive: some 200,000 names
 CHUNK_BYTES = 1 << 20
 VERSION_DIGITS = 12
 MANIFEST = "models.sha256"  # beside the models; optional
@@ -104,10 +106,29 @@ def remembered_digests(root: Path, stat: FileStat | None) -> dict[str, str] | No
     return read_digests(root)
 
 
+class ZipSource(io.FileIO):
+    """A file of which zipfile reads no directory that would keep it busy for minutes."""
+
+    is_read = False  # the directory
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self.is_read and size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory has {size:,} bytes")
+        return super().read(-1 if size is None else size)
+
+
+@contextmanager
+def zip_at(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive. Raises what zipfile raises."""
+    with ZipSource(path) as source, zipfile.ZipFile(source) as archive:
+        source.is_read = True
+        yield archive
+
+
 def zip_tells(path: Path, question: Callable[[zipfile.ZipFile], bool]) -> bool:
     """What a zip archive answers; False for all other files."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zip_at(path) as archive:
             return question(archive)
     except (*UNREADABLE, OSError, ValueError, RuntimeError):
         return False
@@ -120,7 +141,7 @@ def open_zip(path: Path, kind: str, hint: str) -> Iterator[zipfile.ZipFile]:
     The error says that it is not `kind`, as in "a TorchScript archive", and gives the `hint`.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zip_at(path) as archive:
             yield archive
     except UNREADABLE as error:
         raise InvalidServable(f"not {kind} ({error}); {hint}") from None

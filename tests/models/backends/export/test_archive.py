@@ -451,6 +451,7 @@ NO_SAMPLES = {
     "a huge view": saved(((torch.zeros(1).expand(1 << 40),), {})),
     "a bomb": deflated(saved(((torch.zeros(1000),), {}))),
     "deep": saved(((deep_list(),), {})),
+    "many entries": b"PK\x01\x02" * 10_001,
     "cut": saved(((torch.ones(2),), {}))[:-200],
 }
 

@@ -16,6 +16,7 @@ from torch_serving.models.backends.export.entries import check_entries
 SAMPLE_INPUTS = "data/sample_inputs/"
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 32
+ENTRY, MAX_ENTRIES = b"PK\x01\x02", 10_000  # in the directory of an archive
 CAN_NOT_BE_READ = (
     pickle.UnpicklingError, InvalidServable, RuntimeError, ValueError, TypeError, KeyError,
     AttributeError, IndexError, EOFError, OSError, NotImplementedError, RecursionError,
@@ -42,6 +43,8 @@ def read_sample_inputs(path: Path) -> SampleInputs | None:
         if entry is None or not 0 < entry.file_size <= MAX_BYTES:
             return None
         data = archive.read(entry)
+    if data.count(ENTRY) > MAX_ENTRIES:
+        return None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as inner:
             check_entries(inner, len(data))
