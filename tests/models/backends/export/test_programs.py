@@ -162,6 +162,23 @@ def test_loads_in_many_threads(file_of: Callable[[str], Path]):
         torch.testing.assert_close(result, expected, rtol=0, atol=0)
 
 
+class Inverse(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.inv(x)
+
+
+def test_operators_in_an_order_of_their_own(tmp_path: Path):
+    """Tokens carry the order, and a check whether it went well."""
+    exported = export(Inverse(), (torch.eye(3),)).run_decompositions()
+    program = program_in(save(exported, tmp_path / "inverse.pt2"))
+    method = program.methods()["forward"]
+    x = torch.eye(3) + 0.25
+    assert torch.equal(method.run(x), torch.linalg.inv(x))
+    with pytest.raises(torch.jit.Error) as error:
+        method.run(torch.zeros(3, 3))
+    assert "linalg.inv: a matrix is singular" in method.translate(error.value).detail
+
+
 class Sized(torch.nn.Module):
     def forward(self, count: torch.Tensor) -> torch.Tensor:
         size = count.item()

@@ -165,6 +165,17 @@ def test_results_may_be_tuples_and_lists(document: Any):
     assert found.tolist() == [4.0, 6.0]
 
 
+def test_a_product_and_a_sum_stay_one_operator(document: Any):
+    """TorchScript would run two, slower and with other bits, if both factors were constants."""
+    inputs = [(name, {"as_tensor": {"name": "x"}}) for name in ("self", "mat1", "mat2")]
+    document["graph_module"]["graph"]["nodes"] = [node("torch.ops.aten.addmm.default", *inputs)]
+    module = script(translate(document, CPU), {})
+    x = torch.randn(32, 32)
+    for _ in range(3):
+        assert torch.equal(module(x), torch.addmm(x, x, x))
+    assert "aten::addmm" in str(torch.jit.last_executed_optimized_graph())
+
+
 @pytest.mark.parametrize("name", ["self", "torch", "lambda", "float", "print", "None", "v1_x"])
 def test_names_hide_nothing(document: Any, name: str):
     output = {"as_tensor": {"name": name}}
@@ -183,6 +194,7 @@ def test_names_that_are_none_are_refused(document: Any, name: str):
     ("target", "words"),
     [
         ("torch.hub.load", "has no twin in TorchScript"),
+        ("torch.ops.aten._print.default", "gives no result"),
         ("torch.ops.higher_order.scan", "the operator scan takes graphs"),
         ("torch.ops.higher_order.flex_attention", "the operator flex_attention takes graphs"),
         ("torch.ops.aten.add.Tensor\n", "has no twin"),

@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from torch_serving.models.backends.export.operators import ASSERTIONS, DROPPED, call
+from torch_serving.models.backends.export.operators import ASSERTIONS, DROPPED, call, named_inputs
 from torch_serving.models.backends.export.values import (
     Json,
     Untranslatable,
@@ -13,7 +13,10 @@ from torch_serving.models.backends.export.values import (
 )
 from torch_serving.models.backends.export.writer import Scope, Writer
 
+NO_TOKEN = "None"  # tokens put operators in an order
 UNSAID = '"an assertion of the program failed"'
+LINALG_CHECK = "torch.ops.aten._linalg_check_errors.default"
+FAILED = '": a matrix is singular, or the algorithm did not converge"'
 PREFIX = "torch.ops.higher_order."
 
 
@@ -25,6 +28,8 @@ def write_nodes(nodes: Sequence[Json], writer: Writer, scope: Scope) -> None:
             continue
         if target in ASSERTIONS:
             write_assertion(node, writer, scope)
+        elif target == LINALG_CHECK:
+            write_linalg_check(node, writer, scope)
         elif target.startswith(PREFIX):
             name = target.removeprefix(PREFIX)
             if name not in HIGHER_ORDER:
@@ -38,6 +43,12 @@ def write_assertion(node: Json, writer: Writer, scope: Scope) -> None:
     """Write a check; torch's own operator would be dropped, for it gives no result."""
     condition, *message = (expression(each["arg"], scope.context) for each in node["inputs"])
     writer.line(f"assert bool({condition}), {message[0] if message else UNSAID}")
+
+
+def write_linalg_check(node: Json, writer: Writer, scope: Scope) -> None:
+    info, name = (expression(each, scope.context) for each in arguments_of(node)[:2])
+    is_good = f"torch.ops.aten.all(torch.ops.aten.eq({info}, 0))"
+    writer.line(f"assert bool({is_good}), {name} + {FAILED}")
 
 
 def assign(outputs: Sequence[Json], text: str, writer: Writer, scope: Scope) -> None:
@@ -160,6 +171,16 @@ def write_while_loop(node: Json, writer: Writer, scope: Scope) -> None:
         writer.line(f"{is_on} = {truth_of(condition, [*turns, *fixed], writer)}")
 
 
+def write_with_effects(node: Json, writer: Writer, scope: Scope) -> None:
+    """An operator that must run in its turn; the lines of a method do so without tokens."""
+    (_, operator, *others), (token, *outputs) = node["inputs"], node["outputs"]
+    target = operator["arg"].get("as_operator", "")
+    scope.names[output_name(*member_of(token))] = NO_TOKEN
+    outputs = [each for each in outputs if "as_none" not in each]
+    inner = {**node, "target": target, "inputs": named_inputs(target, others), "outputs": outputs}
+    write_nodes([inner], writer, scope)
+
+
 def truth_of(graph: Json, values: Sequence[str], writer: Writer) -> str:
     (result,) = inline(graph_of(graph), values, writer)
     return f"bool({result})"
@@ -169,6 +190,7 @@ Write = Callable[[Json, Writer, Scope], None]
 HIGHER_ORDER: Mapping[str, Write] = {
     "cond": write_cond,
     "while_loop": write_while_loop,
+    "with_effects": write_with_effects,
     "wrap_with_set_grad_enabled": write_inlined,
     "wrap_with_autocast": write_autocast,
     "wrap": write_inlined,

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 
 from torch_serving.errors import InvalidServable
-from torch_serving.models.backends.export.values import Context, Json, Untranslatable, expression
+from torch_serving.models.backends.export.values import (
+    MAX_SHOWN,
+    ONE,
+    Context,
+    Json,
+    Untranslatable,
+    expression,
+)
 from torch_serving.models.backends.torchscript.missing import missing
 
 OPERATOR = re.compile(r"torch\.ops\.([A-Za-z]\w*)\.(\w+)\.(\w+)", re.ASCII)
@@ -69,6 +76,8 @@ ITEMS = ("torch.ops.aten.item.default", "torch.ops.aten._local_scalar_dense.defa
 ITEM_AS = {"as_sym_int": "int", "as_sym_float": "float", "as_sym_bool": "bool"}
 TRUTHS = {"_operator.and_": ("and", "&"), "_operator.or_": ("or", "|")}
 POWER = "_operator.pow"
+# With constants for both factors, TorchScript would run it as two operators, with other bits.
+ADDMM, ADDMM_INPUTS = "torch.ops.aten.addmm.default", ("self", "mat1", "mat2")
 MAX_PRODUCT = 8  # a power of a whole number up to this one is a product, and stays whole
 
 
@@ -89,9 +98,25 @@ def call(node: Json, context: Context) -> str:
         return power(values, result, context)
     found = OPERATOR.fullmatch(target)
     if found is None:
-        raise Untranslatable(f"`{target}` has no twin in TorchScript")
-    arguments = operator_arguments(node["inputs"], schema_of(*found.groups()), context)
+        raise Untranslatable(f"`{target[:MAX_SHOWN]}` has no twin in TorchScript")
+    schema = schema_of(*found.groups())
+    if not schema.returns and not any(writes(each) for each in schema.arguments):
+        raise Untranslatable(f"`{target}` gives no result, and TorchScript would leave it out")
+    arguments = operator_arguments(node["inputs"], schema, context)
+    if target == ADDMM and len(arguments) == len(ADDMM_INPUTS):
+        arguments.append(f"beta={ONE}")
     return f"torch.ops.{found[1]}.{found[2]}({', '.join(arguments)})"
+
+
+def named_inputs(target: str, inputs: Sequence[Json]) -> list[Json]:
+    """Inputs that were given by position to an operator, with their names."""
+    found = OPERATOR.fullmatch(target)
+    if found is None:
+        raise Untranslatable(f"`{target[:MAX_SHOWN]}` has no twin in TorchScript")
+    names = [each.name for each in schema_of(*found.groups()).arguments]
+    return [
+        {**each, "name": each["name"] or name} for each, name in zip(inputs, names, strict=False)
+    ]
 
 
 def power(values: Sequence[Json], result: str, context: Context) -> str:
@@ -112,6 +137,10 @@ def schema_of(library: str, name: str, overload: str) -> Any:
     if found is None:
         raise InvalidServable(missing("operator", library, f"{library}::{name}.{overload}"))
     return found._schema
+
+
+def writes(argument: Any) -> bool:
+    return argument.alias_info is not None and bool(argument.alias_info.is_write)
 
 
 def operator_arguments(inputs: Sequence[Json], schema: Any, context: Context) -> list[str]:

@@ -142,7 +142,7 @@ def run_of(document: Json, forward: Run, tensors: Tensors) -> Run:
     for index, ((kind, value), output) in enumerate(zip(specs, graph["outputs"], strict=True)):
         if kind in MUTATIONS:
             writes.append((places[value[MUTATIONS[kind]]], index))
-        elif not is_constant(output):
+        elif kind == "user_output" and not is_constant(output):
             results.append(index)
 
     def run(*inputs: Any) -> Any:
@@ -167,6 +167,8 @@ def slots_of(specs: Sequence[Json], tensors: Tensors) -> tuple[list[Any], dict[s
             places[value[TENSORS[kind]]] = index
         elif kind == "constant_input":
             slots.append(constant(value["value"]))
+        elif kind == "token":
+            slots.append(torch.empty(0))
         else:
             slots.append(INPUT)
             inner = member_of(value["arg"])[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.models.backends.export.values import FALSE, TRUE, Untranslatable
+from torch_serving.models.backends.export.values import FALSE, ONE, TRUE, Untranslatable
 
 CLASS = "__torch__.Program"
 KNOWN: Mapping[str, Any] = {"torch": torch, "math": math}  # the names that a source may use
@@ -24,7 +24,7 @@ def script(source: str, tensors: Mapping[str, torch.Tensor]) -> torch.jit.Script
     module = native.ScriptModule(CLASS, native.CompilationUnit(), True)
     for name, tensor in tensors.items():
         module._register_attribute(name, native.TensorType.get(), tensor)
-    for text, value in ((TRUE, True), (FALSE, False)):
+    for text, value in ((TRUE, True), (FALSE, False), (ONE, 1)):
         name = text.removeprefix("self.")
         module._register_attribute(name, native.NumberType.get(), value)
     module._register_attribute("training", native.BoolType.get(), False)  # freezing asks for it

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from torch_serving.errors import InvalidServable
-from torch_serving.models.backends.export.nodes import write_nodes
+from torch_serving.models.backends.export.nodes import NO_TOKEN, write_nodes
 from torch_serving.models.backends.export.values import (
     MAX_SHOWN,
     Json,
@@ -88,6 +88,8 @@ def translate(document: Json, device: torch.device) -> str:
     for kind, value in map(member_of, signature["input_specs"]):
         if kind == "user_input":
             arguments.append(argument(value["arg"], scope))
+        elif kind == "token":
+            scope.names[value["arg"]["name"]] = NO_TOKEN
         elif kind not in (*TENSORS, "constant_input"):  # constants stand where they are used
             raise Untranslatable(f"it takes a {kind}")
     write_nodes(graph["nodes"], writer, scope)
@@ -117,6 +119,8 @@ def write_results(
             if target is None:
                 raise InvalidServable(f"it writes `{name[:MAX_SHOWN]}`, which it does not have")
             writer.line(f"{target}.copy_({expression(output, scope.context)})")
+        elif kind == "token":
+            continue
         elif kind != "user_output":
             raise Untranslatable(f"it returns a {kind}")
         elif not is_constant(output):

@@ -24,7 +24,7 @@ MEMORY_FORMATS: Mapping[int, str] = {
     1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format",
 }  # fmt: skip
 # Attributes of the module: literals would become whole numbers where an operator takes any number.
-TRUE, FALSE = "self.is_true", "self.is_false"
+TRUE, FALSE, ONE = "self.is_true", "self.is_false", "self.one"
 MAX_SHOWN = 60
 OPTIONAL_TENSORS = "List[Optional[Tensor]]"
 
