@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tests.support.zoo.model import ZooModel
+from torch_serving.models.compilation.package import compile_program, write_package
 
 
 def save_program(model: ZooModel, path: Path) -> Path:
@@ -20,13 +21,12 @@ def save_program(model: ZooModel, path: Path) -> Path:
     return path
 
 
-def save_package(model: ZooModel, path: Path, options: dict[str, Any] | None = None) -> Path:
-    """Compile a model and write its package, unless the file is there."""
+def save_package(model: ZooModel, path: Path) -> Path:
+    """Write a file of a program and its package, as `torch-serving compile` does."""
     if not path.exists():
         with without_warnings():
-            torch._inductor.aoti_compile_and_package(
-                program(model), package_path=str(path), inductor_configs=options
-            )
+            exported = program(model)
+            write_package(path, exported, compile_program(exported, "cpu"))
     return path
 
 

@@ -47,17 +47,17 @@ class ZooModel:
         torch.manual_seed(0)
         return self.build().train(self.trains)
 
-    def arguments(self, size: int | None = None) -> Inputs:
+    def arguments(self, size: int | None = None, seed: int = 1) -> Inputs:
         """The arguments of a size; without one, those of the export."""
-        torch.manual_seed(1)
+        torch.manual_seed(seed)
         return self.inputs(self.sizes[0] if size is None else size)
 
-    def eager(self, size: int | None = None) -> Any:
+    def eager(self, size: int | None = None, seed: int = 1) -> Any:
         """What the module itself returns, by the operators that an export records."""
         torch.backends.mha.set_fastpath_enabled(False)
         try:
             with torch.no_grad():
-                return self.arguments(size).call(self.module())
+                return self.arguments(size, seed).call(self.module())
         finally:
             torch.backends.mha.set_fastpath_enabled(True)
 

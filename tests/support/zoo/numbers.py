@@ -98,7 +98,14 @@ class DataTypes(nn.Module):
 
     def forward(self, x: Tensor, n: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         y = x.to(torch.int32) + n
-        return y, y.double(), torch.bitwise_and(b, 7), (x > 0) ^ (n > 0).any(), x.bfloat16()
+        return y, y.double(), torch.bitwise_and(b, 7), (x > 0) ^ (n > 3), x.bfloat16()
+
+
+class MixedRows(nn.Module):
+    """Rows that are moved by the mean of all of them: its requests can't run as one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
 
 
 class Complex(nn.Module):
@@ -202,6 +209,7 @@ NUMBERS = (
         (B, B, B),
         (2, 1, 4),
     ),
+    ZooModel("mixed_rows", MixedRows, positional(normal(-1, 3)), (B,), (3, 1, 5)),
     ZooModel(
         "complex",
         Complex,
