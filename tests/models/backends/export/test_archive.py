@@ -206,6 +206,14 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: with_document(lambda each: each["graph_module"]["graph"]["nodes"][0].pop("inputs")),
         "graph_module.graph.nodes[0]: inputs is missing",
     ),
+    "a half of a surrogate pair": (
+        lambda: with_document(set_in(f"{NODE}.inputs.0.arg", {"as_string": "\ud800"})),
+        "nodes[0].inputs[0].arg.as_string: expected a string of Unicode, got '\\ud800'",
+    ),
+    "an output too few": (
+        lambda: with_document(set_in("graph_module.graph.outputs", [])),
+        "output_specs has 1 of the 0 outputs of the graph",
+    ),
     "an unknown kind": (
         lambda: with_document(set_in(f"{SPECS}.0", {"secret": {}})),
         "graph_module.signature.input_specs[0]: expected a known kind of InputSpec, got 'secret'",
@@ -326,7 +334,7 @@ TARGETS = {
     "math.trunc": "",
     "torch.sym_max": "",
     "torch._sym_sqrt": "",
-    "torch._functorch.predispatch._add_batch_dim": "",
+    "torch._functorch.predispatch._add_batch_dim": "save program.run_decompositions",
     "torch.hub.os.system": "no operator",
     "torch.os.system": "no operator",
     "torch.load": "no operator",

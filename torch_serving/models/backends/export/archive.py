@@ -15,7 +15,7 @@ from torch_serving.errors import InvalidServable, file_error
 from torch_serving.models.backends.export.entries import check_entries, root_of
 from torch_serving.models.backends.export.json_object import HINT, parse_json
 from torch_serving.models.backends.export.payloads import check_payloads
-from torch_serving.models.backends.export.schema import check_document
+from torch_serving.models.backends.export.schema_check import check_document
 from torch_serving.models.backends.other_files import explain_archive, explain_head
 from torch_serving.models.integrity import check_checksums, contents_version, open_zip, zip_tells
 

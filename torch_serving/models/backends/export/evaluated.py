@@ -12,7 +12,7 @@ from typing import Any
 from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export.arithmetic import Expression
 from torch_serving.models.backends.export.expressions import NotArithmetic, parse
-from torch_serving.models.backends.export.schema import shown
+from torch_serving.models.backends.export.schema_check import shown
 from torch_serving.models.backends.export.tree import DEFAULT_DICTIONARY
 
 Json = Any

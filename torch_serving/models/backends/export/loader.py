@@ -8,6 +8,7 @@ import torch
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export.archive import contents_of, open_archive, parse_document
+from torch_serving.models.backends.export.evaluated import check_evaluated
 from torch_serving.models.backends.export.payloads import Json, read_payloads
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram, python_method
@@ -77,7 +78,11 @@ def read(file: OpenFile, device: torch.device) -> Parts:
 def as_torchscript(parts: Parts) -> ExportedProgram:
     """Raises Untranslatable."""
     tensors = {attribute_of(name): tensor for name, tensor in parts.weights.tensors.items()}
-    module = script(translate(parts.document, parts.device), tensors)
+    try:
+        source = translate(parts.document, parts.device)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
+        raise InvalidServable("the program's document is damaged: its graph") from None
+    module = script(source, tensors)
     names = {attribute_of(name): each.name for name, each in parts.stored.items()}
     return ExportedProgram(
         TorchScriptProgram(module), parts.called, names, parts.parameters(), parts.weights.bytes
@@ -86,5 +91,6 @@ def as_torchscript(parts: Parts) -> ExportedProgram:
 
 def as_python(parts: Parts, reason: str) -> PythonProgram:
     document, called, stored, weights, device = parts
+    check_evaluated(document)
     method = python_method(document, called, stored, weights.tensors, device)
     return PythonProgram(method, called, parts.parameters(), weights.bytes, reason)

@@ -27,6 +27,7 @@ from torch_serving.models.backends.torchscript.program import shared_dtype, tran
 
 RUNS = "exported program, in Python: {}"
 INPUT = object()  # stands where a request's value comes
+MAX_REASON = 300  # characters: torch tells whole nodes
 NOT_OPTIMIZED = "a program that runs as Python can't be frozen"
 LOAD_LOCK = threading.Lock()  # torch reads one program at a time
 
@@ -106,7 +107,7 @@ def python_method(
         with LOAD_LOCK:
             forward = read_graph(document, stored, tensors, device)
     except Exception as error:
-        reason = explain(error).partition("\n")[0]
+        reason = explain(error).partition("\n")[0][:MAX_REASON]
         raise InvalidServable(f"its program can't be loaded here ({reason})") from error
     return PythonMethod(run_of(document, forward, tensors), called, facts)
 

@@ -39,7 +39,10 @@ def program_signature(document: Json) -> ProgramSignature:
     """Read the signature of a program. Raises InvalidServable."""
     try:
         return signature_in(document)
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError):
+    except (
+        KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError,
+        OverflowError,
+    ):  # fmt: skip
         raise InvalidServable("the program's document is damaged: its signature") from None
 
 

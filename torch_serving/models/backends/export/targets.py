@@ -13,18 +13,12 @@ ARITHMETIC = (
 )
 # Of operators' names, only these begin with two underscores.
 SPECIAL = "and or xor lshift rshift iand ior ixor ilshift irshift"
-BATCHING = (
-    "add_batch_dim remove_batch_dim vmap_increment_nesting vmap_decrement_nesting "
-    "make_dual unpack_dual jvp_increment_nesting jvp_decrement_nesting enter_dual_level "
-    "exit_dual_level"
-)
 KNOWN = re.compile(
     rf"torch\.ops\.(?P<library>_?{NAME})\."
     rf"(?P<operator>_{{0,2}}{NAME}|__(?:{SPECIAL.replace(' ', '|')})__)(?:\.{NAME})?"
     rf"|_operator\.(?:{ARITHMETIC.replace(' ', '|')})"
     r"|math\.[a-z][a-z0-9]*"
     r"|torch\.(?:_sym|sym)_[a-z_]+"
-    rf"|torch\._functorch\.predispatch\._(?:{BATCHING.replace(' ', '|')})"
 )
 # What `torch.ops` has beside the libraries of operators.
 NO_LIBRARIES = frozenset({"load_library", "loaded_libraries", "import_module"})
@@ -44,8 +38,15 @@ REFUSED = frozenset(
 )  # fmt: skip
 
 
+# Of torch.vmap and torch.func: a run that fails between them would leave its thread changed.
+TRANSFORMS = "torch._functorch.predispatch."
+DECOMPOSE = "save program.run_decompositions({}) instead, which needs no torch.vmap or torch.func"
+
+
 def problem_with_target(target: str) -> str:
     """Say why a program may not call something; empty if it may."""
+    if target.startswith(TRANSFORMS):
+        return f"{shown(target)} can't be served: {DECOMPOSE}"
     found = KNOWN.fullmatch(target)
     if found is None or found["library"] in NO_LIBRARIES:
         return f"{shown(target)} is no operator of torch"
