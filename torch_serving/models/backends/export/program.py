@@ -82,7 +82,6 @@ class ExportedProgram:
 
     platform = "pytorch_libtorch"
     runs = RUNS
-    max_batch: int | None
 
     def __init__(
         self,
@@ -98,6 +97,8 @@ class ExportedProgram:
         self._parameters = list(parameters)
         self.weight_bytes = weight_bytes
         self.max_batch = called.max_batch
+        self.unbatched = called.unbatched
+        self.sample_inputs = called.sample_inputs
         self.plain_dtype = shared_dtype(self._parameters)
         method = script.methods()[METHOD]
         self._methods = {METHOD: ExportedMethod(method, called, names)}

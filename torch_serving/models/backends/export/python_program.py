@@ -72,6 +72,8 @@ class PythonProgram:
     ) -> None:
         self.runs = RUNS.format(reason)
         self.max_batch = called.max_batch
+        self.unbatched = called.unbatched
+        self.sample_inputs = called.sample_inputs
         self.weight_bytes = weight_bytes
         self._parameters = list(parameters)
         self.plain_dtype = shared_dtype(self._parameters)
