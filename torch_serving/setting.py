@@ -33,5 +33,4 @@ def setting(
 def settings_of(config: type) -> Iterator[tuple[str, Any, Setting]]:
     """Yield the name, the default and the description of each setting."""
     for each in fields(config):
-        if "setting" in each.metadata:
-            yield each.name, each.default, each.metadata["setting"]
+        yield each.name, each.default, each.metadata["setting"]

@@ -12,7 +12,6 @@ from torch_serving.models.backends.export.evaluated import check_evaluated
 from torch_serving.models.backends.export.payloads import Json, read_payloads
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram, python_method
-from torch_serving.models.backends.export.sample_inputs import read_sample_inputs
 from torch_serving.models.backends.export.script import script
 from torch_serving.models.backends.export.signature import ProgramSignature, program_signature
 from torch_serving.models.backends.export.source import (
@@ -28,7 +27,6 @@ from torch_serving.models.backends.interfaces import Program
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
 
-MAX_SAMPLE_BYTES = 4 << 20  # larger inputs are not kept to show them
 NO_PROGRAM = "it holds no program of torch.export"
 
 
@@ -67,8 +65,7 @@ def read(file: OpenFile, device: torch.device) -> Parts:
             raise InvalidServable(NO_PROGRAM)
         document = parse_document(archive, held)
         check_serves(document)
-        samples = read_sample_inputs(file.path, MAX_SAMPLE_BYTES)
-        called = program_signature(document)._replace(sample_inputs=samples)
+        called = program_signature(document)
         stored = stored_tensors(document)
         payloads = read_payloads(archive, held.root, held.program)
         try:
