@@ -47,11 +47,11 @@ class ModelConfig:
         "where the model runs unless a request says otherwise",
         default_text="`--device`",
     )
-    batch: bool = key(
-        False,
+    batch: bool | None = key(
+        None,
         "switch",
         "the first dimension is a batch: requests that wait run as one",
-        default_text="as `--batch` says",
+        default_text="as `--batch` says, or as an exported program tells",
     )
     max_batch: int = key(
         32, "batch_size", "the most rows of one batch", default_text="`--max-batch`"
@@ -110,6 +110,8 @@ class ModelConfig:
     method: tuple[DeclaredTensor, ...] = key(
         (), "tables", "the same for other methods, as in `[method.encode.input.ids]`"
     )
+
+    batch_by_flag: bool = False  # whether `--batch` names the model
 
     def declared(self, method: str, is_main: bool) -> list[DeclaredTensor]:
         """What is declared of the tensors of a method."""

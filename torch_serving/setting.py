@@ -33,4 +33,5 @@ def setting(
 def settings_of(config: type) -> Iterator[tuple[str, Any, Setting]]:
     """Yield the name, the default and the description of each setting."""
     for each in fields(config):
-        yield each.name, each.default, each.metadata["setting"]
+        if "setting" in each.metadata:
+            yield each.name, each.default, each.metadata["setting"]

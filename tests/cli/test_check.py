@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.export_archives import WEIGHTS_CONFIG, entries_of_program, packed
 from tests.support.servables import mlp
 
 
@@ -46,6 +47,9 @@ def test_every_model_that_is_wrong_is_told(root: Path):
     damaged = bytearray((root / "good.pt").read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (root / "damaged.pt").write_bytes(damaged)
+    program = entries_of_program()
+    (root / "cut.pt2").write_bytes(packed(program)[:-30])
+    (root / "program.pt2").write_bytes(packed({**program, WEIGHTS_CONFIG: b"{"}))
     for name in ("keyed", "device", "warm"):
         mlp().save(root / f"{name}.pt")
     (root / "keyed.toml").write_text("\nbach = true")
@@ -56,15 +60,17 @@ def test_every_model_that_is_wrong_is_told(root: Path):
     for words in (
         "`weights.pt`: not a TorchScript archive",
         "`damaged.pt`: ",
+        "`cut.pt2`: not a .pt2 archive of torch.export (its end is missing",
+        "`program.pt2`: its data/weights/model_weights_config.json is no JSON",
         "keyed.toml line 2: unknown key `bach`",
         "device.toml line 1: `cuda:77` is not a device",
     ):
         assert [line for line in err if words in line], words
-    assert len(err) == 4
+    assert len(err) == 6
     code, _, err = run_check(root, "--preload", "warm.pt", "--preload", "good.pt")
     assert code == 1
     assert [line for line in err if "`warm.pt`: " in line and "warmup" in line]
-    assert len(err) == 5
+    assert len(err) == 7
 
 
 def test_the_manifest_is_checked(root: Path):

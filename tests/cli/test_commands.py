@@ -230,7 +230,7 @@ def test_only_the_example(root: Path, command: Command):
 
 
 def test_inspect_says_what_a_model_may_use():
-    config = ModelConfig(batch=True, max_batch=8, tf32=True, freeze=True)
-    assert may_use(config, "cuda") == "batch (max_batch 8), graphs, tf32, freeze"
+    config = ModelConfig(tf32=True, freeze=True)
+    assert may_use(config, "cuda", 8) == "batch (max_batch 8), graphs, tf32, freeze"
     on_cpu = "batch (max_batch 8), graphs (on a card), tf32 (on a card), freeze"
-    assert may_use(config, "cpu") == on_cpu
+    assert may_use(config, "cpu", 8) == on_cpu

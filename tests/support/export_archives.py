@@ -129,10 +129,10 @@ def marks() -> dict[str, bytes]:
     }
 
 
-def entries_of_program() -> dict[str, bytes]:
-    """What torch.export.save writes for the program of `document_of_program`."""
+def entries_of_program(first: float = 10.0, second: float = 20.0) -> dict[str, bytes]:
+    """What torch.export.save writes for `document_of_program`, with these weights."""
     return {
-        WEIGHT: struct.pack("<2f", 10, 20),
+        WEIGHT: struct.pack("<2f", first, second),
         WEIGHTS_CONFIG: json.dumps({"config": {"w": payload_meta("weight_0", 2)}}).encode(),
         CONSTANTS_CONFIG: b'{"config": {}}',
         PROGRAM: json.dumps(document_of_program()).encode(),

@@ -37,18 +37,20 @@ def inspect(argv: Sequence[str]) -> int:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:
         first, *others = lines_of(arguments.model, description)
-        print(
-            "\n".join(
-                [first, f"may use: {may_use(servable.config, servable.device.type)}", *others]
-            )
-        )
+        batcher = servable.main_method().batcher
+        rows = batcher.max_rows if batcher else 0
+        used = may_use(servable.config, servable.device.type, rows)
+        print("\n".join([first, f"may use: {used}", *others]))
     return 0
 
 
-def may_use(config: ModelConfig, device_type: str) -> str:
-    """What the files beside a model allow, in the words of their keys."""
+def may_use(config: ModelConfig, device_type: str, rows: int) -> str:
+    """What a model and the files beside it allow, in the words of their keys.
+
+    `rows` may run as one.
+    """
     of_cards = "" if device_type == "cuda" else " (on a card)"
-    parts = [f"batch (max_batch {config.max_batch})"] if config.batch else []
+    parts = [f"batch (max_batch {rows})"] if rows else []
     parts += [f"{name}{of_cards}" for name in ("graphs", "tf32") if getattr(config, name)]
     parts += [name for name in ("freeze", "optimize") if getattr(config, name)]
     return ", ".join(parts) or "neither batches, graphs nor tf32"

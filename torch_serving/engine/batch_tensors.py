@@ -70,21 +70,24 @@ def concatenate(values: Sequence[Any]) -> Any:
     return first
 
 
-def split(value: Any, sizes: list[int]) -> list[Any]:
+def split(value: Any, sizes: list[int], constants: bool = False) -> list[Any]:
     """A result -> one for each request; `sizes` are the rows of the requests. Raises NotRowWise.
 
-    What is no tensor may depend on any row: it is no single request's.
+    What is no tensor may depend on any row, and is no single request's, unless these are
+    `constants` of the model.
     """
     if isinstance(value, torch.Tensor):
         if value.dim() == 0 or value.shape[0] != sum(sizes):
             raise NotRowWise(f"a result of shape {list(value.shape)} for {sum(sizes)} rows")
         return list(value.split(sizes))  # type: ignore[no-untyped-call]
     if isinstance(value, list | tuple) and value:
-        columns = [split(part, sizes) for part in value]
+        columns = [split(part, sizes, constants) for part in value]
         return [rebuilt(value, [column[i] for column in columns]) for i in range(len(sizes))]
     if isinstance(value, dict) and value:
-        parts = {key: split(part, sizes) for key, part in value.items()}
+        parts = {key: split(part, sizes, constants) for key, part in value.items()}
         return [{key: part[i] for key, part in parts.items()} for i in range(len(sizes))]
+    if constants:
+        return [value] * len(sizes)
     raise NotRowWise(f"a result with {type(value).__name__} beside tensors is for all rows")
 
 

@@ -41,12 +41,17 @@ UNVALIDATED, ON, OFF = BatchState  # members of an Enum are slow to look up
 class Batcher:
     """Whether and how the requests for one method run together. Safe to use from any thread."""
 
-    def __init__(self, name: str, max_rows: int, tf32: bool = False) -> None:
-        self.max_rows = max_rows
+    def __init__(
+        self, name: str, max_rows: int, tf32: bool = False, limit: int | None = None
+    ) -> None:
+        """`limit`: how many rows the program takes, which also tells that no result but tensors
+        depends on them."""
+        self.max_rows = max_rows if limit is None else min(max_rows, limit)
+        self.limit = limit
         self.state = UNVALIDATED
         self.waiting: deque[Any] = deque()  # jobs, for whichever executor thread is free first
         self._name = name
-        self._tf32 = tf32
+        self.tf32 = tf32
         self._lock = threading.Lock()  # of the transition from UNVALIDATED
 
     @property
@@ -62,14 +67,15 @@ class Batcher:
 
     def validate(self, run: Run, inputs: list[Any], outputs: Any) -> None:
         """Turn batches on or off, by the inputs of one request and its outputs."""
-        if rows_of(inputs) is None:
-            return  # the request has no rows: the next one decides
+        rows = rows_of(inputs)
+        if rows is None or (self.limit is not None and 2 * rows > self.limit):
+            return  # it has no rows, or too many to run twice as one: the next one decides
         with self._lock:
             if self.state is not UNVALIDATED:
                 return
             self.state = OFF  # for other threads, as long as this takes
         try:
-            problem = problem_together(run, inputs, outputs, self._tf32)
+            problem = problem_together(run, inputs, outputs, self)
         except Exception as error:
             problem = explain(error).partition("\n")[0]
         if problem:
@@ -80,6 +86,10 @@ class Batcher:
     def turn_off(self, problem: str) -> None:
         self.state = OFF
         logger.warning("%s: served one by one, not in batches: %s", self._name, problem)
+
+    def split(self, outputs: Any, sizes: list[int]) -> list[Any]:
+        """The results of requests that ran as one; `sizes` are their rows. Raises NotRowWise."""
+        return split(outputs, sizes, constants=self.limit is not None)
 
     def take_waiting(self) -> list[Any]:
         """Remove jobs that wait, the oldest first: as many as may fit into one run."""
@@ -92,7 +102,7 @@ class Batcher:
         return jobs
 
 
-def problem_together(run: Run, inputs: list[Any], outputs: Any, tf32: bool) -> str:
+def problem_together(run: Run, inputs: list[Any], outputs: Any, batcher: Batcher) -> str:
     """Why two requests can't run as one, in either order; empty if they can."""
     others = changed(inputs)
     try:
@@ -103,8 +113,8 @@ def problem_together(run: Run, inputs: list[Any], outputs: Any, tf32: bool) -> s
     try:
         # what depends on the order of values, as sorting does, shows in one order only
         for requests, expected in (([inputs, others], alone), ([others, inputs], alone[::-1])):
-            parts = split(run(concatenate(requests)), [rows, rows])
-            if not all(is_close(*pair, tf32) for pair in zip(parts, expected, strict=True)):
+            parts = batcher.split(run(concatenate(requests)), [rows, rows])
+            if not all(is_close(*pair, batcher.tf32) for pair in zip(parts, expected, strict=True)):
                 return "two requests give other results together than alone"
     except NotRowWise as error:
         return str(error)

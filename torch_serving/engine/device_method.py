@@ -22,14 +22,17 @@ class Launch(NamedTuple):
     outputs: Any
     rows: int  # of the requests; 0: their tensors have no common rows
     padded_rows: int  # beyond those
+    constants: bool = False  # whether no result but tensors depends on rows
 
     def results(self, sizes: list[int]) -> list[Any]:
         """The outputs of each request; `sizes` are their rows. Raises NotRowWise."""
         if not self.rows:
             return [self.outputs]
         if self.padded_rows:
-            return split(self.outputs, [*sizes, self.padded_rows])[:-1]
-        return split(self.outputs, sizes) if len(sizes) > 1 else [self.outputs]
+            return split(self.outputs, [*sizes, self.padded_rows], self.constants)[:-1]
+        if len(sizes) == 1:
+            return [self.outputs]
+        return split(self.outputs, sizes, self.constants)
 
 
 class DeviceMethod:
@@ -71,7 +74,8 @@ class DeviceMethod:
         progress.set_run()
         outputs = copied_out(accelerator, outputs)
         progress.set_ended()
-        return Launch(progress, inputs, outputs, rows, max(0, capacity - rows))
+        constants = self._batcher is not None and self._batcher.limit is not None
+        return Launch(progress, inputs, outputs, rows, max(0, capacity - rows), constants)
 
     def run(self, *arguments: Any) -> Any:
         """Run one request, in any thread, and wait for its outputs in host memory."""

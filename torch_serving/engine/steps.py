@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch_serving.codecs.decoding import DECODING, TakesLong
 from torch_serving.codecs.interfaces import Encoded
-from torch_serving.engine.batch_tensors import NotRowWise, concatenate, groups_of, rows_of, split
+from torch_serving.engine.batch_tensors import NotRowWise, concatenate, groups_of, rows_of
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.device_errors import device_error
 from torch_serving.engine.events import SetRunning
@@ -157,7 +157,7 @@ def run_together(batcher: Batcher, jobs: list[Job]) -> bool:
     inputs = [job.inputs or [] for job in jobs]
     sizes = [rows_of(each) or 0 for each in inputs]
     try:
-        parts = split(jobs[0].invocation.run(concatenate(inputs)), sizes)
+        parts = batcher.split(jobs[0].invocation.run(concatenate(inputs)), sizes)
     except NotRowWise as error:
         batcher.turn_off(str(error))
         return False

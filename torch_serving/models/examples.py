@@ -20,6 +20,7 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.engine.job import Job
 from torch_serving.engine.steps import run_all
 from torch_serving.errors import ServingError
+from torch_serving.models.samples import warm_ups_of
 from torch_serving.models.servable import Method, Servable
 from torch_serving.tensor_constraint import example_shapes
 
@@ -35,7 +36,7 @@ UNKNOWN = "…"
 def given_example(servable: Servable) -> bytes | None:
     """The first warm-up request that can be written by name: its owner knows the model best."""
     method = servable.main_method()
-    for request in servable.config.warmup:
+    for request in warm_ups_of(servable):
         if len(request.body) <= MAX_EXAMPLE_BYTES:
             for body in by_name(method.signature, request.body):
                 # InvalidInput: it stands for something else; ValueError: JSON can't hold its floats

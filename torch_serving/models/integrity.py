@@ -122,6 +122,9 @@ def zip_at(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive. Raises what zipfile raises."""
     with ZipSource(path) as source, zipfile.ZipFile(source) as archive:
         source.is_read = True
+        # where the end of a file is missing, zipfile finds an archive that is stored in it
+        if min((entry.header_offset for entry in archive.infolist()), default=0):
+            raise zipfile.BadZipFile("its end is missing, or something stands before it")
         yield archive
 
 

@@ -15,6 +15,7 @@ from torch_serving.models.backends import registry
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import OpenFile
 from torch_serving.models.integrity import open_verified
+from torch_serving.models.samples import warm_ups_of
 from torch_serving.models.servable import DEFAULT_CONFIG, ModelSource, Servable
 from torch_serving.models.warmup import RunOn, run_here, warm_up
 from torch_serving.telemetry._counters import Statistics
@@ -89,7 +90,8 @@ def load_open(
 def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
     """The servable with an optimized program, if that gives the same results; else as it is."""
     config = servable.config
-    if not config.warmup:
+    requests = warm_ups_of(servable)
+    if not requests:
         toml = Path(servable.identifier).with_suffix(".toml").name
         raise InvalidServable(f"{toml}: {NO_WARM_UP}")
     try:
@@ -98,7 +100,7 @@ def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
             tf32=config.tf32, grad=config.grad, input=config.input, method=config.method
         )
         candidate = Servable(program, servable.device, bare)
-        same = all(gives_the_same(servable, candidate, each.body) for each in config.warmup)
+        same = all(gives_the_same(servable, candidate, each.body) for each in requests)
         problem = "" if same else "it gives other results"
     except DeviceFailed:
         raise

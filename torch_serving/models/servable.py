@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from torch_serving.engine.guarded_runs import one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.engine.random_numbers import with_random_numbers
-from torch_serving.errors import InvalidParameter
+from torch_serving.errors import InvalidParameter, InvalidServable
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import Program, ProgramMethod
 from torch_serving.models.declarations import declared_signatures
@@ -254,10 +255,14 @@ def state_of(program: Program, config: ModelConfig) -> str:
 
 def batcher_of(servable: Servable, method: ProgramMethod) -> Batcher | None:
     """What lets requests run together; None: they never do."""
-    config = servable.config
-    if not config.batch or servable.state:
+    config, program = servable.config, servable.program
+    if config.batch and program.unbatched:
+        toml = Path(servable.identifier).with_suffix(".toml").name
+        raise InvalidServable(f"{toml}: `batch`: its rows can't run as one: {program.unbatched}")
+    told = config.batch_by_flag or program.max_batch is not None
+    if not (told if config.batch is None else config.batch) or servable.state or program.unbatched:
         return None
-    batcher = Batcher(servable.identifier, config.max_batch, servable.uses_tf32)
+    batcher = Batcher(servable.identifier, config.max_batch, servable.uses_tf32, program.max_batch)
     if method.branches_on_values:
         batcher.turn_off("one request's numbers would choose what is done with all")
     return batcher

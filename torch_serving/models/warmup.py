@@ -1,8 +1,9 @@
 """Warm-up requests: they run as often as torch needs to compile a method."""
 
 import functools
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from torch_serving.engine.batcher import ON
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
 from torch_serving.errors import DeviceFailed, InvalidServable, ServingError
 from torch_serving.model_config import WarmUp
+from torch_serving.models.samples import warm_ups_of
 from torch_serving.models.servable import Method, Servable
+
+logger = logging.getLogger(__name__)
 
 RunOn = Callable[[torch.device, Callable[[], None]], None]
 
@@ -26,8 +30,20 @@ def warm_up(servable: Servable, run_on: RunOn = run_here) -> None:
 
     Each run is made by `run_on`, where the device runs its requests: others come in between.
     """
+    method = servable.main_method()
     for request in servable.config.warmup:
-        warm_up_with(servable.main_method(), request, run_on)
+        warm_up_with(method, request, run_on)
+    if not servable.config.warmup:
+        try_to_warm_up(method, warm_ups_of(servable), run_on)
+
+
+def try_to_warm_up(method: Method, requests: Sequence[WarmUp], run_on: RunOn) -> None:
+    """Run what a program brings by itself; it may fail, as it need not fit this machine."""
+    try:
+        for request in requests:
+            warm_up_with(method, request, run_on)
+    except InvalidServable as error:
+        logger.warning("%s: not warmed up: %s", method.model, error.detail)
 
 
 def warm_up_with(method: Method, request: WarmUp, run_on: RunOn) -> None:

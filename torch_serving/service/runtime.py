@@ -217,7 +217,7 @@ def build_models(
 
     def defaults(name: str) -> ModelConfig:
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
-        return ModelConfig(batch=batch, max_batch=config.max_batch, tf32=config.tf32)
+        return ModelConfig(batch_by_flag=batch, max_batch=config.max_batch, tf32=config.tf32)
 
     repository = ModelRepository(config.model_root, defaults, group.is_first_report)
     return ModelLifecycle(repository, cache, group, use_device=monitor.use)

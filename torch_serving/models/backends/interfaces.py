@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -10,6 +10,13 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.errors import ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.files import OpenFile
+
+
+class SampleInputs(NamedTuple):
+    """Arguments of a call, as its Python had them."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 class ProgramMethod(Protocol):
@@ -84,6 +91,18 @@ class Program(Protocol):
     @property
     def plain_dtype(self) -> torch.dtype | None:
         """The data type that all floating-point weights have, or None; plain numbers take it."""
+
+    @property
+    def max_batch(self) -> int | None:
+        """The most rows that may run as one, where the program tells; None: it does not."""
+
+    @property
+    def unbatched(self) -> str:
+        """Why the rows of several requests can't run as one; empty: the program does not say."""
+
+    @property
+    def sample_inputs(self) -> SampleInputs | None:
+        """The arguments of a call that works, where the file has them, on the CPU."""
 
     def methods(self) -> Mapping[str, ProgramMethod]:
         """The methods that requests may name."""

@@ -167,6 +167,7 @@ class Inverse(torch.nn.Module):
         return torch.linalg.inv(x)
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's own
 def test_operators_in_an_order_of_their_own(tmp_path: Path):
     """Tokens carry the order, and a check whether it went well."""
     exported = export(Inverse(), (torch.eye(3),)).run_decompositions()

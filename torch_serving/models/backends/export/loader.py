@@ -12,6 +12,7 @@ from torch_serving.models.backends.export.evaluated import check_evaluated
 from torch_serving.models.backends.export.payloads import Json, read_payloads
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram, python_method
+from torch_serving.models.backends.export.sample_inputs import read_sample_inputs
 from torch_serving.models.backends.export.script import script
 from torch_serving.models.backends.export.signature import ProgramSignature, program_signature
 from torch_serving.models.backends.export.source import (
@@ -27,6 +28,7 @@ from torch_serving.models.backends.interfaces import Program
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
 
+MAX_SAMPLE_BYTES = 4 << 20  # larger inputs are not kept to show them
 NO_PROGRAM = "it holds no program of torch.export"
 
 
@@ -65,7 +67,8 @@ def read(file: OpenFile, device: torch.device) -> Parts:
             raise InvalidServable(NO_PROGRAM)
         document = parse_document(archive, held)
         check_serves(document)
-        called = program_signature(document)
+        samples = read_sample_inputs(file.path, MAX_SAMPLE_BYTES)
+        called = program_signature(document)._replace(sample_inputs=samples)
         stored = stored_tensors(document)
         payloads = read_payloads(archive, held.root, held.program)
         try:

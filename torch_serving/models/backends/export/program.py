@@ -12,6 +12,7 @@ from torch_serving.models.backends.torchscript.program import (
     TorchScriptMethod,
     TorchScriptProgram,
     shared_dtype,
+    translate,
 )
 
 RUNS = "exported program, in TorchScript"
@@ -21,11 +22,39 @@ ASSERTED = "Runtime assertion failed"
 LOOP = "prim::Loop"
 
 
+def has_loop(method: Any) -> bool:
+    return method.graph.findNode(LOOP, True) is not None
+
+
+def translated(error: Exception) -> ServingError:
+    """Translate an error that a run raised, also where the program itself refuses the numbers."""
+    if isinstance(error, ServingError):  # of the arguments, before anything ran
+        return error
+    problem = translate(error)
+    if isinstance(problem, InferenceFailed) and ASSERTED in problem.detail:
+        return InvalidInput(problem.detail[problem.detail.index(ASSERTED) :])
+    return problem
+
+
+def bound_run(run: Callable[..., Any], called: ProgramSignature) -> Callable[..., Any]:
+    """A run that takes the arguments of the signature, and gives its result."""
+    flatten, restore = called.flatten, called.restore
+    if flatten is None and restore is None:
+        return run
+    if restore is None:
+        return lambda *arguments: run(*flatten(arguments))  # type: ignore[misc]
+    if flatten is None:
+        return lambda *arguments: restore(run(*arguments))
+    return lambda *arguments: restore(run(*flatten(arguments)))
+
+
 class ExportedMethod:
     """The one method of an exported program: TorchScript's, in the words of the program.
 
     `names` are those that the file has for attributes of the module.
     """
+
+    translate = staticmethod(translated)
 
     def __init__(
         self, method: TorchScriptMethod, called: ProgramSignature, names: Mapping[str, str]
@@ -43,34 +72,6 @@ class ExportedMethod:
         self.state = f"`{names[attribute]}`" if attribute in names else method.state
         self.make_enum = method.make_enum
         self.to_envelope = method.to_envelope
-        self._translate = method.translate
-
-    def translate(self, error: Exception) -> ServingError:
-        problem = self._translate(error)
-        return asserted(problem) or problem
-
-
-def has_loop(method: Any) -> bool:
-    return method.graph.findNode(LOOP, True) is not None
-
-
-def asserted(problem: ServingError) -> ServingError | None:
-    """The error of a request whose numbers the program itself refuses; None for any other."""
-    if isinstance(problem, InferenceFailed) and ASSERTED in problem.detail:
-        return InvalidInput(problem.detail[problem.detail.index(ASSERTED) :])
-    return None
-
-
-def bound_run(run: Callable[..., Any], called: ProgramSignature) -> Callable[..., Any]:
-    """A run that takes the arguments of the signature, and gives its result."""
-    flatten, restore = called.flatten, called.restore
-    if flatten is None and restore is None:
-        return run
-    if restore is None:
-        return lambda *arguments: run(*flatten(arguments))  # type: ignore[misc]
-    if flatten is None:
-        return lambda *arguments: restore(run(*arguments))
-    return lambda *arguments: restore(run(*flatten(arguments)))
 
 
 class ExportedProgram:
@@ -81,7 +82,6 @@ class ExportedProgram:
 
     platform = "pytorch_libtorch"
     runs = RUNS
-    max_batch: int | None
 
     def __init__(
         self,
@@ -97,6 +97,8 @@ class ExportedProgram:
         self._parameters = list(parameters)
         self.weight_bytes = weight_bytes
         self.max_batch = called.max_batch
+        self.unbatched = called.unbatched
+        self.sample_inputs = called.sample_inputs
         self.plain_dtype = shared_dtype(self._parameters)
         method = script.methods()[METHOD]
         self._methods = {METHOD: ExportedMethod(method, called, names)}

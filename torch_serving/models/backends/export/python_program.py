@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from torch_serving.engine.device_errors import explain
-from torch_serving.errors import InvalidServable, ServingError
+from torch_serving.errors import InvalidServable
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.export.graph_facts import GraphFacts, facts_of
-from torch_serving.models.backends.export.program import METHOD, asserted, bound_run
+from torch_serving.models.backends.export.program import METHOD, bound_run, translated
 from torch_serving.models.backends.export.signature import ProgramSignature
 from torch_serving.models.backends.export.source import (
     MUTATIONS,
@@ -23,7 +23,7 @@ from torch_serving.models.backends.export.source import (
 )
 from torch_serving.models.backends.export.values import Json, member_of
 from torch_serving.models.backends.torchscript.enums import envelope_of
-from torch_serving.models.backends.torchscript.program import shared_dtype, translate
+from torch_serving.models.backends.torchscript.program import shared_dtype
 
 RUNS = "exported program, in Python: {}"
 INPUT = object()  # stands where a request's value comes
@@ -44,6 +44,7 @@ class PythonMethod:
     seeds = False
     can_be_captured = False
     to_envelope = staticmethod(envelope_of)
+    translate = staticmethod(translated)
 
     def __init__(self, run: Run, called: ProgramSignature, facts: GraphFacts) -> None:
         self.run = bound_run(run, called)
@@ -54,10 +55,6 @@ class PythonMethod:
 
     def make_enum(self, type_name: str, member: str) -> Any:
         raise KeyError(type_name)  # no signature of a program has one
-
-    def translate(self, error: Exception) -> ServingError:
-        problem = translate(error)
-        return asserted(problem) or problem
 
 
 class PythonProgram:
@@ -75,6 +72,8 @@ class PythonProgram:
     ) -> None:
         self.runs = RUNS.format(reason)
         self.max_batch = called.max_batch
+        self.unbatched = called.unbatched
+        self.sample_inputs = called.sample_inputs
         self.weight_bytes = weight_bytes
         self._parameters = list(parameters)
         self.plain_dtype = shared_dtype(self._parameters)

@@ -96,8 +96,9 @@ def ends_of(expression: Expression, known: Mapping[str, Dimension]) -> Range:
 def always_holds(condition: Expression, known: Mapping[str, Dimension]) -> bool:
     """Whether a condition holds for all sizes within the ranges; false where that is not seen."""
     name, operands, _ = condition
-    if name == "and":
-        return all(always_holds(each, known) for each in operands)
+    if name in ("and", "or"):
+        holds = [always_holds(each, known) for each in operands]
+        return all(holds) if name == "and" else any(holds)
     if len(operands) != 2:
         return False
     left, right = linear(operands[0]), linear(operands[1])

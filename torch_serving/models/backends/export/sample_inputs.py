@@ -5,13 +5,14 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export.archive import contents_of, open_archive
 from torch_serving.models.backends.export.entries import check_entries
+from torch_serving.models.backends.interfaces import SampleInputs
 
 SAMPLE_INPUTS = "data/sample_inputs/"
 MAX_BYTES = 64 << 20
@@ -24,14 +25,7 @@ CAN_NOT_BE_READ = (
 )  # fmt: skip
 
 
-class SampleInputs(NamedTuple):
-    """Arguments of a call, as its Python had them."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-
-def read_sample_inputs(path: Path) -> SampleInputs | None:
+def read_sample_inputs(path: Path, max_bytes: int = MAX_BYTES) -> SampleInputs | None:
     """Read the sample inputs of a program that was verified, on the CPU.
 
     None where there are none, and where they are large or of classes that torch does not read as
@@ -40,7 +34,7 @@ def read_sample_inputs(path: Path) -> SampleInputs | None:
     with open_archive(path) as archive:
         held = contents_of(archive)
         entry = archive.NameToInfo.get(f"{held.root}{SAMPLE_INPUTS}{held.program}.pt")
-        if entry is None or not 0 < entry.file_size <= MAX_BYTES:
+        if entry is None or not 0 < entry.file_size <= max_bytes:
             return None
         data = archive.read(entry)
     if data.count(ENTRY) > MAX_ENTRIES:
@@ -55,7 +49,7 @@ def read_sample_inputs(path: Path) -> SampleInputs | None:
         held_bytes = sum(each.numel() * each.itemsize for each in tensors_in((args, kwargs), 0))
     except CAN_NOT_BE_READ:
         return None
-    return SampleInputs(args, kwargs) if held_bytes <= MAX_BYTES else None
+    return SampleInputs(args, kwargs) if held_bytes <= max_bytes else None
 
 
 def tensors_in(value: Any, depth: int) -> Iterator[torch.Tensor]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch_serving.codecs.json._decoder import Argument
 from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
-from torch_serving.models.backends.export.batches import largest_batch
+from torch_serving.models.backends.export.batches import rows_of
 from torch_serving.models.backends.export.conditions import Conditions, Input
 from torch_serving.models.backends.export.document import Json, Values
 from torch_serving.models.backends.export.tree import (
@@ -19,6 +19,7 @@ from torch_serving.models.backends.export.tree import (
     restorer,
     type_of,
 )
+from torch_serving.models.backends.interfaces import SampleInputs
 
 
 class ProgramSignature(NamedTuple):
@@ -26,13 +27,16 @@ class ProgramSignature(NamedTuple):
 
     `flatten` makes the inputs of the graph of the arguments, in the order of the signature;
     `restore` makes the result of what the graph returns. None: they are the same already.
-    `max_batch` is how many rows may run as one; None: rows are no matter of the program.
+    `max_batch` is how many rows may run as one; None: no more than a request has, and `unbatched`
+    says why. `sample_inputs` are those of the export, where they are known and small.
     """
 
     signature: Signature
     flatten: Callable[[Sequence[Any]], list[Any]] | None
     restore: Callable[[Any], Any] | None
     max_batch: int | None
+    unbatched: str = ""
+    sample_inputs: SampleInputs | None = None
 
 
 def program_signature(document: Json) -> ProgramSignature:
@@ -60,8 +64,8 @@ def signature_in(document: Json) -> ProgramSignature:
         type_of(result),
         conditions.checks(flatten),
     )
-    max_batch = largest_batch(conditions, [each.spec for each in inputs], result)
-    return ProgramSignature(signature, flatten, restorer(result), max_batch)
+    rows = rows_of(conditions, inputs, result)
+    return ProgramSignature(signature, flatten, restorer(result), *rows)
 
 
 def inputs_of(values: Values, arguments: Mapping[str, Tree]) -> list[Input]:

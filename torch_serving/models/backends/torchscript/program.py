@@ -12,6 +12,7 @@ from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.engine.request_errors import request_error
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.model_config import ModelConfig
+from torch_serving.models.backends.interfaces import SampleInputs
 from torch_serving.models.backends.torchscript.branches import branches_on_values
 from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
@@ -90,6 +91,9 @@ class TorchScriptProgram:
 
     platform = "pytorch_libtorch"
     runs = "TorchScript"
+    max_batch: int | None = None
+    unbatched = ""
+    sample_inputs: SampleInputs | None = None
 
     def __init__(
         self,
