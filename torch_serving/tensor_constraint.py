@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 USUAL_TYPE = "float32"  # of numbers, where nothing says otherwise
 MAX_SIZE = 1 << 59  # of a dimension
+MAX_GUESSED = 10_000  # elements of a tensor in a request that only shows how one looks
 
 
 class Dimension(NamedTuple):
