@@ -63,3 +63,75 @@ def compile_file(paths: list[Path]) -> None:
     assert done.returncode == 0, done.stderr
     paths[2].write_text(done.stdout)
     paths[3].write_text(done.stderr)
+
+
+# Compiled in a process of its own: torch's compiler leaves much behind.
+ODD = """
+import sys
+import warnings
+
+import torch
+from torch.export import Dim
+
+warnings.simplefilter("ignore")
+
+
+class Odd(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(10, 4)
+        self.register_buffer("weight", torch.arange(6.0).reshape(2, 3))
+        self.register_buffer("runs", torch.zeros(1))
+
+    def forward(self, x, ids, *, scale=None):
+        y = x * 2
+        self.runs.add_(1)
+        return {
+            "input": x,
+            "weight": self.weight,
+            "twice": y,
+            "again": y,
+            "transposed": (x + 1).t(),
+            "half": x.to(torch.bfloat16),
+            "positive": x > 0,
+            "total": x.sum(),
+            "rows": self.table(ids),
+            "number": 3,
+            "nothing": None,
+        }
+
+
+torch.manual_seed(0)
+arguments = (torch.zeros(3, 4), torch.zeros(5, dtype=torch.long))
+shapes = {"x": {0: Dim("rows", min=0, max=8)}, "ids": None, "scale": None}
+program = torch.export.export(
+    Odd().eval(), arguments, {"scale": None}, dynamic_shapes=shapes, strict=False
+)
+options = {"cpp.threads": 1}
+torch._inductor.aoti_compile_and_package(
+    program, package_path=sys.argv[1], inductor_configs=options
+)
+torch.export.save(program, sys.argv[2])
+"""
+
+
+class Odd(NamedTuple):
+    """A package without its program, and the program."""
+
+    package: Path
+    program: Path
+
+
+def compile_odd(factory: pytest.TempPathFactory) -> Odd:
+    """A package whose results are of all kinds."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+    odd = Odd(folder / "odd.pt2", folder / "odd.program.pt2")
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not odd.program.exists():
+            command = [sys.executable, "-c", ODD, str(odd.package), str(odd.program)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    return odd

@@ -1,5 +1,6 @@
 """A verified `.pt2` archive -> a program."""
 
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -7,8 +8,14 @@ import torch
 
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import InvalidServable
-from torch_serving.models.backends.export.archive import contents_of, open_archive, parse_document
+from torch_serving.models.backends.export.archive import (
+    Contents,
+    contents_of,
+    open_archive,
+    parse_document,
+)
 from torch_serving.models.backends.export.evaluated import check_evaluated
+from torch_serving.models.backends.export.package_loader import load_package
 from torch_serving.models.backends.export.payloads import Json, read_payloads
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram, python_method
@@ -24,9 +31,11 @@ from torch_serving.models.backends.export.source import (
 )
 from torch_serving.models.backends.export.values import Untranslatable
 from torch_serving.models.backends.export.weights import Weights, read_weights
-from torch_serving.models.backends.interfaces import Program
+from torch_serving.models.backends.interfaces import Program, SampleInputs
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
+
+logger = logging.getLogger(__name__)
 
 MAX_SAMPLE_BYTES = 4 << 20  # larger inputs are not kept to show them
 NO_PROGRAM = "it holds no program of torch.export"
@@ -51,7 +60,32 @@ class Parts(NamedTuple):
 
 
 def load(file: OpenFile, device: torch.device) -> Program:
-    """Load a verified file onto a device. Raises InvalidServable, OutOfMemory or DeviceFailed."""
+    """Load a verified file onto a device. Raises InvalidServable, OutOfMemory or DeviceFailed.
+
+    A package runs rather than the program beside it, unless it can't run here.
+    """
+    with open_archive(file.path) as archive:
+        held = contents_of(archive)
+        if held.package is None:
+            return load_program(file, device)
+        try:
+            return load_package(archive, held, device, samples_of(file, held))
+        except InvalidServable as error:
+            if held.program is None:
+                raise
+            logger.warning("its program runs, not its package: %s", error.detail)
+            program = load_program(file, device)
+            program.runs = f"{program.runs}, not as its package: {error.detail}"
+            return program
+
+
+def samples_of(file: OpenFile, held: Contents) -> SampleInputs | None:
+    if held.program is None:
+        return None
+    return read_sample_inputs(file.path, MAX_SAMPLE_BYTES)
+
+
+def load_program(file: OpenFile, device: torch.device) -> ExportedProgram | PythonProgram:
     parts = read(file, device)
     try:
         return as_torchscript(parts)
@@ -67,7 +101,7 @@ def read(file: OpenFile, device: torch.device) -> Parts:
             raise InvalidServable(NO_PROGRAM)
         document = parse_document(archive, held)
         check_serves(document)
-        samples = read_sample_inputs(file.path, MAX_SAMPLE_BYTES)
+        samples = samples_of(file, held)
         called = program_signature(document)._replace(sample_inputs=samples)
         stored = stored_tensors(document)
         payloads = read_payloads(archive, held.root, held.program)

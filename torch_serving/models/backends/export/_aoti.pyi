@@ -1,0 +1,14 @@
+import torch
+
+class PackageError(Exception): ...
+
+def is_loaded(path: str) -> bool: ...
+
+class Package:
+    input_names: tuple[str, ...]
+    outputs: int
+    input_spec: str
+    output_spec: str
+    constants: list[tuple[int, int]]
+    def __init__(self, path: str, device: str, runners: int, folder: str | None = None) -> None: ...
+    def run(self, tensors: list[torch.Tensor], stream: int = 0) -> list[torch.Tensor | None]: ...
