@@ -17,6 +17,7 @@ from tests.support.zoo.table import ZOO
 from torch_serving.errors import InvalidInput, InvalidServable
 from torch_serving.model_config import ModelConfig, WarmUp
 from torch_serving.models.backends.export import archive, loader
+from torch_serving.models.backends.export.operators import schema_of
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram
 from torch_serving.models.integrity import open_verified
@@ -160,6 +161,22 @@ def test_loads_in_many_threads(file_of: Callable[[str], Path]):
     for name, path, result in zip(names, files, results, strict=True):
         (expected,) = expected_of(path, ZOO[name], ZOO[name].sizes[:1])
         torch.testing.assert_close(result, expected, rtol=0, atol=0)
+
+
+class Quantized(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bits, limits = torch.ops.quantized_decomposed, (0.1, 3, -128, 127, torch.int8)
+        quantized = bits.quantize_per_tensor.default(x, *limits)
+        result: torch.Tensor = bits.dequantize_per_tensor.default(quantized, *limits)
+        return result
+
+
+def test_operators_that_torch_registers_when_it_is_asked(tmp_path: Path):
+    """The libraries that it has for quantization are there in no new process."""
+    schema_of("quantized_decomposed", "quantize_per_tensor", "default")
+    x = torch.linspace(-1, 1, 8)
+    program = program_in(save(export(Quantized(), (x,)), tmp_path / "quantized.pt2"))
+    assert torch.equal(program.methods()["forward"].run(x), Quantized()(x))
 
 
 class Inverse(torch.nn.Module):

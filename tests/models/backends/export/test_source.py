@@ -235,6 +235,22 @@ def test_graphs_for_training_are_not_served(document: Any):
         check_serves(document)
 
 
+def test_devices_of_the_file_are_the_one_that_serves(document: Any):
+    on = {"as_device": {"type": "cpu", "index": None}}
+    made = node("torch.ops.aten.ones.default", ("size", {"as_ints": [2]}), device=on)
+    document["graph_module"]["graph"]["nodes"] = [made]
+    text = translate(document, torch.device("cuda", 1))
+    assert 'torch.ops.aten.ones([2], device=torch.device("cuda:1"))' in text
+
+
+def test_a_long_program_is_none_for_torchscript(document: Any):
+    """Its passes go from operator to operator on the stack, and would end the process."""
+    nodes = document["graph_module"]["graph"]["nodes"]
+    document["graph_module"]["graph"]["nodes"] = nodes * 8193
+    with pytest.raises(Untranslatable, match="more than 8,192 operators"):
+        translate(document, CPU)
+
+
 def test_conditions_of_loops_that_hold_loops_are_bounded(document: Any):
     """Each is written twice: nested, they would take all memory."""
     one = {"as_tensor": {"name": "x"}}

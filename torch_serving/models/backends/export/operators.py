@@ -3,8 +3,10 @@
 A new function of Python is a new row in `PYTHON`.
 """
 
+import importlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -23,6 +25,8 @@ from torch_serving.models.backends.torchscript.missing import missing
 OPERATOR = re.compile(r"torch\.ops\.([A-Za-z]\w*)\.(\w+)\.(\w+)", re.ASCII)
 POSITIONAL, KEYWORD = 1, 2
 
+# Libraries of operators that torch has, and registers when this module is imported.
+OF_TORCH = {"quantized_decomposed": "torch.ao.quantization.fx._decomposed"}
 # Checks of what is known of shapes and types: they hold wherever the export was right.
 DROPPED = frozenset(
     f"torch.ops.aten.{name}.default"
@@ -132,6 +136,9 @@ def power(values: Sequence[Json], result: str, context: Context) -> str:
 
 def schema_of(library: str, name: str, overload: str) -> Any:
     """torch's schema of an operator. Raises InvalidServable for one that is not here."""
+    if library in OF_TORCH:
+        with suppress(ImportError):
+            importlib.import_module(OF_TORCH[library])
     packet = getattr(getattr(torch.ops, library), name, None)
     found = getattr(packet, overload, None)
     if found is None:

@@ -9,7 +9,8 @@ from torch_serving.models.backends.export.values import Context, Untranslatable,
 
 INDENT = "  "
 NOTHING = "pass"
-MAX_LINES = 1 << 18  # loops inside the conditions of loops double them
+# TorchScript goes from each operator to the next on the stack of a thread, which ends soon after.
+MAX_LINES = 8192
 
 
 class Writer:
