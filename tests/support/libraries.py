@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -47,3 +48,38 @@ def save_package(
         for name, data in entries.items():
             archive.writestr(name, data)
     return path
+
+
+# A package of one tensor, `x`, whose Run is RUN, with OUTPUTS results.
+ECHO = """
+#include <stddef.h>
+#include <stdlib.h>
+#define F(name) int AOTInductorModelContainer##name
+typedef void* Tensor;
+static int model;
+static const char* error = "it went wrong";
+F(CreateWithDevice)(void** made, size_t runs, const char* on, const char* in) {
+    *made = &model; return CREATE;
+}
+F(Delete)(void* m) { return 0; }
+F(GetNumInputs)(void* m, size_t* count) { *count = 1; return 0; }
+F(GetNumOutputs)(void* m, size_t* count) { *count = OUTPUTS; return 0; }
+F(GetCallSpec)(void* m, const char** in, const char** out) { *in = *out = ""; return 0; }
+F(GetInputName)(void* m, size_t i, const char** name) { *name = "x"; return 0; }
+F(Run)(void* m, Tensor* in, size_t ins, Tensor* out, size_t outs, void* stream, void* proxy) {
+    RUN;
+    return 0;
+}
+int AOTInductorGetLastError(const char** text) { *text = error; return 0; }
+"""
+TAKE = "out[0] = in[0]; in[0] = NULL"
+
+
+def save_echo(
+    path: Path, run: str = TAKE, outputs: int = 1, create: int = 0, before: str = ""
+) -> Path:
+    """Write a package that runs these statements of C."""
+    replaced = {"RUN": run, "OUTPUTS": str(outputs), "CREATE": str(create)}
+    source = before + ECHO
+    source = re.sub(r"\b(RUN|OUTPUTS|CREATE)\b", lambda word: replaced[word[0]], source)
+    return save_package(path, {"x.wrapper.so": library(path.parent, source)})

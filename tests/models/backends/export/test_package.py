@@ -114,6 +114,7 @@ REFUSED: tuple[tuple[tuple[Any, ...], type[ClientError], str], ...] = (
 
 def test_what_a_package_without_its_program_refuses(without_program: Servable):
     """Its library checks what it is given, whoever calls it."""
+    assert "its file has no program" in without_program.program.runs
     for inputs, kind, words in REFUSED:
         with pytest.raises(kind) as refused:
             run(without_program, *inputs)

@@ -84,7 +84,10 @@ def own_calling(package: AnyPackage) -> Calling:
         for argument, tree in arguments
         for path, leaf in tree.leaves((argument.name,))
     ]
-    result = bound(tree_or_leaves(package.output_spec, package.outputs), itertools.repeat(TENSOR))
+    outputs = tree_or_leaves(package.output_spec, package.outputs)
+    if not package.output_spec and package.outputs == 1:
+        outputs = LEAF
+    result = bound(outputs, itertools.repeat(TENSOR))
     called = ProgramSignature(
         Signature(tuple([argument for argument, _ in arguments]), type_of(result)),
         flatten,
@@ -136,6 +139,7 @@ def own_name(name: str, index: int) -> str:
 
 
 def tree_or_leaves(text: str, count: int) -> Tree:
+    """The tree that a library tells; without one, as many leaves as there are."""
     if text:
         return read_tree(text, {})
     return Tree("tuple", "", tuple(range(count)), (LEAF,) * count)

@@ -18,6 +18,10 @@ from torch_serving.models.backends.interfaces import SampleInputs
 logger = logging.getLogger(__name__)
 
 PACKAGES = "data/aotinductor/"
+NOT_TOLD = (
+    "its file has no program that tells types and shapes: unless TOML declares them, only its "
+    "library checks them"
+)
 MAY_ABORT = (
     "its library checks indices in loops of several threads: one out of range in a request ends "
     "the process; compile it with `torch-serving compile`, or with cpp.threads = 1"
@@ -46,6 +50,8 @@ def load_package(
     if calls.may_abort(library.calls):
         logger.warning("%s", MAY_ABORT)
     if held.program is None:
+        logger.info("%s", NOT_TOLD)
+        runs = f"{runs}; {NOT_TOLD}"
         calling = own_calling(package)
     else:
         calling = program_calling(parse_document(archive, held), package, samples)
