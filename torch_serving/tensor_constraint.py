@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 USUAL_TYPE = "float32"  # of numbers, where nothing says otherwise
 MAX_SIZE = 1 << 59  # of a dimension
+MAX_GUESSED = 10_000  # elements of a tensor in a request that only shows how one looks
 
 
 class Dimension(NamedTuple):
@@ -34,6 +35,15 @@ class Dimension(NamedTuple):
     def __str__(self) -> str:
         return self.symbol or self.sizes
 
+    def narrowed(self, other: "Dimension") -> "Dimension":
+        """Return the sizes of both, by the own symbol if there is one. Raises ValueError."""
+        least, most = max(self.least, other.least), self.most
+        if other.most is not None:
+            most = other.most if most is None else min(most, other.most)
+        if most is not None and least > most:
+            raise ValueError(f"a dimension is {self.sizes} in the model, not {other.sizes}")
+        return Dimension(least, most, self.symbol or other.symbol)
+
 
 class TensorConstraint(NamedTuple):
     """What a tensor must be; "" and None leave it open.
@@ -56,9 +66,22 @@ class TensorConstraint(NamedTuple):
         return bool(self.data_type) or self.shape is not None
 
     def with_declared(self, other: "TensorConstraint") -> "TensorConstraint":
-        """Return a constraint that also says what another one does, which wins."""
-        shape = self.shape if other.shape is None else other.shape
-        return self._replace(data_type=other.data_type or self.data_type, shape=shape)
+        """Return a constraint that also says what another one does, which may narrow shapes only.
+
+        Raises ValueError for shapes that have nothing in common.
+        """
+        shape = other.shape
+        if self.shape is not None and shape is not None:
+            if len(shape) != len(self.shape):
+                raise ValueError(
+                    f"it has {dimensions(len(self.shape))} in the model, not {len(shape)}"
+                )
+            pairs = zip(self.shape, shape, strict=True)
+            shape = tuple([own.narrowed(declared) for own, declared in pairs])
+        return self._replace(
+            data_type=other.data_type or self.data_type,
+            shape=self.shape if shape is None else shape,
+        )
 
     def shape_text(self) -> str:
         return f"[{', '.join(map(str, self.shape or ()))}]"

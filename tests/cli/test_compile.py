@@ -244,7 +244,7 @@ def test_a_package_and_its_program(compiled: Compiled, tmp_path: Path):
 def test_what_compiling_tells(compiled: Compiled):
     first, head, *rows, last = compiled.out.splitlines()
     assert first.startswith(f"{compiled.package}: {compiled.package.stat().st_size:,} bytes")
-    assert head.split() == ["inputs", "difference", "program", "package"]
+    assert head.split() == ["inputs", "difference", "before", "package"]
     shapes = ["x [2, 16]", "x [1, 16]", "x [33, 16]", "x [64, 16]"]
     assert [row.partition("  ")[0] for row in rows] == shapes
     assert last.startswith("largest relative difference ")

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.process import Process
+from torch_serving.cli.compile import read_arguments
 from torch_serving.cli.settings import parse
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:8888"
 INSTALLATION = ("python3 -m venv", ".venv/bin/pip install", "pip install", "export PATH=", "git ")
+MAKES_MODEL = "python example/"
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -71,11 +73,16 @@ PYTHON = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the README's first Python block has made its model."""
+    """A folder in which the pages have made their models, the README's first."""
     folder = tmp_path_factory.mktemp("session")
     for name in ("docs", "example"):
         (folder / name).symlink_to(ROOT / name)
-    run_python(next(text for page, text in PYTHON if page == "README.md"), folder)
+    for _, text in PYTHON:
+        if '"models/' in text and ADDRESS not in text:
+            run_python(text, folder)
+    for _, command, _ in SHELL:
+        if command.startswith(MAKES_MODEL):
+            run_shell(command, folder)
     return folder
 
 
@@ -121,6 +128,10 @@ def test_shell(page: str, command: str, following: Block, folder: Path, address:
         if "example/model-example.pt" in words:
             make_example()
         check_output(run_shell(command, folder), following)
+    elif command.startswith(MAKES_MODEL):
+        check_output(run_shell(command, folder), following)
+    elif words[:2] == ["torch-serving", "compile"]:
+        read_arguments(words[2:])
     elif words[0] == "torch-serving":
         first_flag = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
         parse(words[first_flag:], {})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch_serving.cli.flag_types import batch_size, module, one_of
 from torch_serving.cli.flags import Parser
+from torch_serving.cli.model_file import load_model
 from torch_serving.cli.near_path import near_path
 from torch_serving.cli.progress import Progress
 from torch_serving.cli.requirements import required_modules
@@ -27,6 +28,10 @@ before the file is written. A TorchScript model is converted first, with a reque
 """
 EXIT_FAILED = 1  # it can't be compiled, or gives other results
 SUFFIX = ".pt2"
+NO_REQUEST = (
+    "is TorchScript, which does not tell what it takes: give --example @body.json, a request that "
+    "it takes"
+)
 
 
 def compile_model(argv: Sequence[str]) -> int:
@@ -133,37 +138,28 @@ def is_torchscript(model: Path) -> bool:
 
 
 def prepared(arguments: argparse.Namespace, folder: Path, progress: Progress) -> "Job":
-    """Load the model, or convert it. Raises StartupError."""
-    from torch_serving.models.compilation.job import Job, check_device
-    from torch_serving.models.imports import import_at_start
+    """Load the model, and convert it if need be. Raises StartupError."""
+    from torch_serving.models.compilation import job
+    from torch_serving.models.compilation.programs import check_program
 
     model, device = arguments.model, arguments.device
-    check_device(device)
-    if is_torchscript(model):
-        return converted(arguments, folder, progress)
-    if arguments.examples:
-        raise StartupError("--example: an exported program has its example inputs in its file")
-    import_at_start(arguments.imports)
-    return Job.of_program(model, device, folder, arguments.max_batch)
-
-
-def converted(arguments: argparse.Namespace, folder: Path, progress: Progress) -> "Job":
-    """The job for a TorchScript model, loaded as a server would load it."""
-    from torch_serving.cli.model_file import load_model
-    from torch_serving.models.compilation.job import Job
-
+    job.check_device(device)
     bodies = [read_data(each) for each in arguments.examples]
-    _, servable = load_model(arguments.model, "cpu", arguments.imports)
+    is_script = is_torchscript(model)
+    if bodies and not is_script:
+        raise StartupError("--example: an exported program has its example inputs in its file")
+    if not is_script:
+        check_program(model)
+    _, servable = load_model(model, device, arguments.imports)
+    if not is_script:
+        program = job.read_program(model, arguments.max_batch)
+        return job.Job(program, servable, device, folder)
     bodies += [each.body for each in servable.config.warmup]
     if not bodies:
-        raise StartupError(
-            f"{arguments.model.name} is TorchScript, which does not tell what it takes: give "
-            "--example @body.json, a request that it takes"
-        )
+        raise StartupError(f"{model.name} {NO_REQUEST}")
     progress.step("converting it to an exported program")
-    return Job.of_torchscript(
-        arguments.model, servable, bodies, arguments.device, folder, arguments.max_batch
-    )
+    converted, requests = job.convert_model(model, servable, bodies, arguments.max_batch)
+    return job.Job(converted, servable, device, folder, requests)
 
 
 def compiled(job: "Job", draft: Path, progress: Progress) -> tuple[str, list[str]]:

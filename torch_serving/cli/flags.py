@@ -49,7 +49,7 @@ def build_parser() -> Parser:
     """Return a parser whose result has only what was given: defaults are those of `Config`."""
     parser = Parser(
         prog="torch-serving",
-        description="Serve the TorchScript models in a folder over HTTP.",
+        description="Serve the PyTorch models in a folder over HTTP.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
         argument_default=argparse.SUPPRESS,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # torch takes a second
 
 def run(argv: Sequence[str]) -> int:
     """Run one request without a server; print the response that the server would have sent."""
-    parser = command_parser("run", "Run one request through a TorchScript model.")
+    parser = command_parser("run", "Run one request through a model.")
     parser.add_argument(
         "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
     )

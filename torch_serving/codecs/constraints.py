@@ -34,7 +34,10 @@ def with_constraint(signature: Signature, path: str, constraint: TensorConstrain
         known = spec.constraint or TensorConstraint()
         if known.data_type and known.type_problem(constraint.data_type or known.data_type):
             raise UndeclarableError(f"`{path}` is {known.data_type}, not {constraint.data_type}")
-        return rebuilt(spec, constraint=known.with_declared(constraint))
+        try:
+            return rebuilt(spec, constraint=known.with_declared(constraint))
+        except ValueError as error:
+            raise UndeclarableError(f"`{path}`: {error}") from None
 
     return with_arguments(signature, lambda each: at_path(each.spec, name, steps, declare), {name})
 

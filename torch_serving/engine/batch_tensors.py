@@ -5,7 +5,14 @@ from typing import Any
 
 import torch
 
-TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+TOLERANCES = {
+    torch.float64: 1e-7,
+    torch.float32: 1e-3,
+    torch.float16: 2e-2,
+    torch.bfloat16: 5e-2,
+    torch.complex128: 1e-7,
+    torch.complex64: 1e-3,
+}
 TF32_TOLERANCES = {**TOLERANCES, torch.float32: 5e-2}  # results were seen to be 2e-2 apart
 
 

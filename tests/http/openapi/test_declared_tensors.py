@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.declared_models import MODELS, loaded, save, tensor_like
 from torch_serving.cli.inspect import lines_of
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.oip.metadata import model_config, model_metadata
 from torch_serving.codecs.signature import Signature
@@ -17,6 +18,7 @@ from torch_serving.http.openapi.context import example
 from torch_serving.models.examples import find_examples
 from torch_serving.models.servable import Servable
 from torch_serving.service.description import describe
+from torch_serving.tensor_constraint import Dimension, TensorConstraint
 
 jsonschema_rs = pytest.importorskip("jsonschema_rs")
 
@@ -107,6 +109,15 @@ def test_examples_work_and_fit_the_schemas(folder: Path, name: str):
     if name not in ("complex.pt", "dict.pt", "list.pt"):  # without datatype, or fixed names
         assert takes.is_valid(guessed)
         OipInvocation(method, name, None).decode(json.dumps(guessed).encode())
+
+
+@pytest.mark.parametrize("side", [200, 1 << 31, 1 << 59])
+def test_a_large_tensor_is_not_shown(side: int):
+    """A document with all its numbers would take gigabytes."""
+    shape = (Dimension(side, side), Dimension(side, side))
+    spec = TypeSpec("tensor", "Tensor", constraint=TensorConstraint("float32", shape))
+    signature = Signature((Argument("x", spec),), spec)
+    assert len(json.dumps([example(signature), oip_schemas.example(signature)])) < 1000
 
 
 @pytest.mark.parametrize(

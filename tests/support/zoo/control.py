@@ -165,8 +165,10 @@ class ValueAsNumber(nn.Module):
 B = {0: BATCH}
 
 CONTROL = (
-    ZooModel("cond", Cond, positional(normal(-1, 3)), (B,), (2, 1, 3, 4)),
-    ZooModel("nested_cond", NestedCond, positional(normal(-1)), (B,), (3, 1, 4, 8)),
+    ZooModel("cond", Cond, positional(normal(-1, 3)), (B,), (2, 1, 3, 4), mixes_rows=True),
+    ZooModel(
+        "nested_cond", NestedCond, positional(normal(-1)), (B,), (3, 1, 4, 8), mixes_rows=True
+    ),
     ZooModel(
         "while_loop",
         WhileLoop,
@@ -193,9 +195,15 @@ CONTROL = (
     ZooModel("item", Item, lambda size: Inputs((torch.tensor(size),)), sizes=(3, 1, 9)),
     ZooModel("counter", Counter, positional(normal(2)), counts=True),
     ZooModel("core_counter", Counter, positional(normal(2)), counts=True, decomposes=True),
-    ZooModel("writes_input", WritesInput, positional(normal(-1)), (B,), (3, 1, 5)),
+    ZooModel("writes_input", WritesInput, positional(normal(-1)), (B,), (3, 1, 5), mixes_rows=True),
     ZooModel(
-        "core_writes_input", WritesInput, positional(normal(-1)), (B,), (3, 1, 5), decomposes=True
+        "core_writes_input",
+        WritesInput,
+        positional(normal(-1)),
+        (B,),
+        (3, 1, 5),
+        decomposes=True,
+        mixes_rows=True,
     ),
     ZooModel(
         "dropout", dropout, positional(normal(-1, 4)), (B,), (2, 1, 5), trains=True, draws=True

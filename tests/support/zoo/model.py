@@ -34,6 +34,7 @@ class ZooModel:
     trains: bool = False  # it is exported in training mode
     draws: bool = False  # its results are random
     counts: bool = False  # a run changes the results of later ones
+    mixes_rows: bool = False  # its rows belong together, though its shapes look like a batch's
     decomposes: bool = False  # it is exported as core operators
     tolerance: float = 1e-6  # of its package
     imports: tuple[str, ...] = field(default=())  # modules with operators that it needs

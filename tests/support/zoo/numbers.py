@@ -158,7 +158,14 @@ NUMBERS = (
     ZooModel("einsum", Einsum, positional(normal(-1, 3, 3), normal(-1, 3, 2)), (B, B), (2, 1, 4)),
     ZooModel("spectrum", Spectrum, positional(normal(-1, 8)), (B,), (2, 1, 5), tolerance=1e-5),
     ZooModel("sorting", Sorting, positional(normal(-1, 6)), (B,), (2, 1, 4)),
-    ZooModel("indices", Indices, positional(normal(-1, 5), whole(5, -1, 3)), (B, B), (2, 1, 4)),
+    ZooModel(
+        "indices",
+        Indices,
+        positional(normal(-1, 5), whole(5, -1, 3)),
+        (B, B),
+        (2, 1, 4),
+        mixes_rows=True,
+    ),
     ZooModel("sums", Sums, positional(normal(-1, 6)), (B,), (2, 1, 4)),
     ZooModel(
         "mask",
@@ -209,7 +216,7 @@ NUMBERS = (
         (B, B, B),
         (2, 1, 4),
     ),
-    ZooModel("mixed_rows", MixedRows, positional(normal(-1, 3)), (B,), (3, 1, 5)),
+    ZooModel("mixed_rows", MixedRows, positional(normal(-1, 3)), (B,), (3, 1, 5), mixes_rows=True),
     ZooModel(
         "complex",
         Complex,

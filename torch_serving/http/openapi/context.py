@@ -1,5 +1,6 @@
 """What the OpenAPI document needs to know of a running server: models, devices, keys."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.http.openapi import argument_schemas, oip_schemas, result_schemas
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.http.openapi.tensor_schemas import reference
-from torch_serving.models.examples import example_value, required, tensor, zeros
-from torch_serving.tensor_constraint import USUAL_TYPE, example_shapes
+from torch_serving.models.examples import UNKNOWN, example_value, required, tensor, zeros
+from torch_serving.tensor_constraint import MAX_GUESSED, USUAL_TYPE, example_shapes
 
 MAX_NAMES = 1000  # of models in an enum; GET /models lists them all
 MAX_METHODS = 200  # with schemas of their own, about 20 KB each
@@ -112,6 +113,8 @@ def guess(spec: TypeSpec) -> Any:
     if constraint is None or constraint.shape is None:
         return tensor((1,), (constraint and constraint.data_type) or USUAL_TYPE)
     (shape,) = example_shapes([constraint.shape], 1)
+    if math.prod(shape) > MAX_GUESSED:
+        return UNKNOWN
     return zeros(constraint.plain_type, tuple(shape))
 
 

@@ -20,7 +20,8 @@ from torch_serving.codecs.tensor_tree.unflatten import MAX_INT64
 from torch_serving.http.oip.statistics import STEPS
 from torch_serving.http.openapi.number_schemas import DIMENSIONS, SHAPE, Schema, nested, one_of
 from torch_serving.http.openapi.tensor_schemas import dimensions, reference
-from torch_serving.tensor_constraint import example_shapes
+from torch_serving.models.examples import UNKNOWN
+from torch_serving.tensor_constraint import MAX_GUESSED, example_shapes
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -188,13 +189,14 @@ def example_input(spec: TensorSpec) -> dict[str, Any]:
     shape = [1]
     if constraint is not None and constraint.shape is not None:
         (shape,) = example_shapes([constraint.shape], 1)
+    is_shown = math.prod(shape) <= MAX_GUESSED
     elements: dict[str, Any] = {BYTES: "text", "BOOL": True}
     name = spec.name.replace(EACH, "0")
     return {
         "name": name,
         "shape": shape,
         "datatype": datatype,
-        "data": [elements.get(datatype, 0)] * math.prod(shape),
+        "data": [elements.get(datatype, 0)] * math.prod(shape) if is_shown else [UNKNOWN],
     }
 
 

@@ -1,5 +1,6 @@
 """What a program and its package answer to the same inputs, and how long each takes."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +37,16 @@ class Refused(NamedTuple):
 
 
 def compare(
-    before: Run, after: Run, names: Sequence[str], requests: Iterator[list[Any]]
+    before: Run,
+    after: Run,
+    names: Sequence[str],
+    requests: Iterator[list[Any]],
+    only_types: bool = False,
 ) -> Iterator[Comparison | Refused]:
-    """Run requests through both, and yield how they compare. The first one is the program's own."""
+    """Run requests through both, and yield how they compare. The first one is the program's own.
+
+    With `only_types`, the numbers in results are not compared.
+    """
     with torch.inference_mode():
         for leaves in requests:
             text = text_of(names, leaves)
@@ -48,7 +56,7 @@ def compare(
                 yield Refused(text, str(error).partition("\n")[0])
                 continue
             found = after(copied(leaves))
-            same, difference, relative = differences(found, expected)
+            same, difference, relative = differences(found, expected, only_types)
             times = measure(before, after, leaves) if same else (0.0, 0.0)
             yield Comparison(text, same, difference, relative, *times)
 
@@ -68,19 +76,29 @@ def text_of(names: Sequence[str], leaves: Sequence[Any]) -> str:
     return ", ".join(parts) or "no tensors"
 
 
-def differences(found: Any, expected: Any) -> tuple[bool, float, float]:
+def differences(found: Any, expected: Any, only_types: bool) -> tuple[bool, float, float]:
     """Whether results are the same, and the largest difference, absolute and relative."""
-    pairs = [pytree.tree_leaves(each) for each in (found, expected)]
-    if len(pairs[0]) != len(pairs[1]):
-        return False, float("inf"), float("inf")
-    same, largest, relative = True, 0.0, 0.0
-    for value, wanted in zip(*pairs, strict=True):
-        same = same and is_close(value, wanted)
-        if same and isinstance(wanted, torch.Tensor) and wanted.numel():
-            distance, size = distance_of(value, wanted)
-            largest = max(largest, distance)
-            relative = max(relative, distance / size if size else distance)
-    return same, largest, relative
+    values, wanted = pytree.tree_leaves(found), pytree.tree_leaves(expected)
+    if list(map(type_of, values)) != list(map(type_of, wanted)):
+        return False, math.inf, math.inf
+    if only_types:
+        return True, 0.0, 0.0
+    pairs = list(zip(values, wanted, strict=True))
+    if not all(is_close(*pair) for pair in pairs):
+        return False, math.inf, math.inf
+    distances = [distance_of(*pair) for pair in pairs if is_filled(pair[1])]
+    relative = [distance / size if size else distance for distance, size in distances]
+    largest = max((distance for distance, _ in distances), default=0.0)
+    return True, largest, max(relative, default=0.0)
+
+
+def type_of(value: Any) -> Any:
+    """What must be equal in any case."""
+    return (value.dtype, value.shape) if isinstance(value, torch.Tensor) else type(value)
+
+
+def is_filled(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() > 0
 
 
 def distance_of(value: torch.Tensor, wanted: torch.Tensor) -> tuple[float, float]:

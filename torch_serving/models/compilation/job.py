@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
 
+from torch_serving.engine.batch_tensors import rebuilt
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models.compilation.comparison import Comparison, Refused, Run, compare
 from torch_serving.models.compilation.conversion import INSTEAD, NotConverted, convert
@@ -21,49 +23,32 @@ from torch_serving.models.compilation.sizes import Inputs
 from torch_serving.models.servable import Servable
 
 PACKED = "model.pt2"
+DRAWS = (
+    "it draws random numbers, so that only shapes and types were compared; a program that should "
+    "not must be exported after model.eval()"
+)
 
 
 class Job:
-    """Compiles one program in a folder. `run` is the model as it ran before, of some `kind`."""
+    """Compiles one program in a folder. `before` is its model as the server runs it now."""
 
-    kind = "program"
-
-    def __init__(self, program: ExportedProgram, device: str, folder: Path, run: Run) -> None:
+    def __init__(
+        self,
+        program: ExportedProgram,
+        before: Servable,
+        device: str,
+        folder: Path,
+        requests: Sequence[list[Any]] = (),
+    ) -> None:
+        """`requests` are inputs that the model's owner gave; they are compared, too."""
         self.program = program
         self.device = device
         self.folder = folder
         self.packed = folder / PACKED
         self.inputs = Inputs(program)
-        self._run = run
-        self._more: list[list[Any]] = []  # requests of its owner, as flat inputs
-
-    @classmethod
-    def of_program(cls, model: Path, device: str, folder: Path, max_batch: int | None) -> "Job":
-        """Read a program. Raises StartupError."""
-        program = load_program(model)
-        if max_batch is not None:
-            bound_batch(program, max_batch)
-        return cls(program, device, folder, flat_run(program, Inputs(program)))
-
-    @classmethod
-    def of_torchscript(
-        cls, model: Path, servable: Servable, bodies: Sequence[bytes], device: str, folder: Path,
-        max_batch: int | None,
-    ) -> "Job":  # fmt: skip
-        """Convert a TorchScript model, with the first of the requests. Raises StartupError."""
-        method = servable.main_method()
-        module = torch.jit.load(model, "cpu").eval()  # type: ignore[no-untyped-call]
-        try:
-            requests = [method.decode(body) for body in bodies]
-            program = convert(module, method, requests[0], max_batch)
-        except ServingError as error:
-            raise StartupError(f"--example: {error.reason}") from None
-        except NotConverted as error:
-            raise StartupError(f"{model.name} can't be converted: {error}; {INSTEAD}") from error
-        job = cls(program, device, folder, lambda leaves: run_method(job, method, leaves))
-        job.kind = "TorchScript"
-        job._more = [torch.utils._pytree.tree_leaves(each) for each in requests]
-        return job
+        self._before = before
+        self._draws = before.program.methods()[before.main_name].draws
+        self._given = [pytree.tree_leaves(each) for each in requests]
 
     @property
     def target(self) -> str:
@@ -87,21 +72,30 @@ class Job:
         write_package(self.packed, self.program, files)
 
     def compare(self) -> Iterator[Comparison | Refused]:
-        """Run program and package with the example inputs, and with others."""
+        """Run program and package as a server does, with the example inputs, and with others."""
         torch.set_num_threads(1)  # as the server runs one request
         package = torch._inductor.aoti_load_package(str(self.packed))
 
-        def run_package(leaves: Sequence[Any]) -> Any:
-            args, kwargs = self.inputs.arguments([moved(each, self.device) for each in leaves])
-            return package(*args, **kwargs)
+        def after(leaves: Sequence[Any]) -> Any:
+            positional, by_name = self.inputs.arguments([moved(x, self.device) for x in leaves])
+            return package(*positional, **by_name)
 
         names = [str(name) for name in self.program.graph_signature.user_inputs]
-        return compare(self._run, run_package, names, self._requests())
+        return compare(self._run_of(self._before), after, names, self._requests(), self._draws)
+
+    def _run_of(self, servable: Servable) -> Run:
+        run = servable.main_method().run
+
+        def run_leaves(leaves: Sequence[Any]) -> Any:
+            positional, by_name = self.inputs.arguments(leaves)
+            return run([plain(each) for each in (*positional, *by_name.values())])
+
+        return run_leaves
 
     def _requests(self) -> Iterator[list[Any]]:
         """The example of the program, those of its owner, and others, each of other shapes."""
         known = set()
-        for leaves in chain([self.inputs.example], self._more, self.inputs.others()):
+        for leaves in chain([self.inputs.example], self._given, self.inputs.others()):
             shapes = tuple(each.shape for each in leaves if isinstance(each, torch.Tensor))
             if shapes not in known:
                 known.add(shapes)
@@ -116,15 +110,14 @@ class Job:
             if isinstance(each, Comparison) and not each.same:
                 return (
                     f"the package gives other results than the program for {each.inputs}; nothing "
-                    "was written (a model that draws random numbers must be exported after "
-                    "model.eval())"
+                    "was written"
                 )
         return ""
 
     def lines(self, comparisons: Iterable[Comparison | Refused]) -> list[str]:
         """The comparison as a table for people."""
         done = [each for each in comparisons if isinstance(each, Comparison)]
-        rows = [("inputs", "difference", self.kind, "package", "")]
+        rows = [("inputs", "difference", "before", "package", "")]
         rows += [row_of(each) for each in done]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         table = [
@@ -137,7 +130,8 @@ class Job:
             for each in comparisons
             if isinstance(each, Refused)
         ]
-        return [*table, f"largest relative difference {largest:.1e}", *refused]
+        verdict = DRAWS if self._draws else f"largest relative difference {largest:.1e}"
+        return [*table, verdict, *refused]
 
     def write(self, path: Path) -> None:
         """Copy the finished file."""
@@ -158,23 +152,50 @@ def time_text(seconds: float) -> str:
     return f"{seconds * 1e6:,.1f} µs" if seconds < 1e-3 else f"{seconds * 1e3:,.2f} ms"
 
 
+def read_program(model: Path, max_batch: int | None) -> ExportedProgram:
+    """Read the program in a file that was checked. Raises StartupError."""
+    program = load_program(model)
+    if max_batch is not None:
+        bound_batch(program, max_batch)
+    return program
+
+
+def convert_model(
+    model: Path, servable: Servable, bodies: Sequence[bytes], max_batch: int | None
+) -> tuple[ExportedProgram, list[list[Any]]]:
+    """Convert a TorchScript model with the first of its requests; return their inputs, too.
+
+    Raises StartupError.
+    """
+    method = servable.main_method()
+    module = torch.jit.load(model, "cpu").eval()  # type: ignore[no-untyped-call]
+    try:
+        requests = [method.decode(body) for body in bodies]
+        return convert(module, method, requests[0], max_batch), requests
+    except ServingError as error:
+        raise StartupError(f"--example: {error.reason}") from None
+    except NotConverted as error:
+        raise StartupError(f"{model.name} can't be converted: {error}; {INSTEAD}") from error
+
+
+def plain(value: Any) -> Any:
+    """An argument as requests bring it: classes that only Python knows are tuples there."""
+    if isinstance(value, list | tuple):
+        return rebuilt(value, [plain(part) for part in value])
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    leaves = pytree.tree_leaves(value)
+    is_leaf = len(leaves) == 1 and leaves[0] is value
+    return value if is_leaf or value is None else tuple([plain(each) for each in children(value)])
+
+
+def children(value: Any) -> list[Any]:
+    """The parts of an object of a registered class."""
+    return pytree.tree_leaves(value, is_leaf=lambda part: part is not value)
+
+
 def moved(leaf: Any, device: str) -> Any:
     return leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf
-
-
-def flat_run(program: ExportedProgram, inputs: Inputs) -> Run:
-    module = program.module(check_guards=True)
-
-    def run(leaves: Sequence[Any]) -> Any:
-        args, kwargs = inputs.arguments(leaves)
-        return module(*args, **kwargs)
-
-    return run
-
-
-def run_method(job: Job, method: Any, leaves: Sequence[Any]) -> Any:
-    args, _ = job.inputs.arguments(leaves)
-    return method.run(list(args))
 
 
 @contextmanager

@@ -20,8 +20,8 @@ EXPORT_BATCH = (
 )
 
 
-def load_program(path: Path) -> ExportedProgram:
-    """Load the program of a file that its owner trusts. Raises StartupError."""
+def check_program(path: Path) -> None:
+    """Raise StartupError for a file that holds no program, or a damaged one."""
     try:
         archive.verify(path)
         held = archive.contents(path)
@@ -32,6 +32,13 @@ def load_program(path: Path) -> ExportedProgram:
             f"{path.name} is a package already, without the program that it was compiled from; "
             "compile the program's file"
         )
+
+
+def load_program(path: Path) -> ExportedProgram:
+    """Load the program of a file that was checked, and that its owner trusts.
+
+    Raises StartupError.
+    """
     try:
         program = torch.export.load(path)
     except Exception as error:

@@ -155,6 +155,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a huge range": (ranged(2**63, 2**64 - 1), "the program's document is damaged"),
     "trees that are none": (call_signature(in_spec="[]"), "tree of its arguments"),
     "a tree of another version": (call_signature(in_spec="[2, null]"), "tree of its arguments"),
+    "a key that is no text": (
+        call_signature(out_spec=json.dumps([1, spec_of("builtins.dict", context='["\\ud800"]')])),
+        "tree of its arguments",
+    ),
     "a graph as an input": (
         takes(as_graph={"name": "g", "graph": graph_of(document_of_program())}),
         "of a kind that no request can hold",

@@ -9,7 +9,9 @@ import torch
 from tests.support.zoo.check import check_all_forms, check_requests_at_once
 from tests.support.zoo.export import save_program
 from tests.support.zoo.table import ZOO
-from torch_serving import Config, Runtime
+from torch_serving import Config, InferenceRequest, Runtime
+from torch_serving.engine.batcher import BatchState
+from torch_serving.models.servable import Method
 
 OPERATORS = "tests.support.zoo.operators"
 NAMES = sorted(ZOO)
@@ -47,3 +49,7 @@ def test_requests_at_once_get_what_each_gets_alone(
     monkeypatch.setattr("torch_serving.engine.inline_policy.SHORT_S", 0.0)  # none runs on the loop
     save_program(ZOO[name], root / f"{name}.pt2")
     check_requests_at_once(runtime, ZOO[name], f"{name}.pt2", count=8)
+    method = runtime.inference.resolve(InferenceRequest(f"{name}.pt2"))
+    assert isinstance(method, Method)
+    if method.batcher is not None:
+        assert (method.batcher.state is BatchState.OFF) == ZOO[name].mixes_rows

@@ -114,7 +114,9 @@ def python_method(
 def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.device) -> Run:
     # they take a second, and most servers never need them
     from torch._export.serde import schema, serialize
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.export.passes import move_to_device_pass
+    from torch.fx.graph_module import _loader
 
     weights: dict[str, torch.Tensor] = {}
     constants = {}
@@ -130,6 +132,9 @@ def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.d
     program = read._dict_to_dataclass(schema.ExportedProgram, document)
     exported = read.ExportedProgramDeserializer().deserialize(program, weights, constants)
     run: Run = move_to_device_pass(exported, str(device)).graph_module.forward
+    # torch remembers parts of every program that it reads
+    FakeTensorMode.cache_clear()
+    _loader.eval_cache.clear()
     return run
 
 

@@ -60,9 +60,18 @@ def read_tree(text: str, fields: Fields) -> Tree:
     """Read a tree of a program. Raises InvalidServable."""
     try:
         _, node = json.loads(text)
-        return tree_of(node, fields)
+        tree = tree_of(node, fields)
+        check_text(tree)
+        return tree
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidServable("the tree of its arguments or results can't be read") from None
+
+
+def check_text(tree: Tree) -> None:
+    """Raise ValueError for keys and names that no JSON can hold: halves of surrogate pairs."""
+    "".join(map(str, (tree.type_name, *tree.keys))).encode()
+    for child in tree.children:
+        check_text(child)
 
 
 def tree_of(node: Mapping[str, Any], fields: Fields) -> Tree:

@@ -1,0 +1,116 @@
+"""How a package is compared with its program: sizes that are tried, and what must be equal."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch.export import Dim
+from torch.utils import _pytree as pytree
+
+from torch_serving.models.compilation.comparison import Comparison, Refused, compare
+from torch_serving.models.compilation.job import plain
+from torch_serving.models.compilation.sizes import Inputs, resized
+
+
+class Sized(torch.nn.Module):
+    def forward(
+        self, x: torch.Tensor, y: torch.Tensor, *, ids: torch.Tensor, flag: bool = True
+    ) -> Any:
+        return {"a": x + y[:, : x.shape[1]], "b": ids.sum(1)}
+
+
+def inputs(limit: int = 100) -> Inputs:
+    rows, columns = Dim("rows", min=1, max=limit), Dim("columns", min=2, max=50)
+    program = torch.export.export(
+        Sized(),
+        (torch.randn(3, 4), torch.randn(3, 8)),
+        {"ids": torch.arange(6).reshape(3, 2), "flag": True},
+        dynamic_shapes={
+            "x": {0: rows, 1: columns},
+            "y": {0: rows, 1: 2 * columns},
+            "ids": {0: rows},
+            "flag": None,
+        },
+    )
+    return Inputs(program)
+
+
+def shapes(leaves: list[Any]) -> list[list[int]]:
+    return [list(each.shape) for each in leaves if isinstance(each, torch.Tensor)]
+
+
+def test_least_large_and_other_sizes():
+    assert [shapes(leaves) for leaves in inputs().others()] == [
+        [[1, 2], [1, 4], [1, 2]],
+        [[33, 26], [33, 52], [33, 2]],
+        [[64, 50], [64, 100], [64, 2]],
+    ]
+    assert [shapes(leaves)[0][0] for leaves in inputs(4).others()] == [1, 3, 4]
+
+
+def test_arguments_have_the_tree_of_the_example():
+    found = inputs()
+    positional, by_name = found.arguments(next(found.others()))
+    assert len(positional) == 2
+    assert by_name["flag"] is True
+    assert int(by_name["ids"].max()) <= 5  # whole numbers may be indices
+
+
+def test_numbers_are_those_of_the_example():
+    random = torch.Generator().manual_seed(0)
+    floats = resized(torch.tensor([[1.0, 2.0]]), [5, 3], random)
+    assert set(floats.flatten().tolist()) <= {1.0, 2.0}
+    assert len(set(resized(torch.zeros(1, 2), [2, 3], random).flatten().tolist())) > 1
+    assert resized(torch.tensor([3, 7]), [3], random).tolist() == [3, 7, 3]
+    assert resized(torch.ones(0, 2), [2, 2], random).tolist() == [[0, 0], [0, 0]]
+
+
+X = torch.tensor([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("result", "only_types", "same", "difference"),
+    [
+        (X, False, True, 0.0),
+        ({"a": [X]}, False, True, 0.0),
+        (X + 1e-4, False, True, 1e-4),
+        (X + 1, False, False, float("inf")),
+        (X + 1, True, True, 0.0),
+        (X.double(), True, False, float("inf")),
+        (torch.ones(3), True, False, float("inf")),
+        ((X, X), False, False, float("inf")),
+    ],
+)
+def test_what_counts_as_the_same(result: Any, only_types: bool, same: bool, difference: float):
+    requests = iter([[X]])
+    (found,) = compare(lambda _: X, lambda _: result, ["x"], requests, only_types)
+    assert isinstance(found, Comparison)
+    assert (found.inputs, found.same) == ("x [2]", same)
+    assert found.difference == pytest.approx(difference, rel=0.01)
+
+
+def test_what_the_program_refuses():
+    def refuse(_: object) -> None:
+        raise ValueError("too many rows\nand more")
+
+    assert list(compare(refuse, refuse, ["x"], iter([[X]]))) == [Refused("x [2]", "too many rows")]
+
+
+class Named(NamedTuple):
+    left: Any
+    right: Any
+
+
+class Point:
+    def __init__(self, x: Any, y: Any) -> None:
+        self.x = x
+        self.y = y
+
+
+pytree.register_pytree_node(Point, lambda point: ([point.x, point.y], None), lambda parts, _: parts)
+
+
+def test_registered_classes_are_tuples_for_the_server():
+    assert plain(Point(1, Named([2], Point(3, None)))) == (1, ([2], (3, None)))
+    assert isinstance(plain(Named(1, 2)), Named)
+    assert plain({"a": (1, None)}) == {"a": (1, None)}
