@@ -33,7 +33,7 @@ def write_nodes(nodes: Sequence[Json], writer: Writer, scope: Scope) -> None:
         elif target.startswith(PREFIX):
             name = target.removeprefix(PREFIX)
             if name not in HIGHER_ORDER:
-                raise Untranslatable(f"the operator {name} takes graphs")
+                raise Untranslatable(f"the operator {name} has no twin in TorchScript")
             HIGHER_ORDER[name](node, writer, scope)
         else:
             assign(node["outputs"], call(node, scope.context), writer, scope)
