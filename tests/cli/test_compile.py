@@ -72,7 +72,7 @@ def nothing_is_left(root: Path, tmp_path: Path) -> Any:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, found: list[Comparison]) -> None:
     """Compile nothing, and find this."""
-    monkeypatch.setattr(job, "compile_program", lambda *_: [])
+    monkeypatch.setattr(job, "compile_program", lambda *_, **__: [])
     monkeypatch.setattr(job, "write_package", lambda path, *_: path.write_bytes(b"both"))
     monkeypatch.setattr(Job, "compare", lambda _: iter(found))
 
@@ -163,7 +163,7 @@ def test_a_package_alone_is_refused(command: Command, compiled: Compiled, tmp_pa
 
 
 def test_what_torch_cannot_compile(command: Command, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise package.CompilationFailed("LoweringException: no kernel for aten.odd")
 
     monkeypatch.setattr(job, "compile_program", fail)
@@ -203,7 +203,7 @@ def test_settings_beside_the_model(command: Command, tmp_path: Path, monkeypatch
 
 
 def test_ctrl_c(command: Command, root: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job, "compile_program", interrupt)

@@ -169,10 +169,10 @@ def compiled(job: "Job", draft: Path, progress: Progress) -> tuple[str, list[str
     progress.follow(job.step)
     try:
         job.compile()
+        progress.step("comparing the package with the program")
+        comparisons = list(job.compare())
     except CompilationFailed as error:
         return f"it can't be compiled: {error}", []
-    progress.step("comparing the package with the program")
-    comparisons = list(job.compare())
     problem = job.problem_in(comparisons)
     if problem:
         return problem, []

@@ -15,11 +15,17 @@ from torch.utils import _pytree as pytree
 
 from torch_serving.engine.batch_tensors import rebuilt
 from torch_serving.errors import ServingError, StartupError
+from torch_serving.models.backends.export.package import PackageProgram
 from torch_serving.models.compilation.comparison import Comparison, Refused, Run, compare
 from torch_serving.models.compilation.conversion import INSTEAD, NotConverted, convert
-from torch_serving.models.compilation.package import compile_program, write_package
+from torch_serving.models.compilation.package import (
+    CompilationFailed,
+    compile_program,
+    write_package,
+)
 from torch_serving.models.compilation.programs import bound_batch, load_program
 from torch_serving.models.compilation.sizes import Inputs
+from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
 
 PACKED = "model.pt2"
@@ -68,20 +74,19 @@ class Job:
 
     def compile(self) -> None:
         """Make the package. Raises CompilationFailed."""
-        files = compile_program(self.program, self.device)
+        files = compile_program(self.program, self.device, is_only_one=True)
         write_package(self.packed, self.program, files)
 
     def compare(self) -> Iterator[Comparison | Refused]:
-        """Run program and package as a server does, with the example inputs, and with others."""
+        """Run program and package as a server does, with the example inputs, and with others.
+
+        Raises CompilationFailed where the server can't run the package.
+        """
         torch.set_num_threads(1)  # as the server runs one request
-        package = torch._inductor.aoti_load_package(str(self.packed))
-
-        def after(leaves: Sequence[Any]) -> Any:
-            positional, by_name = self.inputs.arguments([moved(x, self.device) for x in leaves])
-            return package(*positional, **by_name)
-
+        package = served(self.packed, self.device)
         names = [str(name) for name in self.program.graph_signature.user_inputs]
-        return compare(self._run_of(self._before), after, names, self._requests(), self._draws)
+        before, after = self._run_of(self._before), self._run_of(package)
+        return compare(before, after, names, self._requests(), self._draws)
 
     def _run_of(self, servable: Servable) -> Run:
         run = servable.main_method().run
@@ -194,8 +199,17 @@ def children(value: Any) -> list[Any]:
     return pytree.tree_leaves(value, is_leaf=lambda part: part is not value)
 
 
-def moved(leaf: Any, device: str) -> Any:
-    return leaf.to(device) if isinstance(leaf, torch.Tensor) else leaf
+def served(path: Path, device: str) -> Servable:
+    """A package as a server loads it. Raises CompilationFailed where it would not run it."""
+    try:
+        servable = load(path, torch.device(device))
+    except ServingError as error:
+        raise CompilationFailed(error.detail) from error
+    if not isinstance(servable.program, PackageProgram):
+        raise CompilationFailed(
+            f"the server does not run the package here ({servable.program.runs})"
+        )
+    return servable
 
 
 @contextmanager

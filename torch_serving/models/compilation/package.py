@@ -22,13 +22,19 @@ class CompilationFailed(Exception):
     """torch can't compile a program; one line says why."""
 
 
-def compile_program(program: ExportedProgram, device: str) -> list[Any]:
-    """Compile a program for a device; return the files of its package. Raises CompilationFailed."""
+def compile_program(program: ExportedProgram, device: str, is_only_one: bool = False) -> list[Any]:
+    """Compile a program for a device; return the files of its package. Raises CompilationFailed.
+
+    For several programs, the headers of torch are compiled once, which takes longer for one.
+    """
     from torch._inductor import aot_compile
 
     moved = on_device(program, device)
     args, kwargs = moved.example_inputs
-    options = {"aot_inductor.package": True, **(ON_CPU if device == "cpu" else {})}
+    options: dict[str, Any] = {"aot_inductor.package": True}
+    options["aot_inductor.precompile_headers"] = not is_only_one
+    if device == "cpu":
+        options |= ON_CPU
     try:
         module = moved.module(check_guards=False)
         files: Any = aot_compile(module, args, kwargs, options=options)
