@@ -26,8 +26,8 @@ DTYPES: Mapping[int, torch.dtype] = {
     6: torch.float16, 7: torch.float32, 8: torch.float64, 9: torch.complex32,
     10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16,
     28: torch.uint16, 29: torch.float8_e4m3fn, 30: torch.float8_e5m2,
-    31: torch.float8_e4m3fnuz, 32: torch.float8_e5m2fnuz, 33: torch.float8_e8m0fnu,
-    34: torch.uint32, 35: torch.uint64,
+    31: torch.float8_e4m3fnuz, 32: torch.float8_e5m2fnuz, 34: torch.uint32, 35: torch.uint64,
+    **({33: torch.float8_e8m0fnu} if hasattr(torch, "float8_e8m0fnu") else {}),  # since 2.7
 }  # fmt: skip
 
 
