@@ -26,14 +26,18 @@ NO_LIBRARIES = frozenset({"load_library", "loaded_libraries", "import_module"})
 REFUSED_LIBRARIES = frozenset(
     {
         "prim", "profiler", "debugprims", "debug_mode_ops", "static_runtime", "c10d", "symm_mem",
-        "_c10d_functional", "_c10d_functional_autograd", "_dtensor", "_test",
+        "_c10d_functional", "_c10d_functional_autograd", "_dtensor", "_test", "inductor",
     }
 )  # fmt: skip
 REFUSED = frozenset(
     {
         ("aten", "from_file"), ("aten", "save"), ("aten", "_save"), ("aten", "set_data"),
-        ("mkldnn", "data_ptr"), ("inductor", "resize_storage_bytes_"),
-        ("inductor", "_alloc_from_pool"),
+        ("mkldnn", "data_ptr"),
+        # views that nobody checks against the memory of the tensor
+        ("aten", "_reshape_alias"), ("aten", "_reshape_alias_copy"),
+        ("aten", "_sparse_coo_tensor_unsafe"), ("aten", "_sparse_csr_tensor_unsafe"),
+        ("aten", "_sparse_csc_tensor_unsafe"), ("aten", "_sparse_bsr_tensor_unsafe"),
+        ("aten", "_sparse_bsc_tensor_unsafe"), ("aten", "_sparse_compressed_tensor_unsafe"),
     }
 )  # fmt: skip
 
