@@ -29,9 +29,10 @@ NOT_EVALUATED = "it would run as Python, and its"
 
 def check_evaluated(document: Json) -> None:
     """Raise InvalidServable for a document with which torch could run more than arithmetic."""
-    for text in expressions_in(document["graph_module"]["graph"]):
-        if not is_arithmetic(text):
-            raise InvalidServable(f"{NOT_EVALUATED} size {shown(text)} is no plain arithmetic")
+    for graph in graphs_in(document["graph_module"]["graph"]):
+        for text in expressions_in(graph):
+            if not is_arithmetic(text):
+                raise InvalidServable(f"{NOT_EVALUATED} size {shown(text)} is no plain arithmetic")
     for entry in document["graph_module"]["module_call_graph"]:
         signature = entry.get("signature") or {}
         for key in ("in_spec", "out_spec"):
@@ -41,15 +42,12 @@ def check_evaluated(document: Json) -> None:
 
 
 def expressions_in(graph: Json) -> set[str]:
-    """All that stands for a size in a graph, and in those inside."""
+    """All that stands for a size in a graph, but for those inside."""
     found = set()
     for meta in graph["tensor_values"].values():
         found |= texts_of([*meta["sizes"], *meta["strides"], meta["storage_offset"]])
     for key in SYMBOLS:
         found |= texts_of(graph.get(key, {}).values())
-    for node in graph["nodes"]:
-        for inner in graphs_in([each["arg"] for each in node["inputs"]]):
-            found |= expressions_in(inner)
     return found
 
 
@@ -57,12 +55,19 @@ def texts_of(values: Any) -> set[str]:
     return {each["as_expr"]["expr_str"] for each in values if "as_expr" in each}
 
 
-def graphs_in(arguments: Any) -> Iterator[Json]:
-    for each in arguments:
-        if "as_graph" in each:
-            yield each["as_graph"]["graph"]
-        elif "as_string_to_argument" in each:
-            yield from graphs_in(each["as_string_to_argument"].values())
+def graphs_in(graph: Json) -> Iterator[Json]:
+    """A graph, and all those inside."""
+    yield graph
+    for node in graph["nodes"]:
+        for each in node["inputs"]:
+            yield from graphs_of(each["arg"])
+
+
+def graphs_of(argument: Json) -> Iterator[Json]:
+    if "as_graph" in argument:
+        yield from graphs_in(argument["as_graph"]["graph"])
+    for each in argument.get("as_string_to_argument", {}).values():
+        yield from graphs_of(each)
 
 
 def is_arithmetic(text: str) -> bool:

@@ -12,6 +12,7 @@ import torch
 from torch_serving.engine.device_errors import explain
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import ModelConfig
+from torch_serving.models.backends.export.evaluated import graphs_in
 from torch_serving.models.backends.export.graph_facts import GraphFacts, facts_of
 from torch_serving.models.backends.export.program import METHOD, bound_run, translated
 from torch_serving.models.backends.export.signature import ProgramSignature
@@ -27,7 +28,7 @@ from torch_serving.models.backends.torchscript.program import shared_dtype
 
 RUNS = "exported program, in Python: {}"
 INPUT = object()  # stands where a request's value comes
-MAX_REASON = 300  # characters: torch tells whole nodes
+MAX_REASON = 300  # characters
 NOT_OPTIMIZED = "a program that runs as Python can't be frozen"
 LOAD_LOCK = threading.Lock()  # torch reads one program at a time
 
@@ -106,9 +107,16 @@ def python_method(
         with LOAD_LOCK:
             forward = read_graph(document, stored, tensors, device)
     except Exception as error:
-        reason = explain(error).partition("\n")[0][:MAX_REASON]
-        raise InvalidServable(f"its program can't be loaded here ({reason})") from error
+        raise InvalidServable(f"its program can't be loaded here ({reason_of(error)})") from error
     return PythonMethod(run_of(document, forward, tensors), called, facts)
+
+
+def reason_of(error: BaseException) -> str:
+    """What led to an error; torch puts a whole node before that, with all its text."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    reason = explain(error).partition("\n")[0][:MAX_REASON]
+    return f"{type(error).__name__}: {reason}" if isinstance(error, LookupError) else reason
 
 
 def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.device) -> Run:
@@ -128,13 +136,17 @@ def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.d
             weights[each.name] = tensor
         else:
             constants[each.name] = tensor
+    for graph in graphs_in(document["graph_module"]["graph"]):
+        for node in graph["nodes"]:
+            node["metadata"] = {}  # where the exporter's code stood, which torch parses
     read: Any = serialize
     program = read._dict_to_dataclass(schema.ExportedProgram, document)
-    exported = read.ExportedProgramDeserializer().deserialize(program, weights, constants)
-    run: Run = move_to_device_pass(exported, str(device)).graph_module.forward
-    # torch remembers parts of every program that it reads
-    FakeTensorMode.cache_clear()
-    _loader.eval_cache.clear()
+    try:
+        exported = read.ExportedProgramDeserializer().deserialize(program, weights, constants)
+        run: Run = move_to_device_pass(exported, str(device)).graph_module.forward
+    finally:  # torch remembers parts of every program that it reads
+        FakeTensorMode.cache_clear()
+        _loader.eval_cache.clear()
     return run
 
 
