@@ -4,9 +4,7 @@ A tensor is named by its path, as in binary bodies: `ids`, `features.user_id`, `
 stands for all elements of a list, or for all keys of a dictionary.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 
@@ -174,69 +172,3 @@ def check_tensor(tensor: torch.Tensor, constraint: TensorConstraint, location: s
     problem = constraint.shape_problem(tensor.shape)
     if problem:
         raise IncompatibleShape(f"{location}: {problem}")
-
-
-Check = Callable[[Sequence[Any]], None]
-
-
-def argument_check(signature: Signature) -> Check | None:
-    """What checks arguments that are each right for themselves; None if nothing has to."""
-    symbols = functools.partial(check_symbols, signature.arguments)
-    checks: list[Check] = [symbols] if has_shared_symbols(signature) else []
-    checks += [signature.check] if signature.check else []
-    if len(checks) < 2:
-        return checks[0] if checks else None
-    return functools.partial(check_all, checks)
-
-
-def check_all(checks: Sequence[Check], values: Sequence[Any]) -> None:
-    for check in checks:
-        check(values)
-
-
-def has_shared_symbols(signature: Signature) -> bool:
-    """Whether several dimensions of a request may have one symbol."""
-    found: set[str] = set()
-    for argument in signature.arguments:
-        for name, constraint in constraints_of(argument).items():
-            symbols = [each.symbol for each in constraint.shape or () if each.symbol]
-            several = len(set(symbols)) < len(symbols) or EACH in name.split(".")
-            if symbols and (several or found & set(symbols)):
-                return True
-            found.update(symbols)
-    return False
-
-
-def check_symbols(arguments: Sequence[Argument], values: Sequence[Any]) -> None:
-    """Raise IncompatibleShape for dimensions of one symbol that have different sizes."""
-    found: dict[str, tuple[int, str, int]] = {}  # by symbol: size, and where it is
-    for argument, value in zip(arguments, values, strict=False):
-        for name, shape, tensor in tensors_in(argument.spec, value, argument.name):
-            for index, (_, _, symbol) in enumerate(shape):
-                if symbol:
-                    size = tensor.shape[index]
-                    known, first, at = found.setdefault(symbol, (size, name, index))
-                    if size != known:
-                        raise IncompatibleShape(
-                            f"argument `{name}`: dimension {index} of `{name}` is {size}, and "
-                            f"dimension {at} of `{first}` is {known}; both are `{symbol}`"
-                        )
-
-
-def tensors_in(spec: TypeSpec, value: Any, name: str) -> Iterator[tuple[str, Any, torch.Tensor]]:
-    """The tensors in a value whose shape is declared: path, shape and tensor."""
-    if spec.kind == "tensor":
-        if spec.constraint is not None and spec.constraint.shape is not None:
-            yield name, spec.constraint.shape, value
-    elif spec.kind == "optional" and value is not None:
-        yield from tensors_in(spec.parts[0], value, name)
-    elif spec.kind == "list":
-        for index, each in enumerate(value):
-            yield from tensors_in(spec.parts[0], each, joined(name, index))
-    elif spec.kind == "tuple":
-        for part, each, field in zip(spec.parts, value, fields_of(spec), strict=True):
-            yield from tensors_in(part, each, joined(name, field))
-    elif spec.kind == "dict":
-        for key, each in value.items():
-            part = (spec.members or {}).get(key, spec.parts[1])
-            yield from tensors_in(part, each, joined(name, str(key)))

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from torch_serving.codecs.constants import expected_constant, is_constant
-from torch_serving.codecs.constraints import Check, check_tensor
+from torch_serving.codecs.constraints import check_tensor
 from torch_serving.codecs.interfaces import Headers, MethodInfo
 from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.plain_tensors import as_plain_type, to_tensor
+from torch_serving.codecs.symbols import Check
 from torch_serving.errors import IncompatibleDtype, InvalidInput, ServingError
 
 Arguments = Mapping[str, Any] | Sequence[Any]

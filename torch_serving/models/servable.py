@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import torch
 
 from torch_serving.codecs.arrays import to_numpy
-from torch_serving.codecs.constraints import Check, argument_check
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body
 from torch_serving.codecs.json._decoder import Decoder
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.signature import Signature, SignatureData
+from torch_serving.codecs.symbols import Check, argument_check
 from torch_serving.engine.accelerator import accelerator_of
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
