@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from tests.support.binary_bodies import NUMPY, SAFE, npy_of
-from tests.support.exported_programs import save_program, save_programs
+from tests.support.exported_programs import PROGRAMS, save_program, save_programs
 from tests.support.wrong_requests import (
     KINDS,
     TREES,
@@ -23,13 +23,18 @@ from tests.support.wrong_requests import (
     safe,
 )
 from torch_serving.codecs.media_types import OIP, PLAIN
+from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.oip.metadata import model_metadata
 from torch_serving.config import Config
 from torch_serving.errors import ServingError
 from torch_serving.http.openapi.argument_schemas import arguments as schema_of
+from torch_serving.http.openapi.argument_schemas import components as argument_components
+from torch_serving.http.openapi.body_schemas import MODEL
+from torch_serving.http.openapi.result_schemas import components as result_components
 from torch_serving.http.openapi.result_schemas import result as result_schema_of
+from torch_serving.models.examples import given_example
 from torch_serving.models.servable import Method
-from torch_serving.service.description import describe_method
+from torch_serving.service.description import describe, describe_method
 from torch_serving.service.inference import invocation_of
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.runtime import Runtime
@@ -281,3 +286,53 @@ def test_declarations_narrow_what_a_program_tells(
     assert without_symbols(constraint.shape_text()) == expected
     assert constraint.shape is not None
     assert constraint.shape[0].sizes == sizes
+
+
+BODIES: list[tuple[str, Any]] = [
+    ("mlp", {"x": rows(2)}),
+    ("mlp", {"x": rows(8), "scale": 0.5, "flag": True, "mode": "mean", "mask": None}),
+    ("mlp", [rows(1), None, "mean"]),
+    ("fixed", [rows(3)]),
+    ("fixed", rows(3)),
+    ("two", {"ids": [[1, 2]], "mask": [[True, False]]}),
+    ("count", [rows(2, 6), 3]),
+    ("kinds", KINDS),
+    ("trees", TREES),
+    ("trees", {**TREES, "images": {"type": "tensor_list", "value": [envelope([1, 2])] * 2}}),
+    ("trees", {**TREES, "box": {"low": [1, 2], "margin": 3}}),
+]
+
+
+@pytest.mark.parametrize(("model", "body"), BODIES)
+def test_schemas_hold_what_is_taken(runtime: Runtime, model: str, body: Any) -> None:
+    signature = method_of(runtime, model).signature
+    jsonschema_rs = pytest.importorskip("jsonschema_rs")
+    for schema, value in (
+        (schema_of(signature), body),
+        (result_schema_of(signature.result), json.loads(run(runtime, model, body))["result"]),
+    ):
+        document = {
+            **schema,
+            "components": {"schemas": argument_components() | result_components()},
+        }
+        jsonschema_rs.validator_for(document).validate(value)
+
+
+@pytest.mark.parametrize("model", PROGRAMS)
+def test_examples_work_in_both_protocols(runtime: Runtime, model: str) -> None:
+    servable = runtime.models.preload(f"{model}.pt2", CPU)
+    example = given_example(servable)
+    if example is None:
+        assert model == "trees"  # its classes are not read
+        example = json.dumps(TREES).encode()
+    assert run(runtime, model, example)
+    request = oip_request(servable.main_method().signature, json.loads(example))
+    assert request is not None
+    assert run(runtime, model, request, content_type=OIP)
+
+
+def test_descriptions_say_why_requests_run_one_by_one(runtime: Runtime) -> None:
+    described = describe(runtime.models.preload("fixed.pt2", CPU), {})
+    assert described["unbatched"] == "dimension 0 of `input` is 3"
+    assert "unbatched" not in describe(runtime.models.preload("mlp.pt2", CPU), {})
+    assert described.keys() <= MODEL["properties"].keys()

@@ -76,6 +76,8 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
     ]
     if "stateful" in description:
         lines.append(f"keeps state ({description['stateful']}): requests run one at a time")
+    if "unbatched" in description:
+        lines.append(f"requests run one by one: {description['unbatched']}")
     for method, parts in description["methods"].items():
         lines += ["", f"{method} -> {parts['result']}"]
         rows = [row for argument in parts["arguments"] for row in rows_of(argument)]

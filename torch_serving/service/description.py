@@ -138,6 +138,7 @@ def describe(servable: Servable, examples: Mapping[str, bytes]) -> dict[str, Any
         "parameter_bytes": sum(tensor.numel() * tensor.element_size() for tensor in parameters),
         "data_type": dtypes.most_common(1)[0][0] if dtypes else None,
         **({"stateful": servable.state} if servable.state else {}),
+        **({"unbatched": servable.program.unbatched} if servable.program.unbatched else {}),
         "methods": {
             name: describe_method(servable.method(name), examples.get(name))
             for name in servable.method_names()

@@ -87,7 +87,7 @@ MODELS = fixed(models={"type": "array", "items": ENTRY}, devices={"type": "array
 ARGUMENT = record(name=TEXT, type=TEXT, required=BOOLEAN)
 DECLARED = {
     "data_type": TEXT,
-    "shape": {"type": "array", "description": "As in the model's TOML file."},
+    "shape": {"type": "array", "description": "In the words of a model's TOML file."},
 }
 TENSORS = {"type": "object", "additionalProperties": {"type": "object", "properties": DECLARED}}
 ARGUMENT["properties"] |= {**DECLARED, "tensors": TENSORS}
@@ -106,11 +106,17 @@ METHOD: Schema = record(
 METHOD["properties"] |= {"note": TEXT, "batching": BATCHING, "results": TENSORS}
 DESCRIPTION: dict[str, Schema] = {
     "device": TEXT,
+    "runs": TEXT | {"description": "What it runs as, with the reason where that is slower."},
     "parameters": COUNT,
     "parameter_bytes": COUNT,
     "data_type": NULLABLE_TEXT,
     "methods": {"type": "object", "additionalProperties": METHOD},
 }
-MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **OPTIONAL, oip_example=OIP_EXAMPLE) | {
+PECULIAR: dict[str, Schema] = {
+    "stateful": TEXT | {"description": "What it keeps from one run to the next."},
+    "unbatched": TEXT | {"description": "Why requests to it can't run as one."},
+    "oip_example": OIP_EXAMPLE,
+}
+MODEL: Schema = fixed(**STATUS, **DESCRIPTION, **OPTIONAL, **PECULIAR) | {
     "required": [*STATUS, *DESCRIPTION]
 }
