@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.support.process import Process
 from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
 from torch_serving.cli.example_text import ADDRESS
-from torch_serving.cli.inspect import may_use
+from torch_serving.cli.inspect import may_use, silent_stderr
 from torch_serving.cli.main import main
 from torch_serving.engine.engine import Engine
 from torch_serving.model_config import ModelConfig
@@ -227,6 +228,19 @@ def test_only_the_example(root: Path, command: Command):
     code, _, err = command("inspect", root / "Impossible.pt", "--example")
     assert code == 2
     assert b"no request was found that works" in err
+
+
+def test_inspect_says_what_can_be_declared(root: Path, command: Command):
+    _, out, _ = command("inspect", root / "Impossible.pt")
+    assert b"can be declared in Impossible.toml: input.x = {" in out
+    assert b"can be declared" not in command("inspect", root / "mlp.pt")[1]
+
+
+def test_libraries_that_write_while_requests_are_tried(capfd: pytest.CaptureFixture[str]):
+    with silent_stderr():
+        os.write(2, b"Error: unmatched dim value\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
 
 
 def test_inspect_says_what_a_model_may_use():

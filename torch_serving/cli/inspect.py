@@ -1,7 +1,9 @@
 """`torch-serving inspect`: what a model file takes and gives."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ def inspect(argv: Sequence[str]) -> int:
     runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     from torch_serving.service.description import describe  # takes a second: torch
 
-    described = describe(servable, runtime.examples.find(servable))
+    with silent_stderr():  # requests that are tried may make a library write there
+        examples = runtime.examples.find(servable)
+    described = describe(servable, examples)
     description = {"file_bytes": arguments.model.stat().st_size, **described}
     for name, method in described["methods"].items() if not arguments.json else ():
         method["example"] = plain_example(servable.method(name), method["example"])
@@ -42,6 +46,19 @@ def inspect(argv: Sequence[str]) -> int:
         used = may_use(servable.config, servable.device.type, rows)
         print("\n".join([first, f"may use: {used}", *others]))
     return 0
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Let nothing reach standard error, not even what is written by libraries."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def may_use(config: ModelConfig, device_type: str, rows: int) -> str:
@@ -91,9 +108,20 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
         ]
         if "note" in parts:
             lines += [f"  example: {text_of(parts['example'])}", f"  ({parts['note']})"]
+            lines += declaration_lines(model, parts["arguments"])
         else:
             lines += example_lines(str(model), model.name, method, parts["example"])
     return lines
+
+
+def declaration_lines(model: Path, arguments: list[dict[str, Any]]) -> list[str]:
+    """How the first tensor of which nothing is known can be declared."""
+    unknown = [each["name"] for each in arguments if each["type"] == "Tensor" and len(each) == 3]
+    return [
+        f"  what it must be can be declared in {model.with_suffix('.toml').name}: "
+        f'input.{name} = {{ data_type = "float32", shape = [-1, 16] }}'
+        for name in unknown[:1]
+    ]
 
 
 def rows_of(argument: dict[str, Any]) -> list[tuple[str, str, str]]:

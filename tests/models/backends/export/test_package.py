@@ -49,7 +49,7 @@ def without_program(odd: Odd) -> Servable:
 def test_a_file_of_both(mlp: Servable, compiled: Compiled):
     """The package runs, and the program tells what it takes."""
     method = mlp.main_method()
-    assert mlp.program.runs.startswith("compiled for cpu")
+    assert mlp.program.runs.startswith("AOTInductor package, compiled for cpu")
     expected = run(load(compiled.program), X)
     assert torch.allclose(run(mlp, X), expected, atol=1e-6)
     body = f'{{"x": {X.tolist()}}}'.encode()

@@ -43,7 +43,7 @@ def load_package(
     check_machine(files.metadata, device)
     library = load_library(archive, files, device)
     package: AnyPackage = library.package
-    runs = f"compiled for {compiled_for(files.metadata)}"
+    runs = f"AOTInductor package, compiled for {compiled_for(files.metadata)}"
     if files.needs_loader:
         package = load_proxied(archive, name, library.package, device)
         runs = f"{runs}, {proxied.RUNS}"
