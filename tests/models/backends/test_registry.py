@@ -54,6 +54,8 @@ class TimesProgram:
     state = ""
     plain_dtype = None
     weight_bytes = 4
+    max_batch = sample_inputs = None
+    unbatched = ""
 
     def __init__(self, factor: float) -> None:
         self._factor = torch.tensor([factor])
