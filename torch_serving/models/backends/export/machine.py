@@ -4,6 +4,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ FEATURES = {
     "AVX512_VNNI": ("avx512_vnni",),
     "AMX_TILE": ("amx_tile", "amx_bf16", "amx_int8"),
 }
+MAX_SHOWN = 200  # characters: of each set of instructions, torch writes a word
 COMPILE_HERE = "compile it on this machine with `torch-serving compile`, or on one like it"
 
 
@@ -26,11 +28,17 @@ def read_metadata(data: bytes) -> dict[str, str]:
     """Read what a package says it is for. Raises InvalidServable."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InvalidServable("the metadata of its package can't be read")
-    return {str(key): str(value) for key, value in found.items()}
+    return {str(key): shown(value) for key, value in found.items()}
+
+
+def shown(value: Any) -> str:
+    """A value as a line of a message can hold it."""
+    text = str(value)[:MAX_SHOWN]
+    return text if text.isprintable() else ascii(text)
 
 
 def check_machine(metadata: Mapping[str, str], device: torch.device) -> None:
