@@ -13,7 +13,7 @@ from torch_serving.errors import InvalidServable
 from torch_serving.models import loader
 from torch_serving.models.backends.export.library import path_of, unnamed_file
 from torch_serving.models.backends.export.machine import check_machine, read_metadata
-from torch_serving.models.backends.export.symbols import let_unload
+from torch_serving.models.backends.export.symbols import let_check_inputs, let_unload
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda:0")
 LIBRARY = "x.wrapper.so"
@@ -156,3 +156,11 @@ def test_only_what_keeps_a_library_loaded_is_changed(tmp_path: Path):
     plain = bytearray(library(tmp_path, FUNCTIONS))
     assert let_unload(memoryview(plain)) == frozenset()
     assert plain == library(tmp_path, FUNCTIONS)
+
+
+def test_a_library_checks_its_inputs_where_no_program_tells_them():
+    name = b"AOTI_RUNTIME_CHECK_INPUTS\0"
+    data = bytearray(b"a\0" + name + b"b" + name)
+    let_check_inputs(data)
+    assert data == b"a\0" + name.lower() + b"b" + name.lower()
+    assert os.environ[name.rstrip(b"\0").decode().lower()] == "1"

@@ -19,7 +19,12 @@ from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded, Ser
 from torch_serving.models.backends.export._aoti import Package, PackageError, is_loaded
 from torch_serving.models.backends.export.load_problems import load_problem
 from torch_serving.models.backends.export.machine import read_metadata
-from torch_serving.models.backends.export.symbols import DAMAGED, let_unload
+from torch_serving.models.backends.export.symbols import (
+    DAMAGED,
+    OWN_CHECK_INPUTS,
+    let_check_inputs,
+    let_unload,
+)
 
 # How many runs of one package may be inside its library at once. Each costs some kilobytes; more
 # executor threads than that wait.
@@ -33,6 +38,11 @@ NO_SOURCE = "it holds the source of a package, not its library: compile it witho
 WEIGHTS_APART = (
     "the weights of its package are not in its library: compile it with package_constants_in_so"
 )
+
+# Each library reads in its first run whether it is to check its inputs. Its ranges are narrower
+# than those of its program, for torch narrows them as it compiles: where the program tells ranges,
+# they were checked already.
+os.environ.setdefault(OWN_CHECK_INPUTS.rstrip(b"\0").decode(), "1")
 
 
 class PackageFiles(NamedTuple):
@@ -77,11 +87,15 @@ class Library(NamedTuple):
 
 
 def load_library(
-    archive: zipfile.ZipFile, files: PackageFiles, device: torch.device, runners: int = RUNNERS
+    archive: zipfile.ZipFile,
+    files: PackageFiles,
+    device: torch.device,
+    runners: int = RUNNERS,
+    checks_inputs: bool = True,
 ) -> Library:
     """Load a package's library, and the model in it onto a device. Raises InvalidServable."""
     try:
-        with unpacked(archive, files.library) as (path, calls):
+        with unpacked(archive, files.library, checks_inputs) as (path, calls):
             return Library(Package(path, str(device), runners), calls)
     except PackageError as error:
         raise refusal(error) from error
@@ -93,7 +107,9 @@ def refusal(error: PackageError) -> ServingError:
 
 
 @contextmanager
-def unpacked(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, frozenset[str]]]:
+def unpacked(
+    archive: zipfile.ZipFile, name: str, checks_inputs: bool
+) -> Iterator[tuple[str, frozenset[str]]]:
     """A path to a copy of a library, and what it calls.
 
     The copy has no name in any folder, so nothing of it can be left behind.
@@ -110,6 +126,8 @@ def unpacked(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, frozens
             shutil.copyfileobj(content, copy, COPY_BYTES)
         with mmap.mmap(descriptor, 0) as library, memoryview(library) as view:
             calls = let_unload(view)
+            if checks_inputs:
+                let_check_inputs(library)
         descriptor = with_unused_path(descriptor)
         yield path_of(descriptor), calls
     except OSError as error:

@@ -1,6 +1,5 @@
 """A package of AOTInductor on one device, as the server sees programs of any kind."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,9 +12,6 @@ from torch_serving.models.backends.export._aoti import Package, PackageError
 from torch_serving.models.backends.export.calling import AnyPackage, Calling
 from torch_serving.models.backends.export.layouts import laid_out
 from torch_serving.models.backends.torchscript.program import shared_dtype
-
-# Read by each library in its first run. Without it, sizes that are wrong reach the kernels.
-os.environ.setdefault(package_errors.CHECK_INPUTS, "1")
 
 Run = Callable[..., Any]
 

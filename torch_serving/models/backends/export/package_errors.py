@@ -16,8 +16,7 @@ from torch_serving.errors import (
     ServingError,
 )
 
-# A library checks its inputs where the environment says so, and calls them by their numbers.
-CHECK_INPUTS = "AOTI_RUNTIME_CHECK_INPUTS"
+# A library that checks its inputs calls them by their numbers.
 INPUT = re.compile(r"input_handles\[(\d+)\]: (.*)", re.DOTALL)
 TYPE = re.compile(r"unmatched dtype, expected: (-?\d+)\(.*\), but got: (-?\d+)")
 SIZE = re.compile(

@@ -41,7 +41,7 @@ def load_package(
     name = str(held.package)
     files = package_files(archive, f"{held.root}{PACKAGES}{name}/")
     check_machine(files.metadata, device)
-    library = load_library(archive, files, device)
+    library = load_library(archive, files, device, checks_inputs=held.program is None)
     package: AnyPackage = library.package
     runs = f"AOTInductor package, compiled for {compiled_for(files.metadata)}"
     if files.needs_loader:

@@ -1,5 +1,6 @@
 """Symbols of a package's library that would keep it loaded for ever, made harmless in a copy."""
 
+import mmap
 import re
 from contextlib import suppress
 from typing import Any
@@ -32,6 +33,7 @@ GLOBAL, UNIQUE = 1, 10  # bindings of symbols
 UNVERSIONED = 1
 DAMAGED = "the library in its package is damaged"
 # ext/aoti/thread_exits.h says why
+CHECK_INPUTS, OWN_CHECK_INPUTS = b"AOTI_RUNTIME_CHECK_INPUTS\0", b"aoti_runtime_check_inputs\0"
 THREAD_EXIT, OWN_THREAD_EXIT = b"__cxa_thread_atexit\0", b"aoti_thread_atexit\0"
 
 
@@ -47,6 +49,14 @@ def let_unload(library: memoryview) -> frozenset[str]:
         return change(np.frombuffer(library, np.uint8))
     # not from that error: its frames hold on to the library's memory
     raise InvalidServable(DAMAGED)
+
+
+def let_check_inputs(library: mmap.mmap | bytearray) -> None:
+    """Let a library read another variable of the environment, which has it check its inputs."""
+    start = library.find(CHECK_INPUTS)
+    while start >= 0:
+        library[start : start + len(OWN_CHECK_INPUTS)] = OWN_CHECK_INPUTS
+        start = library.find(CHECK_INPUTS, start + 1)
 
 
 def change(data: NDArray[np.uint8]) -> frozenset[str]:
