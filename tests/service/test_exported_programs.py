@@ -185,6 +185,28 @@ def test_binary_v2_and_npy(runtime: Runtime) -> None:
     assert run(runtime, "auto", body, content_type=NUMPY)
 
 
+RAW = [
+    ("fixed", 12, ""),
+    ("auto", 8, ""),
+    ("mlp", 4, ""),
+    ("fixed", 8, "input `input`: expected shape [3, 4], got [8]: 1 dimension, not 2"),
+    ("auto", 7, "input `input`: expected shape [S, 4], got [7]: 1 dimension, not 2"),
+]
+
+
+@pytest.mark.parametrize(("model", "count", "problem"), RAW)
+def test_a_body_without_json_has_the_shape_that_is_known(
+    runtime: Runtime, model: str, count: int, problem: str
+) -> None:
+    body = np.zeros(count, np.float32).tobytes()
+    if not problem:
+        assert run(runtime, model, body, content_type=OIP, json_bytes=0)
+        return
+    with pytest.raises(ServingError) as raised:
+        run(runtime, model, body, content_type=OIP, json_bytes=0)
+    assert without_symbols(raised.value.detail) == problem
+
+
 METADATA: dict[str, Any] = {
     "mlp": (
         [

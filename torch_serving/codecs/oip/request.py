@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from torch_serving.codecs.arrays import writable_native
 from torch_serving.codecs.interfaces import Body
-from torch_serving.codecs.json._decoder import Argument, Value, read_json
+from torch_serving.codecs.json._decoder import Argument, TypeSpec, Value, read_json
 from torch_serving.codecs.oip.byte_strings import decode_utf8, read_byte_strings, strings_in
 from torch_serving.codecs.oip.datatypes import (
     BYTES,
@@ -34,6 +34,7 @@ from torch_serving.errors import (
     InvalidParameter,
     ServingError,
 )
+from torch_serving.tensor_constraint import Dimension
 
 # Parameters whose extensions this server does not have: to ignore them would give other results.
 REFUSED = ("shared_memory_region", "classification")
@@ -244,8 +245,22 @@ def read_buffer(header: InputHeader, body: Body, at: int, size: int) -> Leaf:
     return tensor_of(writable_native(array), header, datatype)
 
 
+def raw_shape(spec: TypeSpec, count: int) -> tuple[int, ...]:
+    """The shape of so many elements: of the dimensions that are known, with one that is open."""
+    known = spec.constraint.shape if spec.constraint else None
+    sizes = [each.least if each.is_fixed else -1 for each in known or [Dimension()]]
+    rest = math.prod(size for size in sizes if size >= 0)
+    is_known = sizes.count(-1) == 1 or (-1 not in sizes and count == rest)
+    if not rest or count % rest or not is_known:
+        return (count,)
+    return tuple([count // rest if size < 0 else size for size in sizes])
+
+
 def read_raw(body: Body, arguments: Sequence[Argument], usual: str) -> InferRequest:
-    """A body without JSON: one input of one dimension, or one string; all outputs are binary."""
+    """A body without JSON: one input, or one string; all outputs are binary.
+
+    The input has one dimension, unless its shape is known but for the size of one dimension.
+    """
     name, spec, _ = only_input(arguments, "a body without JSON is one input")
     datatype = declared_datatype(spec, usual)
     leaf: Leaf
@@ -256,7 +271,8 @@ def read_raw(body: Body, arguments: Sequence[Argument], usual: str) -> InferRequ
         count, rest = divmod(len(body), item_bytes)
         if rest:
             raise InvalidInput(f"{len(body)} bytes are no {datatype} of {item_bytes} bytes each")
-        leaf = read_buffer(InputHeader(name, datatype, (count,), None, None), body, 0, len(body))
+        header = InputHeader(name, datatype, raw_shape(spec, count), None, None)
+        leaf = read_buffer(header, body, 0, len(body))
     else:
         raise InvalidInput(f"a body without JSON is a tensor or a string; `{name}`: {spec.type}")
     return InferRequest(None, {name: leaf}, [], True)

@@ -339,6 +339,45 @@ def with_types(document: Any, number: int) -> Any:
     return document
 
 
+def with_size(**size: Any) -> Any:
+    changed = document("linear")
+    changed["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0] = size
+    return changed
+
+
+def with_range(least: Any, most: Any) -> Any:
+    changed = document("linear")
+    changed["range_constraints"]["s77"] = {"min_val": least, "max_val": most}
+    return changed
+
+
+def with_name(name: str) -> Any:
+    changed = document("linear")
+    call = changed["graph_module"]["module_call_graph"][0]["signature"]
+    call["forward_arg_names"] = [name]
+    return changed
+
+
+HOSTILE = [
+    lambda: with_size(as_int=1 << 80),
+    lambda: with_size(as_int=-3),
+    lambda: with_size(as_int=2.5),
+    lambda: with_size(as_expr={"expr_str": "1.5"}),
+    lambda: with_range(1 << 70, None),
+    lambda: with_range(5, 2),
+    lambda: with_name("a\nb"),
+    lambda: with_name(""),
+    lambda: with_name("x" * 500),
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_documents_are_refused(hostile: Any) -> None:
+    with pytest.raises(InvalidServable) as raised:
+        program_signature(hostile())
+    assert len(raised.value.detail) < 400
+
+
 def test_documents_without_trees_are_flat() -> None:
     changed = document("derived")
     changed["graph_module"]["module_call_graph"] = []

@@ -87,12 +87,12 @@ class Values:
     def dimension(self, size: Json) -> Dimension:
         kind, data = only(size)
         if kind == "as_int":
-            return Dimension(data, data)
+            return fixed(data)
         expression = expression_in(data["expr_str"])
         if expression is None:
             return Dimension()
         if expression.name == "number":
-            return Dimension(expression.leaf, expression.leaf)
+            return fixed(expression.leaf)
         text = str(expression)
         self.expressions[text] = expression
         return bounds(expression, self.ranges)._replace(symbol=text)
@@ -134,11 +134,23 @@ def constant(kind: str, data: Any) -> Any:
     return data
 
 
+def fixed(size: Any) -> Dimension:
+    """A dimension of one size. Raises ValueError for what is no size."""
+    if type(size) is not int or not 0 <= size < MAX_SIZE:
+        raise ValueError("a size")
+    return Dimension(size, size)
+
+
 def dimension_of_range(constraint: Json) -> Dimension:
-    """The sizes of a symbol; a bound that is infinite, or as good as that, is none."""
+    """The sizes of a symbol; a bound that is infinite, or as good as that, is none.
+
+    Raises ValueError for a range without sizes.
+    """
     least, most = constraint.get("min_val"), constraint.get("max_val")
     low = least if type(least) is int and least > 0 else 0
-    high = most if type(most) is int and low <= most < MAX_SIZE else None
+    high = most if type(most) is int and most < MAX_SIZE else None
+    if low >= MAX_SIZE or (high is not None and high < low):
+        raise ValueError("a range")
     return Dimension(low, high)
 
 

@@ -21,6 +21,8 @@ from torch_serving.models.backends.export.tree import (
 )
 from torch_serving.models.backends.interfaces import SampleInputs
 
+MAX_NAME = 255  # characters
+
 
 class ProgramSignature(NamedTuple):
     """A program's signature, and how a run is made of requests.
@@ -113,6 +115,9 @@ def arguments_of(values: Values, call: Json, document: Json) -> dict[str, Tree]:
     ]
     if len(dict(pairs)) < len(pairs):
         raise InvalidServable("two arguments of the program have one name")
+    for name, _ in pairs:
+        if not name.isidentifier() or len(name) > MAX_NAME:
+            raise InvalidServable(f"an argument has no name of Python: {name[:MAX_NAME]!r}")
     return dict(pairs)
 
 
