@@ -1,5 +1,6 @@
 """Constants, and dictionaries and lists whose parts are all known: what programs have."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,13 @@ from torch_serving.http.openapi.argument_schemas import value as schema_of
 from torch_serving.http.openapi.result_schemas import result as result_schema_of
 
 TENSOR = TypeSpec("tensor", "Tensor")
+
+
+@dataclasses.dataclass
+class Box:
+    low: torch.Tensor
+    margin: int = 3
+    mask: torch.Tensor | None = None
 
 
 def constant(value: Any) -> TypeSpec:
@@ -223,6 +231,8 @@ PYTHON: list[tuple[TypeSpec, Any, Any]] = [
     (PAIR, {"u": ONE, "n": 8},
      "argument `x`['n']: expected 7, which is fixed in the model, got 8"),
     (BOX, {"low": ONE}, (ONE, 3, None)),
+    (BOX, Box(ONE), (ONE, 3, None)),
+    (BOX, Box(ONE, 4), "argument `x`[1]: expected 3, which is fixed in the model, got 4"),
     (BOX, {"mask": None}, "argument `x`: expected the fields low, margin, mask, got mask"),
     (LISTED, [ONE, ONE], (ONE, ONE)),
 ]  # fmt: skip

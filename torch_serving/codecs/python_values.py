@@ -6,6 +6,7 @@ model that writes into its inputs writes into the caller's.
 """
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -210,7 +211,9 @@ def read_list(reader: ValueReader, spec: TypeSpec, value: Any, location: str) ->
 
 
 def read_tuple(reader: ValueReader, spec: TypeSpec, value: Any, location: str) -> tuple[Any, ...]:
-    """A sequence, or a mapping from the fields of a named tuple."""
+    """A sequence, or a mapping from the fields of a named tuple, or an object that has them."""
+    if dataclasses.is_dataclass(value) and spec.names:
+        value = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     if isinstance(value, Mapping) and spec.names:
         known = dict(zip(spec.names, spec.parts, strict=True))
         value = list(members_of(known, value, location, "fields").values())

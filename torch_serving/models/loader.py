@@ -90,7 +90,7 @@ def load_open(
 def optimized(servable: Servable, make: Callable[..., Servable]) -> Servable:
     """The servable with an optimized program, if that gives the same results; else as it is."""
     config = servable.config
-    requests = warm_ups_of(servable)
+    requests = config.warmup if servable.state else warm_ups_of(servable)
     if not requests:
         toml = Path(servable.identifier).with_suffix(".toml").name
         raise InvalidServable(f"{toml}: {NO_WARM_UP}")

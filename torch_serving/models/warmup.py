@@ -33,7 +33,7 @@ def warm_up(servable: Servable, run_on: RunOn = run_here) -> None:
     method = servable.main_method()
     for request in servable.config.warmup:
         warm_up_with(method, request, run_on)
-    if not servable.config.warmup:
+    if not servable.config.warmup and not servable.state:  # a run would change that
         try_to_warm_up(method, warm_ups_of(servable), run_on)
 
 

@@ -144,6 +144,21 @@ def test_sample_inputs_warm_up_and_are_the_example(tmp_path: Path) -> None:
     assert given_example(with_request) == b'{"x":[[1.0,1.0,1.0]],"y":null}'
 
 
+class Counter(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return x + self.calls
+
+
+def test_what_keeps_state_is_not_run_unasked(tmp_path: Path) -> None:
+    method = served(save(export(Counter(), (ROWS,)), tmp_path / "counter.pt2")).main_method()
+    assert method.run([ROWS]).tolist() == [[1.0] * 3] * 2
+
+
 class Partial(torch.nn.Module):
     def forward(self, x: Any) -> Any:
         return x / x.shape[0]
