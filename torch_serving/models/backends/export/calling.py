@@ -13,9 +13,11 @@ from torch_serving.codecs.signature import Signature
 from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export._aoti import Package
 from torch_serving.models.backends.export.document import Values
+from torch_serving.models.backends.export.graph_facts import facts_of
 from torch_serving.models.backends.export.layouts import Layout, layouts_of
 from torch_serving.models.backends.export.proxied import ProxiedPackage
 from torch_serving.models.backends.export.signature import ProgramSignature, program_signature
+from torch_serving.models.backends.export.source import stored_tensors
 from torch_serving.models.backends.export.tree import (
     ANY,
     LEAF,
@@ -30,7 +32,9 @@ from torch_serving.models.backends.export.tree import (
 from torch_serving.models.backends.interfaces import SampleInputs
 
 AnyPackage = Package | ProxiedPackage
+Restore = Callable[[Any], Any]
 
+NUMBERS = ("int", "float", "bool")
 OTHER_MODEL = "its package and its program are of different models: compile the program again"
 WITHOUT_MEANING = re.compile(r"arg\d+_\d+")  # names that torch gives inputs
 
@@ -55,21 +59,35 @@ def program_calling(
     called = program_signature(document)._replace(sample_inputs=samples)
     values = Values(document)
     inputs = [name for name, spec in values.inputs() if spec.kind != "constant"]
-    outputs = [spec.kind != "constant" for spec in values.outputs()]
+    outputs = [spec.kind for spec in values.outputs()]
     if len(inputs) != len(package.input_names) or len(outputs) != package.outputs:
         raise InvalidServable(OTHER_MODEL)
-    live = [index for index, is_live in enumerate(outputs) if is_live]
+    live = [index for index, kind in enumerate(outputs) if kind != "constant"]
+    are_numbers = [outputs[index] in NUMBERS for index in live]
+    if any(are_numbers):
+        called = called._replace(restore=of_numbers(called.restore, are_numbers))
     return Calling(called, inputs, layouts_of(document, inputs), live, written_state(document))
+
+
+def of_numbers(restore: Restore | None, are_numbers: Sequence[bool]) -> Restore:
+    """A library returns tensors where the program returns numbers of Python."""
+
+    def restored(outputs: Any) -> Any:
+        if len(are_numbers) == 1:
+            result = outputs.item()
+        else:
+            pairs = zip(outputs, are_numbers, strict=True)
+            result = tuple([each.item() if is_number else each for each, is_number in pairs])
+        return result if restore is None else restore(result)
+
+    return restored
 
 
 def written_state(document: Mapping[str, Any]) -> str:
     """What a run writes that later runs see, in words; empty if there is nothing."""
-    for entry in document["graph_module"]["signature"]["output_specs"]:
-        for kind in ("buffer_mutation", "parameter_mutation"):
-            if kind in entry:
-                data = entry[kind]
-                return f"it writes `{data.get('buffer_name') or data.get('parameter_name')}`"
-    return ""
+    names = {name: each.name for name, each in stored_tensors(document).items()}
+    written = facts_of(document, names).written
+    return f"`{written}`" if written else ""
 
 
 def own_calling(package: AnyPackage) -> Calling:
