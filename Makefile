@@ -13,7 +13,7 @@ TESTERS := 4
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make quick         unit tests of codecs, engine, models, service and http: a minute"
 	@echo "make test          all tests"
+	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
 	@echo "make docs          the site of the documentation, in .build/site; a dead link fails"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
@@ -70,6 +71,9 @@ quick: build
 # More processes than cores, as most tests wait: for a server to start, or for a time to be over.
 test: build
 	@$(BIN)/pytest -n $(TESTERS) --dist worksteal
+
+zoo: build
+	@$(BIN)/pytest -n 2 --dist worksteal -m zoo
 
 chaos: build
 	@$(BIN)/python -m tests.chaos $(ARGS)

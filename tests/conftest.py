@@ -31,8 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that starts a server or a browser, however indirectly."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test that starts a server or a browser, however indirectly.
+
+    What takes half an hour in all is left out, but for `-m zoo`.
+    """
+    if "zoo" not in config.option.markexpr:
+        items[:] = [item for item in items if item.get_closest_marker("zoo") is None]
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)

@@ -1,6 +1,7 @@
 """Exported programs and packages of the zoo, as files."""
 
 import importlib
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ def save_program(model: ZooModel, path: Path) -> Path:
 def save_package(model: ZooModel, path: Path) -> Path:
     """Write a file of a program and its package, as `torch-serving compile` does."""
     if not path.exists():
-        with without_warnings():
-            exported = program(model)
+        with without_warnings(), tempfile.TemporaryDirectory() as folder:
+            # ranges of dimensions are as the file says once the program was read from it
+            exported = torch.export.load(save_program(model, Path(folder, "program.pt2")))
             write_package(path, exported, compile_program(exported, "cpu"))
     return path
 
