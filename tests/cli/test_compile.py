@@ -77,8 +77,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, found: list[Comparison]) -> None:
     monkeypatch.setattr(Job, "compare", lambda _: iter(found))
 
 
-SAME = Comparison("x [2, 16]", True, 1e-7, 2e-7, 20e-6, 10e-6)
-OTHER = Comparison("x [1, 16]", False, 1.0, 1.0, 0.0, 0.0)
+SAME = Comparison("x [2, 16]", "", 1e-7, 2e-7, 20e-6, 10e-6)
+OTHER = Comparison("x [1, 16]", "gives other results", 1.0, 1.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_other_results(command: Command, root: Path, monkeypatch: pytest.MonkeyP
     pretend(monkeypatch, [SAME, OTHER])
     code, out, err = command("mlp.pt2", "-o", "new.pt2")
     assert (code, out) == (1, "")
-    assert "gives other results than the program for x [1, 16]; nothing was written" in err
+    assert "the package gives other results for x [1, 16]: nothing was written" in err
     assert not (root / "new.pt2").exists()
 
 

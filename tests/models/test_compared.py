@@ -66,26 +66,27 @@ def test_numbers_are_those_of_the_example():
 
 
 X = torch.tensor([1.0, 2.0])
+OTHER = "gives other results"
 
 
 @pytest.mark.parametrize(
-    ("result", "only_types", "same", "difference"),
+    ("result", "only_types", "problem", "difference"),
     [
-        (X, False, True, 0.0),
-        ({"a": [X]}, False, True, 0.0),
-        (X + 1e-4, False, True, 1e-4),
-        (X + 1, False, False, float("inf")),
-        (X + 1, True, True, 0.0),
-        (X.double(), True, False, float("inf")),
-        (torch.ones(3), True, False, float("inf")),
-        ((X, X), False, False, float("inf")),
+        (X, False, "", 0.0),
+        ({"a": [X]}, False, "", 0.0),
+        (X + 1e-4, False, "", 1e-4),
+        (X + 1, False, OTHER, float("inf")),
+        (X + 1, True, "", 0.0),
+        (X.double(), True, OTHER, float("inf")),
+        (torch.ones(3), True, OTHER, float("inf")),
+        ((X, X), False, OTHER, float("inf")),
     ],
 )
-def test_what_counts_as_the_same(result: Any, only_types: bool, same: bool, difference: float):
+def test_what_counts_as_the_same(result: Any, only_types: bool, problem: str, difference: float):
     requests = iter([[X]])
     (found,) = compare(lambda _: X, lambda _: result, ["x"], requests, only_types)
     assert isinstance(found, Comparison)
-    assert (found.inputs, found.same) == ("x [2]", same)
+    assert (found.inputs, found.problem) == ("x [2]", problem)
     assert found.difference == pytest.approx(difference, rel=0.01)
 
 
@@ -94,6 +95,15 @@ def test_what_the_program_refuses():
         raise ValueError("too many rows\nand more")
 
     assert list(compare(refuse, refuse, ["x"], iter([[X]]))) == [Refused("x [2]", "too many rows")]
+
+
+def test_what_the_package_refuses():
+    def refuse(_: object) -> None:
+        raise ValueError("dimension 0 is 1, not at least 2")
+
+    (found,) = compare(lambda _: X, refuse, ["x"], iter([[X]]))
+    assert isinstance(found, Comparison)
+    assert found.problem == "fails (dimension 0 is 1, not at least 2)"
 
 
 class Named(NamedTuple):

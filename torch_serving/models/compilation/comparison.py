@@ -15,14 +15,15 @@ Run = Callable[[Sequence[Any]], Any]  # flat inputs -> results
 
 MEASURED_S = 0.4  # for both, for inputs of one size
 MIN_RUNS, MAX_RUNS = 3, 1000
+UNKNOWN = (math.inf, math.inf, 0.0, 0.0)
 WARM_UP_RUNS = 3  # the interpreter compiles what it runs in its first turns
 
 
 class Comparison(NamedTuple):
-    """One size of inputs: whether the results are the same, and how long both take."""
+    """One size of inputs: what is wrong with the results, if anything, and how long both take."""
 
     inputs: str
-    same: bool
+    problem: str
     difference: float  # the largest, of any number in the results
     relative: float  # the same, beside the largest number of its tensor
     before_s: float
@@ -53,12 +54,23 @@ def compare(
             try:
                 expected = before(copied(leaves))
             except Exception as error:
-                yield Refused(text, str(error).partition("\n")[0])
+                yield Refused(text, first_line(error))
                 continue
-            found = after(copied(leaves))
+            try:
+                found = after(copied(leaves))
+            except Exception as error:
+                yield Comparison(text, f"fails ({first_line(error)})", *UNKNOWN)
+                continue
             same, difference, relative = differences(found, expected, only_types)
-            times = measure(before, after, leaves) if same else (0.0, 0.0)
-            yield Comparison(text, same, difference, relative, *times)
+            if same:
+                times = measure(before, after, leaves)
+                yield Comparison(text, "", difference, relative, *times)
+            else:
+                yield Comparison(text, "gives other results", *UNKNOWN)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def copied(leaves: Sequence[Any]) -> list[Any]:

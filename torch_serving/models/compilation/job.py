@@ -29,6 +29,7 @@ from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
 
 PACKED = "model.pt2"
+ADVICE = "exported with another range of sizes, or as it is, the program can be served"
 DRAWS = (
     "it draws random numbers, so that only shapes and types were compared; a program that should "
     "not must be exported after model.eval()"
@@ -112,10 +113,9 @@ class Job:
         if isinstance(first, Refused):
             return f"the program does not take its own example inputs: {first.reason}"
         for each in comparisons:
-            if isinstance(each, Comparison) and not each.same:
+            if isinstance(each, Comparison) and each.problem:
                 return (
-                    f"the package gives other results than the program for {each.inputs}; nothing "
-                    "was written"
+                    f"the package {each.problem} for {each.inputs}: nothing was written; {ADVICE}"
                 )
         return ""
 

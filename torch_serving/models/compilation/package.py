@@ -1,5 +1,6 @@
 """An exported program -> its AOTInductor package, and a file of both."""
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -27,20 +28,39 @@ def compile_program(program: ExportedProgram, device: str, is_only_one: bool = F
 
     For several programs, the headers of torch are compiled once, which takes longer for one.
     """
-    from torch._inductor import aot_compile
-
     moved = on_device(program, device)
-    args, kwargs = moved.example_inputs
     options: dict[str, Any] = {"aot_inductor.package": True}
     options["aot_inductor.precompile_headers"] = not is_only_one
     if device == "cpu":
         options |= ON_CPU
     try:
-        module = moved.module(check_guards=False)
-        files: Any = aot_compile(module, args, kwargs, options=options)
+        files = compile_for_all_sizes(moved, options)
     except Exception as error:
         raise CompilationFailed(reason_of(error)) from error
     return [each for each in files if not (isinstance(each, str) and each.endswith(LEFT_OUT))]
+
+
+def compile_for_all_sizes(program: ExportedProgram, options: dict[str, Any]) -> list[Any]:
+    """Compile for dimensions of one, too, where a program allows them.
+
+    The compiler would rather have none; what it makes for them is some percent slower.
+    """
+    from torch._inductor import aot_compile
+
+    args, kwargs = program.example_inputs
+    config: Any = importlib.import_module("torch.fx.experimental._config")
+    may_be_one = any(bounds.lower < 2 for bounds in program.range_constraints.values())
+
+    def compile_once() -> Any:
+        return aot_compile(program.module(check_guards=False), args, kwargs, options=dict(options))
+
+    try:
+        with config.patch(backed_size_oblivious=may_be_one):
+            return list(compile_once())
+    except Exception:
+        if not may_be_one:
+            raise
+        return list(compile_once())  # not every program can be compiled so
 
 
 def on_device(program: ExportedProgram, device: str) -> ExportedProgram:
