@@ -32,6 +32,15 @@ def several(kind: str, *parts: TypeSpec) -> TypeSpec:
     return TypeSpec(kind, kind, *parts)
 
 
+def as_arrays(value: Any) -> Any:
+    """The same value with arrays for tensors, as packages take them."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    if isinstance(value, dict):
+        return {key: as_arrays(part) for key, part in value.items()}
+    return type(value)(map(as_arrays, value)) if isinstance(value, list | tuple) else value
+
+
 X = Argument("x", tensor("n", "m"))
 # arguments, values that go together, others that don't, and where
 CASES: list[tuple[list[Argument], list[Any], list[Any], str]] = [
@@ -62,6 +71,7 @@ def test_sizes_agree(
     check = argument_check(Signature(tuple(arguments), tensor()))
     assert check is not None
     check(right)
+    check(as_arrays(right))
     with pytest.raises(IncompatibleShape) as raised:
         check(wrong)
     assert raised.value.detail.endswith(detail)

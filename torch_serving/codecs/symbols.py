@@ -81,7 +81,8 @@ def check_pairs(
             tensor = tensor[key]
         for key in other_keys:
             other = other[key]
-        if tensor.size(dimension) != other.size(other_dimension):
+        # of arrays, too, which packages take
+        if tensor.shape[dimension] != other.shape[other_dimension]:
             check_symbols(arguments, values)
 
 
