@@ -135,7 +135,6 @@ HARMLESS: dict[str, Change] = {
     "no calls": lambda document: document["graph_module"].update(module_call_graph=[]),
     "no tree": call_signature(in_spec="", out_spec=""),
     "names for nothing": call_signature(forward_arg_names=["a", "b", "c"]),
-    "odd names": call_signature(forward_arg_names=['x"\n<script>']),
     "a size that is code": sized("__import__('os').abort()"),
     "a size without end": sized("(" * 5000),
     "a size by zero": sized("FloorDiv(Symbol('s0'), Integer(0))"),
@@ -181,6 +180,19 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "a number as an input": (takes(as_sym_int={"as_int": 3}), "document is damaged: its graph"),
     "a string as an input": (takes(as_string="a"), "can't be loaded here"),
+    "a number as an input, in Python": (
+        lambda document: [
+            each(document)
+            for each in (
+                takes(as_int=3),
+                before("torch.ops.aten.add.Scalar", self=tensor("p_w"), other={"as_int": 1}),
+                lambda document: graph_of(document)["nodes"].pop(),
+                lambda document: graph_of(document).update(outputs=[tensor("z")]),
+            )
+        ],
+        "can't be loaded here",
+    ),
+    "odd names": (call_signature(forward_arg_names=['x"\n<script>']), "has no name of Python"),
     "gradients": (gives("loss_output"), "it is a graph for training"),
     "a write to no buffer": (gives("buffer_mutation", buffer_name="b"), "it writes `b`"),
 }  # fmt: skip

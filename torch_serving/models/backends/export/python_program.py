@@ -106,9 +106,10 @@ def python_method(
     try:
         with LOAD_LOCK:
             forward = read_graph(document, stored, tensors, device)
+        run = run_of(document, forward, tensors)
     except Exception as error:
         raise InvalidServable(f"its program can't be loaded here ({reason_of(error)})") from error
-    return PythonMethod(run_of(document, forward, tensors), called, facts)
+    return PythonMethod(run, called, facts)
 
 
 def reason_of(error: BaseException) -> str:
