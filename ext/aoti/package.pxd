@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from libcpp cimport bool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -9,6 +9,22 @@ cdef extern from "aoti/torch_functions.h" namespace "torch_serving" nogil:
         pass
 
     ctypedef Tensor* TensorHandle
+
+    struct TorchFunctions:
+        int (*delete_tensor)(TensorHandle) noexcept
+        int (*tensor_of_memory)(
+            void* data, int64_t rank, const int64_t* shape, const int64_t* strides,
+            int64_t offset, int32_t dtype, int32_t device_type, int32_t device_index,
+            TensorHandle* made,
+        ) noexcept
+        int (*data)(TensorHandle, void**) noexcept
+        int (*rank)(TensorHandle, int64_t*) noexcept
+        int (*shape)(TensorHandle, int64_t**) noexcept
+        int (*strides)(TensorHandle, int64_t**) noexcept
+        int (*dtype)(TensorHandle, int32_t*) noexcept
+        int (*device_type)(TensorHandle, int32_t*) noexcept
+
+    const TorchFunctions* torch_functions() noexcept
 
 
 cdef extern from "aoti/package.h" namespace "torch_serving" nogil:

@@ -30,8 +30,7 @@ bool find_all(TorchFunctions& found) {
            find(library, "aoti_torch_get_sizes", found.shape) &&
            find(library, "aoti_torch_get_strides", found.strides) &&
            find(library, "aoti_torch_get_dtype", found.dtype) &&
-           find(library, "aoti_torch_get_device_type", found.device_type) &&
-           find(library, "aoti_torch_get_layout", found.layout);
+           find(library, "aoti_torch_get_device_type", found.device_type);
 }
 
 }  // namespace

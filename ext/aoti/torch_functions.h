@@ -8,10 +8,6 @@ namespace torch_serving {
 struct Tensor;  // torch's; nothing here looks into it
 using TensorHandle = Tensor*;
 
-struct Cpu {
-    static constexpr std::int32_t TYPE = 0;  // as torch numbers kinds of devices
-};
-
 // Those that return a number return 0 unless they failed.
 struct TorchFunctions {
     int (*delete_tensor)(TensorHandle);
@@ -25,7 +21,6 @@ struct TorchFunctions {
     int (*strides)(TensorHandle, std::int64_t**);
     int (*dtype)(TensorHandle, std::int32_t*);
     int (*device_type)(TensorHandle, std::int32_t*);
-    int (*layout)(TensorHandle, std::int32_t*);
     const char* (*last_error)();  // of this thread; nullptr: this torch has no such function
 };
 

@@ -36,6 +36,13 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
+def to_array(value: torch.Tensor | NDArray[Any]) -> NDArray[Any]:
+    """The same for a value that may be an array already."""
+    if not isinstance(value, np.ndarray):
+        return to_numpy(value)
+    return value if value.flags.c_contiguous else np.array(value, order="C")
+
+
 def force_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     kind = unusual_kind(tensor)
     if kind:

@@ -1,8 +1,10 @@
 """Inputs and results of several requests as one: pure functions of tensors and trees of them."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 TOLERANCES = {
@@ -14,6 +16,7 @@ TOLERANCES = {
     torch.complex64: 1e-3,
 }
 TF32_TOLERANCES = {**TOLERANCES, torch.float32: 5e-2}  # results were seen to be 2e-2 apart
+TENSORS = (torch.Tensor, np.ndarray)
 
 
 class NotRowWise(Exception):
@@ -37,8 +40,8 @@ def batch_key(value: Any, rows: set[int]) -> Any:
 
     Those are added to `rows`.
     """
-    if isinstance(value, torch.Tensor):
-        rows.add(value.shape[0] if value.dim() else 0)
+    if isinstance(value, TENSORS):
+        rows.add(value.shape[0] if value.ndim else 0)
         return value.dtype, value.shape[1:]
     if isinstance(value, list | tuple):
         return type(value), [batch_key(part, rows) for part in value]
@@ -70,6 +73,8 @@ def concatenate(values: Sequence[Any]) -> Any:
     first = values[0]
     if isinstance(first, torch.Tensor):
         return torch.cat(list(values))
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
     if isinstance(first, list | tuple):
         return rebuilt(first, [concatenate(parts) for parts in zip(*values, strict=True)])
     if isinstance(first, dict):
@@ -83,9 +88,12 @@ def split(value: Any, sizes: list[int], constants: bool = False) -> list[Any]:
     What is no tensor may depend on any row, and is no single request's, unless these are
     `constants` of the model.
     """
-    if isinstance(value, torch.Tensor):
-        if value.dim() == 0 or value.shape[0] != sum(sizes):
+    if isinstance(value, TENSORS):
+        if value.ndim == 0 or value.shape[0] != sum(sizes):
             raise NotRowWise(f"a result of shape {list(value.shape)} for {sum(sizes)} rows")
+        if isinstance(value, np.ndarray):
+            ends = itertools.accumulate(sizes)
+            return [value[end - size : end] for size, end in zip(sizes, ends, strict=True)]
         return list(value.split(sizes))  # type: ignore[no-untyped-call]
     if isinstance(value, list | tuple) and value:
         columns = [split(part, sizes, constants) for part in value]
@@ -108,6 +116,8 @@ def changed(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         other = value.flatten().flip(0).reshape(value.shape)
         return other * 0.5 + 0.125 if other.is_floating_point() else other
+    if isinstance(value, np.ndarray):
+        return changed(torch.from_numpy(value)).numpy()
     if isinstance(value, list | tuple):
         return rebuilt(value, [changed(part) for part in value])
     if isinstance(value, dict):
@@ -120,6 +130,9 @@ def is_close(value: Any, expected: Any, tf32: bool = False) -> bool:
 
     With `tf32`, products of float32 numbers were rounded to TF32 before.
     """
+    if isinstance(expected, np.ndarray):
+        expected = torch.from_numpy(expected)
+        value = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
     if isinstance(expected, torch.Tensor):
         if value.dtype != expected.dtype or value.shape != expected.shape:
             return False

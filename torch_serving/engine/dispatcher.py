@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from torch_serving.engine.accelerator import Accelerator
@@ -241,6 +242,8 @@ def is_large(outputs: Any) -> bool:
         value = left.pop()
         if isinstance(value, torch.Tensor):
             size += value.numel() * value.element_size()  # sparse ones have no nbytes
+        elif isinstance(value, np.ndarray):
+            size += value.nbytes
         elif isinstance(value, str | bytes):
             size += len(value)
         elif isinstance(value, list | tuple | dict):

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.codecs.arrays import to_numpy
+from torch_serving.codecs.arrays import to_array, to_numpy
 from torch_serving.codecs.interfaces import JSON_HEADERS, Body
 from torch_serving.codecs.json._decoder import Decoder
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.signature import Signature, SignatureData
 from torch_serving.codecs.symbols import Check, argument_check
 from torch_serving.engine.accelerator import accelerator_of
-from torch_serving.engine.batch_tensors import is_close
+from torch_serving.engine.batch_tensors import TENSORS, is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
@@ -213,9 +213,8 @@ class Method:
         self.check = argument_check(signature)
         if self.check is not None:
             self.decode = functools.partial(decode_and_check, self.decode, self.check)
-        encoder = Encoder(
-            torch.Tensor, to_numpy, PREFIX, SUFFIX, method.to_envelope, signature.result
-        )
+        kind, array_of = (TENSORS, to_array) if method.takes_arrays else (torch.Tensor, to_numpy)
+        encoder = Encoder(kind, array_of, PREFIX, SUFFIX, method.to_envelope, signature.result)
         self.encode, self.encode_plain = encoder.encode, encoder.encode_plain
 
     def inline_for(self, media_types: str) -> InlinePolicy:

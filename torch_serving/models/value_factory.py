@@ -1,6 +1,9 @@
 """What makes the values of a method's arguments of what a decoder has read."""
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 
 from torch_serving.codecs.arrays import bfloat16_to_tensor
 from torch_serving.codecs.json._decoder import ValueFactory
@@ -12,12 +15,16 @@ from torch_serving.models.backends.interfaces import ProgramMethod
 
 def value_factory(method: ProgramMethod) -> ValueFactory:
     return ValueFactory(
-        tensor=torch.from_numpy,
+        tensor=as_it_is if method.takes_arrays else torch.from_numpy,
         bfloat16=bfloat16_to_tensor,
         device=device_value,
         enum=method.make_enum,
         image=decode_image,
     )
+
+
+def as_it_is(array: NDArray[Any]) -> NDArray[Any]:
+    return array
 
 
 def device_value(name: str) -> torch.device:

@@ -8,7 +8,7 @@ from torch_serving.codecs.json._decoder import TypeSpec
 class Encoder:
     def __init__(
         self,
-        tensor_type: type,
+        tensor_type: type | tuple[type, ...],
         to_array: Callable[[Any], NDArray[Any]],
         prefix: bytes = b"",
         suffix: bytes = b"",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
 from torch_serving.codecs.json._decoder import TypeSpec
@@ -42,6 +43,8 @@ def leaf_of(value: Any, spec: TypeSpec | None, name: str) -> Leaf | None:
     """A value as one tensor, or None if it has parts."""
     if isinstance(value, torch.Tensor):
         return value
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
     if isinstance(value, str):
         return StringTensor((), [value])
     if isinstance(value, list):

@@ -57,6 +57,10 @@ class ProgramMethod(Protocol):
         A capture that fails all the same is an error, and then no more is tried.
         """
 
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether `run` also takes arrays of numpy for tensors, and gives arrays for them."""
+
     def make_enum(self, type_name: str, member: str) -> Any:
         """Return a member of an enumeration in the signature, as `run` takes it."""
 

@@ -53,7 +53,7 @@ def test_a_file_of_both(mlp: Servable, compiled: Compiled):
     expected = run(load(compiled.program), X)
     assert torch.allclose(run(mlp, X), expected, atol=1e-6)
     body = f'{{"x": {X.tolist()}}}'.encode()
-    assert torch.equal(run(mlp, *method.decode(body)), run(mlp, X))
+    assert torch.equal(torch.from_numpy(run(mlp, *method.decode(body))), run(mlp, X))
     assert 16 * 64 * 4 < mlp.program.weight_bytes <= (16 * 64 + 64 + 64 * 4 + 4) * 4
     assert mlp.weights_dtype() == torch.float32
     with pytest.raises(IncompatibleShape, match="dimension 1"):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from torch_serving.codecs.json._decoder import Argument
@@ -149,7 +150,7 @@ def tensors_in(
     flatten: Callable[[Sequence[Any]], list[Any]], arguments: Sequence[Any]
 ) -> list[Any]:
     """The inputs among the leaves of a call."""
-    return [each for each in flatten(arguments) if isinstance(each, torch.Tensor)]
+    return [each for each in flatten(arguments) if isinstance(each, (torch.Tensor, np.ndarray))]
 
 
 def own_name(name: str, index: int) -> str:

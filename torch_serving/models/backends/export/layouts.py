@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 # The dimensions from the one with the largest stride to that with the least; None: in order.
@@ -11,6 +12,8 @@ Layout = tuple[int, ...] | None
 
 def laid_out(value: Any, layout: Layout, device: torch.device) -> torch.Tensor:
     """Return a tensor as compiled code wants it: a copy, where it lies otherwise or is a number."""
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value)
     if not isinstance(value, torch.Tensor):
         return torch.tensor(value, device=device)
     if layout is None:

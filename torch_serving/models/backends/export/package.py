@@ -1,6 +1,6 @@
 """A package of AOTInductor on one device, as the server sees programs of any kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ class PackageMethod:
         self.bounded_by_shapes = isinstance(package, Package) and calls.is_bounded(functions)
         self.branches_on_values = calls.reads_values(functions)
         self.draws = calls.draws(functions)
+        self.takes_arrays = arrays_run(package, calling, device) is not None
 
     def make_enum(self, type_name: str, member: str) -> Any:
         """Packages take no enumerations."""
@@ -55,21 +56,33 @@ def run_of(package: AnyPackage, calling: Calling, device: torch.device) -> Run:
     layouts, live, names = calling.layouts, calling.live, calling.names
     only = live[0] if len(live) == 1 else None
     takes_all = list(live) == list(range(package.outputs))
+    run_arrays = arrays_run(package, calling, device)
     take = tuple if takes_all else lambda outputs: tuple([outputs[index] for index in live])
 
     def run(*arguments: Any) -> Any:
         flat = arguments if flatten is None else flatten(arguments)
         if len(flat) != len(layouts):
             raise InvalidInput(f"the model takes {len(layouts)} tensors, got {len(flat)}")
-        inputs = [laid_out(*pair, device) for pair in zip(flat, layouts, strict=True)]
         try:
-            outputs = package.run(inputs, stream_of(device))
+            outputs = None if run_arrays is None else run_arrays(flat)
+            if outputs is None:
+                tensors = [laid_out(*pair, device) for pair in zip(flat, layouts, strict=True)]
+                outputs = package.run(tensors, stream_of(device))
         except PackageError as error:
-            raise package_errors.input_error(str(error), names, inputs) or error from None
+            raise package_errors.input_error(str(error), names, flat) or error from None
         result: Any = outputs[only] if only is not None else take(outputs)
         return result if restore is None else restore(result)
 
     return run
+
+
+def arrays_run(
+    package: AnyPackage, calling: Calling, device: torch.device
+) -> Callable[[Sequence[Any]], list[Any] | None] | None:
+    """What takes arrays as they lie, and gives arrays; None: only tensors can be taken."""
+    if isinstance(package, Package) and device.type == "cpu" and not any(calling.layouts):
+        return package.run_arrays
+    return None
 
 
 def stream_of(device: torch.device) -> int:

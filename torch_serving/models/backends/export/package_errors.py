@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-
-import torch
+from typing import Any
 
 from torch_serving.engine.device_errors import device_error, explain, trace_of
 from torch_serving.engine.request_errors import request_error
@@ -49,9 +48,7 @@ def translate(error: Exception) -> ServingError:
     return problem
 
 
-def input_error(
-    text: str, names: Sequence[str], inputs: Sequence[torch.Tensor]
-) -> ClientError | None:
+def input_error(text: str, names: Sequence[str], inputs: Sequence[Any]) -> ClientError | None:
     """The error of an input that a library refused; None for any other.
 
     `names` are those of the inputs, as errors of requests call them.

@@ -56,6 +56,8 @@ class ExportedMethod:
 
     translate = staticmethod(translated)
 
+    takes_arrays = False
+
     def __init__(
         self, method: TorchScriptMethod, called: ProgramSignature, names: Mapping[str, str]
     ) -> None:

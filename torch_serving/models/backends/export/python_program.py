@@ -44,6 +44,7 @@ class PythonMethod:
     differentiates = False
     seeds = False
     can_be_captured = False
+    takes_arrays = False
     to_envelope = staticmethod(envelope_of)
     translate = staticmethod(translated)
 

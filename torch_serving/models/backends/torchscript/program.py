@@ -51,6 +51,7 @@ def not_utf8(error: UnicodeDecodeError) -> str:
 class TorchScriptMethod:
     """One method of a TorchScript module."""
 
+    takes_arrays = False
     to_envelope = staticmethod(envelope_of)
     translate = staticmethod(translate)
 

@@ -2,15 +2,19 @@
 """Packages of AOTInductor, called by the C functions of their libraries, without the GIL."""
 
 cimport cython
+cimport numpy as cnp
+from cpython.object cimport PyTypeObject
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from torch._C import _aoti
 
-from aoti.package cimport CPackage, TensorHandle
+from aoti.package cimport CPackage, TensorHandle, TorchFunctions, torch_functions
 from aoti.package cimport is_loaded as c_is_loaded
+
+cnp.import_array()
 
 to_handles = _aoti.unsafe_alloc_void_ptrs_from_tensors
 to_tensors = _aoti.alloc_tensors_by_stealing_from_void_ptrs
@@ -76,8 +80,7 @@ cdef class Package:
         than it takes.
         """
         cdef Py_ssize_t count = len(self.input_names), i
-        if len(tensors) != count:
-            raise ValueError(f"the package takes {count} tensors, got {len(tensors)}")
+        self.check_count(tensors)
         cdef vector[TensorHandle] inputs, outputs
         inputs.resize(count)
         outputs.resize(self.outputs)
@@ -93,6 +96,38 @@ cdef class Package:
         return take(outputs)
 
 
+    def run_arrays(self, arrays not None):
+        """Do the same with a list or tuple of arrays: results are arrays over their own memory.
+
+        None, and nothing is run, for anything else than C-contiguous arrays of torch's types. A
+        result of a type that numpy has not is a tensor.
+        """
+        cdef Py_ssize_t count = len(self.input_names)
+        cdef list kept = list(arrays)
+        self.check_count(kept)
+        for each in kept:
+            if not is_array(each):
+                return None
+        cdef vector[TensorHandle] inputs, outputs
+        inputs.resize(count)
+        outputs.resize(self.outputs)
+        wrap(kept, inputs)
+        cdef string problem
+        cdef bint works
+        with nogil:
+            works = self.package.run(inputs.data(), outputs.data(), NULL, problem)
+        if not works:
+            raise PackageError(text(problem))
+        return unwrap(outputs, kept, self)
+
+    cdef int check_count(self, list tensors) except -1:
+        if len(tensors) != len(self.input_names):
+            raise ValueError(
+                f"the package takes {len(self.input_names)} tensors, got {len(tensors)}"
+            )
+        return 0
+
+
 cdef list take(vector[TensorHandle]& outputs):
     cdef list handles = []
     cdef TensorHandle each
@@ -105,3 +140,6 @@ cdef list take(vector[TensorHandle]& outputs):
 
 cdef str text(const string& found):
     return found.decode("utf-8", "replace").strip()
+
+
+include "aoti/arrays.pxi"
