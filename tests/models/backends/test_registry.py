@@ -31,7 +31,7 @@ class TimesMethod:
     """Multiplies a tensor by a number."""
 
     bounded_by_shapes = True
-    differentiates = draws = seeds = branches_on_values = False
+    differentiates = draws = seeds = branches_on_values = takes_arrays = False
 
     def __init__(self, factor: torch.Tensor) -> None:
         self.run = lambda x: x * factor if x.dim() else 1 / 0
