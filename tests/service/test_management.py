@@ -104,6 +104,7 @@ def test_what_there_is_and_what_is_loaded(url: str):
     assert 0 < model["hits"] < 160
     assert model["loaded"][0]["device"] == "cpu"
     assert model["loaded"][0]["version"] == model["version"]
+    assert model["loaded"][0]["runs"] == "TorchScript"
     assert model["last_used"] >= model["loaded"][0]["since"]
 
 

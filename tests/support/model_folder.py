@@ -24,6 +24,7 @@ class FakeServable:
 
     refused: Sources | None = None
     config = ModelConfig()
+    program = SimpleNamespace(runs="")
     version = ""
     look_again_s = 0.0
 

@@ -144,6 +144,7 @@ class Servable:
             "version": self.version,
             "loaded_s": self.loaded_s,
             "warning": self.warning,
+            "runs": self.program.runs,
             "methods": self._shared_signatures,
             "examples": self.examples or {},
         }

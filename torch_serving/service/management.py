@@ -190,6 +190,7 @@ def by_device_and_version(entries: list[dict[str, Any]]) -> list[dict[str, Any]]
                 "device": entry["device"],
                 "version": entry["version"],
                 "weights_bytes": entry["bytes"],
+                "runs": entry["runs"],
                 "since": iso_timestamp(entry["loaded_s"]),
                 "workers": 0,
             },

@@ -50,7 +50,12 @@ RESULT = success("Success", result=reference("Result"))
 PLAIN_RESULT = success("Success", result=reference("PlainResult"))
 
 LOADED = fixed(
-    device=TEXT, version=TEXT, weights_bytes=COUNT, since=TIMESTAMP, workers=COUNT | {"minimum": 1}
+    device=TEXT,
+    version=TEXT,
+    weights_bytes=COUNT,
+    runs=TEXT | {"description": "What it runs as, and why not otherwise."},
+    since=TIMESTAMP,
+    workers=COUNT | {"minimum": 1},
 )
 STATUS: dict[str, Schema] = {
     "identifier": TEXT,
