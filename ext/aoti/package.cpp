@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "aoti/thread_exits.h"
+#include "aoti/stand_ins.h"
 
 namespace torch_serving {
 namespace {
@@ -81,7 +81,7 @@ bool Package::load(const char* path) {
         problem_ = "this torch has not the functions that packages need";
         return false;
     }
-    share_thread_exits();
+    share_stand_ins();
     library_ = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library_) {
         const char* error = dlerror();

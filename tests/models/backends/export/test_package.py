@@ -112,14 +112,17 @@ REFUSED: tuple[tuple[tuple[Any, ...], type[ClientError], str], ...] = (
 )
 
 
-def test_what_a_package_without_its_program_refuses(without_program: Servable):
-    """Its library checks what it is given, whoever calls it."""
+def test_what_a_package_without_its_program_refuses(
+    without_program: Servable, capfd: pytest.CaptureFixture[str]
+):
+    """Its library checks what it is given, whoever calls it, and writes nothing itself."""
     assert "its file has no program" in without_program.program.runs
     for inputs, kind, words in REFUSED:
         with pytest.raises(kind) as refused:
             run(without_program, *inputs)
         assert words in refused.value.detail
     assert torch.equal(run(without_program, ROWS, IDS)["input"], ROWS)
+    assert capfd.readouterr().err == ""
 
 
 def test_inputs_that_lie_otherwise(mlp: Servable):

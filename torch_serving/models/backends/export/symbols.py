@@ -32,9 +32,11 @@ SYMBOLS, VERSIONS = 11, 0x6FFFFFFF  # kinds of sections
 GLOBAL, UNIQUE = 1, 10  # bindings of symbols
 UNVERSIONED = 1
 DAMAGED = "the library in its package is damaged"
-# ext/aoti/thread_exits.h says why
 CHECK_INPUTS, OWN_CHECK_INPUTS = b"AOTI_RUNTIME_CHECK_INPUTS\0", b"aoti_runtime_check_inputs\0"
+# What libraries get under other names; ext/aoti/stand_ins.h says why.
 THREAD_EXIT, OWN_THREAD_EXIT = b"__cxa_thread_atexit\0", b"aoti_thread_atexit\0"
+ERRORS, OWN_ERRORS = b"_ZSt4cerr\0", b"aoti_cerr\0"
+LAST_ERROR = b"\0AOTInductorGetLastError\0"  # how a library tells its errors otherwise
 
 
 def let_unload(library: memoryview) -> frozenset[str]:
@@ -68,22 +70,25 @@ def change(data: NDArray[np.uint8]) -> frozenset[str]:
         unique = symbols["info"] >> 4 == UNIQUE
         symbols["info"][unique] = (symbols["info"][unique] & 0xF) | GLOBAL << 4
         names = entries(data, sections[section["link"]], np.dtype("u1"))
-        calls |= set(FUNCTIONS.findall(names.tobytes().decode("ascii", "replace")))
-        for index in rename(symbols["name"], names):
-            for versions in sections[sections["type"] == VERSIONS]:
-                entries(data, versions, np.dtype("<u2"))[index] = UNVERSIONED
+        text = names.tobytes()
+        calls |= set(FUNCTIONS.findall(text.decode("ascii", "replace")))
+        renamed = rename(symbols["name"], names, THREAD_EXIT, OWN_THREAD_EXIT)
+        if LAST_ERROR in text:
+            renamed += rename(symbols["name"], names, ERRORS, OWN_ERRORS)
+        for versions in sections[sections["type"] == VERSIONS]:
+            entries(data, versions, np.dtype("<u2"))[renamed] = UNVERSIONED
     return frozenset(calls)
 
 
-def rename(starts: NDArray[Any], names: NDArray[Any]) -> list[int]:
-    """Give the function that is called for thread exits another name. Returns its index."""
-    start = names.tobytes().find(b"\0" + THREAD_EXIT) + 1
+def rename(starts: NDArray[Any], names: NDArray[Any], name: bytes, other: bytes) -> list[int]:
+    """Give a symbol another name, which is no longer. Returns its index."""
+    start = names.tobytes().find(b"\0" + name) + 1
     if not start:
         return []
-    users = np.flatnonzero((starts >= start) & (starts < start + len(THREAD_EXIT)))
+    users = np.flatnonzero((starts >= start) & (starts < start + len(name)))
     if len(users) != 1 or starts[users[0]] != start:  # another name is the end of this one
         return []
-    names[start : start + len(OWN_THREAD_EXIT)] = np.frombuffer(OWN_THREAD_EXIT, np.uint8)
+    names[start : start + len(other)] = np.frombuffer(other, np.uint8)
     return [int(users[0])]
 
 
