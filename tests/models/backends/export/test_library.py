@@ -1,16 +1,20 @@
 """Libraries of packages: which are refused before they are loaded, and which when."""
 
 import errno
+import gc
 import os
 import struct
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.support.libraries import HERE, library, save_package
+from tests.support.libraries import FOLDER, HERE, library, save_echo, save_package
 from torch_serving.errors import InvalidServable
 from torch_serving.models import loader
+from torch_serving.models.backends.export.kernel_folder import PREFIX
 from torch_serving.models.backends.export.library import path_of, unnamed_file
 from torch_serving.models.backends.export.machine import check_machine, read_metadata
 from torch_serving.models.backends.export.symbols import let_check_inputs, let_unload
@@ -164,3 +168,45 @@ def test_a_library_checks_its_inputs_where_no_program_tells_them():
     let_check_inputs(data)
     assert data == b"a\0" + name.lower() + b"b" + name.lower()
     assert os.environ[name.rstrip(b"\0").decode().lower()] == "1"
+
+
+READS = """
+#include <stdio.h>
+#include <string.h>
+static char place[4096];
+static int read_kernel(const char* folder) {
+    snprintf(place, sizeof place, "%s/kernel.cubin", folder ? folder : "");
+    FILE* file = fopen(place, "r");
+    if (file) fclose(file);
+    return !file;
+}
+"""
+
+
+def test_files_that_a_library_reads_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """They lie in a folder for as long as the model lives, or its process."""
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folders))
+    path = save_echo(tmp_path / "x.pt2", create="read_kernel(in)", before=READS)
+    assert "it went wrong" in refusal(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{FOLDER}kernel.cubin", b"kernel")
+    (folders / f"{PREFIX}abandoned").mkdir()
+    first = loader.load(path, CPU)
+    (folder,) = folders.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "kernel.cubin").read_bytes() == b"kernel"
+    second = loader.load(path, CPU)
+    assert len(list(folders.iterdir())) == 2
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            del first, second
+            gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert len(list(folders.iterdir())) == 2
+    del first, second
+    gc.collect()
+    assert list(folders.iterdir()) == []

@@ -17,6 +17,7 @@ import torch
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.export._aoti import Package, PackageError, is_loaded
+from torch_serving.models.backends.export.kernel_folder import KernelFolder
 from torch_serving.models.backends.export.load_problems import load_problem
 from torch_serving.models.backends.export.machine import read_metadata
 from torch_serving.models.backends.export.symbols import (
@@ -95,8 +96,11 @@ def load_library(
 ) -> Library:
     """Load a package's library, and the model in it onto a device. Raises InvalidServable."""
     try:
+        folder = KernelFolder(archive, files.others) if files.others else None
         with unpacked(archive, files.library, checks_inputs) as (path, calls):
-            return Library(Package(path, str(device), runners), calls)
+            return Library(Package(path, str(device), runners, folder), calls)
+    except OSError as error:
+        raise file_problem(error) from error
     except PackageError as error:
         raise refusal(error) from error
 

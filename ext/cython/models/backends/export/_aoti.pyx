@@ -38,25 +38,28 @@ cdef class Package:
     """
 
     cdef CPackage* package
+    cdef object folder
     cdef readonly tuple input_names
     cdef readonly Py_ssize_t outputs
     cdef readonly str input_spec
     cdef readonly str output_spec
     cdef readonly list constants  # pairs of torch's number of a data type, and bytes
 
-    def __cinit__(self, str path, str device, size_t runners, str folder=None):
+    def __cinit__(self, str path, str device, size_t runners, folder=None):
         """Load the library at a path that no other loaded library has, for `runners` runs at once.
 
-        `folder` has the files that the library reads itself. Raises PackageError.
+        `folder` has the files that the library reads itself, at `path`, and is kept. Raises
+        PackageError.
         """
         cdef bytes path_bytes = path.encode(), device_bytes = device.encode()
-        cdef bytes folder_bytes = None if folder is None else folder.encode()
+        cdef bytes folder_bytes = None if folder is None else folder.path.encode()
         cdef const char* c_path = path_bytes
         cdef const char* c_device = device_bytes
         cdef const char* c_folder = NULL
         cdef bint works
         if folder is not None:
             c_folder = folder_bytes
+        self.folder = folder
         self.package = new CPackage()
         with nogil:
             works = self.package.load(c_path) and self.package.create(c_device, runners, c_folder)
@@ -94,7 +97,6 @@ cdef class Package:
         if not works:
             raise PackageError(text(problem))
         return take(outputs)
-
 
     def run_arrays(self, arrays not None):
         """Do the same with a list or tuple of arrays: results are arrays over their own memory.
