@@ -1,5 +1,6 @@
 """`torch-serving compile`: a program and its package in one file."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,9 +199,33 @@ def test_settings_beside_the_model(command: Command, tmp_path: Path, monkeypatch
     pretend(monkeypatch, [SAME])
     save_program(tmp_path / "mlp.pt2")
     (tmp_path / "mlp.toml").write_text("max_batch = 8\n")
+    digest = hashlib.sha256((tmp_path / "mlp.pt2").read_bytes()).hexdigest()
+    (tmp_path / "models.sha256").write_text(f"{digest}  mlp.pt2\n")
     code, out, _ = command(str(tmp_path / "mlp.pt2"))
     assert code == 0
     assert "copy it to mlp.compiled.toml" in out
+    assert "models.sha256 must list mlp.compiled.pt2" in out
+
+
+def test_a_package_is_made_anew(
+    command: Command, compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pretend(monkeypatch, [SAME])
+    code, out, _ = command(str(compiled.package), "-o", str(tmp_path / "new.pt2"))
+    assert code == 0
+    assert out.startswith(str(tmp_path / "new.pt2"))
+
+
+def test_a_temporary_folder_that_may_not_execute(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    code, _, err = command("mlp.pt2", "-o", "new.pt2")
+    assert code == 2
+    assert "is mounted noexec" in err
+    monkeypatch.setenv("TMPDIR", "/proc/none")
+    monkeypatch.setattr("tempfile.tempdir", "/proc/none")
+    code, _, err = command("mlp.pt2", "-o", "new.pt2")
+    assert code == 2
+    assert "there is no temporary folder" in err
 
 
 def test_ctrl_c(command: Command, root: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """How a package is compared with its program: sizes that are tried, and what must be equal."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -7,8 +8,9 @@ import torch
 from torch.export import Dim
 from torch.utils import _pytree as pytree
 
+from tests.support.packages import save_program
 from torch_serving.models.compilation.comparison import Comparison, Refused, compare
-from torch_serving.models.compilation.job import plain
+from torch_serving.models.compilation.job import plain, read_program
 from torch_serving.models.compilation.sizes import Inputs, resized
 
 
@@ -46,6 +48,15 @@ def test_least_large_and_other_sizes():
         [[64, 50], [64, 100], [64, 2]],
     ]
     assert [shapes(leaves)[0][0] for leaves in inputs(4).others()] == [1, 3, 4]
+
+
+def test_a_lower_bound_of_batches_is_saved(tmp_path: Path):
+    save_program(tmp_path / "mlp.pt2")
+    program = read_program(tmp_path / "mlp.pt2", 8)
+    assert [shapes(leaves)[0][0] for leaves in Inputs(program).others()] == [1, 5, 8]
+    torch.export.save(program, tmp_path / "narrow.pt2")
+    narrow = torch.export.load(tmp_path / "narrow.pt2")
+    assert list(Inputs(narrow).ranges.values()) == [(1, 8)]
 
 
 def test_arguments_have_the_tree_of_the_example():

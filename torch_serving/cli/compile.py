@@ -28,6 +28,7 @@ before the file is written. A TorchScript model is converted first, with a reque
 """
 EXIT_FAILED = 1  # it can't be compiled, or gives other results
 SUFFIX = ".pt2"
+MANIFEST = "models.sha256"
 NO_REQUEST = (
     "is TorchScript, which does not tell what it takes: give --example @body.json, a request that "
     "it takes"
@@ -189,7 +190,9 @@ def summary(output: Path, job: "Job", progress: Progress) -> str:
 
 
 def tell_sidecars(model: Path, output: Path) -> None:
-    """Say which settings beside the model are not beside the new file."""
+    """Say which settings beside the model are not beside the new file, and who must know it."""
+    if output.with_name(MANIFEST).exists():
+        print(f"{MANIFEST} must list {output.name}, or no server takes it")
     for suffix in (".toml", ".warmup.json"):
         old, new = model.with_suffix(suffix), output.with_suffix(suffix)
         if old != new and old.exists() and not new.exists():
