@@ -85,6 +85,7 @@ OTHER = "gives other results"
     [
         (X, False, "", 0.0),
         ({"a": [X]}, False, "", 0.0),
+        (X.numpy(), False, "", 0.0),
         (X + 1e-4, False, "", 1e-4),
         (X + 1, False, OTHER, float("inf")),
         (X + 1, True, "", 0.0),
@@ -95,7 +96,7 @@ OTHER = "gives other results"
 )
 def test_what_counts_as_the_same(result: Any, only_types: bool, problem: str, difference: float):
     requests = iter([[X]])
-    (found,) = compare(lambda _: X, lambda _: result, ["x"], requests, only_types)
+    (found,) = compare(lambda _: lambda: X, lambda _: lambda: result, ["x"], requests, only_types)
     assert isinstance(found, Comparison)
     assert (found.inputs, found.problem) == ("x [2]", problem)
     assert found.difference == pytest.approx(difference, rel=0.01)
@@ -112,7 +113,7 @@ def test_what_the_package_refuses():
     def refuse(_: object) -> None:
         raise ValueError("dimension 0 is 1, not at least 2")
 
-    (found,) = compare(lambda _: X, refuse, ["x"], iter([[X]]))
+    (found,) = compare(lambda _: lambda: X, refuse, ["x"], iter([[X]]))
     assert isinstance(found, Comparison)
     assert found.problem == "fails (dimension 0 is 1, not at least 2)"
 

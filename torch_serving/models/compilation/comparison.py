@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
 from torch_serving.engine.batch_tensors import is_close
 
-Run = Callable[[Sequence[Any]], Any]  # flat inputs -> results
+Run = Callable[[], Any]
+Bind = Callable[[Sequence[Any]], Run]  # flat inputs -> a run with them
 
 MEASURED_S = 0.4  # for both, for inputs of one size
 MIN_RUNS, MAX_RUNS = 3, 1000
@@ -38,8 +40,8 @@ class Refused(NamedTuple):
 
 
 def compare(
-    before: Run,
-    after: Run,
+    before: Bind,
+    after: Bind,
     names: Sequence[str],
     requests: Iterator[list[Any]],
     only_types: bool = False,
@@ -52,18 +54,18 @@ def compare(
         for leaves in requests:
             text = text_of(names, leaves)
             try:
-                expected = before(copied(leaves))
+                expected = before(copied(leaves))()
             except Exception as error:
                 yield Refused(text, first_line(error))
                 continue
             try:
-                found = after(copied(leaves))
+                found = after(copied(leaves))()
             except Exception as error:
                 yield Comparison(text, f"fails ({first_line(error)})", *UNKNOWN)
                 continue
             same, difference, relative = differences(found, expected, only_types)
             if same:
-                times = measure(before, after, leaves)
+                times = measure(before(leaves), after(leaves))
                 yield Comparison(text, "", difference, relative, *times)
             else:
                 yield Comparison(text, "gives other results", *UNKNOWN)
@@ -90,7 +92,7 @@ def text_of(names: Sequence[str], leaves: Sequence[Any]) -> str:
 
 def differences(found: Any, expected: Any, only_types: bool) -> tuple[bool, float, float]:
     """Whether results are the same, and the largest difference, absolute and relative."""
-    values, wanted = pytree.tree_leaves(found), pytree.tree_leaves(expected)
+    values, wanted = (list(map(as_tensor, pytree.tree_leaves(each))) for each in (found, expected))
     if list(map(type_of, values)) != list(map(type_of, wanted)):
         return False, math.inf, math.inf
     if only_types:
@@ -102,6 +104,11 @@ def differences(found: Any, expected: Any, only_types: bool) -> tuple[bool, floa
     relative = [distance / size if size else distance for distance, size in distances]
     largest = max((distance for distance, _ in distances), default=0.0)
     return True, largest, max(relative, default=0.0)
+
+
+def as_tensor(value: Any) -> Any:
+    """A result of a package may be an array of numpy."""
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
 def type_of(value: Any) -> Any:
@@ -123,22 +130,22 @@ def distance_of(value: torch.Tensor, wanted: torch.Tensor) -> tuple[float, float
     return float(apart.max()), float(wanted.abs().nan_to_num(0.0, 0.0, 0.0).max())
 
 
-def measure(before: Run, after: Run, leaves: Sequence[Any]) -> tuple[float, float]:
+def measure(before: Run, after: Run) -> tuple[float, float]:
     """The median times of a run of each, which take turns."""
     times: tuple[list[float], list[float]] = ([], [])
     for run in (before, after):
         for _ in range(WARM_UP_RUNS):
-            run(leaves)
+            run()
     stop_s = time.perf_counter() + MEASURED_S
     while len(times[0]) < MIN_RUNS or (time.perf_counter() < stop_s and len(times[0]) < MAX_RUNS):
         for run, found in zip((before, after), times, strict=True):
-            found.append(timed(run, leaves))
+            found.append(timed(run))
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def timed(run: Run, leaves: Sequence[Any]) -> float:
+def timed(run: Run) -> float:
     started_s = time.perf_counter()
-    run(leaves)
+    run()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
     return time.perf_counter() - started_s

@@ -5,6 +5,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch.utils import _pytree as pytree
 from torch_serving.engine.batch_tensors import rebuilt
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models.backends.export.package import PackageProgram
-from torch_serving.models.compilation.comparison import Comparison, Refused, Run, compare
+from torch_serving.models.compilation.comparison import Bind, Comparison, Refused, Run, compare
 from torch_serving.models.compilation.conversion import INSTEAD, NotConverted, convert
 from torch_serving.models.compilation.package import (
     CompilationFailed,
@@ -86,17 +87,21 @@ class Job:
         torch.set_num_threads(1)  # as the server runs one request
         package = served(self.packed, self.device)
         names = [str(name) for name in self.program.graph_signature.user_inputs]
-        before, after = self._run_of(self._before), self._run_of(package)
+        before, after = self._bind(self._before), self._bind(package)
         return compare(before, after, names, self._requests(), self._draws)
 
-    def _run_of(self, servable: Servable) -> Run:
+    def _bind(self, servable: Servable) -> Bind:
+        """A run of a model with arguments as requests bring them."""
         run = servable.main_method().run
+        method = servable.program.methods()[servable.main_name]
 
-        def run_leaves(leaves: Sequence[Any]) -> Any:
+        def bind(leaves: Sequence[Any]) -> Run:
+            if method.takes_arrays:
+                leaves = [as_array(each) for each in leaves]
             positional, by_name = self.inputs.arguments(leaves)
-            return run([plain(each) for each in (*positional, *by_name.values())])
+            return partial(run, [plain(each) for each in (*positional, *by_name.values())])
 
-        return run_leaves
+        return bind
 
     def _requests(self) -> Iterator[list[Any]]:
         """The example of the program, those of its owner, and others, each of other shapes."""
@@ -181,6 +186,12 @@ def convert_model(
         raise StartupError(f"--example: {error.reason}") from None
     except NotConverted as error:
         raise StartupError(f"{model.name} can't be converted: {error}; {INSTEAD}") from error
+
+
+def as_array(leaf: Any) -> Any:
+    """A tensor as the decoder makes it for a package; numpy has no bfloat16."""
+    is_tensor = isinstance(leaf, torch.Tensor) and leaf.dtype != torch.bfloat16
+    return leaf.detach().numpy() if is_tensor else leaf
 
 
 def plain(value: Any) -> Any:
