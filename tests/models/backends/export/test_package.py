@@ -196,6 +196,29 @@ def test_runs_side_by_side(compiled: Compiled):
     assert lets_others_run(lambda _: [run(model, rows) for _ in range(500)])
 
 
+def test_programs_that_divide_integers(compiled: Compiled, monkeypatch: pytest.MonkeyPatch):
+    """They run one at a time: what they note of divisions by zero is one for all runs."""
+    for target, divides in (
+        ("torch.ops.aten.remainder.Scalar", True),
+        ("torch.ops.aten.floor_divide.default", True),
+        ("torch.ops.aten.div.Tensor_mode", True),
+        ("torch.ops.aten.div.Tensor", False),
+        ("torch.ops.aten.linear.default", False),
+    ):
+        inner = {"as_graph": {"graph": {"nodes": [{"target": target}]}}}
+        document = {"graph_module": {"graph": {"nodes": [{"inputs": [{"arg": inner}]}]}}}
+        assert calls.divides_integers(document) == divides, target
+    assert load(compiled.package).main_method().inline.bounded
+    monkeypatch.setattr(calls, "divides_integers", lambda _: True)
+    model = load(compiled.package)
+    assert not model.main_method().inline.bounded
+    threads = [threading.Thread(target=run, args=(model, X)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_what_called_functions_tell():
     table = {
         "aoti_torch_cpu_addmm_out": (True, False, False),

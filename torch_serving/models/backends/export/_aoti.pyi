@@ -12,6 +12,7 @@ def is_loaded(path: str) -> bool: ...
 class Package:
     input_names: tuple[str, ...]
     outputs: int
+    runners: int
     input_spec: str
     output_spec: str
     constants: list[tuple[int, int]]

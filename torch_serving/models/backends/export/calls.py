@@ -1,7 +1,10 @@
 """What the functions that a package's library calls say of its runs."""
 
 import functools
-from collections.abc import Iterable
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 
@@ -10,6 +13,9 @@ from torch_serving.models.backends.torchscript.randomness import is_random
 
 PREFIXES = ("aoti_torch_cpu_", "aoti_torch_cuda_", "aoti_torch_aten_", "aoti_torch_")
 VALUES = "aoti_torch_item_"  # functions that make numbers of tensors
+DIVISION = re.compile(
+    r"torch\.ops\.aten\.(?:floor_divide|remainder|fmod|div\.(?:Tensor|Scalar)_mode)"
+)
 CHECK, THREADS = "aoti_torch_check", "GOMP_parallel"
 
 
@@ -34,6 +40,15 @@ def may_abort(calls: frozenset[str]) -> bool:
     Compiled loops of several threads check indices, and no error can leave such a loop.
     """
     return CHECK in calls and THREADS in calls
+
+
+def divides_integers(document: Mapping[str, Any]) -> bool:
+    """Whether a program may divide integers.
+
+    A compiled loop keeps in a variable of its library where it notes divisions by zero: of two
+    that run at once, one would note them for the other, or where nothing is any more.
+    """
+    return DIVISION.search(json.dumps(document["graph_module"])) is not None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -35,8 +35,9 @@ class PackageMethod:
         """`functions` are those that its library calls."""
         self.run = run_of(package, calling, device)
         self.signature = calling.called.signature
-        # what torch's loader runs holds the GIL
-        self.bounded_by_shapes = isinstance(package, Package) and calls.is_bounded(functions)
+        # what torch's loader runs holds the GIL, and one may have to wait for the only runner
+        waits = not isinstance(package, Package) or package.runners == 1
+        self.bounded_by_shapes = not waits and calls.is_bounded(functions)
         self.branches_on_values = calls.reads_values(functions)
         self.draws = calls.draws(functions)
         self.takes_arrays = arrays_run(package, calling, device) is not None

@@ -9,7 +9,12 @@ from torch_serving.models.backends.export import calls, proxied
 from torch_serving.models.backends.export._aoti import Package, PackageError
 from torch_serving.models.backends.export.archive import Contents, parse_document
 from torch_serving.models.backends.export.calling import AnyPackage, own_calling, program_calling
-from torch_serving.models.backends.export.library import load_library, package_files, refusal
+from torch_serving.models.backends.export.library import (
+    RUNNERS,
+    load_library,
+    package_files,
+    refusal,
+)
 from torch_serving.models.backends.export.machine import check_machine, compiled_for
 from torch_serving.models.backends.export.package import PackageProgram
 from torch_serving.models.backends.export.proxied import ProxiedPackage
@@ -41,7 +46,9 @@ def load_package(
     name = str(held.package)
     files = package_files(archive, f"{held.root}{PACKAGES}{name}/")
     check_machine(files.metadata, device)
-    library = load_library(archive, files, device, checks_inputs=held.program is None)
+    document = None if held.program is None else parse_document(archive, held)
+    runners = 1 if document and calls.divides_integers(document) else RUNNERS
+    library = load_library(archive, files, device, runners, checks_inputs=document is None)
     package: AnyPackage = library.package
     runs = f"AOTInductor package, compiled for {compiled_for(files.metadata)}"
     if files.needs_loader:
@@ -49,12 +56,12 @@ def load_package(
         runs = f"{runs}, {proxied.RUNS}"
     if calls.may_abort(library.calls):
         logger.warning("%s", MAY_ABORT)
-    if held.program is None:
+    if document is None:
         logger.info("%s", NOT_TOLD)
         runs = f"{runs}; {NOT_TOLD}"
         calling = own_calling(package)
     else:
-        calling = program_calling(parse_document(archive, held), package, samples)
+        calling = program_calling(document, package, samples)
     return PackageProgram(package, library.calls, calling, device, runs)
 
 

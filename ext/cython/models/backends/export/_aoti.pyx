@@ -41,6 +41,7 @@ cdef class Package:
     cdef object folder
     cdef readonly tuple input_names
     cdef readonly Py_ssize_t outputs
+    cdef readonly Py_ssize_t runners
     cdef readonly str input_spec
     cdef readonly str output_spec
     cdef readonly list constants  # pairs of torch's number of a data type, and bytes
@@ -60,6 +61,7 @@ cdef class Package:
         if folder is not None:
             c_folder = folder_bytes
         self.folder = folder
+        self.runners = runners
         self.package = new CPackage()
         with nogil:
             works = self.package.load(c_path) and self.package.create(c_device, runners, c_folder)
