@@ -62,7 +62,7 @@ setup(
             extension("codecs.json._encoder", "numerals/*_text", "writer/*"),
             extension("_unlocked_import", "torchscript/*"),
             extension("models._cache"),
-            extension("models.backends.export._aoti", "aoti/*"),
+            extension("models.backends.export.package._aoti", "aoti/*"),
             extension("telemetry._counters"),
             extension("http._connection"),
         ],

@@ -1,5 +1,5 @@
 // What libraries of packages find in place of two symbols of the C++ library, whose names
-// torch_serving/models/backends/export/symbols.py changes in a copy of each library.
+// torch_serving/models/backends/export/package/symbols.py changes in a copy of each library.
 //
 // `aoti_thread_atexit` stands for `__cxa_thread_atexit`, which has an object of a thread destroyed
 // when the thread ends. Each thread that runs a package keeps its last error in such an object,

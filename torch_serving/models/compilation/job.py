@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from torch_serving.engine.batch_tensors import rebuilt
 from torch_serving.errors import ServingError, StartupError
-from torch_serving.models.backends.export.package import PackageProgram
+from torch_serving.models.backends.export.package.package import PackageProgram
 from torch_serving.models.compilation.comparison import Bind, Comparison, Refused, Run, compare
 from torch_serving.models.compilation.conversion import INSTEAD, NotConverted, convert
 from torch_serving.models.compilation.package import (

@@ -7,7 +7,7 @@ import torch
 from torch.export import ExportedProgram
 
 from torch_serving.errors import ServingError, StartupError
-from torch_serving.models.backends.export import archive
+from torch_serving.models.backends.export.archive import contents
 from torch_serving.models.compilation.sizes import (
     dimensions_of,
     expected_values,
@@ -23,8 +23,8 @@ EXPORT_BATCH = (
 def check_program(path: Path) -> None:
     """Raise StartupError for a file that holds no program, or a damaged one."""
     try:
-        archive.verify(path)
-        held = archive.contents(path)
+        contents.verify(path)
+        held = contents.contents(path)
     except ServingError as error:
         raise StartupError(f"{path.name}: {error.detail}") from None
     if held.program is None:

@@ -16,8 +16,9 @@ from tests.support.zoo.model import ZooModel
 from tests.support.zoo.table import ZOO
 from torch_serving.errors import InvalidInput, InvalidServable
 from torch_serving.model_config import ModelConfig, WarmUp
-from torch_serving.models.backends.export import archive, loader
-from torch_serving.models.backends.export.operators import schema_of
+from torch_serving.models.backends.export import loader
+from torch_serving.models.backends.export.archive import contents
+from torch_serving.models.backends.export.graph.operators import schema_of
 from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.backends.export.python_program import PythonProgram
 from torch_serving.models.integrity import open_verified
@@ -40,7 +41,7 @@ def file_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def program_in(path: Path) -> Any:
-    with open_verified(path, archive.verify) as file:
+    with open_verified(path, contents.verify) as file:
         return loader.load(file, CPU)
 
 
@@ -160,7 +161,8 @@ def test_loads_in_many_threads(file_of: Callable[[str], Path]):
         results = list(pool.map(run, names, files))
     for name, path, result in zip(names, files, results, strict=True):
         (expected,) = expected_of(path, ZOO[name], ZOO[name].sizes[:1])
-        torch.testing.assert_close(result, expected, rtol=0, atol=0)
+        # a busy machine gives a run fewer threads, and a sum of parts has other last bits
+        torch.testing.assert_close(result, expected)
 
 
 class Quantized(torch.nn.Module):

@@ -1,6 +1,7 @@
 """The backends for `.pt2` archives: programs, and packages with or without their program."""
 
-from torch_serving.models.backends.export import archive, loader
+from torch_serving.models.backends.export import loader
+from torch_serving.models.backends.export.archive import contents
 
 
 class ExportedPrograms:
@@ -9,9 +10,9 @@ class ExportedPrograms:
     suffixes: tuple[str, ...] = (".pt2",)
     options = frozenset({"freeze", "optimize"})
 
-    recognizes = staticmethod(archive.is_archive)
-    verify = staticmethod(archive.verify)
-    version = staticmethod(archive.version)
+    recognizes = staticmethod(contents.is_archive)
+    verify = staticmethod(contents.verify)
+    version = staticmethod(contents.version)
     load = staticmethod(loader.load)
 
 
@@ -21,7 +22,7 @@ class Packages:
     suffixes: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
 
-    recognizes = staticmethod(archive.holds_package)
-    verify = staticmethod(archive.verify)
-    version = staticmethod(archive.version)
+    recognizes = staticmethod(contents.holds_package)
+    verify = staticmethod(contents.verify)
+    version = staticmethod(contents.version)
     load = staticmethod(loader.load)

@@ -8,29 +8,32 @@ import torch
 
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import InvalidServable
-from torch_serving.models.backends.export.archive import (
+from torch_serving.models.backends.export.archive.contents import (
     Contents,
     contents_of,
     open_archive,
     parse_document,
 )
-from torch_serving.models.backends.export.evaluated import check_evaluated
-from torch_serving.models.backends.export.package_loader import load_package
-from torch_serving.models.backends.export.payloads import Json, read_payloads
-from torch_serving.models.backends.export.program import ExportedProgram
-from torch_serving.models.backends.export.python_program import PythonProgram, python_method
-from torch_serving.models.backends.export.sample_inputs import read_sample_inputs
-from torch_serving.models.backends.export.script import script
-from torch_serving.models.backends.export.signature import ProgramSignature, program_signature
-from torch_serving.models.backends.export.source import (
+from torch_serving.models.backends.export.archive.evaluated import check_evaluated
+from torch_serving.models.backends.export.archive.payloads import Json, read_payloads
+from torch_serving.models.backends.export.archive.sample_inputs import read_sample_inputs
+from torch_serving.models.backends.export.graph.script import script
+from torch_serving.models.backends.export.graph.source import (
     StoredTensor,
     attribute_of,
     check_serves,
     stored_tensors,
     translate,
 )
-from torch_serving.models.backends.export.values import Untranslatable
-from torch_serving.models.backends.export.weights import Weights, read_weights
+from torch_serving.models.backends.export.graph.values import Untranslatable
+from torch_serving.models.backends.export.graph.weights import Weights, read_weights
+from torch_serving.models.backends.export.package.loader import load_package
+from torch_serving.models.backends.export.program import ExportedProgram
+from torch_serving.models.backends.export.python_program import PythonProgram, python_method
+from torch_serving.models.backends.export.signature.signature import (
+    ProgramSignature,
+    program_signature,
+)
 from torch_serving.models.backends.interfaces import Program, SampleInputs
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile

@@ -7,7 +7,7 @@ import torch
 
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError
 from torch_serving.model_config import ModelConfig
-from torch_serving.models.backends.export.signature import ProgramSignature
+from torch_serving.models.backends.export.signature.signature import ProgramSignature
 from torch_serving.models.backends.torchscript.program import (
     TorchScriptMethod,
     TorchScriptProgram,

@@ -12,17 +12,17 @@ import torch
 from torch_serving.engine.device_errors import explain
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import ModelConfig
-from torch_serving.models.backends.export.evaluated import graphs_in
-from torch_serving.models.backends.export.graph_facts import GraphFacts, facts_of
-from torch_serving.models.backends.export.program import METHOD, bound_run, translated
-from torch_serving.models.backends.export.signature import ProgramSignature
-from torch_serving.models.backends.export.source import (
+from torch_serving.models.backends.export.archive.evaluated import graphs_in
+from torch_serving.models.backends.export.graph.facts import GraphFacts, facts_of
+from torch_serving.models.backends.export.graph.source import (
     MUTATIONS,
     TENSORS,
     StoredTensor,
     is_constant,
 )
-from torch_serving.models.backends.export.values import Json, member_of
+from torch_serving.models.backends.export.graph.values import Json, member_of
+from torch_serving.models.backends.export.program import METHOD, bound_run, translated
+from torch_serving.models.backends.export.signature.signature import ProgramSignature
 from torch_serving.models.backends.torchscript.enums import envelope_of
 from torch_serving.models.backends.torchscript.program import shared_dtype
 

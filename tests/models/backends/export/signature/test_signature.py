@@ -1,0 +1,425 @@
+"""What a program tells of its arguments and results."""
+
+import copy
+import dataclasses
+import json
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch.export import Dim
+from torch.utils import _pytree
+
+from tests.support.exported import document_of, export
+from torch_serving.codecs.signature import Signature
+from torch_serving.errors import IncompatibleShape, InvalidInput, InvalidServable, ServingError
+from torch_serving.models.backends.export.signature.signature import (
+    ProgramSignature,
+    program_signature,
+)
+from torch_serving.tensor_constraint import Dimension
+
+ROWS = torch.zeros(4, 3)
+
+
+@dataclasses.dataclass
+class Box:
+    high: torch.Tensor
+    low: torch.Tensor
+    margin: int = 3
+    mask: torch.Tensor | None = None
+
+
+class Pair(NamedTuple):
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+torch.export.register_dataclass(Box, serialized_type_name="tests.Box")
+_pytree._register_namedtuple(Pair, serialized_type_name="tests.Pair")  # type: ignore[attr-defined]
+
+
+class Trees(torch.nn.Module):
+    def forward(
+        self,
+        pair: Any,
+        box: Any,
+        images: Any,
+        features: Any,
+        *rest: Any,
+        factor: int = 2,
+        more: Any,
+    ) -> Any:
+        first = Pair(pair.left + pair.right, box.high * factor)
+        listed = [image + 1 for image in images]
+        named = {"one": (box.low + rest[0],), "none": None, "seven": 7, "again": more["q"] + 1}
+        return first, listed, named, features["u"] - features["v"]
+
+
+class Burnt(torch.nn.Module):
+    def forward(
+        self, x: Any, flag: bool, name: str, nothing: Any = None, scale: float = 0.5
+    ) -> Any:
+        return x * scale if flag and name and nothing is None else x
+
+
+class Derived(torch.nn.Module):
+    def forward(self, x: Any, y: Any, z: Any) -> Any:
+        return torch.cat([x, y]), x.reshape(-1), z[:, : y.shape[0]]
+
+
+class Integers(torch.nn.Module):
+    def forward(self, x: Any, y: Any, count: int) -> Any:
+        return x[:count] + y.sum(), x.shape[0], count * 2
+
+
+class Fours(torch.nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.reshape(4, -1).sum(0)
+
+
+class Linear(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)
+
+
+class Rest(torch.nn.Module):
+    def forward(self, x: Any, *rest: Any) -> Any:
+        return torch.stack([x[:3], rest[0][-3:]]) if rest[0].shape[0] > x.shape[0] else x
+
+
+SIZE = Dim("size", min=2, max=10)
+AUTO = Dim.AUTO
+PROGRAMS: dict[str, tuple[Any, ...]] = {
+    "trees": (
+        Trees(),
+        (Pair(ROWS, ROWS), Box(ROWS, ROWS), [ROWS, ROWS], {"u": ROWS, "v": ROWS}, ROWS),
+        {"factor": 5, "more": OrderedDict(q=ROWS)},
+    ),
+    "burnt": (Burnt(), (ROWS, True, "abc", None, 0.1)),
+    "derived": (
+        Derived(),
+        (ROWS, torch.zeros(5, 3), torch.zeros(8, 7)),
+        {},
+        {"x": {0: SIZE}, "y": {0: SIZE + 1}, "z": {0: 2 * SIZE, 1: AUTO}},
+    ),
+    "integers": (
+        Integers(),
+        (ROWS, ROWS, 2),
+        {},
+        {"x": {0: AUTO}, "y": {0: AUTO}, "count": AUTO},
+    ),
+    "fours": (Fours(), (torch.zeros(8, 3),), {}, {"x": {0: AUTO}}),
+    "linear": (Linear(), (ROWS,), {}, {"x": {0: Dim("rows", min=1, max=64)}}),
+    "open": (Linear(), (ROWS,), {}, {"x": {0: Dim("rows")}}),
+    "fixed": (Linear(), (ROWS,)),
+    "rest": (
+        Rest(),
+        (torch.zeros(5, 3), torch.zeros(6, 3)),
+        {},
+        {"x": {0: AUTO}, "rest": ({0: AUTO},)},
+    ),
+}
+DOCUMENTS: dict[str, Any] = {}
+
+
+def document(name: str) -> Any:
+    if name not in DOCUMENTS:
+        DOCUMENTS[name] = document_of(export(*PROGRAMS[name]))
+    return copy.deepcopy(DOCUMENTS[name])
+
+
+def signature(name: str) -> ProgramSignature:
+    return program_signature(document(name))
+
+
+SPELLINGS = {
+    "trees": "(pair: Pair, box: Box, images: [Tensor, Tensor], features: {u: Tensor, v: Tensor}, "
+    "rest_0: Tensor, factor: Literal[5] = 5, more: {q: Tensor}) -> Tuple[Pair, [Tensor, Tensor], "
+    "{one: Tuple[Tensor], none: None, seven: Literal[7], again: Tensor}, Tensor]",
+    "burnt": "(x: Tensor, flag: Literal[true] = True, name: Literal[\"abc\"] = 'abc', "
+    "nothing: None = None, scale: Literal[0.1] = 0.1) -> Tensor",
+    "integers": "(x: Tensor, y: Tensor, count: int) -> Tuple[Tensor, int, int]",
+    "rest": "(x: Tensor, rest_0: Tensor) -> Tensor",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), SPELLINGS.items())
+def test_names_and_types(name: str, text: str) -> None:
+    assert str(signature(name).signature) == text
+
+
+def test_trees_of_arguments_become_the_inputs_of_the_graph() -> None:
+    flatten = signature("trees").flatten
+    assert flatten is not None
+    arguments = [(1, 2), (3, 4, 3, None), (5, 6), {"v": 8, "u": 7}, 9, 5, {"q": 10}]
+    assert flatten(arguments) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_outputs_of_the_graph_become_the_tree_of_results() -> None:
+    restore = signature("trees").restore
+    assert restore is not None
+    pair, listed, named, tensor = restore((1, 2, 3, 4, 5, 6, 7))
+    assert (pair, type(pair).__name__, pair._fields) == ((1, 2), "Pair", ("left", "right"))
+    assert (listed, tensor) == ([3, 4], 7)
+    assert named == {"one": (5,), "none": None, "seven": 7, "again": 6}
+
+
+@pytest.mark.parametrize("name", ["linear", "fixed", "fours", "derived", "integers", "rest"])
+def test_flat_programs_need_neither(name: str) -> None:
+    program = signature(name)
+    assert (program.flatten, program.restore) == (None, None)
+
+
+def test_constants_are_left_out_of_the_inputs() -> None:
+    flatten = signature("burnt").flatten
+    assert flatten is not None
+    assert flatten([1, True, "abc", None, 0.1]) == flatten([1, True]) == flatten([1]) == [1]
+
+
+SHAPES = {
+    "linear": ("float32", (Dimension(1, 64, "s77"), Dimension(3, 3))),
+    "open": ("float32", (Dimension(0, None, "s77"), Dimension(3, 3))),
+    "fixed": ("float32", (Dimension(4, 4), Dimension(3, 3))),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), SHAPES.items())
+def test_types_and_shapes(name: str, expected: tuple[str, tuple[Dimension, ...]]) -> None:
+    program = signature(name).signature
+    (argument,) = program.arguments
+    assert argument.spec.constraint is not None
+    assert program.result.constraint is not None
+    assert argument.spec.constraint[:2] == expected
+    assert program.result.constraint.shape == (expected[1][0], Dimension(2, 2))
+
+
+def test_derived_dimensions_have_ranges() -> None:
+    shapes = [
+        each.spec.constraint.shape
+        for each in signature("derived").signature.arguments
+        if each.spec.constraint is not None
+    ]
+    assert [shape and shape[0] for shape in shapes] == [
+        Dimension(2, 10, "s77"),
+        Dimension(3, 11, "s77 + 1"),
+        Dimension(4, 20, "2*s77"),
+    ]
+
+
+@pytest.mark.parametrize("most", [None, (1 << 63) - 1, (1 << 62), "oo", 1 << 80])
+def test_infinite_ranges_are_open(most: Any) -> None:
+    changed = document("linear")
+    changed["range_constraints"] = {"s77": {"min_val": 1, "max_val": most}}
+    constraint = program_signature(changed).signature.arguments[0].spec.constraint
+    assert constraint is not None
+    assert constraint.shape is not None
+    assert constraint.shape[0] == Dimension(1, None, "s77")
+
+
+BATCHES = {
+    "linear": 64,
+    "open": 65536,
+    "fixed": None,  # no symbol
+    "fours": None,  # a guard
+    "derived": None,  # rows follow from rows
+    "integers": None,  # results that are no tensors
+    "trees": None,
+}
+
+
+@pytest.mark.parametrize(("name", "rows"), BATCHES.items())
+def test_rows_of_a_batch(name: str, rows: int | None) -> None:
+    assert signature(name).max_batch == rows
+
+
+def tensors(*shapes: Any) -> list[torch.Tensor]:
+    return [torch.zeros(shape) for shape in shapes]
+
+
+TOGETHER: list[tuple[str, list[Any], type[ServingError] | None, str]] = [
+    ("derived", tensors((4, 3), (5, 3), (8, 7)), None, ""),
+    (
+        "derived",
+        tensors((4, 3), (5, 3), (9, 7)),
+        IncompatibleShape,
+        "argument `z`: dimension 0 of `z` is 9, not 8: it is 2*s77, and s77 is 4, "
+        "dimension 0 of `x`",
+    ),
+    (
+        "derived",
+        tensors((4, 3), (6, 3), (8, 7)),
+        IncompatibleShape,
+        "argument `y`: dimension 0 of `y` is 6, not 5: it is s77 + 1, and s77 is 4, "
+        "dimension 0 of `x`",
+    ),
+    (
+        "derived",
+        tensors((4, 3), (5, 3), (8, 4)),
+        IncompatibleShape,
+        "argument `y`: the model needs y.shape[0] <= z.shape[1]; y.shape[0] is 5, z.shape[1] is 4",
+    ),
+    ("fours", tensors((8, 3)), None, ""),
+    (
+        "fours",
+        tensors((9, 3)),
+        IncompatibleShape,
+        "argument `x`: the model needs (x.shape[0] % 4) == 0; x.shape[0] is 9",
+    ),
+    ("integers", [*tensors((4, 3), (4, 3)), 2], None, ""),
+    (
+        "integers",
+        [*tensors((4, 3), (4, 3)), 5],
+        InvalidInput,
+        "argument `count`: the model needs (count >= 0) and (count <= x.shape[0]); count is 5, "
+        "x.shape[0] is 4",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "error", "text"), TOGETHER)
+def test_what_must_go_together(
+    name: str, arguments: list[Any], error: type[ServingError] | None, text: str
+) -> None:
+    check = signature(name).signature.check
+    assert check is not None
+    for _ in range(2):  # what was right is remembered
+        if error is None:
+            check([each.numpy() if isinstance(each, torch.Tensor) else each for each in arguments])
+            check(arguments)
+            continue
+        with pytest.raises(error) as raised:
+            check(arguments)
+        assert raised.value.detail == text
+
+
+@pytest.mark.parametrize("name", ["linear", "open", "fixed", "trees", "burnt"])
+def test_nothing_is_checked_twice(name: str) -> None:
+    assert signature(name).signature.check is None
+
+
+def test_sizes_are_solved_for_a_symbol() -> None:
+    changed = document("linear")
+    values = changed["graph_module"]["graph"]["tensor_values"]
+    doubled = "Mul(Integer(2), Symbol('s77', positive=True, integer=True))"
+    values["x"]["sizes"][0] = {"as_expr": {"expr_str": doubled, "hint": None}}
+    check = program_signature(changed).signature.check
+    assert check is not None
+    check(tensors((6, 3)))
+    with pytest.raises(IncompatibleShape) as raised:
+        check(tensors((7, 3)))
+    assert raised.value.detail == ("argument `x`: dimension 0 of `x` is 7, not of the form 2*s77")
+
+
+def test_guards_that_are_no_arithmetic_are_left_to_the_run() -> None:
+    changed = document("linear")
+    changed["guards_code"] = ["__import__('os').abort()", "L['y'].size()[0] == 4", "s77 > 3"]
+    assert program_signature(changed).signature.check is None
+
+
+@pytest.mark.parametrize("name", ["trees", "burnt", "derived"])
+def test_signatures_are_plain_data(name: str) -> None:
+    known = signature(name).signature
+    data = json.loads(json.dumps(known.to_dict()))
+    again = Signature.from_dict(data)
+    assert (str(again), again.to_dict()) == (str(known), data)
+
+
+def without(document: Any, *keys: str) -> Any:
+    part = document
+    for key in keys[:-1]:
+        part = part[key]
+    del part[keys[-1]]
+    return document
+
+
+def with_types(document: Any, number: int) -> Any:
+    document["graph_module"]["graph"]["tensor_values"]["x"]["dtype"] = number
+    return document
+
+
+def with_size(**size: Any) -> Any:
+    changed = document("linear")
+    changed["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0] = size
+    return changed
+
+
+def with_range(least: Any, most: Any) -> Any:
+    changed = document("linear")
+    changed["range_constraints"]["s77"] = {"min_val": least, "max_val": most}
+    return changed
+
+
+def with_name(name: str) -> Any:
+    changed = document("linear")
+    call = changed["graph_module"]["module_call_graph"][0]["signature"]
+    call["forward_arg_names"] = [name]
+    return changed
+
+
+HOSTILE = [
+    lambda: with_size(as_int=1 << 80),
+    lambda: with_size(as_int=-3),
+    lambda: with_size(as_int=2.5),
+    lambda: with_size(as_expr={"expr_str": "1.5"}),
+    lambda: with_range(1 << 70, None),
+    lambda: with_range(5, 2),
+    lambda: with_name("a\nb"),
+    lambda: with_name(""),
+    lambda: with_name("x" * 500),
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_documents_are_refused(hostile: Any) -> None:
+    with pytest.raises(InvalidServable) as raised:
+        program_signature(hostile())
+    assert len(raised.value.detail) < 400
+
+
+def test_documents_without_trees_are_flat() -> None:
+    changed = document("derived")
+    changed["graph_module"]["module_call_graph"] = []
+    known = program_signature(changed)
+    assert str(known.signature) == (
+        "(x: Tensor, y: Tensor, z: Tensor) -> Tuple[Tensor, Tensor, Tensor]"
+    )
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda: without(document("linear"), "graph_module", "graph", "tensor_values", "x"),
+        lambda: without(document("linear"), "graph_module", "signature", "input_specs"),
+        lambda: without(document("trees"), "graph_module", "treespec_namedtuple_fields"),
+        dict,
+    ],
+)
+def test_damaged_documents_are_refused(damaged: Any) -> None:
+    with pytest.raises(InvalidServable):
+        program_signature(damaged())
+
+
+@pytest.mark.parametrize(("number", "data_type"), [(13, "bfloat16"), (1, "uint8"), (29, "")])
+def test_data_types(number: int, data_type: str) -> None:
+    changed = with_types(document("linear"), number)
+    constraint = program_signature(changed).signature.arguments[0].spec.constraint
+    assert constraint is not None
+    assert constraint.data_type == data_type
+
+
+def test_guards_of_arguments_without_names_of_their_own() -> None:
+    check = signature("rest").signature.check
+    assert check is not None
+    check(tensors((5, 3), (6, 3)))
+    with pytest.raises(IncompatibleShape) as raised:
+        check(tensors((5, 3), (4, 3)))
+    assert raised.value.detail == (
+        "argument `rest_0`: the model needs rest_0.shape[0] > x.shape[0]; rest_0.shape[0] is 4, "
+        "x.shape[0] is 5"
+    )
