@@ -225,16 +225,18 @@ def served(path: Path, device: str) -> Servable:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let torch say nothing: what matters is raised."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Let torch and the models that are compared say nothing: what matters is raised."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch_serving")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def check_device(device: str) -> None:
