@@ -14,7 +14,7 @@ import torch
 from tests.support.libraries import FOLDER, HERE, library, save_echo, save_package
 from torch_serving.errors import InvalidServable
 from torch_serving.models import loader
-from torch_serving.models.backends.export.package.kernel_folder import PREFIX
+from torch_serving.models.backends.export.package.folder import PREFIX
 from torch_serving.models.backends.export.package.library import path_of, unnamed_file
 from torch_serving.models.backends.export.package.machine import check_machine, read_metadata
 from torch_serving.models.backends.export.package.symbols import let_check_inputs, let_unload

@@ -3,7 +3,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.models.backends.export.package.kernel_folder import KernelFolder
+from torch_serving.models.backends.export.package.folder import PackageFolder
 
 class PackageError(Exception): ...
 
@@ -17,7 +17,7 @@ class Package:
     output_spec: str
     constants: list[tuple[int, int]]
     def __init__(
-        self, path: str, device: str, runners: int, folder: KernelFolder | None = None
+        self, path: str, device: str, runners: int, folder: PackageFolder | None = None
     ) -> None: ...
     def run_arrays(self, arrays: Sequence[Any]) -> list[Any] | None: ...
     def run(self, tensors: list[torch.Tensor], stream: int = 0) -> list[torch.Tensor | None]: ...

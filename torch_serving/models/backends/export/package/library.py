@@ -17,7 +17,7 @@ import torch
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import NO_DESCRIPTOR, InvalidServable, Overloaded, ServingError
 from torch_serving.models.backends.export.package._aoti import Package, PackageError, is_loaded
-from torch_serving.models.backends.export.package.kernel_folder import KernelFolder
+from torch_serving.models.backends.export.package.folder import PackageFolder
 from torch_serving.models.backends.export.package.load_problems import load_problem
 from torch_serving.models.backends.export.package.machine import read_metadata
 from torch_serving.models.backends.export.package.symbols import (
@@ -47,8 +47,9 @@ os.environ.setdefault(OWN_CHECK_INPUTS.rstrip(b"\0").decode(), "1")
 
 
 class PackageFiles(NamedTuple):
-    """The entries of a package in an archive, by their names in the package's folder."""
+    """The entries of a package in an archive, which lie below `root`."""
 
+    root: str
     library: str
     metadata: Mapping[str, str]
     needs_loader: bool  # whether torch's own loader must run it
@@ -73,7 +74,7 @@ def package_files(archive: zipfile.ZipFile, folder: str) -> PackageFiles:
         name.endswith(PROGRAM_NEEDS) and not name.endswith(METADATA) for name in names
     )
     metadata = read_metadata(archive.read(stem(described[0]) + METADATA))
-    return PackageFiles(described[0], metadata, needs_loader, tuple(others))
+    return PackageFiles(folder, described[0], metadata, needs_loader, tuple(others))
 
 
 def stem(name: str) -> str:
@@ -96,7 +97,7 @@ def load_library(
 ) -> Library:
     """Load a package's library, and the model in it onto a device. Raises InvalidServable."""
     try:
-        folder = KernelFolder(archive, files.others) if files.others else None
+        folder = PackageFolder(archive, files.others, files.root) if files.others else None
         with unpacked(archive, files.library, checks_inputs) as (path, calls):
             return Library(Package(path, str(device), runners, folder), calls)
     except OSError as error:
@@ -128,16 +129,22 @@ def unpacked(
     try:
         with archive.open(name) as content, open(descriptor, "wb", closefd=False) as copy:
             shutil.copyfileobj(content, copy, COPY_BYTES)
-        with mmap.mmap(descriptor, 0) as library, memoryview(library) as view:
-            calls = let_unload(view)
-            if checks_inputs:
-                let_check_inputs(library)
+        calls = prepare(descriptor, checks_inputs)
         descriptor = with_unused_path(descriptor)
         yield path_of(descriptor), calls
     except OSError as error:
         raise file_problem(error) from error
     finally:
         os.close(descriptor)
+
+
+def prepare(descriptor: int, checks_inputs: bool) -> frozenset[str]:
+    """Change a copy of a library as this server needs it. Return the functions that it calls."""
+    with mmap.mmap(descriptor, 0) as library, memoryview(library) as view:
+        calls = let_unload(view)
+        if checks_inputs:
+            let_check_inputs(library)
+    return calls
 
 
 def unnamed_file(size: int) -> int:

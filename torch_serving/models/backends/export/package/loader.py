@@ -2,6 +2,7 @@
 
 import logging
 import zipfile
+from pathlib import Path
 
 import torch
 
@@ -13,10 +14,14 @@ from torch_serving.models.backends.export.package.calling import (
     own_calling,
     program_calling,
 )
+from torch_serving.models.backends.export.package.folder import PackageFolder
 from torch_serving.models.backends.export.package.library import (
+    LIBRARY,
     RUNNERS,
+    file_problem,
     load_library,
     package_files,
+    prepare,
     refusal,
 )
 from torch_serving.models.backends.export.package.machine import check_machine, compiled_for
@@ -56,7 +61,7 @@ def load_package(
     package: AnyPackage = library.package
     runs = f"AOTInductor package, compiled for {compiled_for(files.metadata)}"
     if files.needs_loader:
-        package = load_proxied(archive, name, library.package, device)
+        package = load_proxied(archive, held, library.package, device)
         runs = f"{runs}, {proxied.RUNS}"
     if calls.may_abort(library.calls):
         logger.warning("%s", MAY_ABORT)
@@ -70,9 +75,17 @@ def load_package(
 
 
 def load_proxied(
-    archive: zipfile.ZipFile, name: str, library: Package, device: torch.device
+    archive: zipfile.ZipFile, held: Contents, library: Package, device: torch.device
 ) -> ProxiedPackage:
+    """Have torch load a package. It would leave its own folder behind where that fails."""
     try:
-        return ProxiedPackage(archive, name, library, device)
+        names = [each for each in archive.namelist() if each.startswith(held.root + PACKAGES)]
+        folder = PackageFolder(archive, names, held.root)
+        for path in Path(folder.path).rglob(f"*{LIBRARY}"):
+            with path.open("r+b") as file:
+                prepare(file.fileno(), held.program is None)
+        return ProxiedPackage(folder, str(held.package), library, device)
+    except OSError as error:
+        raise file_problem(error) from error
     except PackageError as error:
         raise refusal(error) from error

@@ -4,13 +4,13 @@ torch's own loader runs them, which holds the GIL.
 """
 
 import threading
-import zipfile
 from typing import Any
 
 import torch
 from torch._C import _aoti
 
 from torch_serving.models.backends.export.package._aoti import Package, PackageError
+from torch_serving.models.backends.export.package.folder import PackageFolder
 
 RUNS = "by torch's loader, which holds the GIL, for it has operators without C functions"
 # Two at once corrupt what torch's loader keeps.
@@ -22,20 +22,19 @@ class ProxiedPackage:
     """A package that torch's loader runs, described as its library says."""
 
     def __init__(
-        self, archive: zipfile.ZipFile, name: str, library: Package, device: torch.device
+        self, folder: PackageFolder, name: str, library: Package, device: torch.device
     ) -> None:
-        """Load the package of that name in an archive. Raises PackageError."""
+        """Load the package of that name, unpacked in a folder. Raises PackageError."""
         self.input_names = library.input_names
         self.outputs = library.outputs
         self.input_spec = library.input_spec
         self.output_spec = library.output_spec
         self.constants = library.constants
+        self._folder = folder
         index = ANY_DEVICE if device.index is None else device.index
         with LOADS:
             try:
-                self._loader: Any = _aoti.AOTIModelPackageLoader(
-                    str(archive.filename), name, False, 1, index
-                )
+                self._loader: Any = _aoti.AOTIModelPackageLoader(folder.path, name, False, 1, index)
             except RuntimeError as error:
                 raise PackageError(str(error)) from error
 

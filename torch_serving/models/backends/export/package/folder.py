@@ -1,4 +1,4 @@
-"""Folders for the files of a package that its library opens itself: kernels for cards."""
+"""Folders for the files of a package that need names: kernels for cards, what torch loads."""
 
 import fcntl
 import os
@@ -8,28 +8,29 @@ import weakref
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 PREFIX = "torch-serving-package-"
 COPY_BYTES = 1 << 20
 
 
-class KernelFolder:
+class PackageFolder:
     """A folder of this process, which only its owner may read.
 
     It is locked for as long as this process, or one that it forked, lives: another one removes
     those that a process left behind when it was killed.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-        """Unpack entries of an archive. Raises OSError."""
+    def __init__(self, archive: zipfile.ZipFile, names: Sequence[str], root: str) -> None:
+        """Unpack entries of an archive, which lie below `root` there. Raises OSError."""
         remove_abandoned()
         self.path = tempfile.mkdtemp(prefix=PREFIX)
         lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_SH)
         self._remove = weakref.finalize(self, remove, self.path, lock, os.getpid())
         for name in names:
-            target = Path(self.path, PurePosixPath(name).name)
+            target = Path(self.path, name.removeprefix(root))
+            target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as content, target.open("wb") as copy:
                 shutil.copyfileobj(content, copy, COPY_BYTES)
 
