@@ -31,6 +31,9 @@ LEAST = {  # ratios to TorchScript by kind, model and connections
 BASELINE = "TorchScript"
 LEAST_PROGRAM = 0.95
 LEAST_THREADS = 1.7
+HEAD = """
+| model | connections | kind | requests/s | CPU, µs | / TorchScript | TorchScript's CPU / | target |
+| --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def main() -> None:
@@ -50,10 +53,7 @@ def main() -> None:
                 write_script(script_of(folder, model), model.message(kind))
         flags = ("--batch", "*") if arguments.batch else ()
         with start("torch_serving", str(folder), "--port", "{port}", *flags) as server:
-            print(
-                "\n| model | connections | kind | requests/s | CPU, µs | / TorchScript | target |"
-            )
-            print("| --- | --- | --- | --- | --- | --- | --- |")
+            print(HEAD)
             for model in models:
                 check(server, model)
                 for count in connections:
@@ -99,7 +99,9 @@ def measure(
         least = LEAST.get((kind, model.name, connections))
         least = LEAST_PROGRAM if kind == "program" else least
         target = f">= {least}" if least else ""
-        cells = f"{max(rates[kind]):,.0f} | {costs_us[kind]:,.0f} | {ratio:.2f} | {target}"
+        less = costs_us[BASELINE] / costs_us[kind]
+        figures = f"{max(rates[kind]):,.0f} | {costs_us[kind]:,.0f}"
+        cells = f"{figures} | {ratio:.2f} | {less:.2f} | {target}"
         print(f"| {model.name} | {connections} | {kind} | {cells} |", flush=True)
         if kind != BASELINE:
             name = f"{model.name}, {kind} / {BASELINE}, {connections} connections"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.zoo.check import check_all_forms
+from tests.support.zoo.check import check_all_forms, check_requests_at_once
 from tests.support.zoo.export import save_package
 from tests.support.zoo.table import ZOO
 from torch_serving import Config, Runtime
@@ -35,3 +35,5 @@ def test_every_form_and_size_is_equal_to_eager(runtime: Runtime, root: Path, nam
     model = ZOO[name]
     save_package(model, root / f"{name}.pt2")
     check_all_forms(runtime, model, f"{name}.pt2", model.tolerance)
+    if not (model.draws or model.counts):
+        check_requests_at_once(runtime, model, f"{name}.pt2", count=8)
