@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,12 +14,14 @@ from torch.export import Dim
 from torch.utils import _pytree
 
 from tests.support.exported import document_of, export
+from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import Signature
 from torch_serving.errors import IncompatibleShape, InvalidInput, InvalidServable, ServingError
 from torch_serving.models.backends.export.signature.signature import (
     ProgramSignature,
     program_signature,
 )
+from torch_serving.models.backends.export.signature.tree import TENSOR, bound, read_tree, type_of
 from torch_serving.tensor_constraint import Dimension
 
 ROWS = torch.zeros(4, 3)
@@ -403,6 +407,18 @@ def test_documents_without_trees_are_flat() -> None:
 def test_damaged_documents_are_refused(damaged: Any) -> None:
     with pytest.raises(InvalidServable):
         program_signature(damaged())
+
+
+def test_a_package_does_not_tell_the_fields_of_named_tuples() -> None:
+    """Its program would."""
+    _, spec = _pytree.tree_flatten(Pair(ROWS, ROWS))
+    text = _pytree.treespec_dumps(spec)
+    assert type_of(bound(read_tree(text, {"tests.Pair": ["left", "right"]}), tensor_types())).names
+    assert type_of(bound(read_tree(text, None), tensor_types())).type == "Tuple[Tensor, Tensor]"
+
+
+def tensor_types() -> Iterator[TypeSpec]:
+    return itertools.repeat(TENSOR)
 
 
 @pytest.mark.parametrize(("number", "data_type"), [(13, "bfloat16"), (1, "uint8"), (29, "")])

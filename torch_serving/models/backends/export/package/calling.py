@@ -163,5 +163,5 @@ def own_name(name: str, index: int) -> str:
 def tree_or_leaves(text: str, count: int) -> Tree:
     """The tree that a library tells; without one, as many leaves as there are."""
     if text:
-        return read_tree(text, {})
+        return read_tree(text, None)
     return Tree("tuple", "", tuple(range(count)), (LEAF,) * count)

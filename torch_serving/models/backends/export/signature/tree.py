@@ -26,7 +26,7 @@ STRING = TypeSpec("str", "str")
 ANY = TypeSpec("any", "Any")
 TENSOR = TypeSpec("tensor", "Tensor")
 
-Fields = Mapping[str, Sequence[str]]  # of named tuples, by type
+Fields = Mapping[str, Sequence[str]] | None  # of named tuples, by type; None: not told
 
 
 class Tree(NamedTuple):
@@ -85,6 +85,8 @@ def tree_of(node: Mapping[str, Any], fields: Fields) -> Tree:
     if name in (*DICTIONARIES, DEFAULT_DICTIONARY):
         return Tree("dict", name, keys_of(name, context, len(children)), children)
     if name == NAMED_TUPLE:
+        if fields is None:
+            return Tree("tuple", context, tuple(range(len(children))), children)
         return Tree("record", context, names_of(fields[context], children), children)
     return other_tree(name, context, children)
 
