@@ -30,14 +30,15 @@ void remove_all(const TorchFunctions& torch, TensorHandle* tensors, std::size_t 
 }
 
 // A result that a model returns twice is one tensor, which only one owner can delete.
-void separate(const TorchFunctions& torch, TensorHandle* tensors, std::size_t count) {
+bool separate(const TorchFunctions& torch, TensorHandle* tensors, std::size_t count) {
     for (std::size_t i = 1; i < count; ++i) {
         if (tensors[i] && std::find(tensors, tensors + i, tensors[i]) != tensors + i) {
             const TensorHandle shared = tensors[i];
             tensors[i] = nullptr;
-            torch.copy_handle(shared, &tensors[i]);
+            if (torch.copy_handle(shared, &tensors[i])) return false;
         }
     }
+    return true;
 }
 
 }  // namespace
@@ -165,11 +166,8 @@ bool Package::run(TensorHandle* inputs, TensorHandle* outputs, void* stream, std
         const Turn turn(*this);
         failed = functions_.run(container_, inputs, inputs_, outputs, outputs_, stream, nullptr);
     }
-    if (!failed) {
-        separate(*torch_, outputs, outputs_);
-        return true;
-    }
-    problem = last_error();
+    if (!failed && separate(*torch_, outputs, outputs_)) return true;
+    problem = failed ? last_error() : "there is no memory for its results";
     remove_all(*torch_, inputs, inputs_);  // those that it had not taken yet
     remove_all(*torch_, outputs, outputs_);
     return false;

@@ -70,6 +70,8 @@ def test_arrays_that_a_package_can_not_take_as_they_lie(echo: Servable):
         result = echo.main_method().run([each])
         assert np.array_equal(np.asarray(result), each)
         assert isinstance(result, np.ndarray) == each.flags.c_contiguous
+    with pytest.raises(InferenceFailed, match="byte order"):
+        echo.main_method().run([x.astype(">f8")])
 
 
 def test_results_own_their_memory(tmp_path: Path):

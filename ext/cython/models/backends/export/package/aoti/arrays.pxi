@@ -63,8 +63,17 @@ cdef int wrap(list arrays, vector[TensorHandle]& tensors) except -1:
 
 
 cdef list unwrap(vector[TensorHandle]& tensors, list inputs, Package package):
-    """The results as arrays; None where there is no tensor."""
-    return [array_of(each, inputs, package) if each != NULL else None for each in tensors]
+    """The results as arrays; None where there is no tensor. No tensor is left, also on an error."""
+    cdef size_t i
+    cdef list arrays = []
+    try:
+        for i in range(tensors.size()):
+            arrays.append(array_of(&tensors[i], inputs, package) if tensors[i] != NULL else None)
+    finally:
+        for i in range(tensors.size()):
+            if tensors[i] != NULL:
+                torch_functions().delete_tensor(tensors[i])
+    return arrays
 
 
 cdef bint is_array(value) noexcept:
@@ -74,6 +83,7 @@ cdef bint is_array(value) noexcept:
         and cnp.PyArray_TYPE(<cnp.ndarray> value) < KINDS
         and DTYPES[cnp.PyArray_TYPE(<cnp.ndarray> value)] >= 0
         and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> value)
+        and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> value)
         and cnp.PyArray_NDIM(<cnp.ndarray> value) <= MAX_RANK
     )
 
@@ -96,9 +106,13 @@ cdef TensorHandle tensor_of(cnp.ndarray array) noexcept:
     return tensor
 
 
-cdef object array_of(TensorHandle tensor, list inputs, Package package):
-    """An array over the memory of a tensor, which it owns; a tensor that numpy has no type for."""
+cdef object array_of(TensorHandle* held, list inputs, Package package):
+    """An array over the memory of a tensor, which it owns; a tensor that numpy has no type for.
+
+    What was held is NULL once it has another owner.
+    """
     cdef const TorchFunctions* torch = torch_functions()
+    cdef TensorHandle tensor = held[0]
     cdef int64_t rank = 0, i
     cdef int64_t* shape = NULL
     cdef int64_t* strides = NULL
@@ -110,9 +124,12 @@ cdef object array_of(TensorHandle tensor, list inputs, Package package):
     torch.rank(tensor, &rank)
     torch.device_type(tensor, &device)
     if not 0 <= dtype < MAX_DTYPE or TYPES[dtype] < 0 or rank > MAX_RANK or device != CPU:
-        return to_tensors([PyCapsule_New(tensor, NULL, NULL)])[0]
+        capsule = PyCapsule_New(tensor, NULL, NULL)
+        held[0] = NULL
+        return to_tensors([capsule])[0]
     owner = Owner.__new__(Owner)
     owner.tensor = tensor
+    held[0] = NULL
     owner.inputs = inputs
     owner.package = package
     torch.shape(tensor, &shape)
