@@ -1,6 +1,7 @@
 """Libraries of packages: which are refused before they are loaded, and which when."""
 
 import errno
+import fcntl
 import gc
 import os
 import struct
@@ -14,7 +15,7 @@ import torch
 from tests.support.libraries import FOLDER, HERE, library, save_echo, save_package
 from torch_serving.errors import InvalidServable
 from torch_serving.models import loader
-from torch_serving.models.backends.export.package.folder import PREFIX
+from torch_serving.models.backends.export.package.folder import PREFIX, make_locked
 from torch_serving.models.backends.export.package.library import path_of, unnamed_file
 from torch_serving.models.backends.export.package.machine import check_machine, read_metadata
 from torch_serving.models.backends.export.package.symbols import let_check_inputs, let_unload
@@ -193,7 +194,9 @@ def test_files_that_a_library_reads_itself(tmp_path: Path, monkeypatch: pytest.M
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{FOLDER}kernel.cubin", b"kernel")
     (folders / f"{PREFIX}abandoned").mkdir()
+    os.mkfifo(folders / f"{PREFIX}pipe")  # which nobody writes to
     first = loader.load(path, CPU)
+    (folders / f"{PREFIX}pipe").unlink()
     (folder,) = folders.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "kernel.cubin").read_bytes() == b"kernel"
@@ -210,3 +213,21 @@ def test_files_that_a_library_reads_itself(tmp_path: Path, monkeypatch: pytest.M
     del first, second
     gc.collect()
     assert list(folders.iterdir()) == []
+
+
+def test_a_folder_that_another_process_took_for_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It was not locked yet."""
+    flock = fcntl.flock
+
+    def flock_too_late(lock: int, kind: int) -> None:
+        monkeypatch.setattr("fcntl.flock", flock)
+        next(tmp_path.iterdir()).rmdir()
+        flock(lock, kind)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("fcntl.flock", flock_too_late)
+    path, lock = make_locked()
+    os.close(lock)
+    assert list(tmp_path.iterdir()) == [Path(path)]
