@@ -13,6 +13,7 @@ import torch
 from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export.archive.entries import shown
 from torch_serving.models.backends.export.archive.json_object import HINT, parse_json
+from torch_serving.models.backends.export.signature.document import DATA_TYPES
 
 Json = dict[str, Any]
 
@@ -20,15 +21,11 @@ WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
 STRIDED = 7  # torch's number of the layout
 MAX_DIMENSIONS = 64
 MAX_BYTES = 1 << 62
-# torch's own numbers of the data types in the JSON of programs
 DTYPES: Mapping[int, torch.dtype] = {
-    1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64,
-    6: torch.float16, 7: torch.float32, 8: torch.float64, 9: torch.complex32,
-    10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16,
-    28: torch.uint16, 29: torch.float8_e4m3fn, 30: torch.float8_e5m2,
-    31: torch.float8_e4m3fnuz, 32: torch.float8_e5m2fnuz, 34: torch.uint32, 35: torch.uint64,
-    **({33: torch.float8_e8m0fnu} if hasattr(torch, "float8_e8m0fnu") else {}),  # since 2.7
-}  # fmt: skip
+    number: getattr(torch, name)
+    for number, name in DATA_TYPES.items()
+    if hasattr(torch, name)  # torch before 2.7 has no float8_e8m0fnu
+}
 
 
 class Payload(NamedTuple):
