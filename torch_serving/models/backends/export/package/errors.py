@@ -28,7 +28,8 @@ LAYOUT = re.compile(
     r"expected (?:ndim \d+ but got \d+|size \d+==\d+, stride .*)\nError in op: input"
 )
 OUT_OF_RANGE = re.compile(r"index out of bounds: ")
-NUMBERS = {
+# torch's own numbers of data types, which files number otherwise.
+SCALAR_TYPES = {
     0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32",
     7: "float64", 8: "complex32", 9: "complex64", 10: "complex128", 11: "bool", 15: "bfloat16",
     27: "uint16", 28: "uint32", 29: "uint64",
@@ -60,7 +61,9 @@ def input_error(text: str, names: Sequence[str], inputs: Sequence[Any]) -> Clien
     index, problem = int(found[1]), found[2]
     name = names[index] if index < len(names) else str(index)
     if wrong := TYPE.match(problem):
-        expected, actual = (NUMBERS.get(int(number), "another type") for number in wrong.groups())
+        expected, actual = (
+            SCALAR_TYPES.get(int(number), "another type") for number in wrong.groups()
+        )
         return IncompatibleDtype(f"argument `{name}`: expected {expected}, got {actual}")
     wrong = SIZE.match(problem)
     if not wrong:

@@ -5,6 +5,7 @@ import re
 import torch
 
 from torch_serving.engine.device_errors import explain
+from torch_serving.models.backends.torchscript.missing import missing
 
 SYMBOL = re.compile(r"undefined symbol: (\w+)")
 LIBRARY = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object file")
@@ -32,11 +33,7 @@ def load_problem(error: Exception) -> str:
             "--import of the module that loads it"
         )
     if found := OPERATOR.search(text):
-        library = found[1].partition("::")[0]
-        return (
-            f"its operator {found[1]} is of a library that is not imported here: start the server "
-            f"with --import {library}, or whatever module has it"
-        )
+        return missing("operator", found[1].partition("::")[0], found[1])
     if any(words in text for words in NOT_EXECUTABLE):
         return NO_PLACE
     if any(words in text for words in DAMAGED):

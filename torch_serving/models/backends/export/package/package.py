@@ -131,7 +131,7 @@ class PackageProgram:
 def weights_of(package: AnyPackage) -> Iterator[torch.Tensor]:
     """Tensors without memory that stand for the weights."""
     for number, size in package.constants:
-        name = errors.NUMBERS.get(number)
+        name = errors.SCALAR_TYPES.get(number)
         if name is not None:
             dtype = getattr(torch, name)
             yield torch.empty(size // dtype.itemsize, dtype=dtype, device="meta")

@@ -14,7 +14,7 @@ from torch_serving.models.backends.export.package.folder import PackageFolder
 
 RUNS = "by torch's loader, which holds the GIL, for it has operators without C functions"
 # Two at once corrupt what torch's loader keeps.
-LOADS = threading.Lock()
+LOAD_LOCK = threading.Lock()
 ANY_DEVICE = -1
 
 
@@ -32,7 +32,7 @@ class ProxiedPackage:
         self.constants = library.constants
         self._folder = folder
         index = ANY_DEVICE if device.index is None else device.index
-        with LOADS:
+        with LOAD_LOCK:
             try:
                 self._loader: Any = _aoti.AOTIModelPackageLoader(folder.path, name, False, 1, index)
             except RuntimeError as error:

@@ -16,25 +16,25 @@ cdef int[MAX_DTYPE] BYTES = [
     1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 8,
 ]
 
-# torch's numbers of data types by those of numpy; -1: torch has none.
-cdef int[KINDS] DTYPES
+# torch's own numbers of data types by those of numpy; -1: torch has none.
+cdef int[KINDS] SCALAR_TYPES
 for _number in range(KINDS):
-    DTYPES[_number] = -1
+    SCALAR_TYPES[_number] = -1
 for _type, _number in (
     (cnp.NPY_UINT8, 0), (cnp.NPY_INT8, 1), (cnp.NPY_INT16, 2), (cnp.NPY_INT32, 3),
     (cnp.NPY_INT64, 4), (cnp.NPY_FLOAT16, 5), (cnp.NPY_FLOAT32, 6), (cnp.NPY_FLOAT64, 7),
     (cnp.NPY_COMPLEX64, 9), (cnp.NPY_COMPLEX128, 10), (cnp.NPY_BOOL, 11), (cnp.NPY_UINT16, 27),
     (cnp.NPY_UINT32, 28), (cnp.NPY_UINT64, 29),
 ):
-    DTYPES[<int> _type] = _number
+    SCALAR_TYPES[<int> _type] = _number
 
 # numpy's numbers of data types, and bytes of an element, by torch's.
-cdef int[MAX_DTYPE] TYPES
+cdef int[MAX_DTYPE] NUMPY_TYPES
 for _number in range(MAX_DTYPE):
-    TYPES[_number] = -1
+    NUMPY_TYPES[_number] = -1
 for _number in range(KINDS):
-    if DTYPES[_number] >= 0:
-        TYPES[DTYPES[_number]] = _number
+    if SCALAR_TYPES[_number] >= 0:
+        NUMPY_TYPES[SCALAR_TYPES[_number]] = _number
 
 
 @cython.final
@@ -81,7 +81,7 @@ cdef bint is_array(value) noexcept:
     return (
         type(value) is cnp.ndarray
         and cnp.PyArray_TYPE(<cnp.ndarray> value) < KINDS
-        and DTYPES[cnp.PyArray_TYPE(<cnp.ndarray> value)] >= 0
+        and SCALAR_TYPES[cnp.PyArray_TYPE(<cnp.ndarray> value)] >= 0
         and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> value)
         and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray> value)
         and cnp.PyArray_NDIM(<cnp.ndarray> value) <= MAX_RANK
@@ -100,7 +100,7 @@ cdef TensorHandle tensor_of(cnp.ndarray array) noexcept:
     cdef TensorHandle tensor = NULL
     if torch_functions().tensor_of_memory(
         cnp.PyArray_DATA(array), rank, <int64_t*> shape, strides, 0,
-        DTYPES[cnp.PyArray_TYPE(array)], CPU, 0, &tensor,
+        SCALAR_TYPES[cnp.PyArray_TYPE(array)], CPU, 0, &tensor,
     ):
         return NULL
     return tensor
@@ -123,7 +123,7 @@ cdef object array_of(TensorHandle* held, list inputs, Package package):
     torch.dtype(tensor, &dtype)
     torch.rank(tensor, &rank)
     torch.device_type(tensor, &device)
-    if not 0 <= dtype < MAX_DTYPE or TYPES[dtype] < 0 or rank > MAX_RANK or device != CPU:
+    if not 0 <= dtype < MAX_DTYPE or NUMPY_TYPES[dtype] < 0 or rank > MAX_RANK or device != CPU:
         capsule = PyCapsule_New(tensor, NULL, NULL)
         held[0] = NULL
         return to_tensors([capsule])[0]
@@ -139,7 +139,7 @@ cdef object array_of(TensorHandle* held, list inputs, Package package):
     for i in range(rank):
         byte_strides[i] = strides[i] * BYTES[dtype]
     array = PyArray_New(
-        <PyTypeObject*> cnp.ndarray, <int> rank, <cnp.npy_intp*> shape, TYPES[dtype],
+        <PyTypeObject*> cnp.ndarray, <int> rank, <cnp.npy_intp*> shape, NUMPY_TYPES[dtype],
         byte_strides, data, 0, cnp.NPY_ARRAY_WRITEABLE | cnp.NPY_ARRAY_ALIGNED, NULL,
     )
     cnp.set_array_base(array, owner)
