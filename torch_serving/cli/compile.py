@@ -2,14 +2,13 @@
 
 import argparse
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch_serving.cli.flag_types import batch_size, module, one_of
+from torch_serving.cli.flag_types import batch_size, one_of
 from torch_serving.cli.flags import Parser
-from torch_serving.cli.model_file import load_model
+from torch_serving.cli.model_file import add_imports, load_model
 from torch_serving.cli.near_path import near_path
 from torch_serving.cli.progress import Progress
 from torch_serving.cli.requirements import required_modules
@@ -92,15 +91,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
         default=[],
         help="for a TorchScript model, a request that it takes, or @FILE; may be repeated",
     )
-    parser.add_argument(
-        "--import",
-        dest="imports",
-        metavar="MODULE",
-        type=module,
-        action="append",
-        default=[],
-        help="import this Python module first; may be repeated",
-    )
+    add_imports(parser)
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     return parser.read(argv)
 
@@ -129,24 +120,16 @@ def check_output(output: Path, model: Path, force: bool) -> None:
         raise StartupError(f"{output} is there already; --force writes over it, -o names another")
 
 
-def is_torchscript(model: Path) -> bool:
-    """Whether a file holds code of TorchScript. What is neither is explained where it is read."""
-    try:
-        with zipfile.ZipFile(model) as archive:
-            return any(name.partition("/")[2] == "constants.pkl" for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
-        return False
-
-
 def prepared(arguments: argparse.Namespace, folder: Path, progress: Progress) -> "Job":
     """Load the model, and convert it if need be. Raises StartupError."""
+    from torch_serving.models.backends.torchscript.archive import is_archive
     from torch_serving.models.compilation import job
     from torch_serving.models.compilation.programs import check_program
 
     model, device = arguments.model, arguments.device
     job.check_device(device)
     bodies = [read_data(each) for each in arguments.examples]
-    is_script = is_torchscript(model)
+    is_script = is_archive(model)  # what is neither is explained where it is read
     if bodies and not is_script:
         raise StartupError("--example: an exported program has its example inputs in its file")
     if not is_script:

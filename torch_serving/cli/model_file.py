@@ -23,6 +23,11 @@ def command_parser(name: str, description: str) -> Parser:
     parser.add_argument(
         "--device", help="where to load it (default: what its TOML file says, else cpu)"
     )
+    add_imports(parser)
+    return parser
+
+
+def add_imports(parser: Parser) -> None:
     parser.add_argument(
         "--import",
         dest="imports",
@@ -32,7 +37,6 @@ def command_parser(name: str, description: str) -> Parser:
         default=[],
         help="import this Python module first; may be repeated",
     )
-    return parser
 
 
 def load_model(
