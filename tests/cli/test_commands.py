@@ -70,6 +70,16 @@ def check_document(root: Path, result: tuple[int, bytes, bytes]) -> None:
     assert document == described(root / "Several.pt")[1]
 
 
+def test_nobody_reads_the_output(root: Path):
+    """As with `| head`: no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-W", "ignore", "-m", "torch_serving", "inspect", root / "mlp.pt"]
+    with open(writer, "wb") as output:
+        done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_inspect(root: Path, command: Command):
     check_document(root, command("inspect", root / "Several.pt", "--json"))
 

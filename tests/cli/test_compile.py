@@ -17,6 +17,7 @@ import torch
 
 from tests.support.packages import Compiled, save_program
 from tests.support.servables import mlp, scripted
+from torch_serving.cli.compile import default_output
 from torch_serving.cli.main import main
 from torch_serving.cli.progress import Progress
 from torch_serving.models.compilation import job, package
@@ -98,6 +99,7 @@ OTHER = Comparison("x [1, 16]", "gives other results", 1.0, 1.0, 0.0, 0.0)
         (["mlp.pt2", "--device", "tpu"], "expected one of cpu, cuda, got 'tpu'"),
         (["mlp.pt2", "--max-batch", "1"], "expected 2 to 65536"),
         (["mlp.pt2", "--max-batch", "65"], "exported for batches of 1 to 64; export it again"),
+        (["mlp.pt2", "--max-batch", "65"], 'Dim("batch", min=1, max=65)'),
         (["fixed.pt2", "--max-batch", "8"], "(their first dimensions are 2); export it with one"),
         (["mlp.pt2", "--example", "[]"], "has its example inputs in its file"),
         (["mlp.pt2", "--import", "no_such"], "--import no_such: No module named 'no_such'"),
@@ -114,6 +116,11 @@ def test_what_is_refused(command: Command, arguments: list[str], words: str):
     assert (code, out) == (2, "")
     assert words in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["mlp.pt2", "mlp.compiled.pt2", "mlp.pt"])
+def test_the_name_of_the_file_that_is_written(name: str):
+    assert default_output(Path("models", name)) == Path("models/mlp.compiled.pt2")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

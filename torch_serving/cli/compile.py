@@ -105,7 +105,7 @@ def check_model(model: Path) -> None:
 
 
 def default_output(model: Path) -> Path:
-    return model.with_name(f"{model.stem}.compiled{SUFFIX}")
+    return model.with_name(f"{model.stem.removesuffix('.compiled')}.compiled{SUFFIX}")
 
 
 def check_output(output: Path, model: Path, force: bool) -> None:

@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who reads the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written then
+        sys.exit(1)
 
 
 def run_command(argv: Sequence[str]) -> NoReturn:
@@ -47,7 +50,9 @@ def run_command(argv: Sequence[str]) -> NoReturn:
     if command == "version":
         run_command(["--version"])
     if command in COMMANDS:
-        sys.exit(COMMANDS[command](others))
+        code = COMMANDS[command](others)
+        sys.stdout.flush()
+        sys.exit(code)
     check_word(command)
     settings = read_settings(others if command == "serve" else argv, os.environ)
     if settings.print_config:

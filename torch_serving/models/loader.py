@@ -54,6 +54,8 @@ def load(
                 "a process that loaded it crashed, or took longer than --load-timeout"
             )
         servable = load_open(file, device, config, source, statistics, run_on)
+    if servable.program.warning:
+        logger.warning("%s: %s", servable.identifier, servable.program.warning)
     if servable.state:
         logger.info(KEEPS, servable.identifier, servable.state)
     return servable

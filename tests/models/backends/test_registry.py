@@ -51,6 +51,7 @@ class TimesMethod:
 class TimesProgram:
     platform = "times_table"
     runs = "times table"
+    warning = ""
     state = ""
     plain_dtype = None
     weight_bytes = 4

@@ -86,6 +86,10 @@ class Program(Protocol):
         """What it runs as, in words, with the reason where another way is faster."""
 
     @property
+    def warning(self) -> str:
+        """What its operator must know of how it runs, in words; empty if there is nothing."""
+
+    @property
     def state(self) -> str:
         """What a run may write that later runs see, in words; empty if there is nothing.
 

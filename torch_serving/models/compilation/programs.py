@@ -16,7 +16,7 @@ from torch_serving.models.compilation.sizes import (
 
 NO_EXAMPLE = "it holds no example inputs: torch.export.save them with the program, and compile that"
 EXPORT_BATCH = (
-    'torch.export.export(model, (x,), dynamic_shapes={"x": {0: Dim("batch", min=1, max=64)}})'
+    'torch.export.export(model, (x,), dynamic_shapes={{"x": {{0: Dim("batch", min=1, max={})}}}})'
 )
 
 
@@ -58,7 +58,7 @@ def bound_batch(program: ExportedProgram, max_batch: int) -> None:
         sizes = ", ".join(map(str, first)) or "none"
         raise StartupError(
             f"--max-batch: the program has no batch dimension that all its tensors share (their "
-            f"first dimensions are {sizes}); export it with one: {EXPORT_BATCH}"
+            f"first dimensions are {sizes}); export it with one: {EXPORT_BATCH.format(max_batch)}"
         )
     narrow(program, symbols.pop(), first[0].node.shape_env, max_batch)
 
@@ -70,7 +70,8 @@ def narrow(program: ExportedProgram, symbol: Any, shape_env: Any, most: int) -> 
     if most > bounds.upper:
         raise StartupError(
             f"--max-batch: the program was exported for batches of {bounds.lower} to "
-            f"{bounds.upper}; export it again for up to {most}: {EXPORT_BATCH}"
+            f"{bounds.upper}; export it again for up to {most}: "
+            f"{EXPORT_BATCH.format(most)}"
         )
     if most < bounds.lower:
         raise StartupError(

@@ -1,6 +1,5 @@
 """A verified `.pt2` archive -> a program."""
 
-import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -38,8 +37,6 @@ from torch_serving.models.backends.interfaces import Program, SampleInputs
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.files import OpenFile
 
-logger = logging.getLogger(__name__)
-
 MAX_SAMPLE_BYTES = 4 << 20  # larger inputs are not kept to show them
 NO_PROGRAM = "it holds no program of torch.export"
 
@@ -76,8 +73,8 @@ def load(file: OpenFile, device: torch.device) -> Program:
         except InvalidServable as error:
             if held.program is None:
                 raise
-            logger.warning("its program runs, not its package: %s", error.detail)
             program = load_program(file, device)
+            program.warning = f"its program runs, not its package: {error.detail}"
             program.runs = f"{program.runs}, not as its package: {error.detail}"
             return program
 

@@ -84,6 +84,7 @@ class ExportedProgram:
 
     platform = "pytorch_libtorch"
     runs = RUNS
+    warning = ""
 
     def __init__(
         self,

@@ -63,6 +63,7 @@ class PythonProgram:
     """Such a program on one device. `reason` says why it runs so."""
 
     platform = "pytorch_libtorch"
+    warning = ""
 
     def __init__(
         self,

@@ -92,6 +92,7 @@ class TorchScriptProgram:
 
     platform = "pytorch_libtorch"
     runs = "TorchScript"
+    warning = ""
     max_batch: int | None = None
     unbatched = ""
     sample_inputs: SampleInputs | None = None

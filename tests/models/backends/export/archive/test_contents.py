@@ -38,7 +38,7 @@ from torch_serving.models.backends.export.archive.sample_inputs import read_samp
 
 Entries = dict[str, bytes]
 OTHER_ORDER = b"big" if sys.byteorder == "little" else b"little"
-HERE = f"load it with torch.export.load and save it again with torch {torch.__version__}"
+HERE = f"export the model again with torch {torch.__version__}, the one here"
 
 
 def program(**changes: bytes | None) -> bytes:

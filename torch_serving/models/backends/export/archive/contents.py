@@ -27,6 +27,10 @@ ARCHIVE_VERSIONS = ("0",)
 SCHEMA_MAJORS = (8,)  # of the JSON: torch changes it where an old reader must not read on
 PROGRAMS, PROGRAM_SUFFIX = "models/", ".json"
 PACKAGES = "data/aotinductor/"
+ADVICE = (
+    f"export the model again with torch {torch.__version__}, the one here, or serve it with the "
+    "torch that wrote it"
+)
 LEGACY = "serialized_exported_program.json"  # as torch.export.save wrote before archives
 MAX_SMALL_BYTES = 64
 
@@ -154,7 +158,7 @@ def check_archive_version(archive: zipfile.ZipFile, root: str, programs: set[str
         writer = f", written by {writer_of(document)}"
     raise InvalidServable(
         f"its archive_version is {found[:20]!r}{writer}; supported is {ARCHIVE_VERSIONS[-1]!r}: "
-        f"{advice()}"
+        f"{ADVICE}"
     )
 
 
@@ -172,7 +176,7 @@ def legacy_problem(archive: zipfile.ZipFile) -> str:
     """What to say of a program from the time before archives."""
     document = parse_json(archive, LEGACY)
     return (
-        f"it is an exported program in the old format, written by {writer_of(document)}: {advice()}"
+        f"it is an exported program in the old format, written by {writer_of(document)}: {ADVICE}"
     )
 
 
@@ -182,7 +186,7 @@ def schema_problem(document: Json) -> str:
     shown = ".".join(str(part)[:20] for part in parts) or "missing"
     return (
         f"the schema_version of its program is {shown}, written by {writer_of(document)}; "
-        f"supported are {', '.join(f'{major}.x' for major in SCHEMA_MAJORS)}: {advice()}"
+        f"supported are {', '.join(f'{major}.x' for major in SCHEMA_MAJORS)}: {ADVICE}"
     )
 
 
@@ -190,13 +194,6 @@ def writer_of(document: Json) -> str:
     """The torch that wrote a program, as the program says."""
     found = document.get("torch_version", "<=2.4")
     return f"torch {found[:40]}" if isinstance(found, str) else "an unknown torch"
-
-
-def advice() -> str:
-    return (
-        f"load it with torch.export.load and save it again with torch {torch.__version__}, the one "
-        "here, or serve it with the torch that wrote it"
-    )
 
 
 def read_small(archive: zipfile.ZipFile, entry: str) -> bytes:

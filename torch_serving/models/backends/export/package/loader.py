@@ -1,6 +1,5 @@
 """The package in a verified `.pt2` archive -> a program."""
 
-import logging
 import zipfile
 from pathlib import Path
 
@@ -28,8 +27,6 @@ from torch_serving.models.backends.export.package.machine import check_machine, 
 from torch_serving.models.backends.export.package.package import PackageProgram
 from torch_serving.models.backends.export.package.proxied import ProxiedPackage
 from torch_serving.models.backends.interfaces import SampleInputs
-
-logger = logging.getLogger(__name__)
 
 PACKAGES = "data/aotinductor/"
 NOT_TOLD = (
@@ -63,15 +60,14 @@ def load_package(
     if files.needs_loader:
         package = load_proxied(archive, held, library.package, device)
         runs = f"{runs}, {proxied.RUNS}"
-    if calls.may_abort(library.calls):
-        logger.warning("%s", MAY_ABORT)
     if document is None:
-        logger.info("%s", NOT_TOLD)
         runs = f"{runs}; {NOT_TOLD}"
         calling = own_calling(package)
     else:
         calling = program_calling(document, package, samples)
-    return PackageProgram(package, library.calls, calling, device, runs)
+    program = PackageProgram(package, library.calls, calling, device, runs)
+    program.warning = MAY_ABORT if calls.may_abort(library.calls) else ""
+    return program
 
 
 def load_proxied(

@@ -98,6 +98,7 @@ class PackageProgram:
     """A package that is loaded. Its library is unloaded with it."""
 
     platform = "torch_aoti"
+    warning = ""
 
     def __init__(
         self,
