@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Tuple  # noqa: UP035 (TorchScript reads them)
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -160,6 +161,17 @@ def test_runs_of_one_model_never_overlap():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(run_alone, [torch.ones(1)] * 100))
     assert overlaps == 0
+
+
+@pytest.mark.parametrize("kept", [torch.zeros(1), np.zeros(1)])
+def test_results_stay_as_they_were(kept: Any):
+    def run(x: Any) -> Any:
+        kept[:] += x
+        return [kept]
+
+    run_alone = one_at_a_time(run, threading.Lock())
+    first, second = run_alone(1), run_alone(1)
+    assert (first[0], second[0]) == (1, 2)
 
 
 def test_an_error_lets_the_next_run_begin():

@@ -155,12 +155,12 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(part)
 
 
-def with_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """The same value with other tensors."""
-    if isinstance(value, torch.Tensor):
+def with_tensors(value: Any, change: Callable[[Any], Any], kinds: Any = torch.Tensor) -> Any:
+    """The same value with other tensors, or others of `kinds`."""
+    if isinstance(value, kinds):
         return change(value)
     if isinstance(value, list | tuple):
-        return rebuilt(value, [with_tensors(part, change) for part in value])
+        return rebuilt(value, [with_tensors(part, change, kinds) for part in value])
     if isinstance(value, dict):
-        return {key: with_tensors(part, change) for key, part in value.items()}
+        return {key: with_tensors(part, change, kinds) for key, part in value.items()}
     return value

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.engine.batch_tensors import TENSORS
 from torch_serving.engine.device_method import with_tensors
 
 Run = Callable[..., Any]
@@ -16,9 +17,13 @@ def one_at_a_time(run: Run, lock: threading.Lock) -> Run:
 
     def run_alone(*arguments: Any) -> Any:
         with lock:
-            return with_tensors(run(*arguments), torch.clone)
+            return with_tensors(run(*arguments), copied, TENSORS)
 
     return run_alone
+
+
+def copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value.copy()
 
 
 def with_gradients(run: Run) -> Run:
