@@ -117,13 +117,13 @@ cdef bint is_list_of_tensors(TypeSpec spec):
 
 cdef tuple read_fields(Reader reader, TypeSpec spec, ValueRef ref):
     """Read the fields of a named tuple by name: each exactly once."""
-    cdef Py_ssize_t i
     if reader.kind(ref) != Kind.object:
         raise reader.unexpected(ref, f"an object with the fields {', '.join(spec.names)}")
     members = members_of(reader, ref)
-    known = dict(zip(spec.names, spec.parts, strict=True))
-    check_members(reader, ref, members, known, "fields")
-    return tuple([read_member(reader, known[name], members.get(name)) for name in spec.names])
+    check_members(reader, ref, members, spec.fields, "fields")
+    return tuple(
+        [read_member(reader, part, members.get(name)) for name, part in spec.fields.items()]
+    )
 
 
 cdef int check_members(

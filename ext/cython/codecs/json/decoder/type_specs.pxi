@@ -52,6 +52,7 @@ cdef class TypeSpec:
     cdef readonly object constraint
     cdef readonly bint closed
     cdef readonly object value
+    cdef dict fields  # of a named tuple: its types by name
     cdef int index
     cdef int plain_type  # of the numbers of a tensor without an envelope
     cdef int default_type  # of the numbers in an envelope that names none
@@ -72,6 +73,7 @@ cdef class TypeSpec:
         self.members = members
         self.constraint = constraint
         self.closed = closed
+        self.fields = dict(zip(names, parts)) if kind == "tuple" else None
         self.value = value
         self.plain_type = self.default_type = FLOAT32
         self.rank = -1
