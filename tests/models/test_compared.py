@@ -8,10 +8,14 @@ import torch
 from torch.export import Dim
 from torch.utils import _pytree as pytree
 
-from tests.support.packages import save_program
+from tests.support.packages import Compiled, save_program
+from torch_serving.models.backends.export.package.package import PackageProgram
+from torch_serving.models.backends.export.program import ExportedProgram
 from torch_serving.models.compilation.comparison import Comparison, Refused, compare
-from torch_serving.models.compilation.job import plain, read_program
+from torch_serving.models.compilation.job import plain, read_program, without_package
+from torch_serving.models.compilation.programs import load_program
 from torch_serving.models.compilation.sizes import Inputs, resized
+from torch_serving.models.loader import load
 
 
 class Sized(torch.nn.Module):
@@ -136,3 +140,13 @@ def test_registered_classes_are_tuples_for_the_server():
     assert plain(Point(1, Named([2], Point(3, None)))) == (1, ([2], (3, None)))
     assert isinstance(plain(Named(1, 2)), Named)
     assert plain({"a": (1, None)}) == {"a": (1, None)}
+
+
+def test_a_package_is_compared_with_the_program_and_not_with_an_older_package(
+    compiled: Compiled, tmp_path: Path
+):
+    servable = load(compiled.package, torch.device("cpu"))
+    assert isinstance(servable.program, PackageProgram)
+    before = without_package(servable, load_program(compiled.package), tmp_path)
+    assert isinstance(before.program, ExportedProgram)
+    assert without_package(before, load_program(compiled.package), tmp_path) is before

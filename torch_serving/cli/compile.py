@@ -137,7 +137,8 @@ def prepared(arguments: argparse.Namespace, folder: Path, progress: Progress) ->
     _, servable = load_model(model, device, arguments.imports)
     if not is_script:
         program = job.read_program(model, arguments.max_batch)
-        return job.Job(program, servable, device, folder)
+        before = job.without_package(servable, program, folder)
+        return job.Job(program, before, device, folder)
     bodies += [each.body for each in servable.config.warmup]
     if not bodies:
         raise StartupError(f"{model.name} {NO_REQUEST}")

@@ -30,6 +30,7 @@ from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
 
 PACKED = "model.pt2"
+UNPACKED = "program.pt2"
 ADVICE = "exported with another range of sizes, or as it is, the program can be served"
 DRAWS = (
     "it draws random numbers, so that only shapes and types were compared; a program that should "
@@ -168,6 +169,15 @@ def read_program(model: Path, max_batch: int | None) -> ExportedProgram:
     if max_batch is not None:
         bound_batch(program, max_batch)
     return program
+
+
+def without_package(servable: Servable, program: ExportedProgram, folder: Path) -> Servable:
+    """The model as its program runs it: a package that its file has may be of other code."""
+    if not isinstance(servable.program, PackageProgram):
+        return servable
+    path = folder / UNPACKED
+    torch.export.save(program, path)
+    return load(path, servable.device)
 
 
 def convert_model(
