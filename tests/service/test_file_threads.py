@@ -1,6 +1,7 @@
 """Calls that read files: they may hang, and hold nothing else up."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -44,6 +45,30 @@ def test_a_result_and_an_error_come_back():
     assert asyncio.run(in_file_thread(sorted, (2, 1))) == [1, 2]
     with pytest.raises(InvalidServable):
         asyncio.run(raising())
+
+
+def test_an_error_of_one_of_equal_calls_is_no_other_call_s():
+    told: list[object] = []
+
+    all_wait = threading.Event()
+
+    def fail() -> None:
+        assert all_wait.wait(60)
+        raise InvalidServable("no")
+
+    async def fail_together() -> list[object]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        failing = asyncio.gather(*[in_file_thread(fail) for _ in range(3)], return_exceptions=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        all_wait.set()
+        outcomes: list[object] = await failing
+        gc.collect()
+        return outcomes
+
+    outcomes = asyncio.run(fail_together())
+    assert [type(each) for each in outcomes] == [InvalidServable] * 3
+    assert told == []
 
 
 def test_what_does_not_answer_is_an_error_in_time_and_holds_one_thread(

@@ -18,7 +18,7 @@ MAX_THREADS = 16
 LIMIT_S = 10.0
 STALLED = "a disk with models does not answer"
 
-_running: dict[Any, Future[Any]] = {}
+_running: dict[Any, Future[None]] = {}  # the ends of calls, which never raise
 
 
 async def in_file_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -38,27 +38,32 @@ async def _call(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
     while blockers := _blockers(call):
         ends = [asyncio.wrap_future(each) for each in blockers]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    _running[call] = future = Future[T]()
-    future.set_running_or_notify_cancel()  # who waits no more does not cancel it
-    threading.Thread(target=_run, args=(call, future), name="files", daemon=True).start()
-    return await asyncio.wrap_future(future)
+    result, _running[call] = Future[T](), Future[None]()
+    for each in (result, _running[call]):
+        each.set_running_or_notify_cancel()  # who waits no more does not cancel it
+    threading.Thread(target=_run, args=(call, result), name="files", daemon=True).start()
+    return await asyncio.wrap_future(result)
 
 
-def _blockers(call: Any) -> list[Future[Any]]:
-    """The equal call that runs, or all calls if there are too many."""
+def _blockers(call: Any) -> list[Future[None]]:
+    """The end of the equal call that runs, or of all calls if there are too many."""
     equal = _running.get(call)
     if equal:
         return [equal]
     return list(_running.values()) if len(_running) >= MAX_THREADS else []
 
 
-def _run(call: tuple[Callable[..., T], tuple[Any, ...]], future: "Future[T]") -> None:
+def _run(call: tuple[Callable[..., T], tuple[Any, ...]], result: "Future[T]") -> None:
     function, arguments = call
     try:
-        result = function(*arguments)
+        value = function(*arguments)
     except BaseException as error:
-        del _running[call]
-        future.set_exception(error)
+        _end(call)
+        result.set_exception(error)
     else:
-        del _running[call]
-        future.set_result(result)
+        _end(call)
+        result.set_result(value)
+
+
+def _end(call: Any) -> None:
+    _running.pop(call).set_result(None)
