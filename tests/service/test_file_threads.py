@@ -56,18 +56,16 @@ def test_an_error_of_one_of_equal_calls_is_no_other_call_s():
         assert all_wait.wait(60)
         raise InvalidServable("no")
 
-    async def fail_together() -> list[object]:
+    async def fail_together() -> list[type]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
         failing = asyncio.gather(*[in_file_thread(fail) for _ in range(3)], return_exceptions=True)
         for _ in range(10):
             await asyncio.sleep(0)
         all_wait.set()
-        outcomes: list[object] = await failing
-        gc.collect()
-        return outcomes
+        return [type(each) for each in await failing]  # an error holds what was waited for
 
-    outcomes = asyncio.run(fail_together())
-    assert [type(each) for each in outcomes] == [InvalidServable] * 3
+    assert asyncio.run(fail_together()) == [InvalidServable] * 3
+    gc.collect()
     assert told == []
 
 
