@@ -30,7 +30,9 @@ from torch_serving.errors import InvalidServable
 from torch_serving.models.backends.export.archive.contents import (
     SCHEMA_MAJORS,
     contents,
-    read_document,
+    contents_of,
+    open_archive,
+    parse_document,
     verify,
     version,
 )
@@ -39,6 +41,13 @@ from torch_serving.models.backends.export.archive.sample_inputs import read_samp
 Entries = dict[str, bytes]
 OTHER_ORDER = b"big" if sys.byteorder == "little" else b"little"
 HERE = f"export the model again with torch {torch.__version__}, the one here"
+
+
+def document_in(path: Path) -> Any:
+    """The document of the program in a verified archive; None where there is only a package."""
+    with open_archive(path) as archive:
+        held = contents_of(archive)
+        return None if held.program is None else parse_document(archive, held)
 
 
 def program(**changes: bytes | None) -> bytes:
@@ -396,7 +405,7 @@ def test_what_an_archive_holds(tmp_path: Path):
         path.write_bytes(packed(make(), root="any name/"))
         assert contents(path) == ("any name/", program, package)
         assert verify(path) == version(path)
-        document = read_document(path)
+        document = document_in(path)
         assert (document is None) == (program is None)
 
 
@@ -486,7 +495,7 @@ def outcome(path: Path) -> Any:
     """What is read of an archive, or that it is refused; anything else is an error."""
     try:
         verify(path)
-        document, samples = read_document(path), read_sample_inputs(path)
+        document, samples = document_in(path), read_sample_inputs(path)
     except InvalidServable as error:
         return "a wrong message" if "\n" in error.detail else "refused"
     with zipfile.ZipFile(path) as file:

@@ -86,16 +86,6 @@ def contents(path: Path) -> Contents:
         return contents_of(archive)
 
 
-def read_document(path: Path) -> Json | None:
-    """Read the graph, signature and ranges of a program; None where there is only a package.
-
-    The file was verified. Raises InvalidServable for a document that can't be read here.
-    """
-    with open_archive(path) as archive:
-        held = contents_of(archive)
-        return None if held.program is None else parse_document(archive, held)
-
-
 @contextmanager
 def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive. Raises InvalidServable, also where reading fails inside the `with`."""
