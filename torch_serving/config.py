@@ -11,8 +11,6 @@ from pathlib import Path
 
 from torch_serving.setting import setting
 
-MEBIBYTE = 1 << 20
-
 network = partial(setting, "network")
 trust = partial(setting, "trust")
 models = partial(setting, "models")
@@ -53,6 +51,13 @@ class Config:
         "uvicorn",
         ("uvicorn", "meinheld"),
         "the HTTP server; meinheld serves `/serve` and `/healthcheck` only",
+    )
+    console: str = network(
+        "--console",
+        "auto",
+        ("auto", "on", "off"),
+        "the page at `/`; `auto`: on where only this machine, or who has a key, can use it",
+        more="`--no-console` is the same as `--console off`.",
     )
     forwarded_allow_ips: str = trust(
         "--forwarded-allow-ips",
@@ -206,10 +211,9 @@ class Config:
 
     max_body_bytes: int = limits(
         "--max-body",
-        256 * MEBIBYTE,
+        256 << 20,
         "size",
-        "the largest body: bytes, or with KiB, MiB or GiB",
-        more="At most 4 GiB.",
+        "the largest body, in bytes or with KiB, MiB or GiB: up to 4GiB",
     )
     body_rate: int = limits(
         "--body-rate",

@@ -244,6 +244,13 @@ def test_help_names_each_flag_with_its_default(start: Callable[..., Process]):
         assert f"(default: {default})" in text
 
 
+def test_no_console_means_that_it_is_off(tmp_path: Path):
+    assert parse([str(tmp_path), "--no-console"], {}).console == "off"
+    assert parse([str(tmp_path), "--no-console", "--console", "on"], {}).console == "off"
+    assert parse([str(tmp_path)], {"TORCH_SERVING_NO_CONSOLE": "1"}).console == "off"
+    assert parse([str(tmp_path)], {"TORCH_SERVING_CONSOLE": "on"}).console == "on"
+
+
 def test_use_gpu_means_cuda(tmp_path: Path):
     assert parse([str(tmp_path), "--use-gpu"], {}).device == "cuda"
     assert parse([str(tmp_path), "--use-gpu", "--device", "cuda:1"], {}).device == "cuda:1"

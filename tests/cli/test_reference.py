@@ -31,7 +31,7 @@ def test_every_group_has_its_table_once():
 
 def test_every_flag_is_there():
     flags = [flag for *_, setting in settings_of(Config) for flag in setting.flags]
-    assert [flag for flag in [*flags, "--use-gpu"] if f"`{flag}" not in TEXT] == []
+    assert [flag for flag in [*flags, "--use-gpu", "--no-console"] if f"`{flag}" not in TEXT] == []
 
 
 def test_the_example_of_a_configuration_file(tmp_path: Path):

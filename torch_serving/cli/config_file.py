@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.cli.layers import Given, Layer
-from torch_serving.cli.options import OPTIONS, USE_GPU, Option, path_options
+from torch_serving.cli.options import OPTIONS, OWN_OPTIONS, Option, path_options
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.suggestions import did_you_mean
@@ -77,9 +77,7 @@ def text_of(value: Any) -> str:
 
 def as_toml(config: Config, given: Layer) -> Iterator[str]:
     """Yield the lines of a file that gives a configuration; comments say where values come from."""
-    for option in OPTIONS:
-        if option is USE_GPU:
-            continue
+    for option in OWN_OPTIONS:
         value = getattr(config, option.name)
         origin = given[option.name].origin if option.name in given else "default"
         default = option.setting.default_text

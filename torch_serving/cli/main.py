@@ -15,9 +15,10 @@ from torch_serving.cli.config_file import as_toml
 from torch_serving.cli.inspect import inspect
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import run
-from torch_serving.cli.settings import Settings, is_loopback, read_settings
+from torch_serving.cli.settings import Settings, read_settings
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.http.reach import is_loopback
 from torch_serving.server.listener import bound
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
 from torch_serving.suggestions import did_you_mean

@@ -82,8 +82,7 @@ def all_options() -> list[Option]:
     options = []
     for name, default, setting in settings_of(Config):
         options.append(Option(name, default, setting))
-        if name == "device":
-            options.append(USE_GPU)
+        options.extend([each for each in SHORT_FORMS if SHORT_FORMS[each] == name])
     return options
 
 
@@ -92,6 +91,12 @@ USE_GPU = Option(
     False,
     Setting("execution", "switch", ("--use-gpu",), "the same as --device cuda"),
 )
+NO_CONSOLE = Option(
+    "no_console",
+    False,
+    Setting("network", "switch", ("--no-console",), "the same as --console off"),
+)
+SHORT_FORMS = {USE_GPU: "device", NO_CONSOLE: "console"}  # and the setting that each stands for
 CONFIG_FILE = Option(
     "config_file",
     None,
@@ -100,6 +105,7 @@ CONFIG_FILE = Option(
     ),
 )
 OPTIONS = all_options()
+OWN_OPTIONS = [each for each in OPTIONS if each not in SHORT_FORMS]
 
 
 def path_options() -> set[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.cli.flags import default_of, metavar_of
-from torch_serving.cli.options import OPTIONS, USE_GPU, Option
+from torch_serving.cli.options import OWN_OPTIONS, Option
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import TYPES
 from torch_serving.setting import Setting, settings_of
@@ -25,11 +25,10 @@ def with_tables(text: str) -> str:
 
 
 def table_of(group: str) -> str:
-    options = [each for each in OPTIONS if each is not USE_GPU]  # it is said of `--device`
     if group == "model":
         head = ("key", "value", "default", "meaning")
         return table(head, (key_row(*each) for each in settings_of(ModelConfig)))
-    rows = (flag_row(each) for each in options if each.setting.group == group)
+    rows = (flag_row(each) for each in OWN_OPTIONS if each.setting.group == group)
     return table(("flag", "variable", "default", "meaning"), rows)
 
 

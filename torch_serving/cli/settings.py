@@ -1,6 +1,5 @@
 """Flags, TORCH_SERVING_* variables and a configuration file -> Config."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,9 +8,10 @@ from torch_serving.cli.environment import PORT, layer_of_environment, misspelt_v
 from torch_serving.cli.flags import NOT_GIVEN, Parser, build_parser
 from torch_serving.cli.layers import Given, Layer, merge
 from torch_serving.cli.near_path import near_path
-from torch_serving.cli.options import CONFIG_FILE, OPTIONS, USE_GPU
+from torch_serving.cli.options import CONFIG_FILE, NO_CONSOLE, OPTIONS, USE_GPU
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.http.reach import is_loopback
 
 
 class Settings(NamedTuple):
@@ -46,6 +46,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     except StartupError as error:
         parser.error(str(error))
     choose_gpu(given)
+    choose_console(given)
     config = Config(**{name: each.value for name, each in given.items()})
     check(parser, config)
     check_uds(parser, config, given)
@@ -67,6 +68,13 @@ def choose_gpu(given: Layer) -> None:
     device = given.get("device")
     if use_gpu and use_gpu.value and (not device or device.value in ("cpu", Config.device)):
         given["device"] = Given("cuda", use_gpu.origin)
+
+
+def choose_console(given: Layer) -> None:
+    """Replace `--no-console` by what it stands for."""
+    no_console = given.pop(NO_CONSOLE.name, None)
+    if no_console and no_console.value:
+        given["console"] = Given("off", no_console.origin)
 
 
 def check(parser: Parser, config: Config) -> None:
@@ -96,10 +104,3 @@ def check_uds(parser: Parser, config: Config, given: Layer) -> None:
             parser.error(f"--uds takes the place of host and port; leave {given[name].origin} out")
     if config.server == "meinheld":
         parser.error("meinheld does not listen on Unix sockets; leave --uds out")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

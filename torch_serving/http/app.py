@@ -1,14 +1,14 @@
 """The ASGI application: wires groups of routes, keys and errors."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import falcon
 import falcon.asgi
 
 from torch_serving.config import Config
 from torch_serving.engine.devices import available_devices
-from torch_serving.http.auth import ApiKeys, RequireKey
+from torch_serving.http.auth import ApiKeys, RequireKey, is_closed
 from torch_serving.http.docs.page import DocsRoutes
 from torch_serving.http.falcon_errors import apply_error
 from torch_serving.http.interfaces import Route, RouteGroup
@@ -17,10 +17,15 @@ from torch_serving.http.oip.routes import OipRoutes
 from torch_serving.http.openapi.context import DocumentContext, loaded_methods
 from torch_serving.http.openapi.resource import OpenApi, OpenApiRoutes
 from torch_serving.http.probes.routes import ProbeRoutes
+from torch_serving.http.reach import serves_console
 from torch_serving.http.request import Disconnected, Request
+from torch_serving.http.root.routes import RootRoutes
 from torch_serving.http.serve.resource import ServeRoutes
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.step_log import REQUEST_ID, logs_steps
+
+if TYPE_CHECKING:
+    from torch_serving.http.console.routes import ConsoleRoutes
 
 # to scripts of other origins
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
@@ -31,9 +36,10 @@ def create_app(
     runtime: Runtime, api_keys: ApiKeys | None = None, is_ready: Callable[[], bool] = lambda: True
 ) -> App:
     """Build the application of a runtime, which must have been started before it is called."""
-    middleware = middleware_of(runtime.config, api_keys)
+    console = console_of(runtime)
+    middleware = middleware_of(runtime.config, api_keys, console)
     app = falcon.asgi.App(request_type=Request, middleware=middleware)
-    for route in routes_of(runtime, api_keys, is_ready):
+    for route in routes_of(runtime, api_keys, is_ready, console):
         answer_head(route.resource)
         app.add_route(route.template, route.resource)
     app.add_error_handler(Exception, respond_to_error)
@@ -48,8 +54,20 @@ def answer_head(resource: Any) -> None:
         resource.on_head = resource.on_get
 
 
+def console_of(runtime: Runtime) -> "ConsoleRoutes | None":
+    """The routes of the console, which is not even imported where it is off."""
+    if not serves_console(runtime.config):
+        return None
+    from torch_serving.http.console.routes import ConsoleRoutes
+
+    return ConsoleRoutes()
+
+
 def routes_of(
-    runtime: Runtime, api_keys: ApiKeys | None, is_ready: Callable[[], bool]
+    runtime: Runtime,
+    api_keys: ApiKeys | None,
+    is_ready: Callable[[], bool],
+    console: "ConsoleRoutes | None",
 ) -> list[Route]:
     """All routes of the server; the OpenAPI document describes them, its own included."""
     docs = DocsRoutes()
@@ -63,10 +81,12 @@ def routes_of(
             available_devices(),
             docs.files(),
             api_keys is not None,
-            api_keys.open_paths if api_keys else frozenset(),
+            (api_keys.open_paths if api_keys else frozenset())
+            | (console.open_paths if console else frozenset()),
             runtime.config.root_path,
         )
 
+    show_page = console.files.show_page if console else None
     groups: list[RouteGroup] = [
         ServeRoutes(runtime),
         OipRoutes(runtime, is_ready),
@@ -74,12 +94,16 @@ def routes_of(
         ProbeRoutes(runtime, is_ready),
         OpenApiRoutes(OpenApi(routes, context, runtime.description.find_examples)),
         docs,
+        RootRoutes(runtime.config.root_path, api_keys, show_page),
+        *([console] if console else []),
     ]
     routes.extend(route for group in groups for route in group.routes())
     return routes
 
 
-def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
+def middleware_of(
+    config: Config, api_keys: ApiKeys | None, console: "ConsoleRoutes | None"
+) -> list[Any]:
     middleware: list[Any] = []
     if logs_steps():
         middleware.append(NameRequest())
@@ -89,7 +113,8 @@ def middleware_of(config: Config, api_keys: ApiKeys | None) -> list[Any]:
         if origins != "*":
             middleware.append(VaryByOrigin())
     if api_keys:
-        middleware.append(RequireKey(api_keys, open_preflights=bool(config.cors_origins)))
+        is_open = console.is_open if console else is_closed
+        middleware.append(RequireKey(api_keys, is_open, open_preflights=bool(config.cors_origins)))
     return middleware
 
 

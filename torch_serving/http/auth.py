@@ -1,6 +1,7 @@
 """API keys: requests carry one of those in a file, or are refused before anything else."""
 
 import hmac
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -56,19 +57,33 @@ class RequestHeaders(Protocol):
     def get_header(self, name: str, /) -> str | None: ...
 
 
+def is_closed(path: str) -> bool:
+    """Nothing is open besides the paths of the keys."""
+    return False
+
+
 class RequireKey:
     """Falcon middleware of ASGI and WSGI applications.
 
     It comes before routing: without a key, nobody learns which paths there are.
     """
 
-    def __init__(self, api_keys: ApiKeys, open_preflights: bool = False) -> None:
+    def __init__(
+        self,
+        api_keys: ApiKeys,
+        is_open: Callable[[str], bool] = is_closed,
+        open_preflights: bool = False,
+    ) -> None:
+        """`is_open` says which paths need no key besides those of the keys."""
         self._api_keys = api_keys
+        self._is_open = is_open
         self._open_preflights = open_preflights
 
     def process_request(self, req: RequestHeaders, resp: object) -> None:
         if self._open_preflights and is_preflight(req):
             return  # browsers send no key with them
+        if self._is_open(req.path):
+            return
         authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
         self._api_keys.check(req.path, authorization, api_key)
 

@@ -42,7 +42,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 
 @pytest.fixture(scope="module")
 def routes(runtime: Runtime) -> list[Route]:
-    return app.routes_of(runtime, None, lambda: True)
+    return app.routes_of(runtime, None, lambda: True, app.console_of(runtime))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,27 @@
+"""The routes of the console: its files, and what they show of the server."""
+
+import re
+from collections.abc import Iterator
+
+from torch_serving.http.console import operations
+from torch_serving.http.console.files import ConsoleFiles
+from torch_serving.http.interfaces import Route
+
+# The page and its files, which tell nothing of the server: no name of another route has a dot.
+OPEN = re.compile(r"/|/console/[\w-]+\.(css|js|svg)")
+
+
+class ConsoleRoutes:
+    """The routes below /console."""
+
+    def __init__(self) -> None:
+        self.files = ConsoleFiles()
+        self.open_paths = frozenset([operations.FILE.path])  # in the OpenAPI document
+
+    def routes(self) -> Iterator[Route]:
+        yield Route("/console/{name}", self.files, (operations.FILE,))
+
+    @staticmethod
+    def is_open(path: str) -> bool:
+        """Whether a path needs no key."""
+        return OPEN.fullmatch(path) is not None
