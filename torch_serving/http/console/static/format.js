@@ -19,6 +19,7 @@ export function bytes(value) {
 /** 250 µs, 12.3 ms, 1.2 s */
 export function duration(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return "–";
+  if (!seconds) return "0 s";
   if (seconds < 1e-3) return `${number(seconds * 1e6)} µs`;
   return seconds < 1 ? `${number(seconds * 1e3)} ms` : `${number(seconds)} s`;
 }
