@@ -10,17 +10,20 @@ NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
 CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp)
 EXAMPLE := example/model-example.pt
 TESTERS := 4
+AXE_VERSION := 4.14.1
+AXE := .build/browser/node_modules/axe-core/axe.min.js
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test test-browser screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
 	@echo "make demo          build everything, serve the example model, ask it once with curl"
 	@echo "make serve         serve the example model on port 8888"
 	@echo "make quick         unit tests of codecs, engine, models, service and http: a minute"
-	@echo "make test          all tests"
+	@echo "make test          all tests but those of pages"
+	@echo "make test-browser  the tests of pages, in Chromium (wants npm for axe-core); make screenshots renews docs/"
 	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
 	@echo "make docs          the site of the documentation, in .build/site; a dead link fails"
@@ -70,7 +73,19 @@ quick: build
 
 # More processes than cores, as most tests wait: for a server to start, or for a time to be over.
 test: build
-	@$(BIN)/pytest -n $(TESTERS) --dist worksteal
+	@$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not browser"
+
+test-browser: build $(AXE)
+	@$(BIN)/pytest -n $(TESTERS) --dist worksteal -m browser
+
+screenshots: build
+	@SCREENSHOTS=docs $(BIN)/pytest tests/browser/test_screenshots.py
+
+# Judges accessibility in the tests of pages, which skip that without it.
+$(AXE):
+	@command -v npm >/dev/null || { echo "there is no npm: tests of accessibility are skipped"; exit 0; }; \
+		npm install --silent --no-save --no-audit --no-fund --prefix .build/browser axe-core@$(AXE_VERSION) || \
+		echo "axe-core could not be fetched: tests of accessibility are skipped"
 
 zoo: build
 	@$(BIN)/pytest -n 2 --dist worksteal -m zoo

@@ -15,6 +15,7 @@ from tests.support.client import LIMIT_S
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
+PHONE = 500  # pixels of width: what is narrower is one
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # root has none; only pages of the tests' own servers are opened
@@ -87,6 +88,38 @@ class Browser:
 
     def script(self, code: str, *arguments: Any) -> Any:
         return self.driver.execute_script(code, *arguments)
+
+    def look(self, width: int, height: int, scheme: str = "light") -> None:
+        """Have a window of this size, and a system of this colour scheme."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < PHONE}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def press(self, *keys: str) -> None:
+        """Press keys, as `Keys.TAB`, where the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def fill(self, selector: str, text: str) -> None:
+        """Have this text in a field, and no other."""
+        field = self.one(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def text(self, selector: str) -> str:
+        """The text of an element, as people see it."""
+        return str(self.one(selector).text)
+
+    def sees(self, text: str, selector: str = "body") -> None:
+        """Wait until a text is shown within an element."""
+        self.wait(lambda: text in self.text(selector))
+
+    def stored(self) -> str:
+        """All that the page keeps beyond its memory."""
+        code = "return JSON.stringify([localStorage, sessionStorage, document.cookie])"
+        return str(self.script(code))
 
     def errors(self) -> list[str]:
         """What the page wrote to the console as errors since the last call."""
