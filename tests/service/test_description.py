@@ -115,9 +115,35 @@ def test_an_mlp(root: Path):
     assert forward == {
         "signature": "(x: Tensor) -> Tensor",
         "arguments": [{"name": "x", "type": "Tensor", "required": True}],
+        "structure": {"x": {"kind": "tensor", "type": "Tensor"}},
         "result": "Tensor",
         "example": {"x": tensor([1, 16], [0] * 16)},
     }
+
+
+TYPES = sorted({case.type for case in CASES})
+STRUCTURES = {
+    "Color": {"kind": "enum", "names": ["RED", "DARK_GREEN"]},
+    "Point": {
+        "kind": "tuple",
+        "type": "Point",
+        "names": ["x", "n"],
+        "parts": [{"kind": "tensor", "type": "Tensor"}, {"kind": "int", "type": "int"}],
+    },
+    "Dict[str, int]": {
+        "kind": "dict",
+        "type": "Dict[str, int]",
+        "parts": [{"kind": "str", "type": "str"}, {"kind": "int", "type": "int"}],
+    },
+}
+
+
+@pytest.mark.parametrize("type_", STRUCTURES)
+def test_types_as_trees(root: Path, type_: str):
+    _, description = described(root / file_of(type_))
+    structure = description["methods"]["forward"]["structure"]["v"]
+    assert structure | STRUCTURES[type_] == structure
+    json.dumps(structure)
 
 
 @pytest.mark.parametrize("name", ["ConvolutionalNet", "FixedSize", "Words", "Sequence", "Several"])
@@ -136,9 +162,6 @@ def test_several_methods_and_defaults(root: Path):
         {"name": "name", "type": "str", "required": False, "default": "é"},
     ]
     assert list(scaled["example"]) == ["x"]
-
-
-TYPES = sorted({case.type for case in CASES})
 
 
 @pytest.mark.parametrize("type_", [*TYPES[::4], "Color", "Level", "Point", "Segment", "Device"])

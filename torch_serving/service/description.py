@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from torch_serving.codecs.constraints import constraints_in, constraints_of
-from torch_serving.codecs.json._decoder import Argument
+from torch_serving.codecs.json._decoder import Argument, TypeSpec
 from torch_serving.codecs.oip.example import oip_request
 from torch_serving.codecs.signature import json_default
 from torch_serving.engine.batcher import Batcher
@@ -156,11 +156,27 @@ def describe_method(method: Method, example: bytes | None) -> dict[str, Any]:
     return {
         "signature": str(method.signature),
         "arguments": arguments,
+        "structure": {each.name: structure_of(each.spec) for each in method.signature.arguments},
         "result": method.signature.result.type,
         **results_of(method),
         **describe_example(method, example),
         **({"batching": describe_batching(method.batcher)} if method.batcher else {}),
     }
+
+
+def structure_of(spec: TypeSpec) -> dict[str, Any]:
+    """A type as a tree, for programs that make forms."""
+    members = {key: structure_of(part) for key, part in (spec.members or {}).items()}
+    found = {
+        "parts": [structure_of(part) for part in spec.parts],
+        "names": list(spec.names),
+        "members": members,
+        "closed": spec.closed,
+    }
+    constant = {"value": json_default(spec.value)} if spec.kind == "constant" else {}
+    declared = spec.constraint.described() if spec.constraint is not None else {}
+    known = {key: value for key, value in found.items() if value}
+    return {"kind": spec.kind, "type": spec.type, **known, **constant, **declared}
 
 
 def results_of(method: Method) -> dict[str, Any]:
