@@ -1,0 +1,1 @@
+"""Load for a server, and what it measures: `measure(target, load)` gives a `Measurement`."""

@@ -1,0 +1,115 @@
+"""One keep-alive connection of the generator, on which one request at a time is on its way."""
+
+import asyncio
+import json
+import os
+import time
+from http import HTTPStatus
+from typing import Protocol
+
+from httptools import HttpParserError, HttpResponseParser
+
+MAX_REASON = 200  # characters
+
+
+class Owner(Protocol):
+    """Who is told what becomes of requests."""
+
+    def answered(self, connection: "Connection", status: int, now_s: float) -> None: ...
+
+    def lost(self, connection: "Connection", reason: str) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Writes the request, and waits for the end of its response."""
+
+    __slots__ = (
+        "_data",
+        "_owner",
+        "_parser",
+        "_request",
+        "_socket",
+        "_transport",
+        "due_s",
+        "sent_s",
+    )
+
+    def __init__(self, owner: Owner, request: bytes) -> None:
+        self._owner = owner
+        self._request = request
+        self._data = b""
+        self._parser = HttpResponseParser(self)
+        self._socket: int | None = None
+        self._transport: asyncio.Transport | None = None
+        self.due_s = 0.0
+        self.sent_s = 0.0  # 0: no request is on its way
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if transport.get_extra_info("sslcontext") is None:
+            self._socket = transport.get_extra_info("socket").fileno()
+
+    def send(self, due_s: float, now_s: float) -> None:
+        """Send the request that was due then. An earlier one must have been answered."""
+        self.due_s = due_s
+        self.sent_s = now_s
+        if self._socket is None:
+            self._transport.write(self._request)  # type: ignore[union-attr]
+            return
+        try:
+            sent = os.write(self._socket, self._request)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # connection_lost comes
+        if sent < len(self._request):
+            self._transport.write(self._request[sent:])  # type: ignore[union-attr]
+
+    def data_received(self, data: bytes) -> None:
+        self._data = data
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError:
+            self.fail("the answer is not HTTP")
+
+    def on_message_complete(self) -> None:
+        """The parser has seen the end of a response."""
+        status = self._parser.get_status_code()
+        if not self._parser.should_keep_alive():
+            self._transport.close()  # type: ignore[union-attr]
+        self._owner.answered(self, status, time.perf_counter())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._owner.lost(self, "the connection was closed before the answer")
+
+    def fail(self, reason: str) -> None:
+        """End the connection; what was on its way has failed."""
+        self._owner.lost(self, reason)
+        self._transport.abort()  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        self._transport.abort()  # type: ignore[union-attr]
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def reason(self, status: int) -> str:
+        """Why the last response is no success, as its body says."""
+        return reason_in(self._data.partition(b"\r\n\r\n")[2], status)
+
+
+def reason_in(body: bytes, status: int) -> str:
+    """Return the words of an error's body, or those of its status."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        parts = [document.get("description"), document.get("detail"), document.get("error")]
+        if words := ": ".join(str(part) for part in parts if part):
+            return words[:MAX_REASON]
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "an unknown status"
