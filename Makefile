@@ -66,7 +66,7 @@ demo: $(EXAMPLE)
 	@BIN=$(BIN) sh example/demo.sh
 
 serve: $(EXAMPLE)
-	@$(BIN)/torch-serving example
+	@$(BIN)/torch-serving ./example
 
 quick: build
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not server" $(addprefix tests/,codecs engine models service http)

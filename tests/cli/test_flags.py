@@ -226,7 +226,8 @@ def test_serve_is_a_word_and_may_be_a_folder(
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     served: list[Config] = []
-    monkeypatch.setattr("torch_serving.cli.main.serve", lambda config, _: served.append(config))
+    monkeypatch.setattr("torch_serving.cli.serving.serve", lambda config, _: served.append(config))
+    monkeypatch.setattr("torch_serving.cli.main.end", lambda _: None)
     with suppress(SystemExit):
         main(arguments)
     assert [config.model_root for config in served] == [Path(root)]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.process import Process
-from torch_serving.cli.compile import read_arguments
+from torch_serving.cli.commands import COMMANDS
 from torch_serving.cli.settings import parse
 
 ROOT = Path(__file__).parents[2]
@@ -124,14 +124,14 @@ def test_shell(page: str, command: str, following: Block, folder: Path, address:
         return  # what this test itself runs in was installed by them
     if words[0] == "curl":
         check_output(run_shell(command.replace(ADDRESS, address), folder), following)
-    elif words[:2] in (["torch-serving", "inspect"], ["torch-serving", "run"]):
+    elif words[0] == "torch-serving" and words[1:2] in (["inspect"], ["run"], ["export"]):
         if "example/model-example.pt" in words:
             make_example()
         check_output(run_shell(command, folder), following)
     elif command.startswith(MAKES_MODEL):
         check_output(run_shell(command, folder), following)
-    elif words[:2] == ["torch-serving", "compile"]:
-        read_arguments(words[2:])
+    elif words[0] == "torch-serving" and len(words) > 1 and words[1] in COMMANDS:
+        COMMANDS[words[1]].build_parser().parse_known_args(words[2:])
     elif words[0] == "torch-serving":
         first_flag = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
         parse(words[first_flag:], {})

@@ -59,6 +59,10 @@ def compile_model(argv: Sequence[str]) -> int:
 
 
 def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    return build_parser().read(argv)
+
+
+def build_parser() -> Parser:
     parser = Parser(prog="torch-serving compile", description=DESCRIPTION)
     parser.add_argument(
         "model", type=Path, help="a file saved with torch.export.save, or with torch.jit.save"
@@ -93,7 +97,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_imports(parser)
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
-    return parser.read(argv)
+    return parser
 
 
 def check_model(model: Path) -> None:

@@ -4,20 +4,18 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from torch_serving.cli.commands import table_of_commands
 from torch_serving.cli.flag_types import KINDS
 from torch_serving.cli.options import CONFIG_FILE, OPTIONS, Option
 from torch_serving.cli.requirements import version_text
 from torch_serving.suggestions import did_you_mean
 
-EPILOG = """\
+EPILOG = f"""\
 Each flag can be set in the environment too, --max-body as TORCH_SERVING_MAX_BODY,
 and in the file of --config, as max-body = "64MiB".
 
 Other commands:
-  torch-serving inspect MODEL           what a model takes and gives
-  torch-serving run MODEL --data @BODY  one request, without a server
-  torch-serving compile MODEL           an exported program with its compiled package
-  torch-serving help [COMMAND], torch-serving version
+{table_of_commands()}
 """
 NOT_GIVEN = object()  # argparse has no SUPPRESS for positional arguments
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.cli.example_text import example_lines, plain_example, text_of
+from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import StartupError
 from torch_serving.model_config import ModelConfig
@@ -16,16 +17,7 @@ from torch_serving.suggestions import did_you_mean
 
 def inspect(argv: Sequence[str]) -> int:
     """Print what a model takes and gives."""
-    parser = command_parser("inspect", "Show what a model takes and gives.")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument(
-        "--example",
-        metavar="METHOD",
-        nargs="?",
-        const="",
-        help="only a request that works, for this method or the main one",
-    )
-    arguments = parser.read(argv)
+    arguments = build_parser().read(argv)
     runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     from torch_serving.service.description import describe  # takes a second: torch
 
@@ -46,6 +38,19 @@ def inspect(argv: Sequence[str]) -> int:
         used = may_use(servable.config, servable.device.type, rows)
         print("\n".join([first, f"may use: {used}", *others]))
     return 0
+
+
+def build_parser() -> Parser:
+    parser = command_parser("inspect", "Show what a model takes and gives.")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--example",
+        metavar="METHOD",
+        nargs="?",
+        const="",
+        help="only a request that works, for this method or the main one",
+    )
+    return parser
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import ServingError, StartupError
 
@@ -16,15 +17,7 @@ if TYPE_CHECKING:  # torch takes a second
 
 def run(argv: Sequence[str]) -> int:
     """Run one request without a server; print the response that the server would have sent."""
-    parser = command_parser("run", "Run one request through a model.")
-    parser.add_argument(
-        "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
-    )
-    parser.add_argument("--method", default="forward", help="the method (default: forward)")
-    parser.add_argument(
-        "--plain", action="store_true", help="print the result without envelopes, as ?plain=1 does"
-    )
-    arguments = parser.read(argv)
+    arguments = build_parser().read(argv)
     body = read_data(arguments.data)
     runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     try:
@@ -35,6 +28,18 @@ def run(argv: Sequence[str]) -> int:
         return 1
     sys.stdout.buffer.write(response.body + b"\n")
     return 0
+
+
+def build_parser() -> Parser:
+    parser = command_parser("run", "Run one request through a model.")
+    parser.add_argument(
+        "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
+    )
+    parser.add_argument("--method", default="forward", help="the method (default: forward)")
+    parser.add_argument(
+        "--plain", action="store_true", help="print the result without envelopes, as ?plain=1 does"
+    )
+    return parser
 
 
 def plain(method: "Method") -> "Invocation":
