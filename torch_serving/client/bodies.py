@@ -1,0 +1,187 @@
+"""Arguments -> the body of a request: tensors as they lie in memory, or JSON."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from torch_serving.client import safetensors
+from torch_serving.client.arguments import holds_image, prepared
+from torch_serving.client.arrays import BFLOAT16
+from torch_serving.client.image import Image
+from torch_serving.codecs.json._encoder import Encoder
+from torch_serving.errors import NotAcceptable, UnsupportedResult
+
+NPY = "application/x-npy"
+MAX_TENSORS = 1024  # of a binary body, as the server has it
+PIECE_BYTES = 1 << 20  # what is handed to a socket at once
+OF_NUMBERS = {bool: "bool", int: "int64", float: "float64"}
+MAX_INT64 = 1 << 63
+
+Piece = bytes | memoryview
+
+
+class Body(NamedTuple):
+    """A body in pieces. `is_binary`: whether it can be sent as JSON instead."""
+
+    pieces: tuple[Piece, ...] = ()
+    media_type: str = ""
+    is_binary: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that describe it."""
+        if not self.media_type:
+            return {}
+        return {"Content-Type": self.media_type, "Content-Length": str(self.size)}
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+        for piece in self.pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_BYTES):
+                yield bytes(view[start : start + PIECE_BYTES])
+
+
+NO_BODY = Body()
+
+
+class Arguments(NamedTuple):
+    """Prepared arguments, all by position or all by name."""
+
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    def body(self, may_be_binary: bool) -> Body:
+        """Their body. Raises TypeError or ValueError for what has no form."""
+        if may_be_binary:
+            binary = npy_body(self.positional) if self.positional else named_body(self.named)
+            if binary is not None:
+                return binary
+        return json_body(self.positional, self.named)
+
+
+def arguments_of(positional: Sequence[Any], named: Mapping[str, Any]) -> Arguments:
+    """Prepare the arguments of a call. Raises TypeError for a value that can't be sent."""
+    return Arguments(
+        tuple([prepared(each, f"argument {at}") for at, each in enumerate(positional, 1)]),
+        {name: prepared(each, f"argument `{name}`") for name, each in named.items()},
+    )
+
+
+def npy_body(positional: Sequence[Any]) -> Body | None:
+    """One array as numpy's file, which needs no name; None for other arguments."""
+    if len(positional) != 1 or not isinstance(positional[0], np.ndarray):
+        return None
+    array = positional[0]
+    if array.dtype == BFLOAT16:
+        return None
+    head = io.BytesIO()
+    npy.write_array_header_1_0(
+        head,
+        {"descr": npy.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape},
+    )
+    return Body((head.getvalue(), safetensors.bytes_of(array)), NPY, True)
+
+
+def named_body(named: Mapping[str, Any]) -> Body | None:
+    """Named tensors as safetensors; None where an argument has another form."""
+    arrays: dict[str, Any] = {}
+    for name, value in named.items():
+        if not put(arrays, name, value):
+            return None
+    if not 0 < len(arrays) <= MAX_TENSORS:
+        return None
+    if not any(isinstance(value, np.ndarray) for value in arrays.values()):
+        return None  # numbers alone are as short in JSON
+    numbers = {name: as_array(value) for name, value in arrays.items()}
+    return Body(tuple(safetensors.write(numbers)), safetensors.MEDIA_TYPE, True)
+
+
+def put(arrays: dict[str, Any], name: str, value: Any) -> bool:
+    """Add a value under the names of its parts, unless there is something without such a form."""
+    if isinstance(value, np.ndarray):
+        fits = value.dtype in safetensors.NAMES
+    elif isinstance(value, bool | float):
+        fits = True
+    elif isinstance(value, int):
+        fits = -MAX_INT64 <= value < MAX_INT64
+    else:
+        return put_parts(arrays, name, value)
+    arrays[name] = value
+    return fits
+
+
+def put_parts(arrays: dict[str, Any], name: str, value: Any) -> bool:
+    """Add the arrays of a container, by the paths to them."""
+    if isinstance(value, dict):
+        parts = list(value.items())
+        if not all(isinstance(key, str) and "." not in key for key in value):
+            return False
+    elif isinstance(value, list | tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        parts = list(zip(names, value, strict=True))
+    else:
+        return False
+    if not parts or any(isinstance(each, bool | int | float) for _, each in parts):
+        return False  # a list of numbers is one tensor, but in a tuple they are several
+    return all(put(arrays, f"{name}.{part}", each) for part, each in parts)
+
+
+def as_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    return np.array(value, OF_NUMBERS[type(value)])
+
+
+def envelope_of(value: Any) -> dict[str, Any] | None:
+    """The envelope of a member of an enumeration."""
+    name = getattr(value, "name", None)
+    return None if name is None else {"type": "enum", "value": name}
+
+
+ENCODER = Encoder(np.ndarray, lambda array: array, to_envelope=envelope_of)
+
+
+def json_body(positional: Sequence[Any], named: Mapping[str, Any]) -> Body:
+    """Arguments in envelopes, which leave no doubt of what is meant."""
+    if named:
+        members = [
+            json.dumps(name).encode() + b":" + text_of(each, f"argument `{name}`")
+            for name, each in named.items()
+        ]
+        text = b"{" + b",".join(members) + b"}"
+    else:
+        text = (
+            b"["
+            + b",".join([text_of(each, f"argument {at}") for at, each in enumerate(positional, 1)])
+            + b"]"
+        )
+    return Body((text,), "application/json")
+
+
+def text_of(value: Any, where: str) -> bytes:
+    """A value in JSON. Raises ValueError for one without a form."""
+    try:
+        return text_with_images(value) if holds_image(value) else ENCODER.encode(value)
+    except (UnsupportedResult, NotAcceptable) as error:
+        raise ValueError(error.detail.replace("result", where, 1)) from None
+
+
+def text_with_images(value: Any) -> bytes:
+    if isinstance(value, Image):
+        return json.dumps(value.envelope()).encode()
+    if isinstance(value, dict):
+        members = [
+            json.dumps(key).encode() + b":" + text_with_images(each) for key, each in value.items()
+        ]
+        return b'{"type":"generic_dict","value":{' + b",".join(members) + b"}}"
+    if isinstance(value, list | tuple):
+        return b"[" + b",".join(map(text_with_images, value)) + b"]"
+    return ENCODER.encode(value)

@@ -1,0 +1,157 @@
+"""What can be asked of a server: each as the steps of `exchange`, for both clients."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from torch_serving.client.bodies import Arguments, Body, arguments_of
+from torch_serving.client.errors import (
+    InvalidRequest,
+    InvalidResponse,
+    ServingError,
+    Unavailable,
+    Unreachable,
+)
+from torch_serving.client.exchange import Answer, Deadline, Pause, Request, Steps, ask
+from torch_serving.client.results import result_of
+
+FIRST_LOOK_S, MAX_LOOK_S = 0.02, 0.5  # between two looks whether a server is ready
+# Binary bodies can't say all that JSON can; the server tells that before the model runs.
+ASKS_FOR_JSON = re.compile(r"a \.npy body holds one tensor|.* has no form as tensors; use JSON")
+
+
+class Options(NamedTuple):
+    """How calls are made. `results` is `numpy` or `torch`; `repeatable`: calls may run twice."""
+
+    timeout_s: float | None = 60.0
+    retries: int = 3
+    results: str = "numpy"
+    repeatable: bool = False
+
+
+class Target(NamedTuple):
+    """A method of a model, on a device; empty is the server's choice."""
+
+    model: str
+    method: str = ""
+    device: str = ""
+
+    @property
+    def path(self) -> str:
+        query = {"servable_identifier": self.model, "method": self.method, "device": self.device}
+        return f"/serve?{urlencode({key: value for key, value in query.items() if value})}"
+
+
+class Calls:
+    """What one client has learned of a server, and what it asks."""
+
+    def __init__(self) -> None:
+        self._json_only: set[tuple[str, str]] = set()  # methods that no binary body fits
+        self._names: dict[tuple[str, str], list[str]] = {}  # of arguments
+
+    def infer(
+        self, target: Target, options: Options, positional: tuple[Any, ...], named: dict[str, Any]
+    ) -> Steps[Any]:
+        """Run a model. Raises TypeError for a value that can't be sent, and ServingError."""
+        deadline = Deadline(options.timeout_s)
+        if positional and named:
+            named = yield from self._all_by_name(target, options, deadline, (positional, named))
+            positional = ()
+        arguments = arguments_of(positional, named)
+        answer = yield from self._ask_in_any_form(target, options, deadline, arguments)
+        return result_of(answer, options.results)
+
+    def _ask_in_any_form(
+        self, target: Target, options: Options, deadline: Deadline, arguments: Arguments
+    ) -> Steps[Answer]:
+        method = (target.model, target.method)
+        body = arguments.body(method not in self._json_only)
+        try:
+            return (yield from ask(inference(target, options, body), deadline, options.retries))
+        except InvalidRequest as error:
+            if not body.is_binary or not ASKS_FOR_JSON.match(error.detail):
+                raise
+        self._json_only.add(method)
+        body = arguments.body(may_be_binary=False)
+        return (yield from ask(inference(target, options, body), deadline, options.retries))
+
+    def _all_by_name(
+        self,
+        target: Target,
+        options: Options,
+        deadline: Deadline,
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Steps[dict[str, Any]]:
+        """Arguments by position as arguments by name, which the server tells once."""
+        positional, named = given
+        method = (target.model, target.method)
+        if method not in self._names:
+            request = Request("GET", path_of(target.model))
+            answer = yield from ask(request, deadline, options.retries)
+            self._names[method] = names_in(document_of(answer), target)
+        names = self._names[method]
+        if len(positional) > len(names):
+            raise TypeError(f"{target.model} takes {len(names)} arguments, {names}")
+        by_name = dict(zip(names, positional, strict=False))
+        twice = by_name.keys() & named.keys()
+        if twice:
+            raise TypeError(f"{target.model}: argument `{min(twice)}` was given twice")
+        return {**by_name, **named}
+
+
+def inference(target: Target, options: Options, body: Body) -> Request:
+    return Request("POST", target.path, body, options.repeatable)
+
+
+def names_in(description: Mapping[str, Any], target: Target) -> list[str]:
+    """The names of a method's arguments."""
+    name = target.method or "forward"
+    method = description.get("methods", {}).get(name)
+    if method is None:
+        raise InvalidRequest("Invalid parameter", f"`{target.model}` has no method `{name}`")
+    return [argument["name"] for argument in method["arguments"]]
+
+
+def path_of(model: str, action: str = "", device: str = "") -> str:
+    """The path of one model's resource."""
+    query = f"?{urlencode({'device': device})}" if device else ""
+    return f"/models/{quote(model)}{action}{query}"
+
+
+def document(request: Request, options: Options) -> Steps[Any]:
+    """Get what a resource tells."""
+    answer = yield from ask(request, Deadline(options.timeout_s), options.retries)
+    return document_of(answer)
+
+
+def models(options: Options) -> Steps[list[dict[str, Any]]]:
+    """Get what the server tells of each model."""
+    found = yield from document(Request("GET", "/models"), options)
+    listed: list[dict[str, Any]] = found["models"]
+    return listed
+
+
+def document_of(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except ValueError as error:
+        raise InvalidResponse("Unreadable response", str(error), status=answer.status) from None
+
+
+def wait_until_ready(timeout_s: float) -> Steps[None]:
+    """Ask until the server is ready. Raises DeadlineExceeded, which says what it still was."""
+    deadline, pause_s = Deadline(timeout_s), FIRST_LOOK_S
+    while True:
+        try:
+            yield from ask(Request("GET", "/ready"), deadline, 0)
+        except (Unreachable, Unavailable) as error:
+            problem: ServingError = error
+        else:
+            return
+        if deadline.is_before(pause_s):
+            late = deadline.error()
+            raise type(late)("Not ready", f"after {timeout_s:g} s: {problem}") from problem
+        yield Pause(pause_s)
+        pause_s = min(MAX_LOOK_S, pause_s * 1.5)

@@ -1,0 +1,121 @@
+"""The body of a response -> the values that the model returned, in the same nesting."""
+
+import json
+from collections import namedtuple
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from torch_serving.client.arrays import BFLOAT16, MAKERS
+from torch_serving.client.errors import InvalidResponse
+from torch_serving.client.exchange import Answer
+from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
+from torch_serving.errors import InvalidInput, ServingError
+
+Make = Callable[[Any], Any]
+NUMBERS = {"int64": int, "float64": float, "bool": bool}
+
+
+def decoder_of(make: Make) -> Decoder:
+    """Reads a whole response; values of Any are all but named tuples and enumerations."""
+    text = TypeSpec("str", "str")
+    arguments = [
+        Argument("code", TypeSpec("int", "int")),
+        Argument("message", text),
+        Argument("description", text),
+        Argument("result", TypeSpec("any", "Any")),
+    ]
+    return Decoder(arguments, ValueFactory(make, lambda bits: make(bits.view(BFLOAT16))))
+
+
+DECODERS = {kind: decoder_of(make) for kind, make in MAKERS.items()}
+
+
+def result_of(answer: Answer, kind: str) -> Any:
+    """The result, with `numpy` arrays or `torch` tensors. Raises InvalidResponse."""
+    try:
+        return DECODERS[kind].decode(answer.body)[3]
+    except InvalidInput:
+        return result_by_names(answer, MAKERS[kind])
+    except ServingError as error:
+        raise invalid(answer, error.detail) from None
+
+
+def result_by_names(answer: Answer, make: Make) -> Any:
+    """A result whose types the decoder knows only from a schema."""
+    try:
+        return value_of(json.loads(answer.body)["result"], make)
+    except (ValueError, TypeError, LookupError) as error:
+        raise invalid(answer, f"{type(error).__name__}: {error}") from None
+
+
+def invalid(answer: Answer, problem: str) -> InvalidResponse:
+    request_id = answer.headers.get("x-request-id", "")
+    return InvalidResponse(
+        "Unreadable response", problem, status=answer.status, request_id=request_id
+    )
+
+
+def value_of(value: Any, make: Make) -> Any:
+    if isinstance(value, list):
+        return [value_of(each, make) for each in value]
+    if value is None or value["type"] == "none":
+        return None
+    kind, inner = value["type"], value["value"]
+    if kind == "tensor":
+        return make(array_of(value))
+    if kind == "scalar":
+        return number_of(value["data_type"], inner)
+    if kind == "named_tuple":
+        made = {key: value_of(each, make) for key, each in inner.items()}
+        return type_of(value["name"], tuple(made))(*made.values())
+    if kind == "generic_dict":
+        return dict_of(value, make)
+    if kind in ("string", "enum"):
+        return inner
+    raise ValueError(f"an envelope of type {kind!r}")
+
+
+def array_of(envelope: dict[str, Any]) -> Any:
+    name, numbers = envelope["data_type"], envelope["value"]
+    if name == "bfloat16":
+        return as_bfloat16(np.array(numbers, np.float32)).reshape(envelope["shape"])
+    dtype = np.dtype(name)
+    if dtype.kind == "c":  # pairs of real and imaginary part
+        parts = np.array(numbers, np.float32 if dtype.itemsize == 8 else np.float64)
+        return parts.view(dtype).reshape(envelope["shape"])
+    return np.array(numbers, dtype).reshape(envelope["shape"])
+
+
+def as_bfloat16(numbers: Any) -> Any:
+    """The upper half of each float32, which is all that bfloat16 has."""
+    return (numbers.view(np.uint32) >> 16).astype(np.uint16).view(BFLOAT16)
+
+
+def number_of(data_type: str, value: Any) -> Any:
+    if data_type == "complex128":
+        return complex(float(value[0]), float(value[1]))
+    return NUMBERS[data_type](value)
+
+
+def dict_of(envelope: dict[str, Any], make: Make) -> dict[Any, Any]:
+    key_type, inner = envelope.get("key_type", "str"), envelope["value"]
+    if key_type == "str":
+        return {key: value_of(each, make) for key, each in inner.items()}
+    return {key_of(key_type, key): value_of(each, make) for key, each in inner}
+
+
+def key_of(key_type: str, key: Any) -> Any:
+    """A key that Python can hash: of a tensor, its number or numbers."""
+    if key_type == "tensor":
+        numbers = array_of(key).tolist()
+        return tuple(numbers) if isinstance(numbers, list) else numbers
+    return complex(*key) if key_type == "complex" else NUMBERS.get(f"{key_type}64", bool)(key)
+
+
+@lru_cache(256)
+def type_of(name: str, fields: tuple[str, ...]) -> Any:
+    """The class of a named tuple; equal ones share it."""
+    return namedtuple(name, fields)

@@ -1,0 +1,52 @@
+"""Keeps a server as long as a test lives: `python -m torch_serving.testing.keeper PID ARGUMENTS`.
+
+PID is that of the test, whose child this process is: it gets another parent however the test ends.
+The server has a process group of its own; it is asked to stop, and killed with all that it has
+started if it does not.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+LOOK_S = 0.1
+STOP_S = 10.0
+
+
+class Stopped(Exception):
+    """The test asks for the end."""
+
+
+def main() -> int:
+    """Run a server until it or the test ends; return its exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: it is for the test
+    signal.signal(signal.SIGTERM, stopped)
+    parent, arguments = int(sys.argv[1]), sys.argv[2:]
+    command = [sys.executable, "-m", "torch_serving", *arguments]
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    with suppress(Stopped):
+        while server.poll() is None and os.getppid() == parent:
+            time.sleep(LOOK_S)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return end(server)
+
+
+def stopped(*_: object) -> None:
+    raise Stopped
+
+
+def end(server: "subprocess.Popen[bytes]") -> int:
+    """End the server, and whatever it has started."""
+    server.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(STOP_S)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(server.pid, signal.SIGKILL)
+    return server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
