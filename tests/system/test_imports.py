@@ -69,6 +69,8 @@ def test_the_command_line_knows_no_models():
         "torch_serving.errors",
         "torch_serving.config",
         "torch_serving.http._connection",
+        "torch_serving.client",
+        "torch_serving.testing",
         "torch_serving.cli.main",
         "torch_serving.cli.inspect",
         "torch_serving.cli.run",
