@@ -1,0 +1,304 @@
+"""What the console draws of results: numbers, vectors, pictures, masks, boxes, texts, trees."""
+
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.support.answers import (
+    Answers,
+    answers_page,
+    dictionary,
+    scalar,
+    string,
+    strings,
+    tensor,
+)
+from tests.support.axe import violations
+from tests.support.browser import Browser
+
+HOSTILE = "<img src=x onerror=\"document.title='executed'\"><b>bold</b>"
+ALONE = [
+    (scalar(2.5), "2.5\nfloat64"),
+    (scalar(2**63 - 1, "int64"), "9223372036854775807\nint64"),
+    (scalar(-(2**63), "int64"), "-9223372036854775808\nint64"),
+    (scalar("-Infinity"), "-Infinity\nfloat64"),
+    (scalar(-0.0), "-0\nfloat64"),
+    (scalar(True, "bool"), "true\nbool"),
+    (scalar([1.5, -2], "complex128"), "1.5 - 2i\ncomplex128"),
+    (tensor([], ["NaN"]), "NaN\ntensor float32 []"),
+    (tensor([2, 0, 3], []), "tensor float32 [2, 0, 3]\nEmpty"),
+    (string("a\n  b"), "a\n  b"),
+    (string(""), "an empty text"),
+    ({"type": "enum", "value": "RED"}, "RED"),
+    ({"type": "none"}, "none"),
+    (None, "none"),
+    ([], "list, 0 members"),
+]
+TABLES = [
+    (
+        tensor([2, 2], [1.5, "NaN", "Infinity", -2]),
+        [["", "0", "1"], ["0", "1.5", "NaN"], ["1", "Infinity", "-2"]],
+    ),
+    (
+        tensor([2, 1], [2**63 - 1, -1], "int64"),
+        [["", "value"], ["0", "9223372036854775807"], ["1", "-1"]],
+    ),
+    (tensor([1, 1], [True], "bool"), [["", "value"], ["0", "true"]]),
+    (
+        tensor([1, 2, 1], [1, 2, 0, -1], "complex64"),
+        [["", "value"], ["0", "1 + 2i"], ["1", "0 - 1i"]],
+    ),
+    (
+        [scalar(3, "int64"), scalar(1, "int64")],
+        [["index", "value", ""], ["0", "3", ""], ["1", "1", ""]],
+    ),
+    (
+        tensor([3], [0.5, 2, -1]),
+        [["index", "value", ""], ["0", "0.5", ""], ["1", "2", ""], ["2", "-1", ""]],
+    ),
+]
+IMAGES = [
+    (tensor([3, 8, 9], [1.0] * 72 + [0.2] * 72 + [0.0] * 72), [255, 51, 0, 255]),
+    (tensor([1, 3, 8, 9], [255] * 72 + [51] * 72 + [0] * 72, "uint8"), [255, 51, 0, 255]),
+    (tensor([8, 9, 3], [0, 128, 255] * 72), [0, 128, 255, 255]),
+    (tensor([8, 9, 3], [0, 0, 1] * 72, "uint8"), [0, 0, 1, 255]),
+]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with answers_page() as url:
+        yield url
+
+
+@pytest.fixture
+def answers(page: Browser, url: str) -> Answers:
+    return Answers(page, url)
+
+
+def test_values_alone(answers: Answers):
+    for result, shown in ALONE:
+        answers.show(result)
+        answers.browser.sees(shown, ".answer")
+
+
+def test_small_tensors_are_tables(answers: Answers):
+    for result, cells in TABLES:
+        answers.show(result)
+        assert answers.cells() == cells
+
+
+def test_the_slice_of_more_dimensions_is_chosen(answers: Answers):
+    answers.show(tensor([2, 3, 2, 2], list(range(24))))
+    assert answers.cells() == [["", "0", "1"], ["0", "0", "1"], ["1", "2", "3"]]
+    first, second = answers.browser.all(".answer input[type=number]")
+    first.send_keys(Keys.ARROW_UP)
+    second.send_keys(Keys.BACKSPACE, "2")
+    assert answers.cells() == [["", "0", "1"], ["0", "20", "21"], ["1", "22", "23"]]
+
+
+def test_tables_say_what_they_leave_out(answers: Answers):
+    answers.show(tensor([150, 60], [0] * 9000))
+    answers.select("Shown as", "Table")
+    assert len(answers.cells()) == 101
+    answers.browser.sees("50 more rows not shown", ".answer")
+    answers.browser.sees("10 more columns not shown", ".answer")
+
+
+def test_the_largest_of_a_vector_is_named(answers: Answers):
+    scores = tensor([1, 3], [0.1, 0.7, 0.2])
+    answers.show(scores)
+    answers.browser.sees("Largest: 1 with 0.7", ".answer")
+    answers.show([scores, strings("ant", "bee", "cat")])
+    answers.browser.sees("Largest: bee (1) with 0.7", ".answer")
+    assert [row[0] for row in answers.cells()] == ["index", "ant (0)", "bee (1)", "cat (2)"]
+
+
+def test_of_long_vectors_the_largest_are_listed(answers: Answers):
+    answers.show(tensor([1000], [*range(999), "NaN"]))
+    assert [row[0] for row in answers.cells()][:4] == ["index", "998", "997", "996"]
+    answers.browser.sees("The 20 largest of 1000", ".answer")
+    answers.browser.sees("1 value not finite", ".answer")
+    profile = answers.browser.one(".answer svg.profile").get_attribute("aria-label")
+    assert profile == "1000 values in order, from 0 to 998"
+
+
+def test_a_matrix_is_a_picture(answers: Answers):
+    answers.show(tensor([20, 30], ["NaN", *range(1, 600)]))
+    assert answers.drawing() == "20 rows and 30 columns, from 1 to 599"
+    assert answers.pixel(0, 0) == [255, 0, 255, 255]
+    assert answers.pixel(29, 19) == [253, 231, 37, 255]
+    answers.browser.sees("1 value not finite; NaN is magenta", ".answer")
+    high = answers.browser.one("input[aria-label='Lightest value']")
+    answers.browser.script(
+        "arguments[0].value = 2; arguments[0].dispatchEvent(new Event('input'))", high
+    )
+    assert answers.pixel(3, 0) == [253, 231, 37, 255]
+
+
+def test_values_of_a_picture_by_keys_and_pointer(answers: Answers):
+    answers.show(tensor([21, 31], list(range(651))))
+    canvas = answers.browser.one(".answer canvas")
+    canvas.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    answers.browser.sees("row 1, column 1: 32", ".answer output")
+    answers.browser.click(".answer canvas")
+    answers.browser.sees("row 10, column 15: 325", ".answer output")
+    width = canvas.size["width"]
+    answers.browser.click("button[aria-label='Zoom in']")
+    assert canvas.size["width"] == pytest.approx(1.5 * width, abs=1)
+    answers.browser.click("button[aria-label='Fit to the page']")
+    assert canvas.size["width"] == pytest.approx(width, abs=1)
+
+
+def test_images_have_their_colours(answers: Answers):
+    for result, color in IMAGES:
+        answers.show(result)
+        assert answers.drawing() == "A picture in colours, 9 wide and 8 high"
+        assert answers.pixel(0, 0) == color
+        answers.select("Shown as", "Picture")
+        assert "columns" in answers.drawing()
+
+
+@pytest.mark.parametrize("shape", [[3, 12, 16], [1, 3, 12, 16]])
+def test_of_a_mask_with_classes_the_largest_is_seen(answers: Answers, shape: list[int]):
+    layers = [float(i % 16 // 6 == k) for k in range(3) for i in range(192)]
+    names = strings("ground", "cat", HOSTILE)
+    answers.show([tensor(shape, layers), names], picture=[160, 120])
+    assert answers.drawing().startswith(
+        "The picture that was sent, and over it 0 ground: 37.5 % (clear)"
+    )
+    answers.browser.sees(f"2 {HOSTILE}: 25 %", ".legend:nth-last-child(1)")
+    assert answers.pixel(5, 5) == [255, 0, 0, 255]
+    assert answers.pixel(300, 5) != [255, 0, 0, 255]
+    opacity = answers.browser.one(".answer input[type=range]")
+    answers.browser.script(
+        "arguments[0].value = 0; arguments[0].dispatchEvent(new Event('input'))", opacity
+    )
+    assert answers.pixel(300, 5) == [255, 0, 0, 255]
+    answers.browser.choose(".answer label select", "1 cat")
+    assert answers.drawing() == "The picture that was sent, and over it values from 0 to 1"
+
+
+def test_a_mask_of_numbers_lies_over_the_picture(answers: Answers):
+    answers.show(
+        tensor([12, 16], [i % 16 // 8 * 5 for i in range(192)], "int64"), picture=[160, 120]
+    )
+    assert answers.drawing() == "The picture that was sent, and over it 0: 50 % (clear), 5: 50 %"
+    answers.show(tensor([12, 12], [0] * 144, "int64"), picture=[160, 120])
+    assert answers.browser.all(".answer canvas") == []  # of another ratio: a table
+
+
+def test_boxes_are_drawn_and_listed(answers: Answers):
+    boxes = tensor([3, 4], [10, 10, 50, 90, 20, 20, 60, 60, 0, 0, 9, 9])
+    scores = tensor([3], [0.9, 0.75, 0.25])
+    answers.show(
+        dictionary(boxes=boxes, scores=scores, labels=strings("cat", HOSTILE, "dog")),
+        picture=[200, 100],
+    )
+    assert answers.drawing() == "The picture that was sent with 2 boxes; the table names them"
+    heads = ["box", "what", "left", "top", "right", "bottom"]
+    assert answers.cells() == [
+        heads,
+        ["0", "cat 0.9", "10", "10", "50", "90"],
+        ["1", f"{HOSTILE} 0.75", "20", "20", "60", "60"],
+    ]
+    assert answers.pixel(32, 200) != [255, 0, 0, 255]  # the left edge, as drawn 3.2 times as large
+    answers.browser.one(".answer canvas").send_keys(Keys.ARROW_RIGHT)
+    answers.browser.sees("no box", ".answer output")
+    answers.browser.choose(".answer label select", "left, top, width, height")
+    assert answers.cells()[1] == ["0", "cat 0.9", "10", "10", "60", "100"]
+
+
+def test_shares_of_the_picture_are_boxes_too(answers: Answers):
+    found = dictionary(
+        pred_boxes=tensor([1, 4], [0.5, 0.5, 0.5, 1]), labels=tensor([1], [7], "int64")
+    )
+    answers.show([found], picture=[200, 100])
+    answers.browser.choose(".answer label select", "centre, width, height")
+    assert answers.cells()[1] == ["0", "7", "0.25", "0", "0.75", "1"]
+    assert answers.pixel(160, 160) != [255, 0, 0, 255]
+
+
+def test_trees_fold(answers: Answers):
+    point = {
+        "type": "named_tuple",
+        "name": "Point",
+        "value": {"x": scalar(1, "int64"), "on": scalar(True, "bool")},
+    }
+    keys = {
+        "type": "generic_dict",
+        "key_type": "int",
+        "value": [[2, string("b")], [-1, {"type": "none"}]],
+    }
+    answers.show([point, keys, tensor([2], [1, 2]), dictionary(deep=dictionary(er=strings("a")))])
+    answers.browser.sees("list, 4 members", ".answer")
+    names = [each.text for each in answers.browser.all(".answer summary")][:4]
+    assert names == [
+        "0 named tuple Point, 2 members",
+        "1 dictionary, 2 members",
+        "2 tensor float32 [2]",
+        "3 dictionary, 1 member",
+    ]
+    leaves = [each.text for each in answers.browser.all(".answer .leaf")]
+    assert leaves == ["x 1 (int64)", "on true (bool)", "2 “b”", "-1 none"]
+    answers.browser.script("arguments[0].focus()", answers.browser.all(".answer summary")[3])
+    answers.browser.press(Keys.ENTER)
+    answers.browser.sees("deep dictionary, 1 member", ".answer")
+
+
+def test_lists_say_what_they_leave_out(answers: Answers):
+    answers.show(strings(*map(str, range(130))))
+    assert len(answers.browser.all(".answer .leaf")) == 100
+    answers.browser.sees("30 more members not shown", ".answer")
+
+
+def test_results_are_text(answers: Answers):
+    tree = dictionary(**{HOSTILE: string(HOSTILE), "boxes": tensor([1], [1], HOSTILE)})
+    tree["value"]["t"] = {
+        "type": "named_tuple",
+        "name": HOSTILE,
+        "value": {HOSTILE: string(HOSTILE * 3)},
+    }
+    answers.show(tree, model=HOSTILE, method=HOSTILE)
+    answers.browser.sees(HOSTILE, ".answer")
+    assert answers.browser.driver.title == "Answers"
+    assert answers.browser.all(".answer :is(img, b, [onerror])") == []
+
+
+def test_a_large_result_is_drawn(answers: Answers):
+    answers.browser.script("return show({text: large([1, 21, 128, 128]), picture: [512, 512]})")
+    assert answers.drawing().startswith("The picture that was sent, and over it")
+    answers.browser.click(".raw summary")
+    answers.browser.sees("the download has all", ".raw")
+    assert (
+        answers.browser.script("return document.querySelector('.raw code').textContent.length")
+        == 200_000
+    )
+
+
+def test_what_is_no_json_is_shown_as_it_is(answers: Answers):
+    answers.show_text(HOSTILE)
+    answers.browser.sees(HOSTILE, ".answer .text")
+
+
+def test_an_envelope_that_is_broken_is_said(answers: Answers):
+    answers.show({"type": "tensor"})
+    answers.browser.sees("This can't be drawn", ".answer [role=alert]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_answers_are_accessible(answers: Answers, scheme: str):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    answers.browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    boxes = dictionary(boxes=tensor([1, 4], [1, 1, 90, 90]), scores=tensor([1], [0.9]))
+    vector = tensor([40], [*range(39), "NaN"])
+    mask = tensor([2, 12, 16], [i % 7 for i in range(384)])
+    answers.show(
+        [boxes, vector, mask, string("a"), tensor([3, 2, 2], list(range(12)))], picture=[160, 120]
+    )
+    for each in answers.browser.all(".answer details:not([open]) > summary"):
+        answers.browser.script("arguments[0].click()", each)
+    answers.browser.one(".answer .raw code")
+    assert violations(answers.browser) == []
+    assert answers.browser.script("return document.documentElement.scrollWidth - innerWidth") <= 0
