@@ -38,11 +38,11 @@ def test_the_start_up_line(root: Path, start: Callable[..., Process], server: st
     process = start(root, "--port", "0", "--threads", "3", "--server", server)
     url = process.url
     assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", url)
-    docs = f"docs: {url}/docs; " if server == "uvicorn" else ""
+    pages = f"console: {url}/; docs: {url}/docs; " if server == "uvicorn" else ""
     target = "models/deep/echo.pt" if server == "uvicorn" else "healthcheck"
     assert process.stdout.splitlines() == [
         f"torch-serving {torch_serving.__version__} on {url} ({server}): 2 models in {root}, "
-        f"device cpu, 3 threads; {docs}try: curl {url}/{target}"
+        f"device cpu, 3 threads; models: deep/echo.pt, echo.pt; {pages}try: curl {url}/{target}"
     ]
     assert process.problems == ""
     with Client(url) as client:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch_serving.cli.example_text import example_lines, plain_example, text_of
+from torch_serving.cli.example_text import example_lines
 from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import StartupError
 from torch_serving.model_config import ModelConfig
+from torch_serving.models.plain_example import plain_example, text_of
 from torch_serving.suggestions import did_you_mean
 
 

@@ -3,6 +3,8 @@
 import shlex
 from urllib.parse import quote, urlencode
 
+MAX_SHOWN = 200  # characters of a request that a command holds
+
 
 def serve_url(url: str, name: str, method: str = "forward") -> str:
     """Return the address of inference with a model."""
@@ -10,6 +12,13 @@ def serve_url(url: str, name: str, method: str = "forward") -> str:
     return target if method == "forward" else f"{target}&{urlencode({'method': method})}"
 
 
-def serve_command(url: str, name: str, body: str, curl: str = "curl") -> str:
-    """Return a command that sends a body to `forward`."""
-    return f'{curl} "{serve_url(url, name)}" --data {shlex.quote(body)}'
+def request_command(
+    url: str, name: str, body: str, curl: str = "curl", path: str = "", method: str = "forward"
+) -> str:
+    """Return a command that sends a body; `inspect` makes a long one, of the file with a path."""
+    address = f'"{serve_url(url, name, method)}"'
+    if len(body) <= MAX_SHOWN or not path:
+        return f"{curl} {address} --data {shlex.quote(body)}"
+    chosen = "" if method == "forward" else f" {method}"
+    example = f"torch-serving inspect {shlex.quote(path)} --example{chosen}"
+    return f"{example} | {curl} {address} --data-binary @-"

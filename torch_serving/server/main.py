@@ -18,7 +18,7 @@ from torch_serving.engine.devices import resolve_auto
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
-from torch_serving.server.announcement import announcement
+from torch_serving.server.announcement import Announcement
 from torch_serving.server.cards import check_no_cuda, count_cards_in_child
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.ipc.shared_state import SharedState
@@ -28,6 +28,7 @@ from torch_serving.server.parent_channel import ParentChannel, Request
 from torch_serving.server.preload_limit import preload_limit
 from torch_serving.server.supervisor import EXIT_FAILED, EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.tls import load_tls_context
+from torch_serving.server.trial_loads import Task
 from torch_serving.server.tuning import keep_freed_memory
 from torch_serving.server.uvicorn import UvicornTransport
 from torch_serving.server.worker import WorkerContext, run_transport
@@ -135,11 +136,26 @@ class PreforkState:
         logger.info("stopped")
         return self._exit_code()
 
-    def announce(self) -> None:
-        """Print that the server is ready, and what to do next: a line, or several for people."""
+    def announce(self) -> Task | None:
+        """Print that the server is ready, and what to do next: a line, or several for people.
+
+        For people, a request that is not known yet is looked for, and printed once it is found:
+        that is the task to run in a process of its own.
+        """
         url = url_of(self._listener, "https" if self._config.tls_cert else "http")
-        lines = announcement(self._config, url, self.runtime.models.repository)
-        print(("\n  " if sys.stdout.isatty() else "; ").join(lines), flush=True)
+        announcement = Announcement(self._config, url, self.runtime.models.repository)
+        lines, command = announcement.lines(), announcement.known_command()
+        is_read = sys.stdout.isatty()
+        later = is_read and not command and announcement.searches()
+        if not later:
+            lines.append(f"try: {command or announcement.other_command()}")
+        print(("\n  " if is_read else "; ").join(lines), flush=True)
+        if not later:
+            return None
+        return Task(
+            lambda: print(f"  try: {announcement.found_command()}"),
+            lambda: print(f"  try: {announcement.other_command()}", flush=True),
+        )
 
 
 def freeze_objects() -> None:

@@ -32,7 +32,7 @@ class MeinheldTransport:
         runtime: Runtime,
         api_keys: ApiKeys | None,
         responses: ResponseRecorder,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[], object],
     ) -> None:
         self._server = meinheld_server(runtime.config)
         self._application = wsgi.create_app(runtime, responses, api_keys)

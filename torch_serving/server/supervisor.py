@@ -23,7 +23,7 @@ from torch_serving.server.process import exit_text
 from torch_serving.server.rolling_restart import RollingRestart
 from torch_serving.server.signals import Signals
 from torch_serving.server.succession import Succession
-from torch_serving.server.trial_loads import FindExamples, TrialLoads, TryLoad
+from torch_serving.server.trial_loads import FindExamples, Task, TrialLoads, TryLoad
 from torch_serving.server.worker_pool import (
     MIN_UPTIME_S,
     RESTART_BACKOFF_S,
@@ -52,7 +52,8 @@ class Hooks:
     """What a supervisor calls: `serve` and trials in new processes, `reload` in both."""
 
     serve: Serve  # returns the exit code
-    on_ready: Callable[[], None] = do_nothing  # once, when all workers serve
+    # once, when all workers serve; what it returns is run in a process of its own
+    on_ready: Callable[[], Task | None] = do_nothing
     on_stop: Callable[[], None] = do_nothing  # before workers stop, and in trial processes
     reload: Callable[[], None] = do_nothing  # raises if that fails, and has changed nothing then
     try_load: TryLoad = do_nothing
@@ -135,7 +136,8 @@ class Supervisor:
                 self._on_message(workers[end], end)
         if not self._was_ready and all(worker.was_ready for worker in self._pool.workers):
             self._was_ready = True
-            self._hooks.on_ready()
+            if task := self._hooks.on_ready():
+                self._trials.run(task)
 
     def _on_message(self, worker: Worker, connection: socket.socket) -> None:
         message = receive(connection)

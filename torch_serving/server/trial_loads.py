@@ -35,12 +35,24 @@ TryLoad = Callable[[Request, int], None]
 FindExamples = Callable[[Request, int], Iterable[bytes]]  # returns lines for the worker
 
 
+class Task(NamedTuple):
+    """What is done for the server itself with models that it has not loaded.
+
+    `run` is called in a process of its own; `on_failure` in the parent, if that process crashes or
+    takes too long.
+    """
+
+    run: Callable[[], None]
+    on_failure: Callable[[], None]
+
+
 class Trial(NamedTuple):
     """A trial that runs, and the key under which its result is kept."""
 
     purpose: str
     key: str  # of the file: its stat, and those of the files beside it; "": it is not kept
     joined: list[int]  # pipes to workers that asked for the same while it ran
+    task: Task | None = None
 
 
 class TrialLoads:
@@ -91,6 +103,16 @@ class TrialLoads:
         elif not self._join(trial.key, replies):
             self._fork(trial, lambda: self._load(request, model, replies), replies)
 
+    def run(self, task: Task) -> None:
+        """Start a task, which ends as a search for examples does."""
+
+        def run_in_time() -> None:
+            signal.alarm(EXAMPLES_LIMIT_S)
+            logging.disable(logging.ERROR)  # nobody asked for it
+            task.run()
+
+        self._fork(Trial("a task", "", [], task), run_in_time)
+
     def _join(self, key: str, replies: int) -> bool:
         """Have a worker wait for the trial of the same file, if one runs.
 
@@ -107,7 +129,7 @@ class TrialLoads:
             reply(replies, NOT_STARTED)
         return True
 
-    def _fork(self, trial: Trial, run: Callable[[], None], replies: int) -> None:
+    def _fork(self, trial: Trial, run: Callable[[], None], replies: int | None = None) -> None:
         def run_apart() -> int:
             end_with_parent()
             self._close_inherited()
@@ -119,7 +141,10 @@ class TrialLoads:
             self._running[fork(run_apart)] = trial
         except OSError as error:  # no process is left: that says nothing about the model
             logger.error("no process for %s: %s", trial.purpose, error.strerror)
-            reply(replies, NOT_STARTED)
+            if trial.task:
+                trial.task.on_failure()
+            if replies is not None:
+                reply(replies, NOT_STARTED)
 
     def _load(self, request: Request, model: int, replies: int) -> None:
         with suppress(BaseException):  # the worker meets the same error, and reports it
@@ -143,6 +168,10 @@ class TrialLoads:
                 self._record(self._running.pop(pid), os.waitstatus_to_exitcode(status))
 
     def _record(self, trial: Trial, code: int) -> None:
+        if trial.task:
+            if code:
+                trial.task.on_failure()
+            return
         if code:
             reason = "it took too long" if code == -signal.SIGALRM else exit_text(code)
             logger.error("%s ended its process (%s)", trial.purpose, reason)
