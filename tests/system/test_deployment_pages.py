@@ -1,0 +1,130 @@
+"""The steps of the pages about systemd and containers, as far as they can be taken here."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pages import ROOT, blocks_of, commands_of, run_shell
+from torch_serving.cli.flags import build_parser
+
+CONTAINERFILE = ROOT / "example" / "Containerfile"
+SYSTEM_FOLDERS = ("/opt/", "/srv/", "/etc/")
+
+
+def commands(page: str) -> list[str]:
+    blocks = blocks_of(f"docs/recipes/{page}")
+    return [each for block in blocks if block.language == "sh" for each in commands_of(block.text)]
+
+
+def instructions() -> list[list[str]]:
+    """The instructions of the Containerfile in words."""
+    text = re.sub(r"^#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE)
+    return [line.split() for line in text.replace("\\\n", "").splitlines() if line]
+
+
+def arguments_of(kind: str) -> list[str]:
+    """A program and its arguments, as ENTRYPOINT and CMD have them; the last ones hold."""
+    words = [words for words in instructions() if words[0] == kind][-1]
+    return re.findall(r'"([^"]*)"', " ".join(words))
+
+
+def test_the_steps_for_systemd(tmp_path: Path):
+    clone, system = tmp_path / "clone", tmp_path / "system"
+    (clone / "models").mkdir(parents=True)
+    (clone / "models" / "mlp.pt").write_text("a model")
+    (clone / "example").symlink_to(ROOT / "example")
+    for folder in ("srv", "etc/systemd/system"):
+        (system / folder).mkdir(parents=True)
+    for command in commands("systemd.md"):
+        if "venv" in command or "pip" in command or "systemctl" in command:
+            continue
+        for folder in SYSTEM_FOLDERS:
+            command = command.replace(folder, f"{system}{folder}")
+        run_shell(command.replace("sudo ", ""), clone)
+    unit = (system / "etc/systemd/system/torch-serving.service").read_text()
+    assert "/opt/torch-serving/bin/torch-serving /srv/models" in unit
+    keys = system / "etc/torch-serving/keys"
+    assert f"LoadCredential=keys:{str(keys).removeprefix(str(system))}\n" in unit
+    assert re.fullmatch(r"[0-9a-f]{64}\n", keys.read_text())
+    assert (keys.stat().st_mode & 0o777, keys.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (system / "srv/models/mlp.pt").read_text() == "a model"
+
+
+def test_the_containers_sources_are_there():
+    """Each is copied from the clone, and not ignored; all that the build needs is among them."""
+    copied = {
+        source
+        for words in instructions()
+        if words[0] == "COPY" and not words[1].startswith("--from")
+        for source in words[1:-1]
+    }
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert all((ROOT / source).exists() for source in copied)
+    for needed in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "ext", "torch_serving"):
+        assert needed in copied
+
+
+def test_the_container_runs_the_server():
+    by_name = {words[0]: words[1:] for words in instructions()}
+    assert by_name["USER"] == ["65534:65534"]
+    assert by_name["FROM"][0].startswith("python:3.13")
+    assert by_name["ENV"] == ["TORCH_SERVING_HOST=0.0.0.0"]
+    [program] = arguments_of("ENTRYPOINT")
+    assert program.endswith("/bin/torch-serving")
+    build_parser().read(arguments_of("CMD"))
+
+
+def test_its_health_check_is_a_program():
+    _, code = arguments_of("HEALTHCHECK")[1:]
+    compile(code, "HEALTHCHECK", "exec")
+    assert "/healthcheck" in code
+
+
+def test_docker_gets_flags_that_exist():
+    [built, ran] = [shlex.split(each) for each in commands("container.md") if "docker" in each]
+    assert ROOT / built[built.index("--file") + 1] == CONTAINERFILE
+    image = built[built.index("--tag") + 1]
+    mounted = [word.split(":")[1] for word in ran if word.endswith(":ro")]
+    read = vars(build_parser().read(ran[ran.index(image) + 1 :]))
+    assert [str(read["model_root"]), str(read["api_key_file"])] == mounted
+
+
+def test_kubernetes_gets_flags_and_addresses_that_exist():
+    yaml = pytest.importorskip("yaml")
+    [text] = [
+        each.text for each in blocks_of("docs/recipes/container.md") if each.language == "yaml"
+    ]
+    spec: dict[str, Any] = yaml.safe_load(text)["spec"]
+    [container] = spec["containers"]
+    read = vars(build_parser().read(container["args"]))
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    assert str(read["model_root"]) in mounts
+    assert str(read["api_key_file"].parent) in mounts
+    assert set(mounts.values()) == {each["name"] for each in spec["volumes"]}
+    paths = {name: container[name]["httpGet"]["path"] for name in container if "Probe" in name}
+    assert paths["livenessProbe"] == "/healthcheck"
+    assert paths["readinessProbe"] == paths["startupProbe"] == "/ready"
+    assert spec["terminationGracePeriodSeconds"] > read.get("shutdown_timeout", 60)
+
+
+def test_hadolint_finds_nothing():
+    here = Path(sys.executable).parent / "hadolint"
+    hadolint = str(here) if here.exists() else shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([hadolint, CONTAINERFILE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_that_was_built_is_copied():
+    patterns = (ROOT / ".dockerignore").read_text().split()
+    assert any(fnmatch("torch_serving/http/_connection.so", each) for each in patterns)
