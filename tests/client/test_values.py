@@ -11,7 +11,7 @@ import torch
 
 from tests.support.pictures import PICTURE, PIXELS
 from tests.support.typed_models import CASES, Case, Envelope, Pairs, Point, file_of
-from torch_serving.client import Client, Image, InvalidRequest, bodies
+from torch_serving.client import Client, Image, InvalidRequest, bodies, calls
 
 DATA_TYPES = [
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
@@ -38,10 +38,12 @@ ARRAYS = {
 }
 
 
-@pytest.fixture(params=[True, False], ids=["binary", "json"])
+@pytest.fixture(params=["binary", "nested", "json"])
 def either(request: pytest.FixtureRequest, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client whose bodies are binary where they can be, and one whose bodies never are."""
-    if not request.param:
+    """Clients: with binary bodies where they can be, with binary results as well, and with JSON."""
+    if request.param == "nested":
+        monkeypatch.setattr(calls, "LARGE_BYTES", 0)
+    if request.param == "json":
         monkeypatch.setattr(bodies, "npy_body", lambda _: None)
         monkeypatch.setattr(bodies, "named_body", lambda _: None)
     with Client(url) as client:
@@ -172,21 +174,28 @@ def as_result(value: Any) -> Any:
 
 def can_be_said(case: Case) -> bool:
     """Arrays are no keys in Python, and nobody knows what type the keys of an empty one have."""
-    return not case.type.startswith("Dict[Tensor") and case.value != Pairs("int", [])
+    is_empty = isinstance(case.value, Pairs) and not case.value.members
+    return not case.type.startswith("Dict[Tensor") and not is_empty
 
 
 SAID = list(filter(can_be_said, CASES))
 
 
 @pytest.mark.parametrize("case", SAID, ids=[f"{i}-{case.type}" for i, case in enumerate(SAID)])
-def test_types(typed: Client, case: Case):
+@pytest.mark.parametrize("large_bytes", [0, 1 << 60], ids=["nested", "json"])
+def test_types(typed: Client, case: Case, large_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(calls, "LARGE_BYTES", large_bytes)
+    typed.calls._gives_much.clear()
     value = plain(case.value)
     echo = typed[file_of(case.type)]
     same(as_result(value), as_result(echo(value)))
     same(as_result(value), as_result(echo(v=value)))
 
 
-def test_named_tuples(typed: Client):
+@pytest.mark.parametrize("large_bytes", [0, 1 << 60], ids=["nested", "json"])
+def test_named_tuples(typed: Client, large_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(calls, "LARGE_BYTES", large_bytes)
+    typed.calls._gives_much.clear()
     came = typed["Point.pt"](Point(np.ones(2, np.float32), 3))
     assert type(came).__name__ == "Point"
     assert (came.x.tolist(), came.n) == ([1, 1], 3)
@@ -201,7 +210,9 @@ def test_bfloat16_comes_as_float32(models: Client):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int64", "bool", "complex64", "uint16"])
-def test_tensors(models: Client, dtype: str):
+@pytest.mark.parametrize("large_bytes", [0, 1 << 60], ids=["nested", "json"])
+def test_tensors(models: Client, dtype: str, large_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(calls, "LARGE_BYTES", large_bytes)
     x = torch.arange(6).reshape(2, 3).to(getattr(torch, dtype)).t()
     came = models["echo.pt"].with_options(results="torch")(x)
     assert came.dtype == x.dtype

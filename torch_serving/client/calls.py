@@ -18,6 +18,9 @@ from torch_serving.client.exchange import Answer, Deadline, Pause, Request, Step
 from torch_serving.client.results import result_of
 
 FIRST_LOOK_S, MAX_LOOK_S = 0.02, 0.5  # between two looks whether a server is ready
+# How results are asked for that are likely to be large: small ones are as fast in JSON.
+NESTED = "application/vnd.safetensors; profile=nested, application/json;q=0.5"
+LARGE_BYTES = 16 << 10
 # Binary bodies can't say all that JSON can; the server tells that before the model runs.
 ASKS_FOR_JSON = re.compile(r"a \.npy body holds one tensor|.* has no form as tensors; use JSON")
 
@@ -49,6 +52,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._json_only: set[tuple[str, str]] = set()  # methods that no binary body fits
+        self._gives_much: set[tuple[str, str]] = set()  # methods whose results are large
         self._names: dict[tuple[str, str], list[str]] = {}  # of arguments
 
     def infer(
@@ -69,13 +73,25 @@ class Calls:
         method = (target.model, target.method)
         body = arguments.body(method not in self._json_only)
         try:
-            return (yield from ask(inference(target, options, body), deadline, options.retries))
+            return (yield from self._ask(target, options, deadline, body))
         except InvalidRequest as error:
             if not body.is_binary or not ASKS_FOR_JSON.match(error.detail):
                 raise
         self._json_only.add(method)
         body = arguments.body(may_be_binary=False)
-        return (yield from ask(inference(target, options, body), deadline, options.retries))
+        return (yield from self._ask(target, options, deadline, body))
+
+    def _ask(
+        self, target: Target, options: Options, deadline: Deadline, body: Body
+    ) -> Steps[Answer]:
+        method = (target.model, target.method)
+        is_large = body.size >= LARGE_BYTES or method in self._gives_much
+        accept = NESTED if is_large else ""
+        request = Request("POST", target.path, body, options.repeatable, accept)
+        answer = yield from ask(request, deadline, options.retries)
+        if len(answer.body) >= LARGE_BYTES:
+            self._gives_much.add(method)
+        return answer
 
     def _all_by_name(
         self,
@@ -99,10 +115,6 @@ class Calls:
         if twice:
             raise TypeError(f"{target.model}: argument `{min(twice)}` was given twice")
         return {**by_name, **named}
-
-
-def inference(target: Target, options: Options, body: Body) -> Request:
-    return Request("POST", target.path, body, options.repeatable)
 
 
 def names_in(description: Mapping[str, Any], target: Target) -> list[str]:

@@ -35,6 +35,7 @@ class Request(NamedTuple):
     target: str
     body: Body = NO_BODY
     repeatable: bool = True
+    accept: str = ""
 
 
 class Sending(NamedTuple):
@@ -119,6 +120,8 @@ def ask(request: Request, deadline: Deadline, retries: int) -> Steps[Answer]:
 def headers_of(request: Request, left_s: float | None) -> dict[str, str]:
     """The headers of one try."""
     headers = dict(request.body.headers)
+    if request.accept:
+        headers["Accept"] = request.accept
     if left_s is not None:
         headers["X-Request-Timeout-Ms"] = str(max(1, int(left_s * SERVERS_SHARE * 1000)))
     return headers

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from torch_serving.client import safetensors
 from torch_serving.client.arrays import BFLOAT16, MAKERS
 from torch_serving.client.errors import InvalidResponse
 from torch_serving.client.exchange import Answer
@@ -35,6 +36,8 @@ DECODERS = {kind: decoder_of(make) for kind, make in MAKERS.items()}
 
 def result_of(answer: Answer, kind: str) -> Any:
     """The result, with `numpy` arrays or `torch` tensors. Raises InvalidResponse."""
+    if answer.headers.get("content-type", "").startswith(safetensors.MEDIA_TYPE):
+        return nested_result(answer, MAKERS[kind])
     try:
         return DECODERS[kind].decode(answer.body)[3]
     except InvalidInput:
@@ -46,7 +49,16 @@ def result_of(answer: Answer, kind: str) -> Any:
 def result_by_names(answer: Answer, make: Make) -> Any:
     """A result whose types the decoder knows only from a schema."""
     try:
-        return value_of(json.loads(answer.body)["result"], make)
+        return value_of(json.loads(answer.body)["result"], lambda each: make(array_of(each)))
+    except (ValueError, TypeError, LookupError) as error:
+        raise invalid(answer, f"{type(error).__name__}: {error}") from None
+
+
+def nested_result(answer: Answer, make: Make) -> Any:
+    """A result whose tensors are views of the body, and whose nesting is in its metadata."""
+    try:
+        arrays, metadata = safetensors.read(answer.body)
+        return value_of(json.loads(metadata["result"]), lambda each: make(arrays[each["name"]]))
     except (ValueError, TypeError, LookupError) as error:
         raise invalid(answer, f"{type(error).__name__}: {error}") from None
 
@@ -59,13 +71,15 @@ def invalid(answer: Answer, problem: str) -> InvalidResponse:
 
 
 def value_of(value: Any, make: Make) -> Any:
+    """A value of JSON in envelopes; `make` makes a tensor of its envelope."""
     if isinstance(value, list):
         return [value_of(each, make) for each in value]
     if value is None or value["type"] == "none":
         return None
-    kind, inner = value["type"], value["value"]
+    kind = value["type"]
     if kind == "tensor":
-        return make(array_of(value))
+        return make(value)
+    inner = value["value"]
     if kind == "scalar":
         return number_of(value["data_type"], inner)
     if kind == "named_tuple":

@@ -28,12 +28,14 @@ Encoded = bytes | Response  # bytes alone: with the constant headers of the invo
 class Codec(NamedTuple):
     """One media type of bodies that hold named tensors: `read(body, arguments)`, `write(tensors)`.
 
-    JSON is none of them: a method decodes and encodes it itself.
+    JSON is none of them: a method decodes and encodes it itself. `nests`: results keep their
+    nesting.
     """
 
     media_type: str
     read: Callable[[Body, Sequence[Argument]], dict[str, Leaf]]
     write: Callable[[dict[str, Leaf]], bytes]
+    nests: bool = False
 
 
 class MethodInfo(Protocol):
@@ -57,6 +59,9 @@ class MethodInfo(Protocol):
     def encode(self, outputs: Any, /) -> Encoded: ...
     def encode_plain(self, outputs: Any, /) -> Encoded:
         """Encode as JSON without envelopes."""
+
+    def to_envelope(self, value: Any, /) -> dict[str, Any] | None:
+        """Return the envelope of a value that only a backend knows, None for others."""
 
     def run(self, inputs: list[Any], /) -> Any: ...
     def translate(self, error: Exception, /) -> ServingError: ...

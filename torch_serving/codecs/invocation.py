@@ -3,8 +3,16 @@
 import functools
 from typing import Any
 
-from torch_serving.codecs.interfaces import JSON_HEADERS, Body, Codec, Headers, MethodInfo
+from torch_serving.codecs.interfaces import (
+    JSON_HEADERS,
+    Body,
+    Codec,
+    Encoded,
+    Headers,
+    MethodInfo,
+)
 from torch_serving.codecs.media_types import PLAIN
+from torch_serving.codecs.nested import encode_nested
 from torch_serving.codecs.tensor_tree.flatten import flatten
 from torch_serving.codecs.tensor_tree.unflatten import unflatten
 
@@ -56,5 +64,7 @@ def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     return values
 
 
-def encode(codec: Codec, method: MethodInfo, outputs: Any) -> bytes:
+def encode(codec: Codec, method: MethodInfo, outputs: Any) -> Encoded:
+    if codec.nests:
+        return encode_nested(method, outputs)
     return codec.write(flatten(outputs, method.signature.result))

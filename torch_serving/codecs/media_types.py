@@ -8,6 +8,9 @@ from torch_serving.errors import UnsupportedContentType
 CODECS = {codec.media_type: codec for codec in (SAFETENSORS, NPY)}
 # Requests and responses of the Open Inference Protocol, which has no registered media type.
 OIP = "application/vnd.oip"
+# Results as tensors that keep their nesting.
+NESTED = "application/vnd.safetensors; profile=nested"
+NESTED_SAFETENSORS = SAFETENSORS._replace(media_type=NESTED, nests=True)
 # JSON without envelopes, of responses alone: requests may be plain anyway.
 PLAIN = "application/json; profile=plain"
 
@@ -19,7 +22,7 @@ def codec_of(media_type: str | None) -> Codec | None:
     """
     if media_type is None:
         return None
-    codec = CODECS.get(media_type)
+    codec = NESTED_SAFETENSORS if media_type == NESTED else CODECS.get(media_type)
     if codec is None:
         raise UnsupportedContentType(f"{media_type[:100]} has no codec here")
     return codec

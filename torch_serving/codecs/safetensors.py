@@ -170,22 +170,27 @@ def end_of(parts: list[Part]) -> int:
     return end
 
 
-def write(tensors: dict[str, Leaf]) -> bytes:
-    """Write tensors. Raises UnsupportedResult for those that the format lacks."""
+def write(tensors: dict[str, Leaf], result: str = "") -> bytes:
+    """Write tensors, and the text `result` into the metadata.
+
+    Raises UnsupportedResult for those that the format lacks.
+    """
     pieces = [(name, *array_of(name, leaf)) for name, leaf in tensors.items()]
     pieces.sort(key=lambda piece: -piece[1].array.itemsize)  # so that all are aligned
     described = tuple([(name, data_type.name, array.shape) for name, data_type, array in pieces])
     few = len(described) <= MAX_REMEMBERED_TENSORS
-    if few and sum(map(len, tensors)) <= MAX_REMEMBERED_BYTES:
-        head = remembered_head(described)
+    if few and len(result) + sum(map(len, tensors)) <= MAX_REMEMBERED_BYTES:
+        head = remembered_head(described, result)
     else:
-        head = head_of(described)
+        head = head_of(described, result)
     return b"".join((head, *[array.data for _, _, array in pieces]))
 
 
-def head_of(described: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
+def head_of(described: tuple[tuple[str, str, tuple[int, ...]], ...], result: str) -> bytes:
     """The header of tensors that follow each other in this order, and its length before it."""
     entries, end = [], 0
+    if result:
+        entries.append(f'"{METADATA}":{{"result":{quoted(result)}}}')
     for name, data_type, shape in described:
         start, end = end, end + math.prod(shape) * DATA_TYPES[data_type].array.itemsize
         entries.append(

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from torch_serving.codecs.media_types import CODECS, PLAIN
+from torch_serving.codecs.media_types import CODECS, NESTED, PLAIN
+from torch_serving.codecs.safetensors import SAFETENSORS
 
 JSON_TYPES = ("application/json", "application/*", "*/*")
 
@@ -26,14 +27,16 @@ def response_media_type(accept: str | None) -> str | None:
     ranked = sorted(items_of(accept), key=lambda item: -quality_in(item[1]))
     for name, parameters in ranked:
         if quality_in(parameters) > 0 and name in {*CODECS, *JSON_TYPES}:
-            return name if name in CODECS else profile_in(parameters)
+            return form_of(name, parameters)
     return None
 
 
-def profile_in(parameters: str) -> str | None:
-    """Return which JSON is asked for; a profile that is unknown asks for nothing (RFC 6906)."""
-    profile = parameter_in(parameters, "profile")
-    return PLAIN if profile is not None and profile.strip('"').lower() == "plain" else None
+def form_of(name: str, parameters: str) -> str | None:
+    """Return which form of a media type is asked for; unknown profiles are nothing (RFC 6906)."""
+    profile = (parameter_in(parameters, "profile") or "").strip('"').lower()
+    if name in CODECS:
+        return NESTED if name == SAFETENSORS.media_type and profile == "nested" else name
+    return PLAIN if profile == "plain" else None
 
 
 def quality_values(header: str) -> dict[str, float]:

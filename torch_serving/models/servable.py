@@ -217,6 +217,7 @@ class Method:
         kind, array_of = (TENSORS, to_array) if method.takes_arrays else (torch.Tensor, to_numpy)
         encoder = Encoder(kind, array_of, PREFIX, SUFFIX, method.to_envelope, signature.result)
         self.encode, self.encode_plain = encoder.encode, encoder.encode_plain
+        self.to_envelope = method.to_envelope
 
     def inline_for(self, media_types: str) -> InlinePolicy:
         """The policy for requests whose bodies and responses have other media types."""

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.binary_bodies import JSON, NUMPY, SAFE
-from torch_serving.codecs.media_types import PLAIN
+from torch_serving.codecs.media_types import NESTED, PLAIN
 from torch_serving.errors import InvalidParameter
 from torch_serving.http.negotiation import request_media_type, response_media_type
 from torch_serving.http.serve import endpoint
@@ -33,6 +33,12 @@ from torch_serving.http.serve import endpoint
         (f"{SAFE};q=0.5, {JSON};q=0.9;profile=plain", PLAIN),
         (f"{JSON};profile=other", None),
         (f"{NUMPY};profile=plain", NUMPY),
+        (NESTED, NESTED),
+        (f'{SAFE};Profile="Nested";q=0.9, {JSON};q=0.5', NESTED),
+        (f"{NESTED};q=0.1, {SAFE};q=0.5", SAFE),
+        (f"{SAFE};profile=plain", SAFE),
+        (f"{JSON};profile=nested", None),
+        (f"{NUMPY};profile=nested", NUMPY),
     ],
 )
 def test_what_a_response_may_be(header: str | None, expected: str | None):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import falcon.uri
 
-from torch_serving.codecs.media_types import CODECS, PLAIN
+from torch_serving.codecs.media_types import PLAIN
 from torch_serving.engine.devices import device_of
 from torch_serving.errors import InvalidParameter, MissingParameter, RepeatedParameter
 from torch_serving.http.negotiation import request_media_type, response_media_type
@@ -86,7 +86,7 @@ def response_form(plain: str | None, accepted: str | None) -> str | None:
         return accepted
     if plain not in TRUTHS:
         raise InvalidParameter(f"`plain` must be one of {', '.join(TRUTHS)}, got `{plain[:40]}`")
-    if accepted in CODECS:
+    if accepted not in (None, PLAIN):
         raise InvalidParameter(f"`plain` is for JSON; `Accept` asks for {accepted}")
     return PLAIN if TRUTHS[plain] else None
 

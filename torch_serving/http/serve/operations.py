@@ -1,6 +1,6 @@
 """The OpenAPI operation of /serve."""
 
-from torch_serving.codecs.media_types import CODECS, PLAIN
+from torch_serving.codecs.media_types import CODECS, NESTED, PLAIN
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.body_schemas import PLAIN_RESULT, RESULT, binary, body, json_of
 from torch_serving.http.openapi.operation import INFERENCE, post
@@ -12,7 +12,9 @@ SERVE = post(
     INFERENCE,
     "Run a model",
     lambda context: (
-        json_of(RESULT) | {PLAIN: {"schema": PLAIN_RESULT}} | {media: binary() for media in CODECS}
+        json_of(RESULT)
+        | {PLAIN: {"schema": PLAIN_RESULT}}
+        | {media: binary() for media in (*CODECS, NESTED)}
     ),
     errors=(
         *error_responses.IDENTIFIER,
