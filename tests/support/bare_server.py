@@ -147,6 +147,9 @@ class Connection:
     async def send(self, data: bytes) -> None:
         await self._loop.sock_sendall(self._socket, data)
 
+    def close(self) -> None:
+        self._socket.close()
+
     async def flood(self, data: bytes) -> bool:
         """Send until the server wants no more; return whether it came to that."""
         try:
@@ -163,10 +166,10 @@ class Connection:
             received += await self._loop.sock_recv(self._socket, 1 << 16)
         return received
 
-    async def read_some(self) -> None:
+    async def read_some(self, size: int = 1 << 10) -> None:
         """Read a little; a server that has ended the connection is no failure here."""
         with suppress(ConnectionResetError):
-            await self._loop.sock_recv(self._socket, 1 << 10)
+            await self._loop.sock_recv(self._socket, size)
 
     async def responses(self) -> bytes:
         """All that comes until the server closes the connection."""

@@ -107,19 +107,10 @@ include "connection/request_reader.pxi"
 include "connection/deadline.pxi"
 include "connection/body_room.pxi"
 include "connection/exchange.pxi"
+include "connection/streaming.pxi"
 include "connection/new_exchange.pxi"
 include "connection/accounting.pxi"
-
-
-@cython.final
-cdef class ClosedTransport:
-    """The transport of a connection that is closed."""
-
-    def is_closing(self):
-        return True
-
-
-cdef ClosedTransport CLOSED = ClosedTransport()
+include "connection/closed_transport.pxi"
 
 
 @cython.final
@@ -197,6 +188,8 @@ cdef class HttpProtocol:
 
     def resume_writing(self):
         self.writing_paused = False
+        if self.responding is not None:
+            on_drained(self.responding)
         self.resume()
         if not self.transport.is_closing():
             self.deadline.start()
@@ -212,6 +205,8 @@ cdef class HttpProtocol:
             self.exchange.keep_alive = False
         elif self.reader.state == ReadState.IDLE and not self.is_writing():
             self.deadline.expire_in(LINGER_S)
+        if self.responding is not None:
+            interrupt_stream(self.responding)
 
     cdef int pause_reading(self) except -1:
         if not self.reading_paused:
@@ -294,7 +289,7 @@ cdef class HttpProtocol:
             if current is not None:
                 self.pipeline.pop()  # it waits behind the earlier one
             return None
-        if current is None or not current.complete:
+        if current is None or not (current.complete or current.is_streamed):
             path = "" if current is None else current.scope["path"]
             self.transport.write(response_of(error, path, request_id))
         self.close()

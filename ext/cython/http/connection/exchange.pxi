@@ -52,6 +52,8 @@ cdef class Exchange:
     cdef double started_s
     cdef bint more_body, body_requested, expects_continue
     cdef bint keep_alive, disconnected, complete
+    cdef bint is_streamed, is_chunked  # the response
+    cdef object drained  # a future, while the application waits for the client to read
 
     cdef int run(self) except -1:
         self.protocol.responding = self
@@ -124,6 +126,9 @@ cdef class Exchange:
         if not task.cancelled() and task.exception() is not None:
             logger.error("the application raised", exc_info=task.exception())
         if self.complete:
+            return
+        if self.is_streamed:
+            abandon_stream(self, task)
             return
         if self.disconnected or self.protocol.transport.is_closing():
             status = self.rejected_status or CLIENT_CLOSED
@@ -216,8 +221,10 @@ cdef class Exchange:
         if message["type"] == "http.response.start":
             self.response_start = message
             return NOTHING_MORE
-        if self.complete or start is None or message.get("more_body"):
+        if self.complete or start is None:
             raise RuntimeError("a response is one start and one body")
+        if self.is_streamed or message.get("more_body"):
+            return send_piece(self, message.get("body", b""), not message.get("more_body"))
         self.write(start["status"], start["headers"], message.get("body", b""))
         return NOTHING_MORE
 
