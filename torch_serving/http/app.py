@@ -33,10 +33,12 @@ App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
 def create_app(
-    runtime: Runtime, api_keys: ApiKeys | None = None, is_ready: Callable[[], bool] = lambda: True
+    runtime: Runtime,
+    api_keys: ApiKeys | None = None,
+    is_ready: Callable[[], bool] = lambda: True,
+    console: "ConsoleRoutes | None" = None,
 ) -> App:
     """Build the application of a runtime, which must have been started before it is called."""
-    console = console_of(runtime)
     middleware = middleware_of(runtime.config, api_keys, console)
     app = falcon.asgi.App(request_type=Request, middleware=middleware)
     for route in routes_of(runtime, api_keys, is_ready, console):
@@ -60,7 +62,7 @@ def console_of(runtime: Runtime) -> "ConsoleRoutes | None":
         return None
     from torch_serving.http.console.routes import ConsoleRoutes
 
-    return ConsoleRoutes()
+    return ConsoleRoutes(runtime)
 
 
 def routes_of(

@@ -50,7 +50,8 @@ class UvicornTransport(uvicorn.Server):
         self._listeners: list[socket.socket] = []
         self._promotion: asyncio.Task[None] | None = None
         self._tls = Tls(worker.tls, config.header_timeout_s, KEEP_ALIVE_S) if worker.tls else None
-        application = app.create_app(runtime, worker.api_keys, self.is_ready)
+        self._console = app.console_of(runtime)
+        application = app.create_app(runtime, worker.api_keys, self.is_ready, self._console)
         settings = ConnectionSettings(
             runtime.tracing.wrapped(application) if runtime.tracing else application,
             responses,
@@ -75,6 +76,8 @@ class UvicornTransport(uvicorn.Server):
         self._listeners = sockets or []
         await self._listen([] if self._is_spare else self._listeners)
         self._management.listen()
+        if self._console:
+            self._console.start()
         asyncio.get_running_loop().add_reader(self._channel, self._on_parent)
         self._channel.notify_ready()
         self._watch_for_failure()
@@ -82,6 +85,8 @@ class UvicornTransport(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         under_way = len(self.server_state.tasks)
         logger.info("stopping: %d requests are under way", under_way)
+        if self._console:
+            self._console.stop()
         await super().shutdown(sockets)
 
     async def _listen(self, sockets: list[socket.socket]) -> None:

@@ -61,18 +61,23 @@ class Metrics(Collector):
         methods = self._statistics.methods()
         yield from by_method(methods)
         yield from histograms(methods)
-        workers = enumerate(self._statistics.by_worker())
-        names = ((self._name_of(slot), numbers) for slot, numbers in workers)
-        # a slot that is kept for a successor has no numbers
-        found = {name: each for name, each in names if each.pid or each.loads}
-        if SPARE in found:
-            found[SPARE] = found[SPARE]._replace(threads=0)  # they take no requests
+        found = self.workers()
         yield from by_worker(found)
         yield from by_process({name: process_figures(each.pid) for name, each in found.items()})
         yield errors(self._statistics.errors())
         yield from incidents(self._incident_counts())
         devices = self._statistics.by_device().items()
         yield from by_device({(self._name_of(slot), name): each for (slot, name), each in devices})
+
+    def workers(self) -> dict[str, WorkerNumbers]:
+        """The numbers of each process by the name that it has in metrics."""
+        workers = enumerate(self._statistics.by_worker())
+        names = ((self._name_of(slot), numbers) for slot, numbers in workers)
+        # a slot that is kept for a successor has no numbers
+        found = {name: each for name, each in names if each.pid or each.loads}
+        if SPARE in found:
+            found[SPARE] = found[SPARE]._replace(threads=0)  # they take no requests
+        return found
 
     def _name_of(self, slot: int) -> str:
         if slot == self._parent_slot:

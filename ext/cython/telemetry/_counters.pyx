@@ -20,6 +20,7 @@ include "counters/layout.pxi"
 include "counters/numbers.pxi"
 include "counters/method_counters.pxi"
 include "counters/device_counters.pxi"
+include "counters/sums.pxi"
 
 
 @cython.final
@@ -184,6 +185,16 @@ cdef class Statistics:
                 numbers = numbers_of(row)
                 found[key] = sum_of(found[key], numbers) if key in found else numbers
         return found
+
+    def totals(self):
+        """Return Totals."""
+        cdef Py_ssize_t worker, index
+        cdef Sum sum
+        memset(&sum, 0, sizeof(sum))
+        for worker in range(self.workers):
+            for index in range(self.slots[worker].rows):
+                add_totals(&sum, &self.slots[worker].table[index])
+        return totals_of(&sum)
 
     def by_worker(self):
         """Return WorkerNumbers for each worker."""

@@ -62,12 +62,12 @@ def test_every_route_has_its_operations_and_no_other(runtime: Runtime, routes: l
     described = {
         route.template: {operation.method for operation in route.operations} for route in routes
     }
-    assert described == registered(app.create_app(runtime))
+    assert described == registered(app.create_app(runtime, console=app.console_of(runtime)))
 
 
 def test_paths_lead_to_the_routes_that_they_describe(runtime: Runtime, routes: list[Route]):
     """The router finds the route of each path, with a value for each parameter."""
-    router = app.create_app(runtime)._router
+    router = app.create_app(runtime, console=app.console_of(runtime))._router
     for route in routes:
         for operation in route.operations:
             path = operation.path.replace("{", "").replace("}", "")
