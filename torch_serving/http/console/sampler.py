@@ -56,7 +56,7 @@ class Sampler:
             **sums(self.workers, ("queue", "busy", "threads", "resident_bytes", "cpu_s")),
             "errors": {kind: count for kind, count in errors if count},
             "rejected": sum(each.rejected for each in found.values()),
-            "device_bytes": {each["device"]: used for each, used in self._used()},
+            "device_bytes": self._device_bytes(),
         }
         self._history.append(to_json(sample))
         return self._history[-1]
@@ -76,10 +76,11 @@ class Sampler:
         statuses = device_statuses(self._weights, numbers)
         return [each | {"utilization": busy.get(each["device"])} for each in statuses]
 
-    def _used(self) -> Iterator[tuple[Document, int]]:
-        for each in self.devices():
-            if each["total_bytes"]:
-                yield each, each["total_bytes"] - each["free_bytes"]
+    def _device_bytes(self) -> dict[str, int]:
+        """The memory that is used of each accelerator; of the CPU what models weigh there."""
+        numbers = self._statistics.by_device()
+        used = {name: each.total - each.free for (_, name), each in numbers.items() if each.total}
+        return used or {"cpu": sum(each["cache_bytes"] for each in self.workers)}
 
     def head_of_start(self) -> str:
         """The JSON of all but the models: an object whose last member is open."""
