@@ -43,6 +43,9 @@ class Body(NamedTuple):
         return sum(map(len, self.pieces))
 
     def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+        if self.size <= PIECE_BYTES:
+            yield b"".join(self.pieces)  # one write for all
+            return
         for piece in self.pieces:
             view = memoryview(piece)
             for start in range(0, len(view), PIECE_BYTES):

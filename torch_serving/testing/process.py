@@ -15,7 +15,7 @@ from torch_serving.client import Client, DeadlineExceeded
 ADDRESS = re.compile(r"https?://[\w.\[\]:-]+:\d+|unix:/\S+")
 LOOK_S = 0.02
 STOP_S = 15.0  # longer than the keeper waits
-SHOWN_BYTES = 20_000  # of the log, from its end
+SHOWN_BYTES = 8_000  # of the log, from its end
 
 Flag = str | int | float | bool | Path | None | list[str]
 
