@@ -33,7 +33,7 @@ from torch_serving.cli.settings import parse
 ADDRESS = "127.0.0.1:8888"
 INSTALLATION = ("python3 -m venv", ".venv/bin/pip install", "pip install", "export PATH=", "git ")
 ELSEWHERE = ("sudo ", "openssl ", "docker ")  # test_deployment_pages.py runs them
-SHORT = (["inspect"], ["run"], ["export"], ["version"], ["--version"])
+SHORT = (["inspect"], ["run"], ["export"], ["completion"], ["version"], ["--version"])
 MAKES_MODEL = "python example/"
 FILE_NAME = re.compile(r"# (models/\S+)\n")  # the first line of a file that a page prints
 

@@ -41,6 +41,8 @@ COMMANDS = {
     "compile": Command(
         "compile", "compile_model", "MODEL", "an exported program with its compiled package"
     ),
+    "completion": Command("completion", "completion", "SHELL", "completions for a shell"),
+    "man": Command("man", "man", "", "the manual page"),
 }
 
 

@@ -17,6 +17,7 @@ and in the file of --config, as max-body = "64MiB".
 Other commands:
 {table_of_commands()}
 """
+NAME = "torch-serving"
 NOT_GIVEN = object()  # argparse has no SUPPRESS for positional arguments
 
 
@@ -46,7 +47,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def build_parser() -> Parser:
     """Return a parser whose result has only what was given: defaults are those of `Config`."""
     parser = Parser(
-        prog="torch-serving",
+        prog=NAME,
         description="Serve the PyTorch models in a folder over HTTP.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,

@@ -1,7 +1,7 @@
 """The tables of docs/configuration.md, made from the fields of `Config` and `ModelConfig`.
 
 `python -m torch_serving.cli.reference docs/configuration.md` writes them anew, each between
-`<!-- table: GROUP -->` and `<!-- end -->`.
+`<!-- table: GROUP -->` and `<!-- end -->`, and the files of `torch_serving/cli/shell`.
 """
 
 import re
@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from torch_serving.cli.completion import SHELL
 from torch_serving.cli.flags import default_of, metavar_of
 from torch_serving.cli.options import OWN_OPTIONS, Option
+from torch_serving.cli.shell_files import write_shell_files
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.settings import TYPES
 from torch_serving.setting import Setting, settings_of
@@ -61,3 +63,4 @@ def meaning_of(setting: Setting) -> str:
 if __name__ == "__main__":
     path = Path(sys.argv[1])
     path.write_text(with_tables(path.read_text()))
+    write_shell_files(SHELL)
