@@ -17,7 +17,7 @@ from tests.support.answers import (
 from tests.support.axe import violations
 from tests.support.browser import Browser
 
-HOSTILE = "<img src=x onerror=\"document.title='executed'\"><b>bold</b>"
+HOSTILE = "<img src=x onerror=\"document.title='executed'\"><u>bold</u>"
 ALONE = [
     (scalar(2.5), "2.5\nfloat64"),
     (scalar(2**63 - 1, "int64"), "9223372036854775807\nint64"),
@@ -38,24 +38,24 @@ ALONE = [
 TABLES = [
     (
         tensor([2, 2], [1.5, "NaN", "Infinity", -2]),
-        [["", "0", "1"], ["0", "1.5", "NaN"], ["1", "Infinity", "-2"]],
+        [["index", "0", "1"], ["0", "1.5", "NaN"], ["1", "Infinity", "-2"]],
     ),
     (
         tensor([2, 1], [2**63 - 1, -1], "int64"),
-        [["", "value"], ["0", "9223372036854775807"], ["1", "-1"]],
+        [["index", "value"], ["0", "9223372036854775807"], ["1", "-1"]],
     ),
-    (tensor([1, 1], [True], "bool"), [["", "value"], ["0", "true"]]),
+    (tensor([1, 1], [True], "bool"), [["index", "value"], ["0", "true"]]),
     (
         tensor([1, 2, 1], [1, 2, 0, -1], "complex64"),
-        [["", "value"], ["0", "1 + 2i"], ["1", "0 - 1i"]],
+        [["index", "value"], ["0", "1 + 2i"], ["1", "0 - 1i"]],
     ),
     (
         [scalar(3, "int64"), scalar(1, "int64")],
-        [["index", "value", ""], ["0", "3", ""], ["1", "1", ""]],
+        [["index", "value", "bar"], ["0", "3", ""], ["1", "1", ""]],
     ),
     (
         tensor([3], [0.5, 2, -1]),
-        [["index", "value", ""], ["0", "0.5", ""], ["1", "2", ""], ["2", "-1", ""]],
+        [["index", "value", "bar"], ["0", "0.5", ""], ["1", "2", ""], ["2", "-1", ""]],
     ),
 ]
 IMAGES = [
@@ -91,11 +91,11 @@ def test_small_tensors_are_tables(answers: Answers):
 
 def test_the_slice_of_more_dimensions_is_chosen(answers: Answers):
     answers.show(tensor([2, 3, 2, 2], list(range(24))))
-    assert answers.cells() == [["", "0", "1"], ["0", "0", "1"], ["1", "2", "3"]]
+    assert answers.cells() == [["index", "0", "1"], ["0", "0", "1"], ["1", "2", "3"]]
     first, second = answers.browser.all(".answer input[type=number]")
     first.send_keys(Keys.ARROW_UP)
     second.send_keys(Keys.BACKSPACE, "2")
-    assert answers.cells() == [["", "0", "1"], ["0", "20", "21"], ["1", "22", "23"]]
+    assert answers.cells() == [["index", "0", "1"], ["0", "20", "21"], ["1", "22", "23"]]
 
 
 def test_tables_say_what_they_leave_out(answers: Answers):
@@ -119,9 +119,7 @@ def test_of_long_vectors_the_largest_are_listed(answers: Answers):
     answers.show(tensor([1000], [*range(999), "NaN"]))
     assert [row[0] for row in answers.cells()][:4] == ["index", "998", "997", "996"]
     answers.browser.sees("The 20 largest of 1000", ".answer")
-    answers.browser.sees("1 value not finite", ".answer")
-    profile = answers.browser.one(".answer svg.profile").get_attribute("aria-label")
-    assert profile == "1000 values in order, from 0 to 998"
+    answers.browser.sees("1 not finite", ".answer")
 
 
 def test_a_matrix_is_a_picture(answers: Answers):
@@ -129,8 +127,8 @@ def test_a_matrix_is_a_picture(answers: Answers):
     assert answers.drawing() == "20 rows and 30 columns, from 1 to 599"
     assert answers.pixel(0, 0) == [255, 0, 255, 255]
     assert answers.pixel(29, 19) == [253, 231, 37, 255]
-    answers.browser.sees("1 value not finite; NaN is magenta", ".answer")
-    high = answers.browser.one("input[aria-label='Lightest value']")
+    answers.browser.sees("1 not finite; NaN is magenta", ".answer")
+    high = answers.browser.one(".answer label:nth-child(2) > input[type=number]")
     answers.browser.script(
         "arguments[0].value = 2; arguments[0].dispatchEvent(new Event('input'))", high
     )
@@ -145,10 +143,8 @@ def test_values_of_a_picture_by_keys_and_pointer(answers: Answers):
     answers.browser.click(".answer canvas")
     answers.browser.sees("row 10, column 15: 325", ".answer output")
     width = canvas.size["width"]
-    answers.browser.click("button[aria-label='Zoom in']")
-    assert canvas.size["width"] == pytest.approx(1.5 * width, abs=1)
-    answers.browser.click("button[aria-label='Fit to the page']")
-    assert canvas.size["width"] == pytest.approx(width, abs=1)
+    answers.slide("Zoom", 2)
+    assert canvas.size["width"] == pytest.approx(2 * width, abs=1)
 
 
 def test_images_have_their_colours(answers: Answers):
@@ -168,15 +164,12 @@ def test_of_a_mask_with_classes_the_largest_is_seen(answers: Answers, shape: lis
     assert answers.drawing().startswith(
         "The picture that was sent, and over it 0 ground: 37.5 % (clear)"
     )
-    answers.browser.sees(f"2 {HOSTILE}: 25 %", ".legend:nth-last-child(1)")
+    answers.browser.sees(f"2 {HOSTILE}: 25 %", "figure ~ .legend")
     assert answers.pixel(5, 5) == [255, 0, 0, 255]
     assert answers.pixel(300, 5) != [255, 0, 0, 255]
-    opacity = answers.browser.one(".answer input[type=range]")
-    answers.browser.script(
-        "arguments[0].value = 0; arguments[0].dispatchEvent(new Event('input'))", opacity
-    )
+    answers.slide("Opacity of the mask", 0)
     assert answers.pixel(300, 5) == [255, 0, 0, 255]
-    answers.browser.choose(".answer label select", "1 cat")
+    answers.select("Shown as", "Mask over the picture")
     assert answers.drawing() == "The picture that was sent, and over it values from 0 to 1"
 
 
@@ -190,32 +183,30 @@ def test_a_mask_of_numbers_lies_over_the_picture(answers: Answers):
 
 
 def test_boxes_are_drawn_and_listed(answers: Answers):
-    boxes = tensor([3, 4], [10, 10, 50, 90, 20, 20, 60, 60, 0, 0, 9, 9])
-    scores = tensor([3], [0.9, 0.75, 0.25])
-    answers.show(
-        dictionary(boxes=boxes, scores=scores, labels=strings("cat", HOSTILE, "dog")),
-        picture=[200, 100],
-    )
-    assert answers.drawing() == "The picture that was sent with 2 boxes; the table names them"
-    heads = ["box", "what", "left", "top", "right", "bottom"]
+    boxes = tensor([2, 4], [10, 10, 50, 90, 20, 20, 60, 60])
+    labels = strings("cat", HOSTILE)
+    found = dictionary(boxes=boxes, scores=tensor([2], [0.9, 0.75]), labels=labels)
+    answers.show(found, picture=[200, 100])
+    said = "The picture that was sent, and over it 2 boxes; the table names them"
+    assert answers.drawing() == said
     assert answers.cells() == [
-        heads,
+        ["box", "what", "left", "top", "right", "bottom"],
         ["0", "cat 0.9", "10", "10", "50", "90"],
         ["1", f"{HOSTILE} 0.75", "20", "20", "60", "60"],
     ]
     assert answers.pixel(32, 200) != [255, 0, 0, 255]  # the left edge, as drawn 3.2 times as large
-    answers.browser.one(".answer canvas").send_keys(Keys.ARROW_RIGHT)
+    canvas = answers.browser.one(".answer canvas")
+    canvas.send_keys(Keys.ARROW_RIGHT)
     answers.browser.sees("no box", ".answer output")
-    answers.browser.choose(".answer label select", "left, top, width, height")
-    assert answers.cells()[1] == ["0", "cat 0.9", "10", "10", "60", "100"]
+    canvas.send_keys(*[Keys.ARROW_RIGHT, Keys.ARROW_DOWN] * 36)
+    answers.browser.sees("box 0 cat 0.9", ".answer output")
 
 
 def test_shares_of_the_picture_are_boxes_too(answers: Answers):
-    found = dictionary(
-        pred_boxes=tensor([1, 4], [0.5, 0.5, 0.5, 1]), labels=tensor([1], [7], "int64")
+    boxes = tensor([1, 1, 4], [0.25, 0, 0.75, 1])
+    answers.show(
+        [dictionary(pred_boxes=boxes, labels=tensor([1], [7], "int64"))], picture=[200, 100]
     )
-    answers.show([found], picture=[200, 100])
-    answers.browser.choose(".answer label select", "centre, width, height")
     assert answers.cells()[1] == ["0", "7", "0.25", "0", "0.75", "1"]
     assert answers.pixel(160, 160) != [255, 0, 0, 255]
 
@@ -263,7 +254,7 @@ def test_results_are_text(answers: Answers):
     answers.show(tree, model=HOSTILE, method=HOSTILE)
     answers.browser.sees(HOSTILE, ".answer")
     assert answers.browser.driver.title == "Answers"
-    assert answers.browser.all(".answer :is(img, b, [onerror])") == []
+    assert answers.browser.all(".answer :is(img, u, [onerror])") == []
 
 
 def test_a_large_result_is_drawn(answers: Answers):

@@ -81,7 +81,7 @@ def test_time_in_steps(answers: Answers):
         "Rest of the server 2.5 ms",
         "Network and browser 10 ms",
     ]
-    assert [each.text for each in answers.browser.all(".answer .legend li")] == [
+    assert [each.text for each in answers.browser.all(".answer .legend > *")] == [
         *steps,
         "Batch of 3",
     ]

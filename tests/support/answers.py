@@ -18,6 +18,12 @@ CELLS = """
 const rows = [...document.querySelector(".answer table").rows];
 return rows.map((row) => [...row.cells].map((each) => each.textContent));
 """
+SLIDE = """
+const labels = [...document.querySelectorAll(".answer label")];
+const input = labels.find((each) => each.textContent === arguments[0]).control;
+input.value = arguments[1];
+input.dispatchEvent(new Event("input"));
+"""
 Value = Any  # what JSON has
 
 
@@ -62,6 +68,10 @@ class Answers:
 
     def select(self, name: str, option: str) -> None:
         self.browser.choose(f".answer select[aria-label='{name}']", option)
+
+    def slide(self, name: str, value: float) -> None:
+        """Move a slider, the first of that name."""
+        self.browser.script(SLIDE, name, value)
 
     def cells(self) -> list[list[str]]:
         """The first table, row by row."""

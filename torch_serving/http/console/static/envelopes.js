@@ -1,5 +1,5 @@
 /** Envelopes of POST /serve as values: a Tensor, {string}, {none} or {name, items: [[key, value], …]}. */
-import { Tensor } from "./tensor.js";
+import { Tensor, digits } from "./tensor.js";
 
 const WIDE = /[[,:]\s*-?\d{16,}\s*[,\]}]/;
 const READERS = {
@@ -15,45 +15,41 @@ const READERS = {
 /** A document, or null; whole numbers beyond 2**53 are BigInts where the browser tells their digits. */
 export function parse(text) {
   try {
-    return WIDE.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
+    return JSON.parse(text, WIDE.test(text) ? exact : undefined);
   } catch {
     return null;
   }
 }
 
 function exact(key, value, context) {
-  const isWide = typeof value === "number" && !Number.isSafeInteger(value);
-  return isWide && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value;
+  return Math.abs(value) > Number.MAX_SAFE_INTEGER && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value;
 }
 
 export function read(json) {
   if (Array.isArray(json)) return list(json.map(read));
   if (Object.hasOwn(READERS, json?.type)) return READERS[json.type](json);
   if (json === null) return READERS.none();
-  if (typeof json === "object") return tree("object", Object.entries(json));
-  return { string: String(json) };
+  return typeof json === "object" ? tree("object", Object.entries(json)) : { string: String(json) };
 }
 
-function tree(name, entries) {
-  return { name, items: entries.map(([key, value]) => [key, read(value)]) };
-}
+const tree = (name, entries) => ({ name, items: entries.map(([key, value]) => [key, read(value)]) });
 
-/** A key that is no string, as it is written. */
+/** A key that is no string, as text. */
 function pair([key, value]) {
-  const { string, values } = read(key);
-  return [string ?? (values ? Array.from(values).join(", ") : JSON.stringify(key)), value];
+  const { string, values = [] } = read(key);
+  return [string ?? Array.from(values, digits).join(", "), value];
 }
 
 /** Numbers of one type are drawn as a vector is. */
 function list(items) {
   const [{ type, name }] = [...items, {}];
   if (items.length > 1 && name === "scalar" && items.every((each) => each.type === type)) {
-    return new Tensor(type, [items.length], items.flatMap((each) => Array.from(each.values)), "list");
+    return new Tensor(type, [items.length], items.flatMap((each) => [...each.values]), "list");
   }
   return { name: "list", items: items.map((each, i) => [String(i), each]) };
 }
 
-/** The strings of a list of just strings, else null. */
-export function strings({ name, items }) {
-  return name === "list" && items?.every(([, each]) => "string" in each) ? items.map(([, each]) => each.string) : null;
+/** The strings of a list of just strings. */
+export function strings({ name, items = [] }) {
+  return name === "list" && items.every(([, each]) => "string" in each) ? items.map(([, each]) => each.string) : [];
 }

@@ -2,10 +2,12 @@
 
 export class Tensor {
   constructor(type, shape, values, name = "tensor") {
-    Object.assign(this, { type, shape, name, values: packed(values) });
-    this.size = stride(shape, -1);
-    this.isComplex = type.startsWith("complex");
-    this.isWhole = /^(u?int|bool)/.test(type);
+    Object.assign(this, { type, shape, name, values, size: stride(shape, -1), isComplex: /^c/.test(type) });
+    try {
+      this.values = new Float64Array(values); // "NaN" and "Infinity" become numbers
+    } catch {
+      // a BigInt is no double
+    }
   }
 
   get title() {
@@ -17,73 +19,40 @@ export class Tensor {
     return this.isComplex ? Math.hypot(this.values[2 * i], this.values[2 * i + 1]) : Number(this.values[i]);
   }
 
-  /** An element as the server wrote it. */
   text(i) {
-    if (this.type === "bool") return String(Boolean(this.values[i]));
+    if (this.type === "bool") return String(this.values[i] > 0);
     if (!this.isComplex) return digits(this.values[i]);
     return `${digits(this.values[2 * i])} + ${digits(this.values[2 * i + 1])}i`.replace("+ -", "- ");
   }
 
-  /** How far an element is from that of another tensor; Infinity where one of them is not finite. */
-  distance(other, i) {
-    if (this.text(i) === other.text(i)) return 0;
-    const [a, b] = [this.values, other.values];
-    if (this.isComplex) return Math.hypot(a[2 * i] - b[2 * i], a[2 * i + 1] - b[2 * i + 1]);
-    const isWide = typeof a[i] === "bigint" || typeof b[i] === "bigint";
-    const apart = isWide ? Number(BigInt(a[i]) - BigInt(b[i])) : a[i] - b[i];
-    return Number.isNaN(apart) ? Infinity : Math.abs(apart);
-  }
-
-  /** The index of an element in each dimension. */
-  place(i) {
-    return `[${this.shape.map((size, d) => Math.floor(i / stride(this.shape, d)) % size).join(", ")}]`;
-  }
-
   /** The least and the largest finite value of `count` elements, and how many are not finite. */
   range(from = 0, count = this.size) {
-    const range = { low: Infinity, high: -Infinity, odd: 0 };
+    let [low, high, odd] = [Infinity, -Infinity, 0];
     for (let i = from; i < from + count; i++) {
       const value = this.number(i);
-      if (!Number.isFinite(value)) range.odd++;
-      else if (value < range.low) range.low = value;
-      if (value > range.high && value < Infinity) range.high = value;
+      if (!Number.isFinite(value)) odd++;
+      else if (value < low) low = value;
+      if (value > high && value < Infinity) high = value;
     }
-    return range.odd === count ? { ...range, low: 0, high: 0 } : range;
+    return odd === count ? { low: 0, high: 0, odd } : { low, high, odd };
   }
 
-  /** The indices of the largest of `count` elements, largest first; NaN is not among them. */
+  /** The indices of the largest of `count` elements, without NaN. */
   largest(from, count, limit) {
     const best = [];
     for (let i = from; i < from + count; i++) {
-      const value = this.number(i);
-      if (Number.isNaN(value) || (best.length === limit && value <= this.number(best.at(-1)))) continue;
-      const place = best.findIndex((each) => this.number(each) < value);
-      best.splice(place < 0 ? best.length : place, 0, i);
-      best.length = Math.min(best.length, limit);
+      const place = best.findLastIndex((each) => this.number(each) >= this.number(i)) + 1;
+      if (place < limit && this.text(i) !== "NaN") best.splice(place, 0, i);
+      if (best.length > limit) best.pop();
     }
     return best;
   }
 }
 
-/** Doubles, unless whole numbers beyond 2**53 are among them; "NaN" and "Infinity" become numbers. */
-function packed(values) {
-  try {
-    return new Float64Array(values);
-  } catch {
-    return values; // a BigInt is no double
-  }
-}
+export const digits = (value) => (Object.is(value, -0) ? "-0" : String(value));
 
-function digits(value) {
-  return Object.is(value, -0) ? "-0" : String(value);
-}
+/** Four digits that count. */
+export const brief = (value) => String(Number(value.toPrecision(4)));
 
-/** Four digits that count: for scales and sentences. */
-export function brief(value) {
-  return String(Number(value.toPrecision(4)));
-}
-
-/** How many elements lie between neighbours of a dimension; of -1, all elements. */
-export function stride(shape, dimension) {
-  return shape.slice(dimension + 1).reduce((product, each) => product * each, 1);
-}
+/** How many elements lie between neighbours in a dimension; of -1, all. */
+export const stride = (shape, dimension) => shape.slice(dimension + 1).reduce((product, each) => product * each, 1);

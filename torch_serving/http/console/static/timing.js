@@ -1,41 +1,31 @@
-/** Where the time of a request went: the steps of the server, and the network as the rest. */
+/** Where the time of a request went: the server's steps, and the network as the rest. */
 import { h, s } from "./dom.js";
 import { duration } from "./format.js";
 
-export const STEPS = {
-  queue: "Queue",
-  decode: "Decode",
-  copy: "Copy",
-  forward: "Forward",
-  encode: "Encode",
-  server: "Rest of the server",
-  network: "Network and browser",
+const STEPS = {
+  queue: "Queue", decode: "Decode", copy: "Copy", forward: "Forward", encode: "Encode",
+  server: "Rest of the server", network: "Network and browser",
 };
 
-/** {steps: [[name, ms], …], batch}; without Server-Timing, nothing is known of them. */
-export function timingOf({ headers, ms }) {
-  const told = Object.fromEntries((headers["server-timing"] ?? "").split(",").map(metric));
-  const known = Object.keys(STEPS).filter((name) => name in told).map((name) => [name, Number(told[name].dur)]);
-  const sum = known.reduce((all, [, each]) => all + each, 0);
-  const total = Math.max(sum, told.total?.dur ?? 0);
-  if (total) known.push(["server", total - sum], ["network", ms - total]);
-  return { steps: known.filter(([, each]) => each > 0), batch: told.batch?.desc };
+/** [[name, ms], …] of an outcome's Server-Timing, and the size of its batch. */
+export function timesOf({ headers, ms }) {
+  const header = headers["server-timing"] ?? "";
+  const told = Object.fromEntries(Array.from(header.matchAll(/(\w+);dur=([\d.]+)/g), ([, name, dur]) => [name, Number(dur)]));
+  const sum = Object.keys(STEPS).reduce((all, name) => all + (told[name] ?? 0), 0);
+  const total = Math.max(sum, told.total ?? 0);
+  if (total) Object.assign(told, { server: total - sum, network: ms - total });
+  const times = Object.keys(STEPS).filter((name) => told[name] > 0).map((name) => [STEPS[name], told[name]]);
+  return { times, batch: header.match(/batch;desc="?(\d+)/)?.[1] };
 }
 
-/** name;dur=1.5;desc="…" */
-function metric(text) {
-  const [name, ...parameters] = text.replaceAll('"', "").split(";").map((each) => each.trim());
-  return [name, Object.fromEntries(parameters.map((each) => each.split("=")))];
-}
-
-/** A bar, and its legend in words. */
+/** A bar, and the same in words. */
 export function timing(outcome) {
-  const { steps, batch } = timingOf(outcome);
-  const words = steps.map(([name, ms]) => `${STEPS[name]} ${duration(ms / 1000)}`);
-  const legend = steps.map(([name], i) => h("li", null, h("span", { class: `swatch step-${name}` }), words[i]));
+  const { times, batch } = timesOf(outcome);
+  const words = times.map(([name, ms]) => `${name} ${duration(ms / 1000)}`);
   let x = 0;
-  const parts = steps.map(([name, ms]) => s("rect", { class: `step-${name}`, x: (x += ms) - ms, width: ms, height: 1 }));
-  const attributes = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", role: "img" };
-  const bar = x > 0 && s("svg", { ...attributes, "aria-label": words.join(", ") }, parts);
-  return [bar, h("ul", { class: "legend" }, legend, batch && h("li", null, `Batch of ${batch}`))];
+  const color = times.map(([name]) => `c${Object.values(STEPS).indexOf(name) + 1}`);
+  const parts = times.map(([, ms], i) => s("rect", { class: color[i], x: (x += ms) - ms, width: ms, height: 1 }));
+  const bar = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", role: "img", "aria-label": words.join(", ") };
+  const legend = words.map((text, i) => h("span", { class: color[i] }, h("b", null, text)));
+  return [x > 0 && s("svg", bar, parts), h("div", { class: "row legend" }, legend, batch && h("span", null, `Batch of ${batch}`))];
 }

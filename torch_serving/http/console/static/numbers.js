@@ -1,0 +1,47 @@
+/** Numbers as tables and bars. */
+import { count } from "./format.js";
+import { h } from "./dom.js";
+
+const ROWS = 100;
+const COLUMNS = 50;
+const ALL = 32; // bars of longer vectors are sorted
+const LARGEST = 20;
+
+/** A table that scrolls by keyboard too; the first cell of a row is its name. */
+export function table(caption, heads, rows) {
+  const head = h("tr", null, heads.map((each) => h("th", { scope: "col" }, each)));
+  const body = rows.map(([name, ...cells]) => h("tr", null, h("th", { scope: "row" }, name), cells.map((each) => h("td", null, each))));
+  const whole = h("table", { class: "data" }, h("thead", null, head), h("tbody", null, body));
+  return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption }, whole);
+}
+
+export const leftOut = (n, word) => n > 0 && h("p", { class: "quiet" }, `${count(n, `more ${word}`)} not shown; the raw answer has all.`);
+
+const upTo = (length, limit, make) => Array.from({ length: Math.min(length, limit) }, (_, i) => make(i));
+
+/** The last two dimensions of a tensor from an element on; a vector stands upright. */
+export function matrixTable(tensor, from, names) {
+  const [rows, columns] = tensor.shape.length > 1 ? tensor.shape.slice(-2) : [tensor.size, 1];
+  const named = (i) => [i, names[i]].join(" ").trim();
+  const heads = columns === 1 ? ["value"] : upTo(columns, COLUMNS, named);
+  const cells = (y) => upTo(columns, COLUMNS, (x) => tensor.text(from + y * columns + x));
+  const body = upTo(rows, ROWS, (y) => [columns === 1 ? named(y) : String(y), ...cells(y)]);
+  return [table(tensor.title, ["index", ...heads], body), leftOut(rows - ROWS, "row"), leftOut(columns - COLUMNS, "column")];
+}
+
+/** A vector's values as bars, the largest named. */
+export function bars(tensor, from, names) {
+  const length = tensor.shape.at(-1);
+  const { low, high, odd } = tensor.range(from, length);
+  const best = tensor.largest(from, length, LARGEST);
+  const named = (i) => (names.length ? `${names[i - from]} (${i - from})` : String(i - from));
+  const [least, span] = [Math.min(low, 0), Math.max(high, 0) - Math.min(low, 0) || 1];
+  const bar = (value) => {
+    const style = { width: `${(100 * Math.abs(value)) / span}%`, "margin-left": `${(100 * (Math.min(value, 0) - least)) / span}%` };
+    return Number.isFinite(value) && h("div", { class: "amount", style });
+  };
+  const rows = (length > ALL ? best : upTo(length, ALL, (i) => from + i)).map((i) => [named(i), tensor.text(i), bar(tensor.number(i))]);
+  const largest = best.length > 0 && h("p", null, "Largest: ", h("strong", null, named(best[0])), ` with ${tensor.text(best[0])}`);
+  const sorted = length > ALL && `The ${rows.length} largest of ${length}; the table has them in order. `;
+  return [largest, table(tensor.title, ["index", "value", "bar"], rows), h("p", { class: "quiet" }, sorted, odd > 0 && `${odd} not finite`)];
+}
