@@ -1,110 +1,86 @@
-/** A chart of the last ten minutes, drawn as SVG, with a read-out for mouse, keys and screen readers. */
-import { h, replace, s, write } from "./dom.js";
+/** A chart of the last ten minutes, as SVG, with a read-out for mouse, keys and screen readers, and a table. */
+import { h, replace, s } from "./dom.js";
+import { table } from "./parts.js";
 
 export const SPAN_S = 600;
-const HEIGHT = 150;
-const LEFT = 58;
-const BOTTOM = 20;
-const TOP = 8;
-const MINUTES = [10, 8, 6, 4, 2, 0];
+const [LEFT, RIGHT, TOP, BOTTOM, HEIGHT] = [58, 8, 8, 130, 150];
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -Infinity, End: Infinity };
 
-/** {element, update(times, series)}: series are [{name, values}], a value for each time, null for none. */
-export function createChart(title, format) {
-  return new Chart(title, format);
-}
-
-class Chart {
+export class Chart {
   times = [];
-  series = [];
-  chosen = null; // the index of the time that is read out
-  width = 600;
+  lines = [];
+  chosen = null; // the index of the time that is read out; null: the latest
 
+  /** `format` writes a value. */
   constructor(title, format) {
+    this.format = (value) => format(value ?? NaN);
     this.title = title;
-    this.format = format;
-    this.legend = h("p", { class: "legend" });
-    this.svg = s("svg", {
-      height: HEIGHT, tabindex: 0, role: "slider", "aria-label": `${title}, over time`, "aria-orientation": "horizontal",
-      onpointermove: (event) => this.point(event), onpointerdown: (event) => this.point(event),
-      onpointerleave: () => this.choose(null), onblur: () => this.choose(null), onkeydown: (event) => this.step(event),
-    });
-    this.table = h("div", { class: "scroll" });
-    this.details = h("details", { ontoggle: () => this.tabulate() }, h("summary", { class: "quiet" }, "By minute"), this.table);
+    this.legend = h("div", { class: "row legend" });
+    const choose = (event) => this.point(event);
+    const leave = () => this.choose(null);
+    const listeners = { onpointermove: choose, onpointerdown: choose, onpointerleave: leave, onblur: leave, onkeydown: (event) => this.step(event) };
+    this.svg = s("svg", { height: HEIGHT, tabindex: 0, role: "slider", "aria-label": `${title}, over time`, ...listeners });
+    this.minutes = h("div");
+    this.details = h("details", { ontoggle: () => this.tabulate() }, h("summary", { class: "quiet" }, "By minute"), this.minutes);
     this.element = h("section", { class: "card chart" }, h("h2", null, title), this.legend, this.svg, this.details);
-    new ResizeObserver(([{ contentRect }]) => this.resize(contentRect.width)).observe(this.element);
+    new ResizeObserver(() => this.draw()).observe(this.svg);
   }
 
-  resize(width) {
-    if (width === this.width || !width) return;
-    this.width = width;
-    this.draw();
-  }
-
-  update(times, series) {
-    if (this.chosen !== null) this.chosen = times.indexOf(this.times[this.chosen]); // it wanders to the left
-    if (this.chosen === -1) this.chosen = null;
-    Object.assign(this, { times, series });
+  /** `lines` are [name, values]: a value for each of the times (Unix seconds), null for none. */
+  update(times, lines) {
+    const chosen = times.indexOf(this.times[this.chosen]); // it wanders to the left
+    Object.assign(this, { times, lines, chosen: chosen < 0 ? null : chosen });
     this.draw();
     this.tabulate();
   }
 
   draw() {
-    this.top = niceTop(Math.max(0, ...this.series.flatMap((each) => each.values)));
-    this.cursor = s("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
-    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
-    const lines = this.series.map((each, i) => s("path", { class: `line c${1 + (i % 5)}`, d: this.path(each.values) }));
-    replace(this.svg, this.rules(), this.minutes(), lines, this.cursor);
+    this.width = this.svg.clientWidth || 600;
+    this.top = roundUp(Math.max(0, ...this.lines.flatMap(([, values]) => values)));
+    this.cursor = s("line", { class: "cursor", y1: TOP, y2: BOTTOM });
+    const rules = [0, 0.5, 1].map((share) => {
+      const y = this.y(share * this.top);
+      const text = s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.format(share * this.top));
+      return [s("line", { x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), text];
+    });
+    const minutes = [10, 8, 6, 4, 2, 0].map((each) => {
+      const place = { x: this.x(60 * each), y: HEIGHT - 4, "text-anchor": each ? "middle" : "end" };
+      return s("text", place, each ? `−${each} min` : "now");
+    });
+    const paths = this.lines.map(([, values], i) => s("path", { class: `line c${i + 1}`, d: this.path(values) }));
+    replace(this.svg, rules, minutes, paths, this.cursor);
     this.read();
   }
 
-  x(time) {
-    return LEFT + (this.width - LEFT - 8) * (1 - (this.times.at(-1) - time) / SPAN_S);
+  x(ago_s) {
+    return LEFT + (this.width - LEFT - RIGHT) * (1 - ago_s / SPAN_S);
   }
 
   y(value) {
-    return HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * value) / this.top;
+    return BOTTOM - ((BOTTOM - TOP) * value) / this.top;
+  }
+
+  ago(i) {
+    return this.times.at(-1) - this.times[i];
   }
 
   path(values) {
-    let pen = "M";
-    const points = values.map((value, i) => {
-      if (value === null) return (pen = "M") && "";
-      const point = `${pen}${this.x(this.times[i]).toFixed(1)} ${this.y(value).toFixed(1)}`;
-      pen = "L";
-      return point;
-    });
-    return points.join("");
-  }
-
-  rules() {
-    return [0, 0.5, 1].map((share) => {
-      const y = this.y(share * this.top);
-      const text = s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.format(share * this.top));
-      return s("g", { "aria-hidden": true }, s("line", { x1: LEFT, x2: this.width - 8, y1: y, y2: y }), text);
-    });
-  }
-
-  minutes() {
-    return MINUTES.map((each) => {
-      const x = LEFT + (this.width - LEFT - 8) * (1 - each / 10);
-      return s("text", { x, y: HEIGHT - 4, "text-anchor": each ? "middle" : "end" }, each ? `−${each} min` : "now");
-    });
+    const point = (value, i) => `${values[i - 1] == null ? "M" : "L"}${this.x(this.ago(i)).toFixed(1)} ${this.y(value).toFixed(1)}`;
+    return values.map((value, i) => (value === null ? "" : point(value, i))).join("");
   }
 
   point(event) {
-    const { left, width } = this.svg.getBoundingClientRect();
-    const x = ((event.clientX - left) * this.width) / width;
-    const distances = this.times.map((each) => Math.abs(this.x(each) - x));
-    this.choose(distances.length ? distances.indexOf(Math.min(...distances)) : null);
+    const x = event.clientX - this.svg.getBoundingClientRect().left;
+    const distances = this.times.map((_, i) => Math.abs(this.x(this.ago(i)) - x));
+    if (distances.length) this.choose(distances.indexOf(Math.min(...distances)));
   }
 
   step(event) {
     const last = this.times.length - 1;
-    const at = this.chosen ?? last;
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 30, PageDown: at + 30, Home: 0, End: last, Escape: null }[event.key];
-    if (to === undefined || last < 0) return;
+    if (event.key === "Escape") this.choose(null);
+    else if (!(event.key in STEPS) || last < 0) return;
+    else this.choose(Math.min(Math.max((this.chosen ?? last) + STEPS[event.key], 0), last));
     event.preventDefault();
-    this.choose(to === null ? null : Math.min(Math.max(to, 0), last));
   }
 
   choose(index) {
@@ -112,40 +88,37 @@ class Chart {
     this.read();
   }
 
-  /** Write the values of the time that is chosen, else the latest, into the legend. */
+  /** Tell the values of the time that is chosen. */
   read() {
-    const i = this.chosen ?? this.times.length - 1;
-    const chosen = this.chosen !== null;
-    const when = chosen ? clock(this.times[i]) : "now";
-    const values = this.series.map((each) => [each.name, this.format(each.values[i] ?? NaN)]);
-    const marks = values.map(([name, value], j) => h("span", { class: `c${1 + (j % 5)}` }, h("span", null, name, " ", h("b", null, value))));
-    replace(this.legend, marks, h("span", { class: "quiet" }, when));
-    const text = `${when}: ${values.map((each) => each.join(" ")).join(", ")}`;
-    const spoken = { valuemin: 0, valuemax: Math.max(0, this.times.length - 1), valuenow: Math.max(0, i), valuetext: text };
-    for (const [name, value] of Object.entries(spoken)) this.svg.setAttribute(`aria-${name}`, value);
-    const x = chosen ? this.x(this.times[i]) : 0;
-    for (const name of ["x1", "x2"]) this.cursor.setAttribute(name, x);
-    this.cursor.setAttribute("visibility", chosen ? "visible" : "hidden");
+    const last = Math.max(0, this.times.length - 1);
+    const i = this.chosen ?? last;
+    const when = this.chosen === null ? "now" : clock(this.times[i]);
+    const texts = this.lines.map(([name, values]) => [`${name} `, this.format(values[i])]);
+    const marks = texts.map(([name, value], j) => h("span", { class: `c${j + 1}` }, h("i", null, name), h("b", null, value)));
+    replace(this.legend, marks, when);
+    const text = `${when}: ${texts.map((each) => each.join("")).join(", ")}`;
+    Object.assign(this.svg, { ariaValueMin: 0, ariaValueMax: last, ariaValueNow: i, ariaValueText: text });
+    const x = this.x(this.ago(i) || 0);
+    for (const [name, value] of Object.entries({ x1: x, x2: x, visibility: this.chosen === null ? "hidden" : "visible" }))
+      this.cursor.setAttribute(name, value);
   }
 
-  /** The same as a table: a row for each minute, as of its end. Nothing while it is closed. */
+  /** A row for each minute, as of its end, while the table is open. */
   tabulate() {
     if (!this.details.open) return;
-    const end = this.times.at(-1);
-    const ends = this.times.map((_, i) => i).filter((i) => Math.floor((end - this.times[i]) / 60) < Math.floor((end - (this.times[i - 1] ?? 0)) / 60));
-    const head = h("tr", null, ["Time", ...this.series.map((each) => each.name)].map((each) => h("th", { scope: "col" }, each)));
-    const rows = ends.map((i) => h("tr", null, h("th", { scope: "row" }, clock(this.times[i])), this.series.map((each) => h("td", null, this.format(each.values[i] ?? NaN)))));
-    replace(this.table, h("table", { class: "data" }, h("thead", null, head), h("tbody", null, rows)));
+    const minute = (i) => Math.floor(this.ago(i) / 60);
+    const ends = [...this.times.keys()].filter((i) => minute(i) !== minute(i + 1));
+    const columns = this.lines.map(([name, values]) => [name, (i) => this.format(values[i])]);
+    const { element, update } = table(this.title, [["Time", (i) => clock(this.times[i])], ...columns]);
+    update(ends);
+    replace(this.minutes, element);
   }
 }
 
-function clock(time) {
-  return new Date(1000 * time).toLocaleTimeString([], { hour12: false });
-}
+const clock = (time) => new Date(1000 * time).toLocaleTimeString([], { hour12: false });
 
 /** The next of 1, 2 and 5 times a power of ten. */
-function niceTop(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
+function roundUp(value) {
+  const power = 10 ** Math.floor(Math.log10(value || 1));
   return [1, 2, 5, 10].find((each) => each * power >= value) * power;
 }

@@ -4,16 +4,14 @@ import { announce, h, replace, write } from "./dom.js";
 import { createStats } from "./stats.js";
 
 const TITLES = { models: "Models", try: "Try", live: "Live" };
-const STATES = { open: "● live", lost: "○ no connection; trying again", paused: "○ paused" };
-const content = document.getElementById("content");
+const $ = (id) => document.getElementById(id);
 const views = {};
+const app = { request, base, announce, go: (hash) => (location.hash = hash) };
 let current = null;
 
-const app = { request, base, announce, go: (hash) => (location.hash = hash) };
-
 /** {name, model, method} of "#/try/<encoded identifier>?method=…". */
-export function parse(hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+function parse(hash) {
+  const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const method = new URLSearchParams(query).get("method") ?? "";
   return { name: name in TITLES ? name : "models", model: decoded(rest.join("/")), method };
@@ -29,12 +27,11 @@ function decoded(text) {
 
 async function view(name) {
   try {
-    const module = await import(`./${name}.js`);
-    return module.create(app);
+    return (await import(`./${name}.js`)).create(app);
   } catch (error) {
     console.warn(error);
-    const text = `The view ${TITLES[name]} could not be loaded. Reload the page; if it stays so, the server is not whole.`;
-    return { element: h("section", null, h("h1", null, TITLES[name]), h("p", null, text)), show() {}, hide() {} };
+    const text = "This view could not be loaded. Reload the page.";
+    return { element: h("section", null, h("h1", null, TITLES[name]), text), show() {}, hide() {} };
   }
 }
 
@@ -43,48 +40,35 @@ async function show() {
   const chosen = await (views[route.name] ??= view(route.name));
   if (parse(location.hash).name !== route.name) return; // gone elsewhere meanwhile
   if (current !== chosen) {
-    const first = current === null;
     current?.hide();
+    replace($("content"), chosen.element);
+    if (current) $("content").focus({ preventScroll: true });
     current = chosen;
-    replace(content, chosen.element);
     document.title = `${TITLES[route.name]} · torch-serving`;
-    mark(route.name);
-    if (!first) content.focus({ preventScroll: true });
+    for (const link of document.querySelectorAll("nav a")) link.ariaCurrent = link.hash === `#/${route.name}` ? "page" : null;
   }
   chosen.show(route);
 }
 
-function mark(name) {
-  for (const link of document.querySelectorAll("nav.tabs a")) {
-    if (link.hash === `#/${name}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-}
-
-/** The system's theme, or the one that was chosen. */
+/** The system's theme, until another is chosen. */
 function theme() {
-  const root = document.documentElement.style;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const button = document.getElementById("theme");
-  const isDark = () => (root.colorScheme ? root.colorScheme === "dark" : dark.matches);
-  const label = () => write(button, isDark() ? "Light" : "Dark");
-  button.addEventListener("click", () => {
-    root.colorScheme = isDark() ? "light" : "dark";
+  const { style } = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const other = () => ((style.colorScheme || (system.matches ? "dark" : "light")) === "dark" ? "light" : "dark");
+  const label = () => write($("theme"), other() === "dark" ? "Dark" : "Light");
+  system.addEventListener("change", label);
+  $("theme").addEventListener("click", () => {
+    style.colorScheme = other();
     label();
   });
-  dark.addEventListener("change", label);
   label();
 }
 
-function onState(state) {
-  write(document.getElementById("connection"), STATES[state]);
-}
-
 theme();
-app.stats = createStats((onEvent) => stream("console/stats", onEvent, onState));
-document.querySelector(".skip").addEventListener("click", (event) => {
+$("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment is the view
-  content.focus();
+  $("content").focus();
 });
+app.stats = createStats((take) => stream("console/stats", take, (state) => write($("connection"), state)));
 addEventListener("hashchange", show);
 show();

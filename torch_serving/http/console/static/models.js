@@ -1,13 +1,13 @@
 /** The view of all models, and of what runs where. */
 import { announce, h, replace, write } from "./dom.js";
-import { bytes, count } from "./format.js";
-import { createRow } from "./model-row.js";
+import { count } from "./format.js";
+import { Row } from "./model-row.js";
 import { errorBox, problemOf } from "./parts.js";
 import { createPlaces } from "./places.js";
 
 const REFRESH_MS = 10_000;
 const STATES = ["loaded", "available", "invalid", "quarantined"];
-/** Of each column: its title, and what it is sorted by. Numbers are sorted downwards first. */
+/** Titles, and what rows are sorted by: numbers downwards at first. */
 const COLUMNS = [
   ["Model", (row) => row.name],
   ["State", (row) => STATES.indexOf(row.status.state)],
@@ -19,10 +19,7 @@ const COLUMNS = [
   ["p99", (row) => -row.p99],
 ];
 
-export function create(app) {
-  const view = new Models(app);
-  return { element: view.element, show: () => view.show(), hide: () => view.hide() };
-}
+export const create = (app) => new Models(app);
 
 class Models {
   rows = new Map();
@@ -32,15 +29,19 @@ class Models {
   constructor(app) {
     this.app = app;
     this.places = createPlaces();
-    this.text = h("input", { type: "search", placeholder: "Filter", "aria-label": "Filter by name, kind or problem" });
-    this.state = h("select", { "aria-label": "State" }, h("option", { value: "" }, "All states"));
-    this.state.append(...STATES.map((each) => h("option", null, each)));
-    for (const each of [this.text, this.state]) each.addEventListener("input", () => this.filter());
-    this.summary = h("span", { class: "quiet", role: "status" });
+    const oninput = () => this.arrange();
+    this.text = h("input", { type: "search", placeholder: "Filter", ariaLabel: "Filter by name, kind or problem", oninput });
+    const options = STATES.map((each) => h("option", null, each));
+    this.state = h("select", { ariaLabel: "State", onchange: oninput }, h("option", { value: "" }, "All states"), options);
+    this.summary = h("span", { role: "status", class: "quiet" });
     this.problem = h("div");
     this.body = h("div", { role: "rowgroup" });
-    this.headings = COLUMNS.map((each) => this.heading(...each));
-    const head = h("div", { role: "row", class: "model head" }, this.headings, h("span", { role: "columnheader", class: "unseen" }, "Actions"));
+    this.headings = COLUMNS.map(([title, key]) => {
+      const button = h("button", { type: "button", class: "plain", onclick: () => this.sortBy(key) }, title);
+      return h("span", { role: "columnheader" }, button);
+    });
+    const actions = h("span", { role: "columnheader", class: "unseen" }, "Actions");
+    const head = h("div", { role: "rowgroup" }, h("div", { role: "row", class: "model head" }, this.headings, actions));
     this.element = h(
       "section",
       null,
@@ -48,100 +49,86 @@ class Models {
       this.places.element,
       h("div", { class: "row bar" }, this.text, this.state, this.summary),
       this.problem,
-      h("div", { role: "table", "aria-label": "Models", class: "card models" }, h("div", { role: "rowgroup" }, head), this.body),
+      h("div", { role: "table", ariaLabel: "Models", class: "card models" }, head, this.body),
     );
-  }
-
-  heading(title, key) {
-    const button = h("button", { type: "button", class: "plain", onclick: () => this.sortBy(key) }, title);
-    return h("span", { role: "columnheader", "aria-sort": key === this.order ? "ascending" : "none" }, button);
+    this.sortBy(this.order, 1);
   }
 
   show() {
-    this.leave = this.app.stats.subscribe((stats) => this.update(stats));
+    this.leave = this.app.stats.subscribe((stats) => this.count(stats));
     this.timer = setInterval(() => document.hidden || this.read(), REFRESH_MS);
     this.read();
   }
 
   hide() {
-    this.leave?.();
+    this.leave();
     clearInterval(this.timer);
   }
 
   async read() {
     try {
-      const response = await this.app.request("GET", "models");
-      const { title, detail } = problemOf(response);
-      if (response.status === 200) this.take(response.json().models);
-      replace(this.problem, response.status !== 200 && errorBox(title, detail));
+      const { models } = await this.ask("GET", "models");
+      this.take(models);
+      replace(this.problem);
     } catch (error) {
       replace(this.problem, errorBox("The list can't be read", error.message));
     }
   }
 
+  async ask(method, path) {
+    const response = await this.app.request(method, path);
+    if (response.status === 200) return response.json();
+    throw new Error(Object.values(problemOf(response)).filter(Boolean).join(": "));
+  }
+
   take(statuses) {
-    const names = new Set(statuses.map((each) => each.identifier));
-    for (const name of this.rows.keys()) if (!names.has(name)) this.remove(name);
+    const gone = new Set(this.rows.keys());
     for (const status of statuses) {
-      if (!this.rows.has(status.identifier)) this.rows.set(status.identifier, createRow(status, (...what) => this.act(...what)));
-      this.rows.get(status.identifier).take(status);
+      const name = status.identifier;
+      if (!gone.delete(name)) this.rows.set(name, new Row(name, (...what) => this.act(...what)));
+      this.rows.get(name).take(status);
     }
-    this.update(this.app.stats);
-    this.filter();
+    for (const name of gone) {
+      this.rows.get(name).element.remove();
+      this.rows.delete(name);
+    }
+    this.count(this.app.stats);
+    this.arrange();
   }
 
-  remove(name) {
-    this.rows.get(name).element.remove();
-    this.rows.delete(name);
+  async act(method, path, row) {
+    row.take(await this.ask(method, path));
+    announce(`${row.name} is ${row.status.state}`);
+    this.arrange();
   }
 
-  update(stats) {
+  count(stats) {
     this.places.update(stats);
     for (const row of this.rows.values()) row.count(stats);
   }
 
-  filter() {
+  sortBy(key, sign = key === this.order ? -this.sign : 1) {
+    Object.assign(this, { order: key, sign });
+    const direction = sign === 1 ? "ascending" : "descending";
+    COLUMNS.forEach((each, i) => (this.headings[i].ariaSort = each[1] === key ? direction : "none"));
+    this.arrange();
+  }
+
+  /** Show the rows that are wanted, and move those that are not where they belong. */
+  arrange() {
     const words = this.text.value.toLowerCase().split(/\s+/);
+    const wanted = (row) => !this.state.value || row.status.state === this.state.value;
+    const compare = (a, b) => (a < b ? -1 : Number(a > b));
+    const before = (a, b) => this.sign * compare(this.order(a), this.order(b)) || compare(a.name, b.name);
     let shown = 0;
-    for (const { element, status, words: text } of this.rows.values()) {
-      const fits = (!this.state.value || status.state === this.state.value) && words.every((each) => text.includes(each));
-      if (element.hidden === fits) element.hidden = !fits;
+    [...this.rows.values()].sort(before).forEach((row, i) => {
+      const fits = wanted(row) && words.every((each) => row.words.includes(each));
       shown += fits;
-    }
-    const all = count(this.rows.size, "model");
-    write(this.summary, shown === this.rows.size ? all : `${shown.toLocaleString("en")} of ${all}`);
-    this.sort();
-  }
-
-  sortBy(key) {
-    this.sign = key === this.order ? -this.sign : 1;
-    this.order = key;
-    const direction = this.sign === 1 ? "ascending" : "descending";
-    COLUMNS.forEach((each, i) => this.headings[i].setAttribute("aria-sort", each[1] === key ? direction : "none"));
-    this.sort();
-  }
-
-  /** Move the rows that are not where they belong. */
-  sort() {
-    const sorted = [...this.rows.values()].sort((a, b) => this.sign * compare(this.order(a), this.order(b)) || compare(a.name, b.name));
-    sorted.forEach(({ element }, i) => {
+      row.element.hidden = !fits;
       const there = this.body.children[i];
-      if (there !== element) this.body.insertBefore(element, there ?? null);
+      if (there !== row.element) this.body.insertBefore(row.element, there ?? null);
     });
+    const all = count(this.rows.size, "model");
+    write(this.summary, shown < this.rows.size ? `${shown} of ${all}` : all);
   }
-
-  async act(method, path, row) {
-    const response = await this.app.request(method, path);
-    if (response.status !== 200) {
-      const { title, detail } = problemOf(response);
-      throw new Error(detail ? `${title}: ${detail}` : title);
-    }
-    row.take(response.json());
-    announce(`${row.name} is ${row.status.state}`);
-    this.filter();
-  }
-}
-
-function compare(a, b) {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -5,55 +5,49 @@ const MINUTE_S = 60;
 
 /**
  * A store that follows the server. `history` are samples, oldest first; `models` are numbers by
- * identifier; `recent(name, seconds)` are the requests of a model in the last seconds.
+ * identifier; `recent(name, seconds)` are the requests of a model in the last seconds, by bucket.
  */
 export function createStats(follow) {
   const subscribers = new Set();
-  const stats = { start: null, latest: null, history: [], models: new Map(), workers: [], devices: [] };
   const records = new Map();
-  stats.recent = (name, seconds) => recent(records.get(name), stats.latest?.t - seconds);
+  const stats = { start: null, latest: null, history: [], models: new Map(), workers: [], devices: [] };
+  stats.recent = (name, seconds) => {
+    const record = records.get(name);
+    const before = record?.findLast((each) => each.t <= stats.latest.t - seconds) ?? record?.[0];
+    return record ? difference(record.at(-1).seconds, before.seconds) : [];
+  };
   stats.subscribe = (fn) => {
     subscribers.add(fn);
     if (stats.start) fn(stats);
     return () => subscribers.delete(fn);
   };
-  follow((name, data) => {
+  follow((name, { workers, devices, models, ...data }) => {
     if (name === "start") {
       records.clear();
       Object.assign(stats, { start: data, history: [...data.history], models: new Map() });
-    } else if (name === "sample") stats.history.push(data.sample);
-    else return;
-    stats.latest = stats.history.at(-1) ?? null;
-    while (stats.history[0]?.t < stats.latest?.t - KEPT_S) stats.history.shift();
-    stats.workers = data.workers;
-    stats.devices = data.devices;
-    for (const [model, numbers] of Object.entries(data.models)) {
-      if (!records.has(model)) records.set(model, [{ t: 0, seconds: name === "start" ? numbers.seconds : [] }]);
-      record(records.get(model), stats.latest?.t ?? 0, numbers.seconds);
+    } else stats.history.push(data.sample);
+    Object.assign(stats, { workers, devices, latest: stats.history.at(-1) ?? { t: 0 } });
+    const { t } = stats.latest;
+    while (stats.history[0]?.t < t - KEPT_S) stats.history.shift();
+    for (const [model, numbers] of Object.entries(models)) {
       stats.models.set(model, numbers);
+      const record = records.get(model) ?? [{ t: 0, seconds: name === "start" ? numbers.seconds : [] }];
+      while (record[1]?.t < t - MINUTE_S) record.shift();
+      record.push({ t, seconds: numbers.seconds });
+      records.set(model, record);
     }
     for (const each of subscribers) each(stats);
   });
   return stats;
 }
 
-function record(ofModel, t, seconds) {
-  while (ofModel[1]?.t < t - MINUTE_S) ofModel.shift();
-  ofModel.push({ t, seconds });
-}
-
-function recent(ofModel = [], since) {
-  const before = ofModel.findLast((each) => each.t <= since) ?? ofModel[0];
-  return before ? difference(ofModel.at(-1).seconds, before.seconds) : [];
-}
-
 /** Counts less those before; all of them where the server has started again since. */
-export function difference(after, before = []) {
+export function difference(after, before) {
   const differences = after.map((each, i) => each - (before[i] ?? 0));
   return differences.some((each) => each < 0) ? after : differences;
 }
 
-export const sum = (values) => Object.values(values ?? {}).reduce((a, b) => a + b, 0);
+export const sum = (values) => Object.values(values).reduce((a, b) => a + b, 0);
 
 /** The value below which a share of the counts lies, interpolated within its bucket; null without counts. */
 export function quantile(counts, bounds, share) {
