@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.browser import Browser
+from tests.support.browser import SIZES, Browser
+from tests.support.console_stand_in import StandIn, stand_in
 from tests.support.hostile_names import NAMES
 from tests.support.process import Process
 from tests.support.servables import mlp, scripted
 
-SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 ERRS = 'assert 1 == 2, "<b>not</b> <img src=x onerror=alert(1)> today"\n    return x'
 
 
@@ -52,3 +52,10 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Browser]:
     browser.driver.get("about:blank")
     browser.look(*SIZES["desktop"])
     assert browser.errors() == []
+
+
+@pytest.fixture
+def figures() -> Iterator[StandIn]:
+    """A server of the page whose figures the test makes."""
+    with stand_in() as server:
+        yield server

@@ -15,6 +15,7 @@ from tests.support.client import LIMIT_S
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
+SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 PHONE = 500  # pixels of width: what is narrower is one
 FLAGS = (
     "--headless=new",
