@@ -59,13 +59,6 @@ def test_what_cant_be_loaded_says_why(page: Browser, console: Process):
     assert all("400" in each for each in page.errors())
 
 
-def test_each_model_has_a_link_to_try_it(page: Browser, console: Process):
-    page.open(f"{console.url}/")
-    page.click(f"{row('mlp.pt')} a")
-    page.wait(lambda: page.text("h1") == "Try")
-    assert page.driver.current_url.endswith("#/try/mlp.pt")
-
-
 def test_rates_and_percentiles_are_those_of_now(page: Browser, figures: StandIn):
     figures.models = [model("a.pt", "loaded"), model("b.pt")]
     figures.numbers = {"a.pt": numbers({3: 1000})}

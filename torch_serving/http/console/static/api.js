@@ -11,6 +11,9 @@ export class Unreachable extends Error {}
 let key = ""; // in memory only
 let asking = null;
 
+/** Whether the server wants a key, and has one. */
+export const hasKey = () => key !== "";
+
 /**
  * Ask the server. `path` is relative to its root. A 401 asks the user for the key and tries again.
  * Resolves with {status, headers, bytes, ms, text(), json()} whatever the status is.
