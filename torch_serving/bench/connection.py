@@ -1,15 +1,13 @@
 """One keep-alive connection of the generator, on which one request at a time is on its way."""
 
 import asyncio
-import json
 import os
 import time
-from http import HTTPStatus
 from typing import Protocol
 
 from httptools import HttpParserError, HttpResponseParser
 
-MAX_REASON = 200  # characters
+from torch_serving.bench.reasons import reason_in
 
 
 class Owner(Protocol):
@@ -97,19 +95,3 @@ class Connection(asyncio.Protocol):
     def reason(self, status: int) -> str:
         """Why the last response is no success, as its body says."""
         return reason_in(self._data.partition(b"\r\n\r\n")[2], status)
-
-
-def reason_in(body: bytes, status: int) -> str:
-    """Return the words of an error's body, or those of its status."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
-        parts = [document.get("description"), document.get("detail"), document.get("error")]
-        if words := ": ".join(str(part) for part in parts if part):
-            return words[:MAX_REASON]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "an unknown status"

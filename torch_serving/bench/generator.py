@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from torch_serving.bench.closed_loop import ClosedLoop
 from torch_serving.bench.load import Load
+from torch_serving.bench.noise import Mark
 from torch_serving.bench.open_loop import OpenLoop
 from torch_serving.bench.pool import Pool
 from torch_serving.bench.recorder import Recorder
@@ -28,6 +29,7 @@ class Generated:
 
     recorder: Recorder = field(default_factory=Recorder)
     usage: Usage = NO_USAGE
+    marks: list[Mark] = field(default_factory=list)
     lags_s: "array[float]" = field(default_factory=lambda: array("d"))
     backlog_peak: int = 0
     is_overrun: bool = False
@@ -161,7 +163,11 @@ class Session:
         while (left_s := end_s - time.perf_counter()) > 0:
             if self._generated.is_interrupted or self._arrivals.is_overrun:
                 return
-            self._pool.check_times(time.perf_counter())
+            now_s, recorder = time.perf_counter(), self._generated.recorder
+            self._pool.check_times(now_s)
+            if recorder.begin_s <= now_s:
+                mark = Mark(now_s, recorder.answers, len(recorder.latencies_s))
+                self._generated.marks.append(mark)
             await asyncio.sleep(min(left_s, POLL_S))
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from torch_serving.bench.generator import Generated, generate
 from torch_serving.bench.histogram import Latencies
 from torch_serving.bench.load import Load
+from torch_serving.bench.noise import noise_of
 from torch_serving.bench.recorder import Failure
 from torch_serving.bench.server_steps import ServerSteps, StepReader
 from torch_serving.bench.target import Target
@@ -40,6 +41,7 @@ class Measurement:
     seconds: float  # that were measured
     answers: int  # with 200, within these seconds
     latencies: Latencies  # of requests that were due within them
+    noise: dict[str, float] = field(default_factory=dict)  # shares of figures
     failures: Counter[Failure] = field(default_factory=Counter)
     unanswered: int = 0  # when the load had ended and nobody waited any longer
     backlog_peak: int = 0  # requests that waited for a connection
@@ -63,10 +65,10 @@ class Measurement:
     def limits(self) -> list[str]:
         """Sentences on how the generator itself shaped the figures; empty: it did not."""
         found, each = [], self.generator
-        if each.busy_share >= BUSY:
+        if self.is_busy:
             found.append(
-                f"the generator was the limit: it ran for {each.cpu_share:.0%} of the time and "
-                f"waited for a core for {each.waited_share:.0%}"
+                f"the generator was the limit: it ran {each.cpu_share * 100:.0f} % of the time and "
+                f"waited for a core {each.waited_share * 100:.0f} %"
             )
         if each.lag_mean_ms > max(WAKE_UP_MS, LATE * self.latencies.mean_ms):
             found.append(
@@ -76,8 +78,9 @@ class Measurement:
         return found
 
     @property
-    def is_limited(self) -> bool:
-        return bool(self.limits)
+    def is_busy(self) -> bool:
+        """Whether the generator had no time left, so that the server may do more."""
+        return self.generator.busy_share >= BUSY
 
 
 def measure(target: Target, load: Load, generated: Generated | None = None) -> Measurement:
@@ -95,6 +98,7 @@ def measure(target: Target, load: Load, generated: Generated | None = None) -> M
         seconds=generated.usage.wall_s,
         answers=recorder.answers,
         latencies=Latencies.of(recorder.latencies_s),
+        noise=noise_of(generated.marks, recorder.latencies_s),
         failures=recorder.failures,
         unanswered=recorder.unanswered,
         backlog_peak=generated.backlog_peak,

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from torch_serving.bench.address import Address, Answer
+from torch_serving.bench.address import Address
+from torch_serving.bench.reasons import reason_in
+from torch_serving.errors import StartupError
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,6 @@ class Target:
     path: str
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    verb: str = "POST"
     model: str = ""  # whose metrics are read; none where it is not known
     method: str = "forward"
     origin: str = ""  # where the body comes from, in words
@@ -25,16 +26,18 @@ class Target:
         return f"{parts.scheme}://{parts.netloc}{self.path}"
 
     def all_headers(self) -> dict[str, str]:
-        length = {"Content-Length": str(len(self.body))} if self.verb != "GET" else {}
-        return {**self.address.headers, **self.headers, **length}
+        return {**self.address.headers, **self.headers, "Content-Length": str(len(self.body))}
 
     def request(self) -> bytes:
         """The whole request as bytes."""
-        lines = [f"{self.verb} {self.path} HTTP/1.1"]
+        lines = [f"POST {self.path} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.all_headers().items()]
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
-    def ask_once(self, timeout_s: float) -> Answer:
-        """Send it once, before anything is measured."""
-        address, headers = self.address, dict(self.headers)
-        return address.ask(self.verb, self.path, self.body, headers, timeout_s)
+    def check(self, timeout_s: float) -> None:
+        """Send it once, before anything is measured. Raises StartupError for all but 200."""
+        headers = dict(self.headers)
+        answer = self.address.ask("POST", self.path, self.body, headers, timeout_s)
+        if answer.status != 200:
+            words = reason_in(answer.body, answer.status)
+            raise StartupError(f"{self.url} answers {answer.status}: {words}")

@@ -41,6 +41,7 @@ COMMANDS = {
     "compile": Command(
         "compile", "compile_model", "MODEL", "an exported program with its compiled package"
     ),
+    "bench": Command("bench", "bench", "MODEL|URL", "throughput and latency under load"),
     "completion": Command("completion", "completion", "SHELL", "completions for a shell"),
     "man": Command("man", "man", "", "the manual page"),
 }

@@ -39,6 +39,11 @@ class Progress:
             self._write(CLEAR)
 
     @property
+    def redraws(self) -> bool:
+        """Whether a step may change at any time; else each new one is a line that stays."""
+        return self._redraws
+
+    @property
     def elapsed_s(self) -> float:
         return time.monotonic() - self._started_s
 

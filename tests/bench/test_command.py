@@ -1,0 +1,282 @@
+"""`torch-serving bench`: what is asked for, what is printed, and what is refused."""
+
+import itertools
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.support.fake_server import OK, FakeServer, fake_server, response
+from tests.support.process import wait_until
+from torch_serving.bench.generator import Generated
+from torch_serving.cli import bench
+from torch_serving.cli.main import main
+
+Command = Callable[..., tuple[int, str, str]]
+SHORT = ["-s", "0.2", "--warm-up", "0"]
+DESCRIPTION = {
+    "methods": {
+        "forward": {"example": {"x": {"type": "tensor", "shape": [1, 2], "value": [1, 2]}}},
+        "silent": {"example": {"x": "…"}, "note": "no request was found that works"},
+    },
+    "oip_example": {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.0, 2.0]}]
+    },
+}
+MODELS = {
+    b"GET /models ": {"models": [{"identifier": "a b.pt"}]},
+    b"GET /models/a%20b.pt ": DESCRIPTION,
+    b"GET /other/models ": {"models": [{"identifier": f"{name}.pt"} for name in "abcdefg"]},
+    b"GET /v2/models/theirs ": {
+        "inputs": [{"name": "y", "datatype": "INT64", "shape": [-1, 3]}],
+    },
+}
+
+
+def answer(request: bytes, number: int) -> bytes:
+    """A server that has one model, and counts its requests in the metrics."""
+    for line, document in MODELS.items():
+        if request.startswith(line):
+            return response(200, json.dumps(document).encode())
+    if request.startswith(b"GET /metrics "):
+        return response(200, metrics(number))
+    return response(404, b'{"description": "Not found"}') if request.startswith(b"GET ") else OK
+
+
+def metrics(number: int) -> bytes:
+    labels = 'model="a b.pt",method="forward"'
+    lines = ["# TYPE torch_serving_request_seconds histogram"]
+    lines += [f"torch_serving_request_seconds_sum{{{labels}}} {number * 0.25}"]
+    lines += [f"torch_serving_request_seconds_count{{{labels}}} {number}"]
+    lines += ["# TYPE torch_serving_step_seconds histogram"]
+    lines += [f'torch_serving_step_seconds_sum{{{labels},step="forward"}} {number * 0.125}']
+    lines += [f'torch_serving_step_seconds_count{{{labels},step="forward"}} {number}']
+    return "\n".join([*lines, ""]).encode()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServer]:
+    with fake_server(answer) as found:
+        yield found
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command within this process: what it ends with."""
+    monkeypatch.setattr(bench.signal, "signal", lambda *_: None)  # the runner's own stay
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["bench", *arguments])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def posts(fake: FakeServer) -> set[tuple[bytes, bytes]]:
+    """The targets and bodies that were sent."""
+    parts = [each.partition(b"\r\n\r\n") for each in fake.requests]
+    return {(head.split()[1], body) for head, _, body in parts if head.startswith(b"POST ")}
+
+
+def test_the_only_model_of_a_server(command: Command, fake: FakeServer):
+    code, out, err = command(fake.url, "-c", "1,2", *SHORT)
+    assert code == 0
+    first, machine, _, units, head, one, two, *rest = out.splitlines()
+    assert first.startswith("a b.pt, forward: 51 bytes of json (its example) to http://127.0.0.1:")
+    assert first.endswith("/serve?servable_identifier=a%20b.pt")
+    assert "torch-serving 0." in machine
+    assert units == "latencies in ms; of the server: means"
+    assert head.split()[-5:] == ["mean", "|", "server", "forward", "batch"]
+    assert [one.split()[:2], two.split()[:2]] == [["1", "connection"], ["2", "connections"]]
+    assert one.split("|")[1].split() == ["250", "125"]
+    assert any(line.startswith("generator: own, busy for at most") for line in rest)
+    assert [line.partition(" s  ")[2] for line in err.splitlines()] == [
+        "loading the model",
+        "1 connection",
+        "2 connections",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        (["a b.pt", "--url", "{url}"], b"/serve?servable_identifier=a%20b.pt"),
+        (["{url}/models/a%20b.pt"], b"/serve?servable_identifier=a%20b.pt"),
+        (
+            ["{url}/serve?servable_identifier=a%20b.pt&plain=1"],
+            b"/serve?servable_identifier=a%20b.pt&plain=1",
+        ),
+        (["{url}", "--form", "v2"], b"/v2/models/a%20b.pt/infer"),
+        (["{url}/v2/models/theirs/infer"], b"/v2/models/theirs/infer"),
+        (["{url}/any/thing?x=1", "--body", __file__], b"/any/thing?x=1"),
+    ],
+)
+def test_what_is_asked(command: Command, fake: FakeServer, place: list[str], target: bytes):
+    arguments = [each.format(url=fake.url) for each in place]
+    code, _, _ = command(*arguments, "-c", "2", *SHORT)
+    assert code == 0
+    ((sent, _),) = posts(fake)
+    assert sent == target
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("json", b'{"x":{"type":"tensor","shape":[1,2],"value":[1,2]}}'),
+        ("v2", b"\x00\x00\x80\x3f\x00\x00\x00\x40"),
+        ("safetensors", b"\x00\x00\x80\x3f\x00\x00\x00\x40"),
+    ],
+)
+def test_forms(command: Command, fake: FakeServer, form: str, body: bytes):
+    assert command(fake.url, "--form", form, "-c", "1", *SHORT)[0] == 0
+    ((_, sent),) = posts(fake)
+    assert sent.endswith(body)
+
+
+def test_rows_are_random_and_always_the_same(command: Command, fake: FakeServer):
+    for _ in range(2):
+        assert command(fake.url, "--rows", "3", "-c", "1", *SHORT)[0] == 0
+    ((_, sent),) = posts(fake)
+    tensor = json.loads(sent)["x"]
+    assert (tensor["shape"], len(set(tensor["value"]))) == ([3, 2], 6)
+
+
+def test_keys(command: Command, fake: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    keys = tmp_path / "keys"
+    keys.write_text("# ours\nthe-key-of-the-file\n")
+    monkeypatch.setenv("TORCH_SERVING_API_KEY", "the-key-of-the-environment")
+    command(fake.url, "-c", "1", *SHORT)
+    assert all(b"Authorization: Bearer the-key-of-the-env" in each for each in fake.requests)
+    fake.requests.clear()
+    command(fake.url, "-c", "1", *SHORT, "--api-key-file", str(keys))
+    assert all(b"Authorization: Bearer the-key-of-the-file" in each for each in fake.requests)
+
+
+def test_json_is_compared_and_drawn(command: Command, fake: FakeServer, tmp_path: Path):
+    before, drawing = tmp_path / "before.json", tmp_path / "new.svg"
+    code, out, _ = command(fake.url, "-c", "1", *SHORT, "--json")
+    before.write_text(out)
+    found = json.loads(out)
+    (run,) = found["measurements"]
+    assert code == 0
+    assert found["request"]["model"] == "a b.pt"
+    assert run["requests_per_s"] == run["answers"] / run["seconds"] > 0
+    assert list(run["latency_ms"]) == ["p50", "p90", "p99", "p99.9", "max", "mean"]
+    assert run["server"]["steps"]["forward"]["mean_ms"] == 125
+
+    flags = ["--compare", str(before), "--svg", str(drawing)]
+    code, out, _ = command(fake.url, "-c", "1,2", *SHORT, *flags)
+    assert code == 0
+    one, two = out.splitlines()[-2:]
+    assert re.match(r"1 connection: requests/s × [\d.]+ \(.*noise.*\), p50 × .*, p99 × ", one)
+    assert two == "2 connections: not measured before"
+    words = [each.text for each in ElementTree.parse(drawing).iter() if each.text]
+    assert {"a b.pt, forward: throughput and latency", "1 connection", "dashed: before"} <= set(
+        words
+    )
+    assert "prefers-color-scheme: dark" in drawing.read_text()
+
+
+def test_answers_that_differ(command: Command):
+    busy = response(503, b'{"description": "Too many requests"}')
+    posted = itertools.count()
+
+    def half(request: bytes, number: int) -> bytes:
+        is_post = request.startswith(b"POST ")
+        return busy if is_post and next(posted) % 2 else answer(request, number)
+
+    with fake_server(half) as fake:
+        code, out, _ = command(fake.url, "-c", "1", "-s", "1", "--warm-up", "0")
+    assert code == 0
+    assert re.search(r"1 connection: [\d,]+ × status 503, Too many requests", out)
+    assert "answers to the same request differ: 200 and 503" in out
+
+
+def test_an_open_loop(command: Command, fake: FakeServer):
+    code, out, _ = command(fake.url, "--rate", "50,100", *SHORT)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[5:7]] == ["50", "100"]
+
+
+def test_an_interrupt_prints_what_was_measured(
+    command: Command, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+):
+    """The signal comes in the midst of the second load."""
+    made: list[Generated] = []
+
+    class Seen(Generated):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr("torch_serving.bench.generator.Generated", Seen)
+
+    def interrupt() -> None:
+        wait_until(lambda: len(made) == 2 and made[1].recorder.answers > 10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    code, out, _ = command(fake.url, "-c", "1,2,4", "-s", "2", "--warm-up", "0")
+    thread.join()
+    assert code == 130
+    assert [line.split()[:1] for line in out.splitlines()[5:8]] == [["1"], ["2"], []]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.pt"], "no such file: none.pt; --url says which server has it"),
+        ([".."], ".. is a folder; name one model file in it"),
+        (["{url}/other"], "has 7 models (a.pt, b.pt, c.pt, d.pt, e.pt, …); name one: "),
+        (["{url}/third"], "answers 404 for /models; name a model with --url"),
+        (["none.pt", "--url", "{url}"], "does not describe none.pt: Not found; give a request"),
+        (["a b.pt", "--url", "{url}", "--method", "froward"], "did you mean forward?"),
+        (["{url}", "--method", "silent"], "a b.pt: no request was found that works; give a "),
+        (["{url}/serve"], "names no model; add ?servable_identifier=NAME"),
+        (["ftp://host"], "expected a URL as in http://127.0.0.1:8888, got ftp://host"),
+        (["http://host:0x"], "expected a URL"),
+        (["{url}", "--url", "{url}"], "give one URL"),
+        (["{url}", "--", "--workers", "2"], "flags after -- are those of a server for a model"),
+        (["{url}", "--rate", "0"], "expected requests/s, more than 0"),
+        (["{url}", "--rate", "1", "-c", "1,2"], "--connections is one number"),
+        (["{url}", "-c", "0"], "expected at least 1"),
+        (["{url}", "--form", "v3"], "expected one of json, v2, safetensors, got 'v3'"),
+        (["{url}", "--body", "x", "--rows", "1"], "--body and --rows are two requests"),
+        (["{url}", "--body", "none.json"], "--body none.json: No such file"),
+        (["{url}", "--api-key-file", "none"], "--api-key-file none: No such file"),
+        (["{url}", "--compare", "none"], "--compare none: No such file"),
+        (["{url}", "--compare", __file__], "it is no JSON; --json prints such a file"),
+        (["{url}", "--svg", "none/x.svg"], "--svg: no such folder: none"),
+        (["{url}", "--rate", "5", "--generator", "wrk"], "--generator wrk: wrk has no open loop"),
+        (["{url}", "--sceonds", "5"], "did you mean --seconds?"),
+        (["http://127.0.0.1:1"], "does not answer: Connection refused"),
+    ],
+)
+def test_what_is_refused(command: Command, fake: FakeServer, arguments: list[str], words: str):
+    code, out, err = command(
+        *(each.format(url=fake.url) for each in arguments), *([] if "--" in arguments else SHORT)
+    )
+    assert (code, out) == (2, "")
+    assert words in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_a_request_that_is_refused_is_not_measured(command: Command):
+    def refuse(request: bytes, number: int) -> bytes:
+        refusal = response(400, b'{"description": "Invalid", "detail": "/x: expected more"}')
+        return refusal if request.startswith(b"POST ") else answer(request, number)
+
+    with fake_server(refuse) as fake:
+        code, out, err = command(fake.url, *SHORT)
+    assert (code, out) == (2, "")
+    assert "answers 400: Invalid: /x: expected more" in err.splitlines()[-1]
+    assert len(posts(fake)) == 1

@@ -1,0 +1,203 @@
+"""`torch-serving bench`: load for a model or a server, and what it measures."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from torch_serving.cli.bench_flags import (
+    CONNECTIONS,
+    OPEN_CONNECTIONS,
+    build_parser,
+    read_arguments,
+)
+from torch_serving.cli.progress import Progress
+from torch_serving.cli.requirements import required_modules
+from torch_serving.errors import StartupError
+
+if TYPE_CHECKING:  # what a server needs not
+    from torch_serving.bench.load import Load
+    from torch_serving.bench.measurement import Measurement
+    from torch_serving.bench.target import Target
+    from torch_serving.cli.bench_place import Place
+
+__all__ = ["bench", "build_parser"]
+
+EXIT_NOTHING = 1  # no answer was 200
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+def bench(argv: Sequence[str]) -> int:
+    """Measure, and print or write what was measured."""
+    flags, server_flags = split(argv)
+    arguments = read_arguments(flags)
+    with required_modules():
+        from torch_serving.bench import document
+        from torch_serving.cli.bench_place import place_of
+    earlier = document.read_document(arguments.compare) if arguments.compare else None
+    check_writable(arguments.svg)
+    place = place_of(arguments, server_flags)
+    signal.signal(signal.SIGTERM, end)
+    run = Run(arguments, place)
+    run.measure()
+    if run.target is None or not run.measurements:
+        return EXIT_INTERRUPTED
+    found = document.document_of(run.target, run.measurements, server_flags)
+    before = document.measurements_in(earlier) if earlier else []
+    tell(arguments, found, run.measurements, before)
+    if run.is_interrupted:
+        return EXIT_INTERRUPTED
+    return 0 if any(each.answers for each in run.measurements) else EXIT_NOTHING
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate the flags of a server, which stand after `--`."""
+    at = list(argv).index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at + 1 :])
+
+
+def end(number: int, frame: object) -> NoReturn:
+    """Let SIGTERM end the server that was started, too."""
+    sys.exit(EXIT_TERMINATED)
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise StartupError for a picture that could not be written at the end."""
+    if path and path.is_dir():
+        raise StartupError(f"--svg: {path} is a folder; name a file in it")
+    if path and not path.parent.is_dir():
+        raise StartupError(f"--svg: no such folder: {path.parent}")
+
+
+class Run:
+    """The loads that were asked for, one after the other."""
+
+    def __init__(self, arguments: argparse.Namespace, place: "Place") -> None:
+        self._arguments = arguments
+        self._place = place
+        self.target: Target | None = None
+        self.measurements: list[Measurement] = []
+        self.is_interrupted = False
+
+    def measure(self) -> None:
+        """Measure all loads, or those before Ctrl-C. Raises StartupError."""
+        try:
+            with ExitStack() as stack:
+                progress = stack.enter_context(Progress())
+                stack.enter_context(self._server(progress))
+                self._measure_all(progress)
+        except KeyboardInterrupt:
+            self.is_interrupted = True
+
+    def _server(self, progress: Progress) -> Any:
+        from torch_serving.bench.own_server import own_server
+
+        if self._place.server is None:
+            return nullcontext()
+        progress.step("starting the server")
+        return own_server(self._place.server, self._place.address)
+
+    def _measure_all(self, progress: Progress) -> None:
+        progress.step("loading the model")
+        target = self._place.target()
+        target.check(self._arguments.timeout)
+        self.target = target
+        for load in loads_of(self._arguments):
+            measurement = measure_one(target, load, self._arguments.generator, progress)
+            self.measurements.append(measurement)
+            if measurement.is_interrupted:
+                self.is_interrupted = True
+                return
+
+
+def loads_of(arguments: argparse.Namespace) -> "list[Load]":
+    from torch_serving.bench.load import Load
+
+    times = {
+        "seconds": arguments.seconds,
+        "warm_up_s": arguments.warm_up,
+        "timeout_s": arguments.timeout,
+    }
+    if arguments.rate:
+        (most,) = arguments.connections or [OPEN_CONNECTIONS]
+        return [Load(most, rate, **times) for rate in arguments.rate]
+    return [Load(each, **times) for each in arguments.connections or CONNECTIONS]
+
+
+def measure_one(
+    target: "Target", load: "Load", generator: str, progress: Progress
+) -> "Measurement":
+    """Measure by our own generator, or by wrk where that is asked for or better."""
+    from torch_serving.bench.generator import Generated
+    from torch_serving.bench.measurement import measure
+    from torch_serving.bench.progress_text import progress_text
+    from torch_serving.bench.wrk import measure_with_wrk, reason_against_wrk
+
+    reason = reason_against_wrk(target, load)
+    if generator == "wrk":
+        if reason:
+            raise StartupError(f"--generator wrk: {reason}")
+        progress.step(f"{load.name}, by wrk")
+        return measure_with_wrk(target, load)
+    generated = Generated()
+    progress.step(load.name)
+    if progress.redraws:
+        progress.follow(lambda: progress_text(load, generated))
+    measured = measure(target, load, generated)
+    if generator == "auto" and not reason and measured.is_busy and not measured.is_interrupted:
+        progress.step(f"{load.name}: our generator was the limit; again by wrk")
+        return measure_with_wrk(target, load)
+    return measured
+
+
+def tell(
+    arguments: argparse.Namespace,
+    found: dict[str, Any],
+    measurements: "Sequence[Measurement]",
+    earlier: "Sequence[Measurement]",
+) -> None:
+    """Print the figures, and write the picture."""
+    from torch_serving.bench.compare import comparison
+    from torch_serving.bench.machine import machine_text
+    from torch_serving.bench.report import generator_text, remarks, table
+
+    ratios = comparison(measurements, earlier) if arguments.compare else []
+    about = [request_text(found["request"]), machine_text(found["machine"])]
+    if found["server_flags"]:
+        about.append(f"server: {' '.join(found['server_flags'])}")
+    if arguments.json:
+        print(json.dumps({**found, "comparison": ratios}, indent=2, ensure_ascii=False))
+    else:
+        lines = [*about, "", *table(measurements), "", *remarks(measurements)]
+        lines.append(generator_text(measurements))
+        if ratios:
+            lines += ["", f"beside {arguments.compare}:", *ratios]
+        print("\n".join(lines))
+    if arguments.svg:
+        write_picture(arguments.svg, about, measurements, earlier)
+
+
+def request_text(request: dict[str, Any]) -> str:
+    what = f"{request['model']}, {request['method']}: " if request["model"] else ""
+    kind = request["content_type"].rpartition("/")[2]
+    return f"{what}{request['bytes']:,} bytes of {kind} ({request['body']}) to {request['url']}"
+
+
+def write_picture(
+    path: Path,
+    about: Sequence[str],
+    measurements: "Sequence[Measurement]",
+    earlier: "Sequence[Measurement]",
+) -> None:
+    from torch_serving.bench.svg import picture
+
+    title = f"{about[0].partition(':')[0]}: throughput and latency"
+    try:
+        path.write_text(picture(title, about[1:], measurements, earlier), encoding="utf-8")
+    except OSError as error:
+        raise StartupError(f"--svg {path}: {error.strerror}") from None
