@@ -26,6 +26,7 @@ from torch_serving.engine.steps import ENCODE, QUEUE, resolve, run_step
 from torch_serving.engine.thread_executor import ThreadExecutor
 from torch_serving.errors import DeadlineExceeded, Overloaded, ShuttingDown
 from torch_serving.telemetry._counters import Statistics
+from torch_serving.telemetry.tracing import StepTime
 
 T = TypeVar("T")
 
@@ -196,7 +197,7 @@ class Dispatcher:
         now_s = time.perf_counter()
         job.invocation.counters.observe_step(QUEUE, now_s - job.enqueued_s)
         if job.steps is not None:
-            job.steps.append((QUEUE, job.enqueued_s, now_s))
+            job.steps.append(StepTime(QUEUE, job.enqueued_s, now_s))
         if job.completion is not None and job.completion.done():
             job.error = ShuttingDown()
         elif job.enqueued_s < now_s - self._limits.queue_timeout_s:

@@ -16,6 +16,7 @@ from torch_serving.engine.job import Job
 from torch_serving.engine.steps import COPY, RUN, fail_all
 from torch_serving.errors import DeviceFailed
 from torch_serving.telemetry._counters import DeviceCounters
+from torch_serving.telemetry.tracing import StepTime
 
 
 @dataclass(eq=False)
@@ -93,17 +94,20 @@ class Flights:
         """Record each job's share of the copies and of the run, and the size of the batch."""
         jobs, launch = flight.jobs, flight.launch
         try:
-            copy_s, run_s = (each_s / len(jobs) for each_s in launch.progress.seconds())
+            whole_copy_s, whole_run_s = launch.progress.seconds()
         except Exception as error:  # it has failed since
             self.on_failure(device_error(error) or error, jobs)
             return
+        copy_s, run_s = whole_copy_s / len(jobs), whole_run_s / len(jobs)
+        now_s = time.perf_counter()
+        ran_s, copied_s = now_s - whole_run_s, now_s - whole_run_s - whole_copy_s
         for job in jobs:
             counters = job.invocation.counters
             counters.observe_step(COPY, copy_s)
             counters.observe_step(RUN.number, run_s)
             if job.steps is not None:
-                now_s = time.perf_counter()
-                job.steps.append((RUN.number, now_s - run_s, now_s))
+                job.steps.append(StepTime(COPY, copied_s, ran_s, len(jobs)))
+                job.steps.append(StepTime(RUN.number, ran_s, now_s, len(jobs)))
         jobs[0].invocation.counters.observe_batch(len(jobs))
         self._counters.count_batch(launch.rows or len(jobs), launch.padded_rows)
 

@@ -16,6 +16,7 @@ from torch_serving.engine.inference_mode import INFERENCE
 from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
 from torch_serving.telemetry._counters import STEPS
+from torch_serving.telemetry.tracing import StepTime
 
 QUEUE, COPY = STEPS.index("queue"), STEPS.index("copy")
 MODEL = attrgetter("invocation.model")
@@ -115,7 +116,7 @@ def run_step(step: Step, jobs: Iterable[Job]) -> None:
             job.elapsed_s += now - before
             job.invocation.counters.observe_step(number, now - before)
             if job.steps is not None:
-                job.steps.append((number, before, now))
+                job.steps.append(StepTime(number, before, now))
 
 
 def error_of_job(error: BaseException) -> Exception:
@@ -165,14 +166,15 @@ def run_together(batcher: Batcher, jobs: list[Job]) -> bool:
         raise
     except BaseException:  # alone, each job has its own error or none
         return False
-    share_s = (time.perf_counter() - started_s) / len(jobs)
+    ended_s = time.perf_counter()
+    share_s = (ended_s - started_s) / len(jobs)
     for job, part in zip(jobs, parts, strict=True):
         job.outputs = part
         job.elapsed_s += share_s
         job.is_shared = True
         job.invocation.counters.observe_step(RUN.number, share_s)
         if job.steps is not None:
-            job.steps.append((RUN.number, started_s, time.perf_counter()))
+            job.steps.append(StepTime(RUN.number, started_s, ended_s, len(jobs)))
     jobs[0].invocation.counters.observe_batch(len(jobs))
     return True
 

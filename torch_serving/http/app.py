@@ -1,5 +1,6 @@
 """The ASGI application: wires groups of routes, keys and errors."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from torch_serving.http.reach import serves_console
 from torch_serving.http.request import Disconnected, Request
 from torch_serving.http.root.routes import RootRoutes
 from torch_serving.http.serve.resource import ServeRoutes
+from torch_serving.http.server_timing import server_timing
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.step_log import REQUEST_ID, logs_steps
 
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
     from torch_serving.http.console.routes import ConsoleRoutes
 
 # to scripts of other origins
-EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "Inference-Header-Content-Length")
+EXPOSED_HEADERS = (
+    "X-Request-Id",
+    "Retry-After",
+    "Inference-Header-Content-Length",
+    "Server-Timing",
+)
 App = falcon.asgi.App[Request, falcon.asgi.Response]
 
 
@@ -106,7 +113,7 @@ def routes_of(
 def middleware_of(
     config: Config, api_keys: ApiKeys | None, console: "ConsoleRoutes | None"
 ) -> list[Any]:
-    middleware: list[Any] = []
+    middleware: list[Any] = [TellTimes()]
     if logs_steps():
         middleware.append(NameRequest())
     if config.cors_origins:
@@ -125,6 +132,17 @@ class NameRequest:
 
     async def process_request_async(self, req: Request, resp: falcon.asgi.Response) -> None:
         REQUEST_ID.set(req.scope.get("torch_serving.request_id", b"-").decode())
+
+
+class TellTimes:
+    """Tells the times of a request to a client that asks for them, errors or not."""
+
+    async def process_response_async(
+        self, req: Request, resp: falcon.asgi.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        if req.steps is not None:
+            times = server_timing(req.steps, time.perf_counter() - req.started_s)
+            resp.set_header("server-timing", times)
 
 
 class VaryByOrigin:

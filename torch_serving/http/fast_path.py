@@ -14,7 +14,7 @@ from torch_serving.service.interfaces import InferenceRequest, InferenceService
 
 OIP_MODELS = "/v2/models/"
 # Headers that only the application understands.
-UNCOMMON = frozenset((b"content-encoding", b"origin", b"x-request-timeout-ms"))
+UNCOMMON = frozenset((b"content-encoding", b"origin", b"x-request-timeout-ms", b"x-server-timing"))
 Headers = dict[bytes, bytes]
 
 

@@ -1,6 +1,7 @@
 """The body of an ASGI request, whole or not at all."""
 
 import asyncio
+import time
 from typing import Any
 
 import falcon
@@ -11,7 +12,9 @@ from torch_serving.errors import InvalidParameter
 from torch_serving.http._connection import BodyRoom
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.request_body import check_length, check_whole
+from torch_serving.http.server_timing import asks_for_times
 from torch_serving.telemetry._counters import MethodCounters
+from torch_serving.telemetry.tracing import StepTime
 
 
 class Disconnected(Exception):
@@ -27,6 +30,8 @@ class Request(falcon.asgi.Request):
         super().__init__(scope, receive, first_event=first_event, options=options)
         self._next_event = receive
         self._event = first_event
+        self.started_s = time.perf_counter()
+        self.steps: list[StepTime] | None = [] if asks_for_times(self) else None
 
     def count_in(self, counters: MethodCounters) -> None:
         """Say where the connection counts the response and its duration."""

@@ -103,7 +103,7 @@ class Inference:
             return await self._respond_once_loaded(request, body, caller)
         timeout_s = caller.timeout_s()
         caller.count_in(invocation.counters)
-        return await self.submit(invocation, body, timeout_s)
+        return await self.submit(invocation, body, timeout_s, caller.steps)
 
     async def _respond_once_loaded(
         self, request: InferenceRequest, body: Body, caller: Caller
@@ -113,7 +113,7 @@ class Inference:
         found = None if meant is request else self.resolve(meant)
         invocation = found or invocation_of(await self._load(meant, deadline), meant)
         caller.count_in(invocation.counters)
-        return await self.submit(invocation, body, deadline.remaining_s())
+        return await self.submit(invocation, body, deadline.remaining_s(), caller.steps)
 
     async def servable(self, request: InferenceRequest, deadline: Deadline) -> Servable:
         """Return the model that a request names, loading it if need be."""
@@ -170,17 +170,29 @@ class Inference:
         self._engine.enqueue(job)
 
     async def submit(
-        self, invocation: Invocation, body: Any, timeout_s: float | None = None
+        self,
+        invocation: Invocation,
+        body: Any,
+        timeout_s: float | None = None,
+        steps: list[StepTime] | None = None,
     ) -> Response:
-        """Run what `resolve` returned. Raises as the engine does. The transport counts it."""
-        if self._followers or self._devices.are_several:
-            return response_of(invocation, await self._observed(invocation, body, timeout_s))
+        """Run what `resolve` returned. Raises as the engine does. The transport counts it.
+
+        `steps` gets the times of its steps.
+        """
+        if self._followers or self._devices.are_several or steps is not None:
+            return response_of(invocation, await self._observed(invocation, body, timeout_s, steps))
         return response_of(invocation, await self._engine.submit(invocation, body, timeout_s))
 
     async def _observed(
-        self, invocation: Invocation, body: Body, timeout_s: float | None
+        self,
+        invocation: Invocation,
+        body: Body,
+        timeout_s: float | None,
+        steps: list[StepTime] | None,
     ) -> Encoded:
-        steps: list[StepTime] | None = [] if self._followers else None
+        if steps is None and self._followers:
+            steps = []
         self._devices.acquire(invocation.device)
         try:
             return await self._engine.submit(invocation, body, timeout_s, steps)

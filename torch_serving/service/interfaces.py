@@ -8,6 +8,7 @@ from torch_serving.codecs.interfaces import Body, Response
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.models.interfaces import ModelEvents
 from torch_serving.telemetry._counters import MethodCounters, MethodNumbers
+from torch_serving.telemetry.tracing import StepTime
 
 Message = dict[str, Any]
 ModelStatus = dict[str, Any]
@@ -30,6 +31,10 @@ class InferenceRequest:
 class Caller(Protocol):
     """Whoever made a request: a transport, or a program."""
 
+    @property
+    def steps(self) -> list[StepTime] | None:
+        """What gets the times of its steps; None: nobody asks."""
+
     def timeout_s(self) -> float | None:
         """How long it waits, if it says so. Raises InvalidParameter."""
 
@@ -39,6 +44,8 @@ class Caller(Protocol):
 
 class ProgramCaller:
     """A program of Python in this process."""
+
+    steps = None
 
     def __init__(self, timeout_s: float | None) -> None:
         self._timeout_s = timeout_s

@@ -18,5 +18,5 @@ def logs_steps() -> bool:
 
 def log_steps(model: str, steps: Sequence[StepTime]) -> None:
     """Log the durations of steps of the request that this task serves."""
-    text = ", ".join(f"{STEPS[step]} {(end - start) * 1e3:.2f}ms" for step, start, end in steps)
+    text = ", ".join(f"{STEPS[step]} {(end - start) * 1e3:.2f}ms" for step, start, end, _ in steps)
     logger.debug("request %s: %s: %s", REQUEST_ID.get(), model, text)

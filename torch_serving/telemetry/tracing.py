@@ -8,12 +8,20 @@ environment variables of OpenTelemetry, as everywhere.
 import importlib.util
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_serving.errors import StartupError
 from torch_serving.telemetry._counters import STEPS
 
-StepTime = tuple[int, float, float]  # which of STEPS, its start and its end by perf_counter
+
+class StepTime(NamedTuple):
+    """One of STEPS by its number, its start and its end by perf_counter, for so many requests."""
+
+    step: int
+    start_s: float
+    end_s: float
+    requests: int = 1
+
 
 NEEDED = (
     "opentelemetry.sdk",
@@ -62,7 +70,7 @@ class Tracing:
     def record(self, model: str, steps: Sequence[StepTime]) -> None:
         """Add steps that are over to the span of the request that this task serves."""
         offset_ns = time.time_ns() - time.perf_counter_ns()
-        for step, start_s, end_s in steps:
+        for step, start_s, end_s, _ in steps:
             span = self._tracer.start_span(
                 STEPS[step],
                 start_time=offset_ns + int(start_s * 1e9),

@@ -6,7 +6,14 @@ from torch_serving.http.openapi.error_responses import Errors
 from torch_serving.http.openapi.number_schemas import Schema
 from torch_serving.http.openapi.oip_schemas import ABSENT, BOOLEAN, TEXT, fixed, nullable
 from torch_serving.http.openapi.operation import PROTOCOL, Operation, always, get, post
-from torch_serving.http.openapi.parameters import JSON_LENGTH, TIMEOUT, VERSIONED, Parameter, model
+from torch_serving.http.openapi.parameters import (
+    JSON_LENGTH,
+    TIMEOUT,
+    TIMES,
+    VERSIONED,
+    Parameter,
+    model,
+)
 from torch_serving.http.openapi.tensor_schemas import reference
 
 Parameters = tuple[Parameter, ...]
@@ -60,6 +67,7 @@ def infer(version: str, name: str) -> Operation:
             *([VERSIONED] if version else []),
             JSON_LENGTH,
             TIMEOUT,
+            TIMES,
         ],
         body=lambda context: body(
             reference("InferRequest"),

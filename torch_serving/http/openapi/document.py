@@ -21,7 +21,7 @@ from torch_serving.http.openapi.context import (
     takes_oip,
 )
 from torch_serving.http.openapi.operation import Operation
-from torch_serving.http.openapi.parameters import TIMEOUT
+from torch_serving.http.openapi.parameters import TIMEOUT, TIMES
 from torch_serving.http.openapi.tensor_schemas import reference
 
 Document = dict[str, Any]
@@ -116,7 +116,7 @@ def model_infer(loaded: LoadedMethod, context: DocumentContext) -> Document:
     return shared | {
         "summary": f"Run {loaded.model}",
         "description": f"`{signature}`",
-        "parameters": [TIMEOUT],
+        "parameters": [TIMEOUT, TIMES],
         "requestBody": body(reference(f"{key}.inputs"), examples=examples),
     }
 

@@ -85,6 +85,11 @@ TIMEOUT = of_header(
     {"type": "integer", "minimum": 1, "maximum": 10**12 - 1},
     "A deadline for this request, if earlier than the server's own.",
 )
+TIMES = of_header(
+    "X-Server-Timing",
+    {"enum": ["1"]},
+    "1: the response has the times of the request's steps in `Server-Timing`.",
+)
 JSON_LENGTH = of_header(
     "Inference-Header-Content-Length",
     {"type": "integer", "minimum": 0, "maximum": 10**12 - 1},

@@ -4,7 +4,7 @@ from torch_serving.codecs.media_types import CODECS, NESTED, PLAIN
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.body_schemas import PLAIN_RESULT, RESULT, binary, body, json_of
 from torch_serving.http.openapi.operation import INFERENCE, post
-from torch_serving.http.openapi.parameters import OF_SERVE, TIMEOUT
+from torch_serving.http.openapi.parameters import OF_SERVE, TIMEOUT, TIMES
 
 SERVE = post(
     "/serve",
@@ -25,7 +25,7 @@ SERVE = post(
         *error_responses.INPUT,
         *error_responses.RUN,
     ),
-    parameters=lambda context: [*(make(context) for make in OF_SERVE), TIMEOUT],
+    parameters=lambda context: [*(make(context) for make in OF_SERVE), TIMEOUT, TIMES],
     body=lambda context: body(
         context.arguments(), {media: binary() for media in CODECS}, context.examples()
     ),

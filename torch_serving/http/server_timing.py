@@ -1,0 +1,28 @@
+"""The times of one request's steps, for whoever sends `X-Server-Timing: 1` (W3C Server Timing)."""
+
+from collections.abc import Sequence
+
+import falcon
+
+from torch_serving.telemetry._counters import STEPS
+from torch_serving.telemetry.tracing import StepTime
+
+HEADER = "x-server-timing"
+RUN = STEPS.index("forward")
+
+
+def asks_for_times(req: falcon.Request) -> bool:
+    return req.get_header(HEADER) == "1"
+
+
+def server_timing(steps: Sequence[StepTime], total_s: float) -> str:
+    """The value of `Server-Timing`: the steps that were taken, and how many requests ran as one."""
+    times: dict[int, float] = {}
+    for step, start_s, end_s, _ in steps:
+        times[step] = times.get(step, 0.0) + end_s - start_s
+    metrics = [f"{STEPS[step]};dur={times[step] * 1e3:.3f}" for step in sorted(times)]
+    metrics.append(f"total;dur={total_s * 1e3:.3f}")
+    runs = [each.requests for each in steps if each.step == RUN]
+    if runs:
+        metrics.append(f'batch;desc="{runs[-1]}"')
+    return ", ".join(metrics)
