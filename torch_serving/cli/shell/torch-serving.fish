@@ -50,8 +50,8 @@ function _shtab_torch_serving_using
   test "$_shtab_torch_serving_cmdpath" = "$argv"
 end
 
-set -g _shtab_torch_serving_commands example export inspect run compile completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body-rate --body-timeout --buffer-size --config --console --cors-origin --data --device --drain-delay --example --forwarded-allow-ips --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --output --port --preload --quarantine --queue --queue-timeout --request-timeout --root-path --server --shutdown-timeout --tf32 --threads --tls-cert --tls-key --uds --workers -b -c -o -p -t
+set -g _shtab_torch_serving_commands example export inspect run compile bench completion man serve help version
+set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --output --port --preload --quarantine --queue --queue-timeout --rate --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -141,6 +141,25 @@ complete -c torch-serving -n '_shtab_torch_serving_using compile' -l example -xk
 complete -c torch-serving -n '_shtab_torch_serving_using compile' -l import -x -d 'import this Python module first; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using compile' -l force -d 'write over a file that is there'
 complete -c torch-serving -n '_shtab_torch_serving_using compile; and test $_shtab_torch_serving_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a file saved with torch.export.save, or with torch.jit.save'
+complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a bench -d 'throughput and latency under load'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -s h -l help -d 'show this help message and exit'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l url -x -d 'the server that has MODEL, as in http://127.0.0.1:8888'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l uds -xka "(__fish_complete_path (commandline -ct))" -d 'connect to this Unix socket'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l api-key-file -xka "(__fish_complete_path (commandline -ct))" -d 'send the first key in this file (default: TORCH_SERVING_API_KEY)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l insecure -d 'take any certificate'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l method -x -d 'the method (default: forward)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l form -xka "json v2 safetensors" -d 'of the body: JSON, Open Inference Protocol with binary tensors, or safetensors (default: json)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l body -xka "(__fish_complete_path (commandline -ct))" -d 'the body (default: the example of the model)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l rows -x -d 'random tensors of the example'"'"'s shapes, N rows'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -s c -l connections -x -d 'closed loop: requests on their way at a time, each number in turn (default: 1,8,64); with --rate: the most connections (default: 256)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -s r -l rate -x -d 'open loop: requests that become due in a second, each number in turn'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -s s -l seconds -x -d 'of each load (default: 5)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l warm-up -x -d '(default: 1)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l timeout -x -d 'how long an answer may take (default: 30)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l generator -xka "auto own wrk" -d 'auto: our own, and wrk where that was the limit itself (default: auto)'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l json -d 'print all figures as JSON'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l svg -xka "(__fish_complete_path (commandline -ct))" -d 'write a picture'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l compare -xka "(__fish_complete_path (commandline -ct))" -d 'compare with what --json printed before'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a completion -d 'completions for a shell'
 complete -c torch-serving -n '_shtab_torch_serving_using completion' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using completion; and test $_shtab_torch_serving_npos -eq 0' -ka "bash zsh fish" -d 'the shell'
@@ -202,5 +221,5 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -l debug-errors 
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l tracing -d 'send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables say'
 complete -c torch-serving -n '_shtab_torch_serving_using serve; and test $_shtab_torch_serving_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the folder with the models'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a help -d 'what a command takes'
-complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile completion man" -d 'the command'
+complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile bench completion man" -d 'the command'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a version -d 'the versions of the server and of torch'
