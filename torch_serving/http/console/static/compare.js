@@ -21,9 +21,13 @@ export function comparison(outcomes, [a, b]) {
 
 function facts(outcomes) {
   const steps = outcomes.map((each) => Object.fromEntries(timesOf(each).times));
-  const rows = [["Status", ...outcomes.map(({ status }) => String(status))], ["Time", ...outcomes.map(({ ms }) => duration(ms / 1000))]];
-  for (const name in { ...steps[0], ...steps[1] }) rows.push([name, ...steps.map((each) => duration(each[name] / 1000))]);
-  return [...rows, ["Size", ...outcomes.map(({ size }) => bytes(size))]];
+  const rows = Object.keys({ ...steps[0], ...steps[1] }).map((name) => [name, ...steps.map((each) => each[name])]);
+  const times = [["Time", ...outcomes.map(({ ms }) => ms)], ...rows];
+  return [
+    ["Status", ...outcomes.map(({ status }) => String(status))],
+    ...times.map(([name, ...each]) => [name, ...each.map((ms) => duration(ms / 1000))]),
+    ["Size", ...outcomes.map(({ size }) => bytes(size))],
+  ];
 }
 
 function compare(a, b, path, found) {

@@ -22,7 +22,8 @@ export function parse(text) {
 }
 
 function exact(key, value, context) {
-  return Math.abs(value) > Number.MAX_SAFE_INTEGER && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value;
+  const isWide = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;
+  return isWide && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value;
 }
 
 export function read(json) {

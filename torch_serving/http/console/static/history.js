@@ -12,7 +12,8 @@ export function createHistory(actions) {
   const element = h("details", { hidden: true }, h("summary", null, "History of this session"), list);
   const add = (outcome) => {
     let room = CHARACTERS;
-    entries = [outcome, ...entries].slice(0, ENTRIES).filter((each, i) => (room -= each.text.length + each.sent_bytes) >= 0 || i === 0);
+    const fits = ({ text, sent_bytes }, i) => (room -= text.length + sent_bytes) >= 0 || i === 0;
+    entries = [outcome, ...entries].slice(0, ENTRIES).filter(fits);
     element.hidden = false;
   };
   return { element, add, mark: (shown) => replace(list, entries.map((each) => row(each, each === shown, actions))) };
@@ -21,7 +22,10 @@ export function createHistory(actions) {
 function row(outcome, isShown, actions) {
   const { time, model, method, status, ms } = outcome;
   const words = `${time.toLocaleTimeString()} ${model} ${method}: ${status || "no response"}, ${duration(ms / 1000)}`;
-  const button = (name) =>
-    h("button", { type: "button", class: "plain", "aria-label": `${name}: ${words}`, onclick: () => actions[name](outcome) }, name);
-  return h("li", { "aria-current": isShown ? "true" : null }, h("div", { class: "row" }, words, Object.keys(actions).map(button)));
+  const button = ([name, action]) => {
+    const attributes = { type: "button", class: "plain", "aria-label": `${name}: ${words}`, onclick: () => action(outcome) };
+    return h("button", attributes, name);
+  };
+  const line = h("div", { class: "row" }, words, Object.entries(actions).map(button));
+  return h("li", { "aria-current": isShown ? "true" : null }, line);
 }

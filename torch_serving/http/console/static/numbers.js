@@ -10,12 +10,14 @@ const LARGEST = 20;
 /** A table that scrolls by keyboard too; the first cell of a row is its name. */
 export function table(caption, heads, rows) {
   const head = h("tr", null, heads.map((each) => h("th", { scope: "col" }, each)));
-  const body = rows.map(([name, ...cells]) => h("tr", null, h("th", { scope: "row" }, name), cells.map((each) => h("td", null, each))));
-  const whole = h("table", { class: "data" }, h("thead", null, head), h("tbody", null, body));
+  const cells = (each) => each.map((cell, i) => h(i ? "td" : "th", !i && { scope: "row" }, cell));
+  const body = h("tbody", null, rows.map((each) => h("tr", null, cells(each))));
+  const whole = h("table", { class: "data" }, h("thead", null, head), body);
   return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption }, whole);
 }
 
-export const leftOut = (n, word) => n > 0 && h("p", { class: "quiet" }, `${count(n, `more ${word}`)} not shown; the raw answer has all.`);
+export const leftOut = (n, word) =>
+  n > 0 && h("p", { class: "quiet" }, `${count(n, `more ${word}`)} not shown; the raw answer has all.`);
 
 const upTo = (length, limit, make) => Array.from({ length: Math.min(length, limit) }, (_, i) => make(i));
 
@@ -26,7 +28,8 @@ export function matrixTable(tensor, from, names) {
   const heads = columns === 1 ? ["value"] : upTo(columns, COLUMNS, named);
   const cells = (y) => upTo(columns, COLUMNS, (x) => tensor.text(from + y * columns + x));
   const body = upTo(rows, ROWS, (y) => [columns === 1 ? named(y) : String(y), ...cells(y)]);
-  return [table(tensor.title, ["index", ...heads], body), leftOut(rows - ROWS, "row"), leftOut(columns - COLUMNS, "column")];
+  const whole = table(tensor.title, ["index", ...heads], body);
+  return [whole, leftOut(rows - ROWS, "row"), leftOut(columns - COLUMNS, "column")];
 }
 
 /** A vector's values as bars, the largest named. */
@@ -36,12 +39,16 @@ export function bars(tensor, from, names) {
   const best = tensor.largest(from, length, LARGEST);
   const named = (i) => (names.length ? `${names[i - from]} (${i - from})` : String(i - from));
   const [least, span] = [Math.min(low, 0), Math.max(high, 0) - Math.min(low, 0) || 1];
+  const percent = (part) => `${(100 * part) / span}%`;
   const bar = (value) => {
-    const style = { width: `${(100 * Math.abs(value)) / span}%`, "margin-left": `${(100 * (Math.min(value, 0) - least)) / span}%` };
+    const style = { width: percent(Math.abs(value)), "margin-left": percent(Math.min(value, 0) - least) };
     return Number.isFinite(value) && h("div", { class: "amount", style });
   };
-  const rows = (length > ALL ? best : upTo(length, ALL, (i) => from + i)).map((i) => [named(i), tensor.text(i), bar(tensor.number(i))]);
-  const largest = best.length > 0 && h("p", null, "Largest: ", h("strong", null, named(best[0])), ` with ${tensor.text(best[0])}`);
+  const shown = length > ALL ? best : upTo(length, ALL, (i) => from + i);
+  const rows = shown.map((i) => [named(i), tensor.text(i), bar(tensor.number(i))]);
+  const [first] = best;
+  const largest = best.length > 0 && h("p", null, "Largest: ", h("strong", null, named(first)), ` with ${tensor.text(first)}`);
   const sorted = length > ALL && `The ${rows.length} largest of ${length}; the table has them in order. `;
-  return [largest, table(tensor.title, ["index", "value", "bar"], rows), h("p", { class: "quiet" }, sorted, odd > 0 && `${odd} not finite`)];
+  const note = h("p", { class: "quiet" }, sorted, odd > 0 && `${odd} not finite`);
+  return [largest, table(tensor.title, ["index", "value", "bar"], rows), note];
 }

@@ -1,7 +1,8 @@
 /** A result as a person reads it: what a value is drawn as, and trees folded. */
 import { Tensor, stride } from "./tensor.js";
 import { bars, leftOut, matrixTable } from "./numbers.js";
-import { boxes, classes, colorLayout, colorPicture, isMask, isPicture, layer, matrix } from "./picture.js";
+import { boxes, classes, isMask, layer } from "./overlay.js";
+import { image, imageOf, isPicture, matrix } from "./picture.js";
 import { h, replace } from "./dom.js";
 import { count } from "./format.js";
 import { strings } from "./envelopes.js";
@@ -14,11 +15,11 @@ const SMALL = 256; // elements that are sooner read than seen
 const isSmall = (tensor) => tensor.size <= SMALL || !isPicture(tensor);
 const named = (draw) => (tensor, from, { names }) => draw(tensor, from, names(tensor.shape.at(-1)));
 
-/** What a tensor can be drawn as, best first: how many of its last dimensions a drawing takes, where it fits, where it is best. */
+/** What tensors can be drawn as, best first: name, dimensions of a drawing, where it fits, drawing, where it is best. */
 const FORMS = [
   ["Classes over the picture", 3, (tensor, context) => tensor.shape.at(-3) > 1 && isMask(tensor, context), classes],
   ["Mask over the picture", 2, isMask, layer],
-  ["Picture in colours", 3, colorLayout, colorPicture],
+  ["Picture in colours", 3, imageOf, image],
   ["Bars", 1, ({ shape }) => shape.at(-1) > 1, named(bars), ({ shape, size }) => shape.at(-1) === size],
   ["Table", 2, () => true, named(matrixTable), isSmall],
   ["Picture", 2, isPicture, matrix],
@@ -38,7 +39,8 @@ function tensorView(tensor, context) {
   if (!tensor.shape.length) return [h("p", { class: "scalar" }, tensor.text(0)), title];
   const forms = FORMS.filter(([, , fits]) => fits(tensor, context));
   const area = h("div");
-  const choose = ([, dimensions, , draw]) => replace(area, slices(tensor, dimensions, (from) => draw(tensor, from, context)));
+  const choose = ([, dimensions, , draw]) =>
+    replace(area, slices(tensor, dimensions, (from) => draw(tensor, from, context)));
   const first = forms.findIndex(([, , , , isBest]) => !isBest || isBest(tensor));
   const options = forms.map(([name], i) => h("option", { selected: i === first }, name));
   const onchange = ({ target }) => choose(forms[target.selectedIndex]);
@@ -58,7 +60,8 @@ function slices({ shape }, dimensions, draw) {
       update();
     };
     const max = shape[d] - 1;
-    return max > 0 && h("label", { class: "field" }, `Dimension ${d}, 0 to ${max}`, h("input", { type: "number", min: 0, max, value: 0, oninput }));
+    const input = h("input", { type: "number", min: 0, max, value: 0, oninput });
+    return max > 0 && h("label", { class: "field" }, `Dimension ${d}, 0 to ${max}`, input);
   };
   update();
   return [h("div", { class: "row" }, at.map(field)), area];
@@ -67,10 +70,11 @@ function slices({ shape }, dimensions, draw) {
 function tree(value, context) {
   const { name, items } = value;
   const words = items.map(([, each]) => strings(each));
-  const inner = { ...context, isDeep: true, names: (n) => words.find(({ length }) => n && length === n) ?? context.names(n) };
+  const names = (n) => words.find(({ length }) => n && length === n) ?? context.names(n);
+  const inner = { ...context, names, isDeep: true };
   const members = items.slice(0, ITEMS).map(([key, each], i) => member(key, each, inner, i < OPEN && !context.isDeep));
   const title = !context.isDeep && h("p", { class: "quiet" }, `${name}, ${count(items.length, "member")}`);
-  return [title, boxes(value, context.picture), members, leftOut(items.length - ITEMS, "member")];
+  return [title, boxes(value, context), members, leftOut(items.length - ITEMS, "member")];
 }
 
 /** Short ones on a line; others fold, and are drawn when they are first opened. */
@@ -80,7 +84,8 @@ function member(key, value, context, open) {
   const inside = h("div");
   const ontoggle = ({ target }) => target.open && !inside.hasChildNodes() && replace(inside, render(value, context));
   const size = value.items ? `, ${count(value.items.length, "member")}` : "";
-  return h("details", { open, ontoggle }, h("summary", null, name, ` ${value.title ?? value.name ?? "text"}${size}`), inside);
+  const summary = h("summary", null, name, ` ${value.title ?? value.name ?? "text"}${size}`);
+  return h("details", { open, ontoggle }, summary, inside);
 }
 
 function inline(value) {

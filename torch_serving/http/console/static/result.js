@@ -107,7 +107,8 @@ function raw({ text, model, size }) {
   const ontoggle = () => {
     if (inside.hasChildNodes()) return;
     const more = text.length > RAW && h("p", { class: "quiet" }, `The first ${bytes(RAW)}; the download has all.`);
-    replace(inside, codeBlock(text.slice(0, RAW), "Raw answer"), more, h("button", { type: "button", onclick: save }, "Download"));
+    const download = h("button", { type: "button", onclick: save }, "Download");
+    replace(inside, codeBlock(text.slice(0, RAW), "Raw answer"), more, download);
   };
   return h("details", { class: "raw", ontoggle }, h("summary", null, `Raw answer, ${bytes(size)}`), inside);
 }

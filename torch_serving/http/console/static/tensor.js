@@ -41,8 +41,9 @@ export class Tensor {
   largest(from, count, limit) {
     const best = [];
     for (let i = from; i < from + count; i++) {
-      const place = best.findLastIndex((each) => this.number(each) >= this.number(i)) + 1;
-      if (place < limit && this.text(i) !== "NaN") best.splice(place, 0, i);
+      const value = this.number(i);
+      const place = best.findLastIndex((each) => this.number(each) >= value) + 1;
+      if (place < limit && !Number.isNaN(value)) best.splice(place, 0, i);
       if (best.length > limit) best.pop();
     }
     return best;

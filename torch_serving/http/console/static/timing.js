@@ -10,7 +10,8 @@ const STEPS = {
 /** [[name, ms], …] of an outcome's Server-Timing, and the size of its batch. */
 export function timesOf({ headers, ms }) {
   const header = headers["server-timing"] ?? "";
-  const told = Object.fromEntries(Array.from(header.matchAll(/(\w+);dur=([\d.]+)/g), ([, name, dur]) => [name, Number(dur)]));
+  const told = {};
+  for (const [, name, dur] of header.matchAll(/(\w+);dur=([\d.]+)/g)) told[name] = Number(dur);
   const sum = Object.keys(STEPS).reduce((all, name) => all + (told[name] ?? 0), 0);
   const total = Math.max(sum, told.total ?? 0);
   if (total) Object.assign(told, { server: total - sum, network: ms - total });
@@ -25,7 +26,9 @@ export function timing(outcome) {
   let x = 0;
   const color = times.map(([name]) => `c${Object.values(STEPS).indexOf(name) + 1}`);
   const parts = times.map(([, ms], i) => s("rect", { class: color[i], x: (x += ms) - ms, width: ms, height: 1 }));
-  const bar = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", role: "img", "aria-label": words.join(", ") };
+  const image = { role: "img", "aria-label": words.join(", ") };
+  const bar = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", ...image };
   const legend = words.map((text, i) => h("span", { class: color[i] }, h("b", null, text)));
-  return [x > 0 && s("svg", bar, parts), h("div", { class: "row legend" }, legend, batch && h("span", null, `Batch of ${batch}`))];
+  const together = batch && h("span", null, `Batch of ${batch}`);
+  return [x > 0 && s("svg", bar, parts), h("div", { class: "row legend" }, legend, together)];
 }
