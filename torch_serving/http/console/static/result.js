@@ -12,7 +12,7 @@ const TO_SAVE_MS = 60_000;
 const TRIES = {
   401: "Reload the page, and type a key that the server knows.",
   404: "Models shows what is there.",
-  413: "Send less at once, or start the server with a larger --max-body-size.",
+  413: "Send less at once, or start the server with a larger --max-body.",
   500: "Try other inputs. The server's log has more, under the id of the request.",
   503: "Wait, then send again.",
   504: "Send less at once, or start the server with a longer --request-timeout.",
