@@ -21,6 +21,12 @@ MODULES = {
 }
 
 
+NOT_BUILT = (
+    "torch_serving is a clone here whose extensions are not built, and hides the one that is "
+    "installed: start Python in another folder, or build the clone with `make build`"
+)
+
+
 def release_gil_in_imports() -> None:
     """Let `_unlocked_import` take the place of functions of torch, which has to be loaded later.
 
@@ -30,6 +36,8 @@ def release_gil_in_imports() -> None:
     sys.setdlopenflags(flags | os.RTLD_GLOBAL)
     try:
         importlib.import_module("torch_serving._unlocked_import")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{NOT_BUILT} (found in {os.path.dirname(__file__)})") from error
     finally:
         sys.setdlopenflags(flags)
 

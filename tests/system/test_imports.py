@@ -90,3 +90,12 @@ def test_what_is_imported_without_torch(module: str):
 def test_connections_need_no_framework():
     code = "import sys, torch_serving.http._connection; sys.exit('falcon' in sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_a_clone_that_is_not_built_says_what_to_do(tmp_path: Path):
+    """It hides the package that is installed from whoever starts Python in it."""
+    (tmp_path / "torch_serving").mkdir()
+    (tmp_path / "torch_serving" / "__init__.py").write_text((PACKAGE / "__init__.py").read_text())
+    command = [sys.executable, "-S", "-c", "import torch_serving"]  # without what is installed
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith(f"ImportError: {torch_serving.NOT_BUILT}")
