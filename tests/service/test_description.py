@@ -43,6 +43,17 @@ class FixedSize(torch.nn.Module):
         return self.out(self.features(image).flatten(1))
 
 
+class OneImage(torch.nn.Module):
+    """Takes one image, without a batch before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Conv2d(3, 4, 16, 16)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.head(image.unsqueeze(0))[0]
+
+
 class Words(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +92,15 @@ def root(tmp_path_factory: pytest.TempPathFactory, typed_models: Path) -> Path:
     shutil.copytree(typed_models, folder, dirs_exist_ok=True)
     (folder / "of several").mkdir()
     mlp().save(folder / "mlp.pt")
-    for module in (ConvolutionalNet(), FixedSize(), Words(), Sequence(), Several(), Impossible()):
+    for module in (
+        ConvolutionalNet(),
+        FixedSize(),
+        OneImage(),
+        Words(),
+        Sequence(),
+        Several(),
+        Impossible(),
+    ):
         path = folder / f"{type(module).__name__}.pt"
         torch.jit.script(module.eval()).save(path)
     mlp().save(folder / "of several" / "é+.pt")
@@ -146,7 +165,9 @@ def test_types_as_trees(root: Path, type_: str):
     json.dumps(structure)
 
 
-@pytest.mark.parametrize("name", ["ConvolutionalNet", "FixedSize", "Words", "Sequence", "Several"])
+@pytest.mark.parametrize(
+    "name", ["ConvolutionalNet", "FixedSize", "OneImage", "Words", "Sequence", "Several"]
+)
 def test_examples_of_models_work(root: Path, name: str):
     responses_to_examples(*described(root / f"{name}.pt"))
 

@@ -30,6 +30,7 @@ MAX_SEARCH_S = 2.0
 MAX_EXAMPLE_BYTES = 1 << 20  # three images of 224 x 224 pixels
 IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
 SIDES = (4, *IMAGE_SIDES)  # of dimensions that are declared to have any size
+COLOURS = (1, 3)  # channels of images
 UNKNOWN = "…"
 
 
@@ -194,9 +195,12 @@ def likely_shapes(parameters: Iterable[torch.Tensor]) -> list[tuple[tuple[int, .
             shapes[(1, features), data_type] = None
             shapes[(1, 1, features), data_type] = None
             shapes[(1, 4), "int64"] = None  # indices into an embedding
-        for side in IMAGE_SIDES[: 6 - weight.dim()]:
-            if weight.dim() > 2:
-                shapes[(1, features, *[side] * (weight.dim() - 2)), data_type] = None
+        sides = IMAGE_SIDES[: 6 - weight.dim()] if weight.dim() > 2 else ()
+        for side in sides:
+            shapes[(1, features, *[side] * (weight.dim() - 2)), data_type] = None
+        if weight.dim() == 4 and features in COLOURS:  # a model may take one image alone
+            for side in sides:
+                shapes[(features, side, side), data_type] = None
     for shape in ((1,), (1, 1), (2, 2), (1, 4), (1, 3, 8, 8), ()):
         shapes[shape, "float32"] = None
         shapes[shape, "int64"] = None
