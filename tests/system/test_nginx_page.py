@@ -128,11 +128,13 @@ def configurations() -> tuple[str, str, str]:
     return first, *(location.sub(lambda _, text=each: text, first) for each in (inference, login))
 
 
+def connect(port: int) -> HTTPSConnection:
+    context = ssl._create_unverified_context()
+    return HTTPSConnection("127.0.0.1", port, timeout=LIMIT_S, context=context)
+
+
 def ask(port: int, method: str, target: str, body: str | bytes = b"", **headers: str):
-    connection = HTTPSConnection(
-        "127.0.0.1", port, timeout=LIMIT_S, context=ssl._create_unverified_context()
-    )
-    with closing(connection):
+    with closing(connect(port)) as connection:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, target, body, named)
         response = connection.getresponse()
@@ -179,3 +181,12 @@ def test_a_key_that_nginx_adds(serve: Callable[[str], int], tmp_path: Path):
     login = base64.b64encode(b"ann:secret").decode()
     assert ask(port, "GET", "/team/models")[0].status == 401
     assert ask(port, "GET", "/team/models", Authorization=f"Basic {login}")[0].status == 200
+
+
+def test_the_live_figures_of_the_console(serve: Callable[[str], int]):
+    """They come as they are made: nginx keeps back no events."""
+    connection = connect(serve(configurations()[0]))
+    headers = {"Authorization": f"Bearer {KEY}", "Accept": "text/event-stream"}
+    with closing(connection):
+        connection.request("GET", "/team/console/stats", headers=headers)
+        assert connection.getresponse().readline() == b"event: start\n"
