@@ -189,7 +189,7 @@ def test_what_cannot_be_loaded_is_listed_with_the_reason(
 def test_nothing_is_told_of_a_pipe_or_of_a_file_outside(root: Path, name: str) -> None:
     add_fifo(root)
     add_link_outside(root)
-    assert ModelRepository(root).file_facts(name) == {"bytes": None, "version": None}
+    assert ModelRepository(root).file_facts(name) == dict.fromkeys(("bytes", "kind", "version"))
 
 
 def test_a_link_inside_is_listed(root: Path) -> None:

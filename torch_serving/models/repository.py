@@ -62,12 +62,14 @@ ReadConfig = Callable[[Path, ModelConfig, frozenset[str]], ModelConfig]
 class Look(NamedTuple):
     """What is seen of a file at a glance: the version of its contents, or why it is no model.
 
+    `kind` is its kind in words, None where it can't be read.
     `options` are the keys of TOML files that its kind has beside those of all kinds.
     """
 
     version: str | None
     problem: str
     options: frozenset[str] = OPTIONS
+    kind: str | None = None
 
 
 class ModelRepository:
@@ -130,14 +132,15 @@ class ModelRepository:
         return any(each.identifier == identifier for each in self.loaded())
 
     def file_facts(self, identifier: str) -> dict[str, Any]:
-        """The size of a file, and the version of its contents; None where there is none."""
+        """The size of a file, its kind, and the version of its contents; None if there is none."""
         model = self.resolve(identifier, CPU)
         try:
             self.real_path(model)  # nothing is told of a file outside the root
             file = stat_file(model)
-            return {"bytes": file[2], "version": self._look(model, file).version}
+            look = self._look(model, file)
+            return {"bytes": file[2], "kind": look.kind, "version": look.version}
         except ServingError:
-            return {"bytes": None, "version": None}
+            return {"bytes": None, "kind": None, "version": None}
 
     def problem_with(self, identifier: str) -> str:
         """Why a model can't be loaded, as far as that is seen at a glance; empty if nothing is."""
@@ -265,12 +268,12 @@ class ModelRepository:
             raise with_name(model.identifier, error) from error
 
     def _look_at(self, model: ModelPath, file: FileStat) -> Look:
-        options = OPTIONS
+        options, kind = OPTIONS, None
         try:
             with open_model(self.real_path(model)) as opened:
                 backend = backend_of(opened.path, model.identifier)
-                options = backend.options
-                return Look(backend.version(opened.path), "", options)
+                options, kind = backend.options, backend.kind
+                return Look(backend.version(opened.path), "", options, kind)
         except InvalidServable as error:
             return Look(None, error.detail, options)
 

@@ -74,6 +74,7 @@ class TimesProgram:
 class Times:
     """Files that hold a number."""
 
+    kind = "times table"
     suffixes = (".times",)
     options: frozenset[str] = frozenset()
 
@@ -110,7 +111,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_files_of_both_kinds_are_listed(models: ModelLifecycle):
     assert models.repository.names() == ["echo.pt", "three.times"]
-    assert models.repository.file_facts("three.times") == {"bytes": 1, "version": "v3"}
+    assert models.repository.file_facts("three.times") == {
+        "bytes": 1,
+        "kind": "times table",
+        "version": "v3",
+    }
+    assert models.repository.file_facts("echo.pt")["kind"] == "TorchScript"
 
 
 def test_a_request_to_a_model_of_another_kind(models: ModelLifecycle):
@@ -165,3 +171,16 @@ def test_the_contents_of_a_file_tell_its_kind_and_then_its_name(
 def test_a_file_that_is_gone_is_of_the_kind_that_its_name_says(tmp_path: Path):
     assert backend_of(tmp_path / "m.pt2", "m.pt2") is PROGRAMS
     assert backend_of(tmp_path / "m.pt", "m.pt") is TORCHSCRIPT
+
+
+@pytest.mark.parametrize(
+    ("entries", "kind"),
+    [
+        (entries_of_program(), "exported program"),
+        (entries_of_package(), "AOTInductor package"),
+        ({"data.pkl": b""}, None),
+    ],
+)
+def test_the_kind_of_an_archive(tmp_path: Path, entries: dict[str, bytes], kind: str | None):
+    (tmp_path / "m.pt2").write_bytes(packed(entries))
+    assert ModelRepository(tmp_path).file_facts("m.pt2")["kind"] == kind

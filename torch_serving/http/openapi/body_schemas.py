@@ -61,6 +61,7 @@ STATUS: dict[str, Schema] = {
     "identifier": TEXT,
     "state": {"enum": ["available", "invalid", "loaded", "quarantined"]},
     "bytes": NULLABLE_COUNT,
+    "kind": NULLABLE_TEXT | {"description": "Of the file; null where it is no model."},
     "version": NULLABLE_TEXT | {"description": "Identifies the content of the file."},
     "loaded": {"type": "array", "items": LOADED},
     "loads": COUNT,

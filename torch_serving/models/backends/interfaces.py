@@ -132,6 +132,7 @@ class Program(Protocol):
 class Backend(Protocol):
     """One kind of model file. Safe to use from any thread."""
 
+    kind: str  # in words
     suffixes: tuple[str, ...]  # of files of this kind; some are called otherwise
     options: frozenset[str]  # keys of a model's TOML file that only this kind knows
 

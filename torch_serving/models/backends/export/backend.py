@@ -7,6 +7,7 @@ from torch_serving.models.backends.export.archive import contents
 class ExportedPrograms:
     """Archives that torch.export.save wrote."""
 
+    kind = "exported program"
     suffixes: tuple[str, ...] = (".pt2",)
     options = frozenset({"freeze", "optimize"})
 
@@ -19,6 +20,7 @@ class ExportedPrograms:
 class Packages:
     """Archives with a library that AOTInductor compiled: nothing is left to be made faster."""
 
+    kind = "AOTInductor package"
     suffixes: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
 

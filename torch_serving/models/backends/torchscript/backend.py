@@ -6,6 +6,7 @@ from torch_serving.models.backends.torchscript import archive, loader
 class TorchScript:
     """TorchScript archives, and files without a known suffix."""
 
+    kind = "TorchScript"
     suffixes: tuple[str, ...] = (".pt",)
     options = frozenset({"freeze", "optimize"})
 
