@@ -91,6 +91,11 @@ def test_without_a_key_the_page_says_so(page: Browser, guarded: Process):
     page.sees("This server asks for a key", "dialog")
     page.press(Keys.ESCAPE)
     page.sees("Unauthorized", "main .error")
+    for view in ("live", "models"):  # which asks the server again, and not the user
+        page.click(f"nav a[href='#/{view}']")
+        page.sees(view.capitalize(), "h1")
+    page.sees("Unauthorized", "main .error")
+    assert page.all("dialog") == []
     page.errors()
 
 

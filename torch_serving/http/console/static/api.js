@@ -9,6 +9,7 @@ export const base = new URL("..", import.meta.url).href;
 export class Unreachable extends Error {}
 
 let key = ""; // in memory only
+let declined = false;
 let asking = null;
 
 /** Whether the server wants a key, and has one. */
@@ -16,7 +17,8 @@ export const hasKey = () => key !== "";
 
 /**
  * Ask the server. `path` is relative to its root. A 401 asks the user for the key and tries again.
- * Resolves with {status, headers, bytes, ms, text(), json()} whatever the status is.
+ * Resolves with {status, headers, bytes, ms, text(), json()} whatever the status is. `quiet`, for what
+ * the page does by itself: the user who gave no key is not asked again.
  */
 export async function request(method, path, options) {
   const started = performance.now();
@@ -35,12 +37,12 @@ function parsed(text) {
   }
 }
 
-async function send(method, path, { headers, ...options } = {}) {
+async function send(method, path, { headers, quiet, ...options } = {}) {
   for (;;) {
     const used = key;
     const all = { ...headers, ...(key && { Authorization: `Bearer ${key}` }) };
     const response = await fetch(new URL(path, base), { ...options, method, headers: all, cache: "no-store" }).catch(unreachable);
-    if (response.status !== 401 || !(await askForKey(used))) return response;
+    if (response.status !== 401 || (quiet && declined) || !(await askForKey(used))) return response;
   }
 }
 
@@ -52,7 +54,8 @@ function unreachable(error) {
 /** Ask once for all requests that wait; whether there is another key than `used` now. */
 async function askForKey(used) {
   if (key === used) key = (await (asking ??= keyDialog(used).finally(() => (asking = null)))) || key;
-  return key !== used;
+  declined = key === used;
+  return !declined;
 }
 
 async function keyDialog(wrong) {
@@ -99,7 +102,7 @@ export function stream(path, onEvent, onState) {
 }
 
 async function follow(path, signal, take) {
-  const response = await send("GET", path, { signal, headers: { Accept: "text/event-stream" } });
+  const response = await send("GET", path, { signal, quiet: true, headers: { Accept: "text/event-stream" } });
   if (!response.ok) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ; ) {

@@ -47,7 +47,7 @@ export class Chart {
       const place = { x: this.x(60 * each), y: HEIGHT - 4, "text-anchor": each ? "middle" : "end" };
       return s("text", place, each ? `−${each} min` : "now");
     });
-    const paths = this.lines.map(([, values], i) => s("path", { class: `line c${i + 1}`, d: this.path(values) }));
+    const paths = this.lines.map(([, values], i) => s("path", { class: `line ${colour(i)}`, d: this.path(values) }));
     replace(this.svg, rules, minutes, paths, this.cursor);
     this.read();
   }
@@ -94,7 +94,7 @@ export class Chart {
     const i = this.chosen ?? last;
     const when = this.chosen === null ? "now" : clock(this.times[i]);
     const texts = this.lines.map(([name, values]) => [`${name} `, this.format(values[i])]);
-    const marks = texts.map(([name, value], j) => h("span", { class: `c${j + 1}` }, h("i", null, name), h("b", null, value)));
+    const marks = texts.map(([name, value], j) => h("span", { class: colour(j) }, h("i", null, name), h("b", null, value)));
     replace(this.legend, marks, when);
     const text = `${when}: ${texts.map((each) => each.join("")).join(", ")}`;
     Object.assign(this.svg, { ariaValueMin: 0, ariaValueMax: last, ariaValueNow: i, ariaValueText: text });
@@ -115,6 +115,7 @@ export class Chart {
   }
 }
 
+const colour = (i) => `c${1 + (i % 5)}`;
 const clock = (time) => new Date(1000 * time).toLocaleTimeString([], { hour12: false });
 
 /** The next of 1, 2 and 5 times a power of ten. */

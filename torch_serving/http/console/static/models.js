@@ -67,7 +67,7 @@ class Models {
 
   async read() {
     try {
-      const { models } = await this.ask("GET", "models");
+      const { models } = await this.ask("GET", "models", true);
       this.take(models);
       replace(this.problem);
     } catch (error) {
@@ -75,8 +75,8 @@ class Models {
     }
   }
 
-  async ask(method, path) {
-    const response = await this.app.request(method, path);
+  async ask(method, path, quiet = false) {
+    const response = await this.app.request(method, path, { quiet });
     if (response.status === 200) return response.json();
     throw new Error(Object.values(problemOf(response)).filter(Boolean).join(": "));
   }
