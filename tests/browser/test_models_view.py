@@ -5,6 +5,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.browser import Browser
 from tests.support.console_stand_in import StandIn, model, numbers
+from tests.support.prefix_proxy import served_below
 from tests.support.process import Process
 
 NAMES = """
@@ -57,6 +58,16 @@ def test_what_cant_be_loaded_says_why(page: Browser, console: Process):
     page.click(f"{row('broken.pt')} button")
     page.sees("Invalid servable identifier: ", row("broken.pt"))
     assert all("400" in each for each in page.errors())
+
+
+def test_behind_a_proxy_that_has_the_server_below_a_path(page: Browser, console: Process):
+    with served_below("/of%20a/team", console.url) as url:
+        page.open(f"{url}/")
+        page.click(f"{row('echo.pt')} button")
+        page.sees("loaded", row("echo.pt"))
+        page.click(f"{row('echo.pt')} button")
+        page.sees("available", row("echo.pt"))
+        page.driver.get("about:blank")
 
 
 def test_rates_and_percentiles_are_those_of_now(page: Browser, figures: StandIn):

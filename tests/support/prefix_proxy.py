@@ -35,7 +35,7 @@ def served_below(prefix: str, url: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = forward  # noqa: N815
+        do_GET = do_POST = do_DELETE = forward  # noqa: N815
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
             pass
