@@ -34,7 +34,7 @@ export function render(value, context) {
 }
 
 function tensorView(tensor, context) {
-  const title = h("span", { class: "quiet" }, tensor.title);
+  const title = !context.isDeep && h("span", { class: "quiet" }, tensor.title);
   if (!tensor.size) return [title, h("p", null, "Empty: a dimension of size 0 has no elements.")];
   if (!tensor.shape.length) return [h("p", { class: "scalar" }, tensor.text(0)), title];
   const forms = FORMS.filter(([, , fits]) => fits(tensor, context));
