@@ -36,6 +36,8 @@ def bench(argv: Sequence[str]) -> int:
     """Measure, and print or write what was measured."""
     flags, server_flags = split(argv)
     arguments = read_arguments(flags)
+    if arguments.suggest:
+        return search(arguments, server_flags)
     with required_modules():
         from torch_serving.bench import document
         from torch_serving.cli.bench_place import place_of
@@ -53,6 +55,15 @@ def bench(argv: Sequence[str]) -> int:
     if run.is_interrupted:
         return EXIT_INTERRUPTED
     return 0 if any(each.answers for each in run.measurements) else EXIT_NOTHING
+
+
+def search(arguments: argparse.Namespace, server_flags: Sequence[str]) -> int:
+    """Look for better flags in place of measuring."""
+    with required_modules():
+        from torch_serving.cli.bench_suggest import suggest
+
+    signal.signal(signal.SIGTERM, end)
+    return suggest(arguments, server_flags)
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -43,6 +43,9 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     arguments = parser.read(argv)
     if arguments.rate and len(arguments.connections or ()) > 1:
         parser.error("with --rate, --connections is one number: the most that may be open")
+    others = ("rate", "json", "svg", "compare")
+    if arguments.suggest and (both := [name for name in others if getattr(arguments, name)]):
+        parser.error(f"--suggest prints what it found; leave --{both[0]} out")
     if arguments.body is not None and arguments.rows is not None:
         parser.error("--body and --rows are two requests; leave one out")
     return arguments
@@ -61,6 +64,7 @@ def build_parser() -> Parser:
     add_request(parser.add_argument_group("request"))
     add_load(parser.add_argument_group("load"))
     add_output(parser.add_argument_group("output"))
+    add_search(parser.add_argument_group("search"))
     return parser
 
 
@@ -136,6 +140,21 @@ def add_output(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--svg", metavar="FILE", type=Path, help="write a picture")
     group.add_argument(
         "--compare", metavar="FILE", type=Path, help="compare with what --json printed before"
+    )
+
+
+def add_search(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--suggest",
+        action="store_true",
+        help="try threads, workers and batches; print the flags that serve MODEL best here",
+    )
+    group.add_argument(
+        "--budget",
+        metavar="SECONDS",
+        type=seconds,
+        default=120.0,
+        help="how long --suggest may take (default: 120)",
     )
 
 

@@ -51,7 +51,7 @@ function _shtab_torch_serving_using
 end
 
 set -g _shtab_torch_serving_commands example export inspect run compile bench completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --output --port --preload --quarantine --queue --queue-timeout --rate --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --output --port --preload --quarantine --queue --queue-timeout --rate --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -160,6 +160,8 @@ complete -c torch-serving -n '_shtab_torch_serving_using bench' -l generator -xk
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l json -d 'print all figures as JSON'
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l svg -xka "(__fish_complete_path (commandline -ct))" -d 'write a picture'
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l compare -xka "(__fish_complete_path (commandline -ct))" -d 'compare with what --json printed before'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l suggest -d 'try threads, workers and batches; print the flags that serve MODEL best here'
+complete -c torch-serving -n '_shtab_torch_serving_using bench' -l budget -x -d 'how long --suggest may take (default: 120)'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a completion -d 'completions for a shell'
 complete -c torch-serving -n '_shtab_torch_serving_using completion' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using completion; and test $_shtab_torch_serving_npos -eq 0' -ka "bash zsh fish" -d 'the shell'
