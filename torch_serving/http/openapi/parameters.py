@@ -87,8 +87,8 @@ TIMEOUT = of_header(
 )
 TIMES = of_header(
     "X-Server-Timing",
-    {"enum": ["1"]},
-    "1: the response has the times of the request's steps in `Server-Timing`.",
+    {"type": "string", "example": "1"},
+    "1: the response has the times of the request's steps in `Server-Timing`. Others mean nothing.",
 )
 JSON_LENGTH = of_header(
     "Inference-Header-Content-Length",
