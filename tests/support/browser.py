@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-background-networking",
+    "--use-fake-device-for-media-stream",  # a camera, which pages may use without a question
+    "--use-fake-ui-for-media-stream",
     "--window-size=1280,2000",
 )
 
