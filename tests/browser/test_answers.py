@@ -156,10 +156,10 @@ def test_images_have_their_colours(answers: Answers):
         assert "columns" in answers.drawing()
 
 
-@pytest.mark.parametrize("shape", [[3, 12, 16], [1, 3, 12, 16]])
+@pytest.mark.parametrize("shape", [[4, 12, 16], [1, 4, 12, 16]])
 def test_of_a_mask_with_classes_the_largest_is_seen(answers: Answers, shape: list[int]):
-    layers = [float(i % 16 // 6 == k) for k in range(3) for i in range(192)]
-    names = strings("ground", "cat", HOSTILE)
+    layers = [float(i % 16 // 6 == k) for k in range(4) for i in range(192)]
+    names = strings("ground", "cat", HOSTILE, "dog")
     answers.show([tensor(shape, layers), names], picture=[160, 120])
     assert answers.drawing().startswith(
         "The picture that was sent, and over it 0 ground: 37.5 % (clear)"
@@ -171,6 +171,11 @@ def test_of_a_mask_with_classes_the_largest_is_seen(answers: Answers, shape: lis
     assert answers.pixel(300, 5) == [255, 0, 0, 255]
     answers.select("Shown as", "Mask over the picture")
     assert answers.drawing() == "The picture that was sent, and over it values from 0 to 1"
+
+
+def test_an_image_as_large_as_the_one_that_was_sent_is_no_mask(answers: Answers):
+    answers.show(tensor([3, 12, 16], [0.5] * 576), picture=[160, 120])
+    assert answers.drawing() == "A picture in colours, 16 wide and 12 high"
 
 
 def test_a_mask_of_numbers_lies_over_the_picture(answers: Answers):

@@ -17,9 +17,9 @@ const named = (draw) => (tensor, from, { names }) => draw(tensor, from, names(te
 
 /** What tensors can be drawn as, best first: name, dimensions of a drawing, where it fits, drawing, where it is best. */
 const FORMS = [
+  ["Picture in colours", 3, imageOf, image],
   ["Classes over the picture", 3, (tensor, context) => tensor.shape.at(-3) > 1 && isMask(tensor, context), classes],
   ["Mask over the picture", 2, isMask, layer],
-  ["Picture in colours", 3, imageOf, image],
   ["Bars", 1, ({ shape }) => shape.at(-1) > 1, named(bars), ({ shape, size }) => shape.at(-1) === size],
   ["Table", 2, () => true, named(matrixTable), isSmall],
   ["Picture", 2, isPicture, matrix],
