@@ -44,6 +44,7 @@ def run_without(modules: str, *arguments: str) -> tuple[int, str, str]:
         ("torch,numpy", ["inspect", __file__], 'is not installed here; pip install "'),
         ("torch", ["run", __file__, "--data", "[]"], 'torch is not installed here; pip install "'),
         ("numpy", ["run", __file__, "--data", "[]"], 'numpy is not installed here; pip install "'),
+        ("hdrh", ["bench", __file__], "bench needs the extra `measure`: pip install 'torch-serv"),
         ("falcon", ["."], 'falcon is not installed here; pip install "falcon'),
     ],
 )

@@ -1,7 +1,6 @@
 """One keep-alive connection of the generator, on which one request at a time is on its way."""
 
 import asyncio
-import os
 import time
 from typing import Protocol
 
@@ -26,7 +25,6 @@ class Connection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_request",
-        "_socket",
         "_transport",
         "due_s",
         "sent_s",
@@ -37,31 +35,18 @@ class Connection(asyncio.Protocol):
         self._request = request
         self._data = b""
         self._parser = HttpResponseParser(self)
-        self._socket: int | None = None
         self._transport: asyncio.Transport | None = None
         self.due_s = 0.0
         self.sent_s = 0.0  # 0: no request is on its way
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        if transport.get_extra_info("sslcontext") is None:
-            self._socket = transport.get_extra_info("socket").fileno()
 
     def send(self, due_s: float, now_s: float) -> None:
         """Send the request that was due then. An earlier one must have been answered."""
         self.due_s = due_s
         self.sent_s = now_s
-        if self._socket is None:
-            self._transport.write(self._request)  # type: ignore[union-attr]
-            return
-        try:
-            sent = os.write(self._socket, self._request)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return  # connection_lost comes
-        if sent < len(self._request):
-            self._transport.write(self._request[sent:])  # type: ignore[union-attr]
+        self._transport.write(self._request)  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
         self._data = data

@@ -12,6 +12,7 @@ from torch_serving.bench.recorder import Failure
 from torch_serving.bench.server_steps import ServerSteps, StepReader
 from torch_serving.bench.target import Target
 
+WAITED = 0.05  # share of the time without a core from which figures are not to be trusted
 BUSY = 0.9  # share of the time from which the generator is the limit
 LATE = 0.1  # share of the mean latency from which its own lag counts
 WAKE_UP_MS = 0.2  # a core that slept may take so long, whoever sends
@@ -69,6 +70,11 @@ class Measurement:
             found.append(
                 f"the generator was the limit: it ran {each.cpu_share * 100:.0f} % of the time and "
                 f"waited for a core {each.waited_share * 100:.0f} %"
+            )
+        elif each.waited_share >= WAITED:
+            found.append(
+                f"the generator waited for a core {each.waited_share * 100:.0f} % of the time: "
+                "something else takes them, or the server all of them"
             )
         if each.lag_mean_ms > max(WAKE_UP_MS, LATE * self.latencies.mean_ms):
             found.append(
