@@ -12,8 +12,8 @@ from tests.support.browser import Browser
 from tests.support.exported_programs import save_program
 from tests.support.hostile_names import NAMES
 from tests.support.process import Process
-from tests.support.servables import scripted
-from tests.support.try_page import TryPage
+from tests.support.servables import SOURCES, scripted
+from tests.support.try_page import SEND, TryPage
 from tests.support.typed_models import file_of
 
 BIG = 2**63 - 1
@@ -44,6 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, typed_models: Path) -> Path:
     scripted("x: Tensor, d: Dict[str, List[int]]", "Dict[str, List[int]]", "return d").save(
         root / "tree.pt"
     )
+    scripted(*SOURCES["slow.pt"]).save(root / "slow.pt")
     for name in ("mlp", "trees", "two"):
         save_program(name, root)
     return root
@@ -187,6 +188,32 @@ def test_keys_send_and_hints_are_read(view: TryPage):
     press = lambda: view.labelled("n").send_keys(Keys.CONTROL, Keys.ENTER)  # noqa: E731
     assert view.answer_after(press).status == 200
     assert violations(view.browser) == []
+
+
+def test_a_request_can_be_cancelled(view: TryPage):
+    view.open("slow.pt")
+    view.write("n", str(10**12))
+    view.button("Send")
+    view.browser.wait(lambda: not view.browser.one(SEND).is_enabled())
+    view.button("Cancel")
+    view.browser.sees("You cancelled it.", ".try")
+    view.write("n", "1")
+    assert view.send().status == 200
+
+
+def test_inputs_of_the_history_come_back(view: TryPage):
+    view.open("int.pt")
+    view.write("v", str(BIG))
+    view.send()
+    view.open("methods.pt")
+    view.send()
+    view.browser.script(
+        "document.querySelectorAll('.try details').forEach((each) => each.open = true)"
+    )
+    older = [each for each in view.browser.all(".try button") if each.text == "Reuse inputs"][-1]
+    older.click()
+    view.browser.wait(lambda: view.is_ready("int.pt"))
+    assert view.send().result["value"] == BIG
 
 
 def test_hostile_names(page: Browser, hostile_models: Path, start: Callable[..., Process]):

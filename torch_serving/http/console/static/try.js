@@ -197,7 +197,8 @@ class Try {
     try {
       const response = await this.app.request("POST", targetOf(this.query()), { body, headers, signal });
       const { status, ms, bytes } = response;
-      return { ...outcome, status, headers: response.headers, ms, bytes, text: response.text(), document: response.json(), problem: "" };
+      const document = status >= 400 ? response.json() : null; // results may be large, and are read from the text
+      return { ...outcome, status, headers: response.headers, ms, bytes, text: response.text(), document, problem: "" };
     } catch ({ name, message }) {
       const problem = name === "AbortError" ? "You cancelled it." : message;
       return { ...outcome, status: 0, headers: {}, ms: performance.now() - started, bytes: null, text: "", document: null, problem };
