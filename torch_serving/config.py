@@ -46,6 +46,20 @@ class Config:
         "the path below which a proxy serves this server, as in `/models`; the proxy removes it",
         default_text="none",
     )
+    lifeline_fd: int | None = network(
+        "--lifeline-fd",
+        None,
+        "natural",
+        "stop as after SIGTERM once the other end of this descriptor, a pipe or socket, is closed",
+        more="So a server ends with the program that started it, however that ends.",
+    )
+    ready_fd: int | None = network(
+        "--ready-fd",
+        None,
+        "natural",
+        "once all workers serve, write `url`, `host`, `port` and `pid` as a line of JSON to this "
+        "descriptor, a pipe or socket, and close it",
+    )
     server: str = network(
         "--server",
         "uvicorn",
@@ -96,6 +110,14 @@ class Config:
     )
     tls_key: Path | None = trust("--tls-key", None, "file", "speak HTTPS with the key in this file")
 
+    names: tuple[str, ...] = models(
+        "--name",
+        (),
+        "name",
+        "another name for a model, as in `iris=flowers/iris.pt`, or as in `iris` for the only one; "
+        "may be repeated",
+        more="Clients may use it wherever they name the model.",
+    )
     model_capacity: int = models(
         "-c --model-capacity",
         10,

@@ -76,6 +76,15 @@ def pattern(text: str) -> str:
     return text.removeprefix("./")
 
 
+def name(text: str) -> str:
+    """Another name of a model, and the name of its file where that is not the only one."""
+    if text.startswith("=") or text.endswith("="):
+        raise argparse.ArgumentTypeError(
+            f"expected a name as in iris=flowers/iris.pt, got {text!r}"
+        )
+    return text
+
+
 def module(text: str) -> str:
     """The name of a Python module."""
     if not is_module_name(text):
@@ -162,6 +171,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "file": (Path, "FILE"),
     "folder": (Path, "FOLDER"),
     "module": (module, "MODULE"),
+    "name": (name, "NAME[=MODEL]"),
     "natural": (natural, "N"),
     "on_off": (on_off, "{on,off}"),
     "origin": (origin, "ORIGIN"),

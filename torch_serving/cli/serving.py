@@ -14,6 +14,7 @@ from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.settings import Settings
 from torch_serving.config import Config
 from torch_serving.http.reach import is_loopback
+from torch_serving.server.descriptors import check_descriptors
 from torch_serving.server.listener import bound
 from torch_serving.server.tuning import set_up_gpu_memory, spin_briefly
 from torch_serving.telemetry.log_lines import JsonFormatter, TextFormatter
@@ -55,6 +56,7 @@ def tell(problem: str) -> None:
 
 def serve(config: Config, warnings: Sequence[str] = ()) -> int:
     """Serve until a signal says stop; return the exit code for `end`. `warnings` are logged."""
+    check_descriptors(config)
     redirect_output(config.log_format == "json")
     configure_logging(config)
     logger = logging.getLogger("torch_serving")

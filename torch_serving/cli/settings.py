@@ -91,6 +91,8 @@ def check(parser: Parser, config: Config) -> None:
         parser.error("--tls-cert needs --tls-key, the file of its private key")
     if config.tls_key and not config.tls_cert:
         parser.error("--tls-key needs --tls-cert, the file of its certificate")
+    if config.lifeline_fd is not None and config.server == "meinheld":
+        parser.error("meinheld has no parent that could watch it; leave --lifeline-fd out")
     if config.tls_cert and config.server == "meinheld":
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
 

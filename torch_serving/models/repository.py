@@ -3,7 +3,7 @@
 import fnmatch
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,6 +96,7 @@ class ModelRepository:
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
         self._listing = Listing(self.root, self.check_exists, self._holds_model, is_first_report)
         self.near_names = NearNames(self.names)
+        self.other_names: Mapping[str, str] = {}  # name -> identifier, as the operator says
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
@@ -114,10 +115,11 @@ class ModelRepository:
         return model.identifier
 
     def find_identifier(self, name: str) -> str:
-        """The identifier that a name means: that of a file, or without its suffix.
+        """The identifier that a name means: another name, or that of a file without its suffix.
 
         Raises NoSuchModel.
         """
+        name = self.other_names.get(name, name)
         model = self.resolve(name, CPU)
         if self.is_loaded(name) or os.path.isfile(model.path):
             return name
@@ -125,6 +127,10 @@ class ModelRepository:
             with suppress(NoSuchModel):
                 return self.check_exists(model.identifier + suffix)
         raise no_such_model(model.identifier)
+
+    def names_of(self, identifier: str) -> list[str]:
+        """The other names of a model."""
+        return [name for name, meant in self.other_names.items() if meant == identifier]
 
     def is_loaded(self, identifier: str) -> bool:
         """Whether a model is in memory, on any device."""

@@ -11,6 +11,7 @@ from torch_serving.errors import ServingError, StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models.backends import registry
 from torch_serving.models.integrity import expected_digest, open_verified
+from torch_serving.models.other_names import other_names
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.server.cards import count_cards_in_child
 from torch_serving.server.concurrency import divide_cores
@@ -37,10 +38,11 @@ def check(config: Config, tell: Callable[[str], None]) -> int:
 
 
 def problems_with_settings(config: Config) -> Iterator[str]:
-    """Yield what is wrong with address, device, threads, certificate, keys and --preload."""
+    """Yield what is wrong with address, device, threads, certificate, keys and names."""
     for step in (check_address, check_cores, load_tls_context, check_keys):
         yield from complaints_of(step, config)
     repository = ModelRepository(config.model_root)
+    yield from complaints_of(lambda config: other_names(repository, config.names), config)
     for pattern in config.preload:
         if not repository.matching(pattern):
             yield f"--preload {pattern}: no such model below {config.model_root}"

@@ -21,6 +21,7 @@ from torch_serving.models import trials
 from torch_serving.server.announcement import Announcement
 from torch_serving.server.cards import check_no_cuda, count_cards_in_child
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
+from torch_serving.server.descriptors import Lifeline, ReadyLine
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.listener import url_of
 from torch_serving.server.meinheld import MeinheldTransport
@@ -58,11 +59,12 @@ def serve(config: Config, listener: socket.socket) -> int:
     hooks = Hooks(
         serve=state.serve_in_worker,
         on_ready=state.announce,
-        on_stop=listener.close,  # open in the parent, it would still take connections
+        on_stop=state.close_inherited,  # open in the parent, it would still take connections
         reload=state.reload,
         try_load=state.try_load,
         find_examples=state.find_examples,
         load_timeout_s=config.load_timeout_s,
+        lifeline=None if config.lifeline_fd is None else Lifeline(config.lifeline_fd),
     )
     end_within_s = config.drain_delay_s + config.shutdown_timeout_s + END_MARGIN_S
     return Supervisor(config.workers or 1, hooks, state.shared, config.spare, end_within_s).run()
@@ -78,6 +80,7 @@ class PreforkState:
         """Load models, keys and certificate. Raises StartupError."""
         self._config = config
         self._listener = listener
+        self._ready_line = None if config.ready_fd is None else ReadyLine(config.ready_fd)
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
         count_dropped_lines(self.shared.statistics.count_dropped)
         limit = functools.partial(preload_limit, config.load_timeout_s)
@@ -114,6 +117,7 @@ class PreforkState:
 
     def serve_in_worker(self, channel: ParentChannel) -> int:
         """Serve in this process, which was forked to do so; return its exit code."""
+        self._close_ready_line()
         worker = WorkerContext(self.runtime, channel, self.shared, self._api_keys, self._tls)
         transport = functools.partial(UvicornTransport, worker)
         try:
@@ -125,6 +129,16 @@ class PreforkState:
 
     def _exit_code(self) -> int:
         return EXIT_FAILED if self.shared.failures.is_reported else 0
+
+    def close_inherited(self) -> None:
+        """Close the parent's sockets: once it stops, and in other processes that it forks."""
+        self._listener.close()
+        self._close_ready_line()
+
+    def _close_ready_line(self) -> None:
+        if self._ready_line:
+            self._ready_line.close()
+            self._ready_line = None
 
     def serve_with_meinheld(self) -> int:
         """Serve in this process, without workers. Raises StartupError."""
@@ -143,6 +157,8 @@ class PreforkState:
         that is the task to run in a process of its own.
         """
         url = url_of(self._listener, "https" if self._config.tls_cert else "http")
+        if self._ready_line:
+            self._ready_line.write(url, self._listener.getsockname())
         announcement = Announcement(self._config, url, self.runtime.models.repository)
         lines, command = announcement.lines(), announcement.known_command()
         is_read = sys.stdout.isatty()

@@ -15,7 +15,9 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from torch_serving.server.descriptors import Lifeline
 from torch_serving.server.ipc.incidents import cause_of
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import receive
@@ -59,6 +61,7 @@ class Hooks:
     try_load: TryLoad = do_nothing
     find_examples: FindExamples = lambda *_: ()
     load_timeout_s: float = math.inf  # of `try_load`
+    lifeline: Lifeline | None = None  # whose end stops the server
 
 
 class Supervisor:
@@ -78,6 +81,7 @@ class Supervisor:
     ) -> None:
         """Workers that take longer than `end_within_s` to end are killed."""
         self._hooks = hooks
+        self._lifeline = hooks.lifeline
         self._shared = shared or SharedState(count)
         self._signals = Signals()
         self._pool = WorkerPool(count, hooks.serve, self._shared, end_within_s)
@@ -128,16 +132,26 @@ class Supervisor:
     def _wait(self, wakeup: socket.socket) -> None:
         """Wait for a signal, for a message of a worker, or until a worker is due to start."""
         workers = {each.connection: each for each in self._pool.workers if each.connection}
-        readable, _, _ = select.select([wakeup, *workers], [], [], self._pool.timeout_s())
+        lifelines = [self._lifeline] if self._lifeline else []
+        ends: list[Any] = [wakeup, *lifelines, *workers]
+        readable, _, _ = select.select(ends, [], [], self._pool.timeout_s())
         for end in readable:
             if end is wakeup:
                 wakeup.recv(4096)
+            elif end is self._lifeline:
+                self._look_at_lifeline()
             else:
                 self._on_message(workers[end], end)
         if not self._was_ready and all(worker.was_ready for worker in self._pool.workers):
             self._was_ready = True
             if task := self._hooks.on_ready():
                 self._trials.run(task)
+
+    def _look_at_lifeline(self) -> None:
+        if self._lifeline and self._lifeline.has_ended():
+            logger.info("the lifeline has ended: the server stops when its requests are done")
+            self._lifeline = None
+            self._signals.request_stop(0)
 
     def _on_message(self, worker: Worker, connection: socket.socket) -> None:
         message = receive(connection)

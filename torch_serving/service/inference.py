@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,8 @@ class Inference:
         No coroutine, since most requests find their model. Raises InvalidServable, Quarantined,
         InvalidDevice or InvalidParameter if there is no such method.
         """
+        if self.repository.other_names:
+            request = self._with_identifier(request)
         device = self._known_device(request.model, self._devices, request.device)
         if device is None:
             return None
@@ -87,6 +90,11 @@ class Inference:
         if request.content_type is None and request.accept is None:
             return method
         return invocation_of(method, request)
+
+    def _with_identifier(self, request: InferenceRequest) -> InferenceRequest:
+        """A request that names its model by an other name, with its identifier."""
+        identifier = self.repository.other_names.get(request.model)
+        return replace(request, model=identifier) if identifier else request
 
     def deadline(self, timeout_s: float | None = None) -> Deadline:
         """When a request is due that comes now; `timeout_s` is what its client wishes."""

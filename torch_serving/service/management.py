@@ -157,6 +157,8 @@ class Management:
         }
         if remaining_s:
             status["quarantine_left_s"] = round(remaining_s, 1)
+        if names := self._repository.names_of(name):
+            status["other_names"] = names
         if problem:
             status["problem"] = problem
         if warning := next((each["warning"] for each in entries if each["warning"]), ""):

@@ -23,6 +23,7 @@ from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.imports import import_at_start
 from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.other_names import other_names
 from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
 from torch_serving.models.trials import TryLoad
@@ -101,6 +102,8 @@ class Runtime:
         configure_torchscript(config)
         set_tf32(config.tf32)
         runtime = cls(config, group or Alone(), limit_preload)
+        repository = runtime.models.repository
+        repository.other_names = other_names(repository, config.names)
         runtime.preload(on_cpu=True)
         return runtime
 

@@ -51,7 +51,7 @@ function _shtab_torch_serving_using
 end
 
 set -g _shtab_torch_serving_commands example export inspect run compile bench completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --output --port --preload --quarantine --queue --queue-timeout --rate --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --name --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -66,6 +66,8 @@ complete -c torch-serving -n _shtab_torch_serving_using -l host -x -d 'the addre
 complete -c torch-serving -n _shtab_torch_serving_using -s p -l port -x -d 'the port; 0 takes a free one (default: 8888)'
 complete -c torch-serving -n _shtab_torch_serving_using -l uds -xka "(__fish_complete_path (commandline -ct))" -d 'listen on a Unix domain socket with this path, instead of host and port'
 complete -c torch-serving -n _shtab_torch_serving_using -l root-path -x -d 'the path below which a proxy serves this server, as in /models; the proxy removes it'
+complete -c torch-serving -n _shtab_torch_serving_using -l lifeline-fd -x -d 'stop as after SIGTERM once the other end of this descriptor, a pipe or socket, is closed'
+complete -c torch-serving -n _shtab_torch_serving_using -l ready-fd -x -d 'once all workers serve, write url, host, port and pid as a line of JSON to this descriptor, a pipe or socket, and close it'
 complete -c torch-serving -n _shtab_torch_serving_using -l server -xka "uvicorn meinheld" -d 'the HTTP server; meinheld serves /serve and /healthcheck only (default: uvicorn)'
 complete -c torch-serving -n _shtab_torch_serving_using -l console -xka "auto on off" -d 'the page at /; auto: on where only this machine, or who has a key, can use it (default: auto)'
 complete -c torch-serving -n _shtab_torch_serving_using -l no-console -d 'the same as --console off'
@@ -76,6 +78,7 @@ complete -c torch-serving -n _shtab_torch_serving_using -l open-health -d '/heal
 complete -c torch-serving -n _shtab_torch_serving_using -l cors-origin -x -d 'let scripts of this origin, as in https://example.org, or of all (*) send requests; may be repeated'
 complete -c torch-serving -n _shtab_torch_serving_using -l tls-cert -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the certificate in this file'
 complete -c torch-serving -n _shtab_torch_serving_using -l tls-key -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the key in this file'
+complete -c torch-serving -n _shtab_torch_serving_using -l name -x -d 'another name for a model, as in iris=flowers/iris.pt, or as in iris for the only one; may be repeated'
 complete -c torch-serving -n _shtab_torch_serving_using -s c -l model-capacity -x -d 'models kept in memory (default: 10)'
 complete -c torch-serving -n _shtab_torch_serving_using -s b -l buffer-size -x -d 'models kept beyond the capacity, until there are more of them (default: 3)'
 complete -c torch-serving -n _shtab_torch_serving_using -l model-memory -x -d 'memory for the weights of models on each device, besides the capacity (default: no limit)'
@@ -177,6 +180,8 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -l host -x -d 't
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -s p -l port -x -d 'the port; 0 takes a free one (default: 8888)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l uds -xka "(__fish_complete_path (commandline -ct))" -d 'listen on a Unix domain socket with this path, instead of host and port'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l root-path -x -d 'the path below which a proxy serves this server, as in /models; the proxy removes it'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l lifeline-fd -x -d 'stop as after SIGTERM once the other end of this descriptor, a pipe or socket, is closed'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l ready-fd -x -d 'once all workers serve, write url, host, port and pid as a line of JSON to this descriptor, a pipe or socket, and close it'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l server -xka "uvicorn meinheld" -d 'the HTTP server; meinheld serves /serve and /healthcheck only (default: uvicorn)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l console -xka "auto on off" -d 'the page at /; auto: on where only this machine, or who has a key, can use it (default: auto)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l no-console -d 'the same as --console off'
@@ -187,6 +192,7 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -l open-health -
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l cors-origin -x -d 'let scripts of this origin, as in https://example.org, or of all (*) send requests; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l tls-cert -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the certificate in this file'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l tls-key -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the key in this file'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l name -x -d 'another name for a model, as in iris=flowers/iris.pt, or as in iris for the only one; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -s c -l model-capacity -x -d 'models kept in memory (default: 10)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -s b -l buffer-size -x -d 'models kept beyond the capacity, until there are more of them (default: 3)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l model-memory -x -d 'memory for the weights of models on each device, besides the capacity (default: no limit)'

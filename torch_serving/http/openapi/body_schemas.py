@@ -46,6 +46,13 @@ def success(description: str, **others: Schema) -> Schema:
 
 
 HEALTH = success("OK")
+LOAD = fixed(
+    threads=COUNT | {"description": "Executor threads of all workers."},
+    busy=COUNT | {"description": "Executor threads that have a request."},
+    queue=COUNT | {"description": "Requests that wait for an executor thread."},
+    rejected=COUNT | {"description": "Requests that found the queue full, since the start."},
+    draining=BOOLEAN | {"description": "Whether the server stops."},
+)
 RESULT = success("Success", result=reference("Result"))
 PLAIN_RESULT = success("Success", result=reference("PlainResult"))
 
@@ -70,6 +77,11 @@ STATUS: dict[str, Schema] = {
     "last_used": {"type": ["string", "null"], "format": "date-time"},
 }
 OPTIONAL: dict[str, Schema] = {
+    "other_names": {
+        "type": "array",
+        "items": TEXT,
+        "description": "By which requests may name it as well.",
+    },
     "quarantine_left_s": {"type": "number"},
     "problem": TEXT
     | {"description": "Why it can't be loaded, as far as that is seen at a glance."},
