@@ -192,7 +192,7 @@ def test_boxes_are_drawn_and_listed(answers: Answers):
     labels = strings("cat", HOSTILE)
     found = dictionary(boxes=boxes, scores=tensor([2], [0.9, 0.75]), labels=labels)
     answers.show(found, picture=[200, 100])
-    said = "The picture that was sent, and over it 2 boxes; the table names them"
+    said = "The picture that was sent, and over it boxes; the table names them: 2"
     assert answers.drawing() == said
     assert answers.cells() == [
         ["box", "what", "left", "top", "right", "bottom"],

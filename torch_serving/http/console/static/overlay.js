@@ -112,7 +112,7 @@ export function boxes(value, { picture }) {
   const isIn = (x, y, [left, top, right, bottom]) => x >= left && x <= right && y >= top && y <= bottom;
   const names = (found) => found.map(({ i, name }) => `box ${i} ${name}`).join(", ");
   const view = over(picture, {
-    label: `${all.length} boxes; the table names them`,
+    label: `boxes; the table names them: ${all.length}`,
     draw: (context, scale) => all.forEach((each) => box(context, scale, each)),
     tell: (x, y) => names(all.filter(({ at }) => isIn(x, y, at))) || "no box",
   });
