@@ -16,7 +16,8 @@ export function tensorField(name, spec, example, form) {
   const isUnknown = example === UNKNOWN;
   const { shape, data_type } = (!isUnknown && tensorOf(example)) || usual;
   const like = { shape, data_type: data_type || usual.data_type };
-  const picture = pictureOf(spec, isUnknown ? { ...like, shape: ANY_IMAGE } : like);
+  const isImage = example?.type === "image"; // of a request that was sent before
+  const picture = isImage ? { envelope: example } : pictureOf(spec, isUnknown ? { ...like, shape: ANY_IMAGE } : like);
   const field = { name, spec, example: isUnknown ? usual : example, form, note, like, picture, asJson: false };
   field.tensorOf = (value) => {
     const found = tensorOf(value);
