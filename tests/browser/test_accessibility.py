@@ -7,6 +7,7 @@ import pytest
 from tests.support.axe import violations
 from tests.support.browser import SIZES, Browser
 from tests.support.console_stand_in import StandIn, model
+from tests.support.process import Process
 
 AUTOMATIC = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
 
@@ -39,3 +40,7 @@ def test_models(seen: Callable[[str, str], list[str]], figures: StandIn):
 
 def test_live(seen: Callable[[str, str], list[str]], figures: StandIn):
     assert seen(f"{figures.url}/#/live", "cuda:0") == []
+
+
+def test_try(seen: Callable[[str, str], list[str]], console: Process):
+    assert seen(f"{console.url}/#/try/mlp.pt", "mlp.pt") == []

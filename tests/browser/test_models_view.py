@@ -60,6 +60,13 @@ def test_what_cant_be_loaded_says_why(page: Browser, console: Process):
     assert all("400" in each for each in page.errors())
 
 
+def test_each_model_has_a_link_to_try_it(page: Browser, console: Process):
+    page.open(f"{console.url}/")
+    page.click(f"{row('mlp.pt')} a")
+    page.wait(lambda: page.text("h1") == "Try")
+    assert page.driver.current_url.endswith("#/try/mlp.pt")
+
+
 def test_behind_a_proxy_that_has_the_server_below_a_path(page: Browser, console: Process):
     with served_below("/of%20a/team", console.url) as url:
         page.open(f"{url}/")

@@ -8,9 +8,14 @@ import pytest
 
 from tests.support.browser import Browser
 from tests.support.console_stand_in import StandIn, model, numbers
+from tests.support.process import Process
 
 WIDTH, HEIGHT = 1180, 760
 MOST_BYTES = 150_000
+PRESS = """
+const buttons = [...document.querySelectorAll("main button")];
+buttons.find((each) => each.textContent === arguments[0]).click();
+"""
 SCHEMES = ["light", "dark"]
 CARD = {"device": "cuda:0", "version": "1", "weights_bytes": 1, "runs": "", "workers": 2}
 
@@ -64,3 +69,16 @@ def test_live(browser: Browser, figures: StandIn, scheme: str, shoot: Callable[[
     browser.open(f"{figures.url}/#/live")
     browser.sees("cuda:0")
     shoot("live", scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_try(browser: Browser, console: Process, scheme: str, shoot: Callable[[str, str], None]):
+    browser.look(WIDTH, 600, scheme)
+    browser.open(f"{console.url}/#/try/mlp.pt")
+    browser.sees("Random")
+    browser.script(PRESS, "Random")
+    for requests in (1, 2):  # the first loads the model
+        browser.script(PRESS, "Send")
+        browser.wait(lambda n=requests: len(browser.all(".history li")) == n)
+    browser.script("document.activeElement.blur(); scrollTo(0, 0)")
+    shoot("try", scheme)

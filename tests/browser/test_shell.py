@@ -12,7 +12,7 @@ from tests.support.process import Process
 
 KEY = "key-0123456789abcdef"
 GROUND = "return getComputedStyle(document.documentElement).backgroundColor"
-VIEWS = ["Models", "Live"]
+VIEWS = ["Models", "Try", "Live"]
 
 
 @pytest.fixture
