@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ import pytest
 from tests.support.fake_server import OK, FakeServer, fake_server, response
 from tests.support.process import wait_until
 from torch_serving.bench.generator import Generated
+from torch_serving.bench.measurement import Measurement, measure
 from torch_serving.cli import bench
 from torch_serving.cli.main import main
 
@@ -280,3 +282,23 @@ def test_a_request_that_is_refused_is_not_measured(command: Command):
     assert (code, out) == (2, "")
     assert "answers 400: Invalid: /x: expected more" in err.splitlines()[-1]
     assert len(posts(fake)) == 1
+
+
+def test_what_was_measured_before_the_server_went_is_printed(command: Command):
+    """The first load is measured; for the second, nobody listens."""
+    stack = ExitStack()
+    fake = stack.enter_context(fake_server(answer))
+    loads: list[object] = []
+
+    def measure_then_end(*arguments: object) -> Measurement:
+        measured = measure(*arguments)  # type: ignore[arg-type]
+        loads.append(measured)
+        stack.close()
+        return measured
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch_serving.bench.measurement.measure", measure_then_end)
+        code, out, err = command(fake.url, "-c", "1,2", *SHORT)
+    assert (code, len(loads)) == (2, 1)
+    assert any(line.split()[:2] == ["1", "connection"] for line in out.splitlines())
+    assert "does not answer: " in err.splitlines()[-1]

@@ -1,5 +1,6 @@
 """What a load measures, against a server whose answers and pauses are known."""
 
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from tests.support.process import wait_until
 from torch_serving.bench.address import Address
 from torch_serving.bench.load import Load
 from torch_serving.bench.measurement import measure
+from torch_serving.bench.pool import allow_descriptors
 from torch_serving.bench.recorder import Failure
 from torch_serving.bench.target import Target
 from torch_serving.errors import StartupError
@@ -154,3 +156,28 @@ def test_a_load_beyond_the_server_ends_early():
     assert measured.backlog_peak == 50
     assert measured.unanswered > 0
     assert measured.seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("limits", "given"),
+    [
+        ((1024, 4096), (1100, 4096)),
+        ((1024, resource.RLIM_INFINITY), (1100, resource.RLIM_INFINITY)),
+        ((2048, 4096), None),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None),
+    ],
+)
+def test_as_many_files_may_be_open_as_connections_need(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], given: tuple[int, int] | None
+):
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: found.append(wanted))
+    allow_descriptors(1000)
+    assert found == ([given] if given else [])
+
+
+def test_more_connections_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    with pytest.raises(StartupError, match=r"need 1100 open files, and 1024 are allowed"):
+        allow_descriptors(1000)

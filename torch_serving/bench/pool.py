@@ -1,6 +1,7 @@
 """The connections of a load: they are opened, opened again when lost, and watched for time."""
 
 import asyncio
+import resource
 import ssl
 import time
 from collections.abc import Awaitable
@@ -14,6 +15,7 @@ from torch_serving.errors import StartupError
 
 AT_ONCE = 64  # connections that are opened at the same time
 RETRY_S = 0.1
+OTHERS = 100  # descriptors that are no connections
 
 
 class Arrivals(Protocol):
@@ -43,6 +45,7 @@ class Pool:
 
     async def open(self, count: int) -> None:
         """Open all connections. Raises StartupError if the server takes none of them."""
+        allow_descriptors(count)
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def open_one() -> Connection:
@@ -133,3 +136,17 @@ class Pool:
             make, address.host, address.port, ssl=tls, server_hostname=name
         )
         return (await opening)[1]
+
+
+def allow_descriptors(connections: int) -> None:
+    """Raise the limit on open files as far as it may be. Raises StartupError if it is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHERS
+    if soft == resource.RLIM_INFINITY or wanted <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        raise StartupError(
+            f"{connections} connections need {wanted} open files, and {hard} are allowed; "
+            "ulimit -n raises that"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

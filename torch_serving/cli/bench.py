@@ -52,6 +52,8 @@ def bench(argv: Sequence[str]) -> int:
     found = document.document_of(run.target, run.measurements, server_flags)
     before = document.measurements_in(earlier) if earlier else []
     tell(arguments, found, run.measurements, before)
+    if run.problem:
+        raise run.problem
     if run.is_interrupted:
         return EXIT_INTERRUPTED
     return 0 if any(each.answers for each in run.measurements) else EXIT_NOTHING
@@ -93,6 +95,7 @@ class Run:
         self._place = place
         self.target: Target | None = None
         self.measurements: list[Measurement] = []
+        self.problem: StartupError | None = None  # that ended the loads
         self.is_interrupted = False
 
     def measure(self) -> None:
@@ -119,7 +122,13 @@ class Run:
         target.check(self._arguments.timeout)
         self.target = target
         for load in loads_of(self._arguments):
-            measurement = measure_one(target, load, self._arguments.generator, progress)
+            try:
+                measurement = measure_one(target, load, self._arguments.generator, progress)
+            except StartupError as error:  # the server has gone
+                if not self.measurements:
+                    raise
+                self.problem = error
+                return
             self.measurements.append(measurement)
             if measurement.is_interrupted:
                 self.is_interrupted = True
