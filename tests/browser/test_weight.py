@@ -6,6 +6,7 @@ from pathlib import Path
 import torch_serving.http.console
 
 STATIC = Path(torch_serving.http.console.__file__).with_name("static")
+MOST_BYTES = 135_000  # what there is, and little more: who adds also takes away
 NEVER = (
     r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|createContextualFragment|document\.write"
     r"|\beval\b|\bFunction\(|DOMParser|\bsrcdoc\b"
@@ -15,6 +16,10 @@ OTHER_HOST = r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[\w.-]+\.\w+"
 
 def sources() -> dict[str, str]:
     return {path.name: path.read_text("utf-8") for path in sorted(STATIC.iterdir())}
+
+
+def test_the_console_stays_small():
+    assert sum(len(text.encode()) for text in sources().values()) <= MOST_BYTES
 
 
 def test_no_text_becomes_html_or_code():
