@@ -211,7 +211,7 @@ def test_an_open_loop(command: Command, fake: FakeServer):
 def test_an_interrupt_prints_what_was_measured(
     command: Command, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ):
-    """The signal comes in the midst of the second load."""
+    """The signal comes in the midst of the first load, and there is no second one."""
     made: list[Generated] = []
 
     class Seen(Generated):
@@ -222,15 +222,15 @@ def test_an_interrupt_prints_what_was_measured(
     monkeypatch.setattr("torch_serving.bench.generator.Generated", Seen)
 
     def interrupt() -> None:
-        wait_until(lambda: len(made) == 2 and made[1].recorder.answers > 10)
+        wait_until(lambda: bool(made) and made[0].recorder.answers > 1)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    code, out, _ = command(fake.url, "-c", "1,2,4", "-s", "2", "--warm-up", "0")
+    code, out, _ = command(fake.url, "-c", "1,2", "-s", "60", "--warm-up", "0")
     thread.join()
     assert code == 130
-    assert [line.split()[:1] for line in out.splitlines()[5:8]] == [["1"], ["2"], []]
+    assert [line.split()[:1] for line in out.splitlines()[5:7]] == [["1"], []]
 
 
 @pytest.mark.parametrize(
