@@ -42,6 +42,9 @@ COMMANDS = {
         "compile", "compile_model", "MODEL", "an exported program with its compiled package"
     ),
     "bench": Command("bench", "bench", "MODEL|URL", "throughput and latency under load"),
+    "haproxy": Command(
+        "haproxy", "haproxy", "--node HOST:PORT …", "a configuration for several servers"
+    ),
     "completion": Command("completion", "completion", "SHELL", "completions for a shell"),
     "man": Command("man", "man", "", "the manual page"),
 }

@@ -45,4 +45,9 @@ def problems_in(text: str, program: str) -> str:
 
 
 def is_notice(line: str) -> bool:
-    return line.startswith("[NOTICE]") or line.strip() == "Configuration file is valid"
+    """Whether a line is no problem: names may be those of another network, and are asked again."""
+    return (
+        line.startswith("[NOTICE]")
+        or line.strip() == "Configuration file is valid"
+        or "could not resolve address" in line
+    )

@@ -50,8 +50,8 @@ function _shtab_torch_serving_using
   test "$_shtab_torch_serving_cmdpath" = "$argv"
 end
 
-set -g _shtab_torch_serving_commands example export inspect run compile bench completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --batch --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --cors-origin --data --device --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --method --model-capacity --model-memory --name --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy completion man serve help version
+set -g _shtab_torch_serving_opts_with_value --api-key-file --balance-factor --balancer-threads --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --copies --cors-origin --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --method --model-capacity --model-memory --name --node --node-ca --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -165,6 +165,23 @@ complete -c torch-serving -n '_shtab_torch_serving_using bench' -l svg -xka "(__
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l compare -xka "(__fish_complete_path (commandline -ct))" -d 'compare with what --json printed before'
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l suggest -d 'try threads, workers and batches; print the flags that serve MODEL best here'
 complete -c torch-serving -n '_shtab_torch_serving_using bench' -l budget -x -d 'how long --suggest may take (default: 120)'
+complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a haproxy -d 'a configuration for several servers'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -s h -l help -d 'show this help message and exit'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l check -d 'let haproxy check it first'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l node -x -d 'the nodes, always in the same order; may be repeated'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l dns -x -d 'a name whose addresses are the nodes, with a port unless that is 8888, or one of SRV records, as in _http._tcp.nodes.default.svc.cluster.local'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l slots -x -d 'the most nodes that --dns may have (default: 64)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l node-ca -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the nodes; this CA has signed their certificates'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l request-timeout -x -d 'that of the nodes (default: 300)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l header-timeout -x -d 'that of the nodes (default: 10)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l bind -x -d 'where to listen (default: :8000, on all addresses)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l tls-cert -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS and HTTP/2 with the certificate and the key in this file; the key may be in FILE.key instead'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l max-connections -x -d 'the most clients at once; each takes two file descriptors (default: 4096)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l stats -x -d 'metrics for Prometheus, and a page; without a value at 127.0.0.1:8404'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l stats-socket -xka "(__fish_complete_path (commandline -ct))" -d 'a socket for HAProxy'"'"'s Runtime API'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l balancer-threads -x -d 'threads of HAProxy (default: one per core)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l balance-factor -x -d 'of the mean load, what a node may have before its models are asked for elsewhere; 0: any (default: 300)'
+complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l copies -x -d 'let a hot model be on N nodes, as in hot.pt=3, or those in a file with lines as in `hot 3`, without .pt; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a completion -d 'completions for a shell'
 complete -c torch-serving -n '_shtab_torch_serving_using completion' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using completion; and test $_shtab_torch_serving_npos -eq 0' -ka "bash zsh fish" -d 'the shell'
@@ -229,5 +246,5 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -l debug-errors 
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l tracing -d 'send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables say'
 complete -c torch-serving -n '_shtab_torch_serving_using serve; and test $_shtab_torch_serving_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the folder with the models'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a help -d 'what a command takes'
-complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile bench completion man" -d 'the command'
+complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile bench haproxy completion man" -d 'the command'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a version -d 'the versions of the server and of torch'
