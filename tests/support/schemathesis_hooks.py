@@ -18,7 +18,13 @@ from PIL import Image
 from schemathesis.core.failures import ServerError
 from schemathesis.openapi.checks import UseAfterFree
 
-BINARY = ("application/octet-stream", "application/x-npy", "application/vnd.safetensors")
+IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
+BINARY = (
+    "application/octet-stream",
+    "application/x-npy",
+    "application/vnd.safetensors",
+    *IMAGES,
+)
 TAKES_ANY_TENSOR, TAKES_TEXT = "echo.pt", "str.pt"
 MIN_DEADLINE_MS = 60_000
 LENGTH = "Inference-Header-Content-Length"
@@ -30,7 +36,7 @@ def as_it_is(context: Any, value: Any) -> dict[str, Any]:
     return {"data": value if isinstance(value, bytes) else str(value).encode()}
 
 
-@schemathesis.deserializer(*BINARY, "image/png")
+@schemathesis.deserializer(*BINARY)
 def not_looked_into(context: Any, response: Any) -> Any:
     return ""
 
@@ -92,6 +98,8 @@ def mend_binary(case: Any) -> None:
         case.body = npy(numbers)
         if case.media_type.endswith("safetensors"):
             case.body = safetensors.numpy.save({"x": numbers})
+        elif case.media_type in IMAGES:
+            case.body = base64.b64decode(PICTURE)
         return
     case.path_parameters["model"] = TAKES_ANY_TENSOR
     entry = {"name": "x", "datatype": "UINT8", "shape": [numbers.size]}

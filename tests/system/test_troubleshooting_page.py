@@ -1,5 +1,6 @@
 """Each message on the page of troubles is one that the server really gives."""
 
+import base64
 import json
 import socket
 import subprocess
@@ -51,6 +52,7 @@ torch.save(nn.Linear(2, 2), "models/module.pt")
 open("models/model.onnx.pt", "wb").write(bytes([8, 7, 18, 0]) + bytes(60))
 open("models/misspelt.toml", "w").write("bach = true\\n")
 """
+PIXEL = "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="  # a GIF of one
 ROW = "[[1, 2, 3, 4]]"
 LINEAR = "serve?servable_identifier=linear.pt"
 
@@ -91,6 +93,11 @@ def asks(target: str, body: str | bytes | None = ROW, **headers: str) -> Callabl
 
 def asks_linear(body: str | bytes | None, **headers: str) -> Callable[[str, Path], str]:
     return asks(LINEAR, body, **headers)
+
+
+def asks_image(model: str) -> Callable[[str, Path], str]:
+    target = f"serve?servable_identifier={model}"
+    return asks(target, base64.b64decode(PIXEL), Content_Type="image/gif")
 
 
 def loads(model: str) -> Callable[[str, Path], str]:
@@ -150,6 +157,10 @@ TROUBLES = {
     "the body is the name of a file": asks_linear("body.json"),
     "the body is a form (multipart/form-data, as of curl -F)": asks_linear("--a\r\nb\r\n"),
     "the body is a JPEG image": asks_linear(b"\xff\xd8\xff\xe0"),
+    "an image file is the body of a method that needs one tensor and nothing else": asks_image(
+        "loops"
+    ),
+    "the image came as uint8 without a batch dimension": asks_image("linear"),
     "strings stand in double quotes": asks_linear("{'input': [1]}"),
     'write "NaN" in quotes': asks_linear('{"input": [NaN]}'),
     "a line break in a string is \\n; base64 goes on one line": asks_linear('{"input": "a\nb"}'),

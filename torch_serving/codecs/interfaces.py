@@ -38,6 +38,13 @@ class Codec(NamedTuple):
     nests: bool = False
 
 
+class PixelForm(NamedTuple):
+    """What pixels of an image become: a data type, and whether there is a leading 1."""
+
+    data_type: str
+    batch: bool
+
+
 class MethodInfo(Protocol):
     """A method of a loaded model, as codecs see it.
 
@@ -52,6 +59,7 @@ class MethodInfo(Protocol):
     weights_dtype: torch.dtype | None
     batcher: Any
     device_method: Any
+    pixels: PixelForm | None  # of its warm-up request
     counters: Any
     headers: Headers
 

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from torch_serving.codecs.image_files import ImageReader, decode_file, run_file, translate_file
 from torch_serving.codecs.interfaces import (
     JSON_HEADERS,
     Body,
@@ -31,7 +32,7 @@ class CodecInvocation:
     def __init__(
         self,
         method: MethodInfo,
-        reader: Codec | None,
+        reader: Codec | ImageReader | None,
         writer: Codec | None,
         plain: bool = False,
     ) -> None:
@@ -49,7 +50,11 @@ class CodecInvocation:
         # no bound methods of its own: such a cycle would keep an evicted model in memory
         self.decode = method.decode
         self.encode = method.encode_plain if plain else method.encode
-        if reader is not None:
+        if isinstance(reader, ImageReader):
+            self.decode = functools.partial(decode_image, reader, method)
+            self.run = functools.partial(run_file, reader, method)
+            self.translate = functools.partial(translate_file, reader, method)
+        elif reader is not None:
             self.decode = functools.partial(decode, reader, method)
         if writer is not None:
             self.headers = (("content-type", writer.media_type),)
@@ -58,7 +63,14 @@ class CodecInvocation:
 
 def decode(codec: Codec, method: MethodInfo, body: Body) -> list[Any]:
     arguments = method.signature.arguments
-    values = unflatten(arguments, codec.read(body, arguments))
+    return checked(method, unflatten(arguments, codec.read(body, arguments)))
+
+
+def decode_image(reader: ImageReader, method: MethodInfo, body: Body) -> list[Any]:
+    return checked(method, decode_file(reader, method, body))
+
+
+def checked(method: MethodInfo, values: list[Any]) -> list[Any]:
     if method.check is not None:
         method.check(values)
     return values

@@ -1,5 +1,6 @@
 """Which codec a media type has."""
 
+from torch_serving.codecs.image_files import ImageReader, image_reader, is_image
 from torch_serving.codecs.interfaces import Codec
 from torch_serving.codecs.npy import NPY
 from torch_serving.codecs.safetensors import SAFETENSORS
@@ -13,6 +14,13 @@ NESTED = "application/vnd.safetensors; profile=nested"
 NESTED_SAFETENSORS = SAFETENSORS._replace(media_type=NESTED, nests=True)
 # JSON without envelopes, of responses alone: requests may be plain anyway.
 PLAIN = "application/json; profile=plain"
+
+
+def reader_of(media_type: str | None) -> Codec | ImageReader | None:
+    """Return what reads a body; None is JSON. Raises as `codec_of`, and InvalidParameter."""
+    if media_type is not None and is_image(media_type):
+        return image_reader(media_type)
+    return codec_of(media_type)
 
 
 def codec_of(media_type: str | None) -> Codec | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from torch_serving.codecs.image_files import image_reader, is_image
 from torch_serving.codecs.media_types import CODECS, NESTED, PLAIN
 from torch_serving.codecs.safetensors import SAFETENSORS
 
@@ -9,11 +10,16 @@ JSON_TYPES = ("application/json", "application/*", "*/*")
 
 
 def request_media_type(content_type: str | None) -> str | None:
-    """Return the media type of a request's body; None is JSON.
+    """Return the media type of a request's body; None is JSON. That of an image has parameters.
 
-    Clients call JSON by many names, so every unknown type is taken for it.
+    Clients call JSON by many names, so every unknown type is taken for it. Raises InvalidParameter
+    for parameters that images lack.
     """
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    text = (content_type or "").strip()
+    if is_image(text):
+        image_reader(text)
+        return text
+    media_type = text.partition(";")[0].strip().lower()
     return media_type if media_type in CODECS else None
 
 

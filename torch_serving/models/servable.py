@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from torch_serving.codecs.arrays import to_array, to_numpy
-from torch_serving.codecs.interfaces import JSON_HEADERS, Body
+from torch_serving.codecs.interfaces import JSON_HEADERS, Body, PixelForm
 from torch_serving.codecs.json._decoder import Decoder
 from torch_serving.codecs.json._encoder import Encoder
 from torch_serving.codecs.signature import Signature, SignatureData
@@ -176,6 +176,7 @@ class Method:
     """One method of a servable: body -> inputs -> outputs -> response."""
 
     headers = JSON_HEADERS
+    pixels: PixelForm | None = None
 
     # By name: if methods held their servable, which holds them, an evicted model would keep its
     # memory until the next run of the garbage collector.

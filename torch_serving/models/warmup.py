@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from torch_serving.codecs.image_files import pixels_among
 from torch_serving.engine.batch_tensors import concatenate, rows_of
 from torch_serving.engine.batcher import ON
 from torch_serving.engine.inline_policy import WARM_UP_RUNS
@@ -33,6 +34,8 @@ def warm_up(servable: Servable, run_on: RunOn = run_here) -> None:
     method = servable.main_method()
     for request in servable.config.warmup:
         warm_up_with(method, request, run_on)
+        inputs = method.decode(request.body)
+        method.pixels = method.pixels or pixels_among(method.signature.arguments, inputs)
     if not servable.config.warmup and not servable.state:  # a run would change that
         try_to_warm_up(method, warm_ups_of(servable), run_on)
 

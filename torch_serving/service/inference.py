@@ -11,7 +11,7 @@ import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded, Response
 from torch_serving.codecs.invocation import CodecInvocation
-from torch_serving.codecs.media_types import OIP, PLAIN, codec_of
+from torch_serving.codecs.media_types import OIP, PLAIN, codec_of, reader_of
 from torch_serving.codecs.oip.invocation import OipInvocation
 from torch_serving.codecs.python_values import Arguments, PythonInvocation, check_container
 from torch_serving.engine.deadline import Deadline
@@ -288,7 +288,7 @@ def invocation_of(method: Method, request: InferenceRequest) -> Invocation:
         return method
     if request.content_type == OIP:
         return OipInvocation(method, request.model, request.json_bytes)
-    reader = codec_of(request.content_type)
+    reader = reader_of(request.content_type)
     if request.accept == PLAIN:
         return CodecInvocation(method, reader, None, plain=True)
     return CodecInvocation(method, reader, codec_of(request.accept))

@@ -32,10 +32,19 @@ def details(body: bytes) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "hint"),
     [
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", 'a JPEG image: send {"type": "image", "value": "'),
-        (b"\x89PNG\r\n\x1a\n", "a PNG image: send"),
-        (b"GIF89a", "a GIF image: send"),
-        (b"RIFF\1\2\3\4WEBPVP8 ", "a WebP image: send"),
+        (
+            b"\xff\xd8\xff\xe0\0\x10JFIF",
+            "a JPEG image: send it with the header Content-Type: image/jpeg",
+        ),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image: send it with the header Content-Type: image/png"),
+        (b"GIF89a", "a GIF image: send it with the header Content-Type: image/gif"),
+        (b"RIFF\1\2\3\4WEBPVP8 ", "a WebP image: send it with the header Content-Type: image/webp"),
+        (b"BM\x46\0\0\0\0\0\0\0", "a BMP image: send it with the header Content-Type: image/bmp"),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="cat.jpg"\r\n'
+            b"Content-Type: image/jpeg\r\n\r\n\xff\xd8\xff\xe0",
+            "a form with an image (multipart/form-data, as of curl -F): send the image alone, with",
+        ),
         (b"/9j/4AAQSkZJRgABAQ", "an image in base64: send"),
         (b"data:image/png;base64,iVBORw0", "the data URL of an image: send"),
         (npy(), "with the header Content-Type: application/x-npy"),

@@ -53,6 +53,9 @@ def test_what_a_response_may_be(header: str | None, expected: str | None):
         ("text/plain", None),
         (SAFE, SAFE),
         ("application/x-npy; version=1", NUMPY),
+        (" Image/JPEG; batch=1 ", "Image/JPEG; batch=1"),
+        ("image/tiff", "image/tiff"),
+        ("imagery", None),
     ],
 )
 def test_what_a_body_is(header: str | None, expected: str | None):

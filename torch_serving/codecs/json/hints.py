@@ -24,20 +24,30 @@ SPELLINGS = {
 MEANT = {other: key for key, others in SPELLINGS.items() for other in others}
 OF_IMAGES = ("shape", "size", "width", "height", "resize", "crop", "mean", "std", "normalize")
 
+NO_RESIZING = (
+    "images are neither resized nor normalised here: "
+    "send them as the model takes them, or let the model do it"
+)
+
 MAX_SHOWN = 80  # characters of a body
+HINT_BYTES = 300  # of a body that tell what it is
+CERTAIN_BYTES = 4096  # a file of so many has a byte that is a line break
 CUTOFF = 0.7  # how alike two names are, of 1, if one is meant by the other
 
 IMAGE = 'send {"type": "image", "value": "<its base64>"}'
+BY_HEADER = "send it with the header Content-Type: image/"
 # How files start, what they are, and how they can be sent.
 FILES = (
-    (rb"\xff\xd8\xff", "a JPEG image", IMAGE),
-    (rb"\x89PNG", "a PNG image", IMAGE),
-    (rb"GIF8[79]a", "a GIF image", IMAGE),
-    (rb"RIFF....WEBP", "a WebP image", IMAGE),
-    (rb"BM....\0\0\0\0", "a BMP image", IMAGE),
+    (rb"\xff\xd8\xff", "a JPEG image", f"{BY_HEADER}jpeg"),
+    (rb"\x89PNG", "a PNG image", f"{BY_HEADER}png"),
+    (rb"GIF8[79]a", "a GIF image", f"{BY_HEADER}gif"),
+    (rb"RIFF....WEBP", "a WebP image", f"{BY_HEADER}webp"),
+    (rb"BM....\0\0\0\0", "a BMP image", f"{BY_HEADER}bmp"),
     (rb"/9j/|iVBORw0KGgo|UklGR|R0lGOD", "an image in base64", IMAGE),
     (rb"data:image/", "the data URL of an image", 'send {"type": "image", "value": "<the URL>"}'),
     (rb"II\*\0|MM\0\*", "a TIFF image", "convert it to PNG"),
+    (rb".{4}ftyp(?:hei|hev|mif|msf|avi)", "a HEIC or AVIF image", "convert it to JPEG or PNG"),
+    (rb"\s*(?:<\?xml[^>]*>\s*)?<svg", "an SVG image", "convert it to PNG"),
     (rb"%PDF", "a PDF file", "send an image of a page"),
     (rb"\x93NUMPY", "a file of numpy", "send it with the header Content-Type: application/x-npy"),
     (
@@ -53,6 +63,11 @@ FILES = (
     (rb"\xff\xfe|\xfe\xff", "UTF-16 with a byte order mark", "send UTF-8"),
     (rb"[\[{\"]\0|\0[\[{\"]|\0\0\0[\[{\"]", "UTF-16 or UTF-32", "send UTF-8"),
     (rb"\s*<", "HTML or XML", "send JSON"),
+    (
+        rb"--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?(?i:content-type: *image/)",
+        "a form with an image (multipart/form-data, as of curl -F)",
+        "send the image alone, with curl --data-binary @FILE -H 'Content-Type: image/jpeg'",
+    ),
     (
         rb"--[^\r\n]+\r?\n",
         "a form (multipart/form-data, as of curl -F)",
@@ -96,10 +111,7 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
     """Say what to write instead of a key that this type of envelope does not have."""
     plain = "".join(filter(str.isalnum, key[:100])).lower()
     if envelope_type == "image" and plain in OF_IMAGES:
-        return (
-            "unknown key; images are neither resized nor normalised here: "
-            "send them as the model takes them, or let the model do it"
-        )
+        return f"unknown key; {NO_RESIZING}"
     meant = MEANT.get(plain) or nearest(key, allowed, CUTOFF)
     if meant in allowed:
         return f"unknown key; did you mean `{meant}`?"
@@ -167,6 +179,19 @@ def of_text(start: bytes, before: bytes, here: bytes, at_serve: bool) -> str:
         if pattern.match(here):
             return f"; {how}"
     return of_place(before.rstrip(), here)
+
+
+def of_no_image(body: bytes | bytearray) -> str:
+    """The end of an error: what a body is that should be an image, if known."""
+    start = bytes(body[:HINT_BYTES])
+    if re.match(rb"\s*[\[{\"]", start):
+        return "; the body is JSON: send it with the header Content-Type: application/json"
+    for pattern, what, how in STARTS:
+        if pattern.match(start) and not how.startswith(BY_HEADER):
+            return f"; the body is {what}: {how}"
+    if len(body) >= CERTAIN_BYTES and not re.search(rb"[\r\n]", body):
+        return "; it has no line breaks: curl sends a file unchanged with --data-binary, not --data"
+    return ""
 
 
 def of_place(before: bytes, here: bytes) -> str:

@@ -18,16 +18,28 @@ except ImportError:
 else:
     Image.MAX_IMAGE_PIXELS = None  # its limit warns first; ours refuses
 
+Encoded = str | bytes | bytearray  # base64, or the file itself
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MODES = ("L", "RGB", "RGBA")
 LAYOUTS = ("CHW", "HWC")
 DATA_TYPES = ("uint8", "float16", "float32", "float64")
 DATA_URL = re.compile(r"data:[\w/.+-]*(;[\w.=-]+)*;base64,")  # as browsers give it
 MAX_PIXELS = 64_000_000  # a camera's largest pictures; four bytes each while they are converted
+NO_EXTRA = (
+    "this server takes no images: it was installed without the extra `image`; "
+    "pip install 'torch-serving[image]'"
+)
 
 
-def decode_image(encoded: str, mode: str, layout: str, batch: bool, data_type: str) -> NDArray[Any]:
-    """Decode base64, or a data URL, of a PNG, JPEG, WebP, GIF (its first picture) or BMP.
+def is_installed() -> bool:
+    """Whether the extra is."""
+    return Image is not None
+
+
+def decode_image(
+    encoded: Encoded, mode: str, layout: str, batch: bool, data_type: str
+) -> NDArray[Any]:
+    """Decode a PNG, JPEG, WebP, GIF (its first picture) or BMP, or the base64 or data URL of one.
 
     The result has channels, height and width in the order of `layout`, after a leading 1 with
     `batch`. Floats are scaled to 0…1. The orientation that a camera noted is applied. Raises
@@ -37,10 +49,7 @@ def decode_image(encoded: str, mode: str, layout: str, batch: bool, data_type: s
     if DECODING.must_be_short:
         raise TakesLong
     if Image is None:
-        raise ValueError(
-            "this server takes no images: it was installed without the extra `image`; "
-            "pip install 'torch-serving[image]'"
-        )
+        raise ValueError(NO_EXTRA)
     for what, value, known in (
         ("mode", mode, MODES),
         ("layout", layout, LAYOUTS),
@@ -71,13 +80,18 @@ def eight_bits(image: "Image.Image") -> "Image.Image":
     return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
-def open_image(encoded: str) -> "Image.Image":
-    url = DATA_URL.match(encoded, 0, 200)
+def file_in(text: str) -> bytes:
+    """The file that base64 or a data URL holds."""
+    url = DATA_URL.match(text, 0, 200)
     try:
-        text = encoded[url.end() :] if url else encoded
-        data = base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+        text = text[url.end() :] if url else text
+        return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"expected base64 ({error})") from None
+
+
+def open_image(encoded: Encoded) -> "Image.Image":
+    data = file_in(encoded) if isinstance(encoded, str) else encoded
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception:

@@ -1,5 +1,6 @@
 """The OpenAPI operation of /serve."""
 
+from torch_serving.codecs.image_files import MEDIA_TYPES
 from torch_serving.codecs.media_types import CODECS, NESTED, PLAIN
 from torch_serving.http.openapi import error_responses
 from torch_serving.http.openapi.body_schemas import PLAIN_RESULT, RESULT, binary, body, json_of
@@ -27,12 +28,16 @@ SERVE = post(
     ),
     parameters=lambda context: [*(make(context) for make in OF_SERVE), TIMEOUT, TIMES],
     body=lambda context: body(
-        context.arguments(), {media: binary() for media in CODECS}, context.examples()
+        context.arguments(),
+        {media: binary() for media in (*CODECS, *MEDIA_TYPES)},
+        context.examples(),
     ),
     description=(
         "The model is loaded if it is not in memory. The body has the arguments of the method: by "
         "name, in order or, for a single argument, the bare value. A body whose media type is "
-        "none of the binary ones is read as JSON. `Content-Encoding` may be gzip, deflate or zstd. "
+        "none of the binary ones is read as JSON. An image file may be the body of a method that "
+        "needs one tensor; its media type may have the parameters `data_type`, `batch`, `mode` and "
+        "`layout`. `Content-Encoding` may be gzip, deflate or zstd. "
         "`Accept` selects the media type of the response; `plain` asks for JSON without envelopes."
     ),
 )
