@@ -1,6 +1,7 @@
 """Clients of a real server: models, errors, keys, sockets, threads and tasks."""
 
 import asyncio
+import os
 import pickle
 import subprocess
 import sys
@@ -167,6 +168,26 @@ def test_threads_share_a_client(models: Client):
         return total
 
     assert in_threads(32, call) == [3.0 * number for number in range(32)]
+
+
+def test_forked_processes_use_connections_of_their_own(models: Client):
+    echo = models["echo.pt"]
+    echo(X)  # there is a connection now
+
+    def own_answers(number: int) -> bool:
+        values = np.full(3, number, np.float32)
+        return all((echo(values) == values).all() for _ in range(50))
+
+    children = []
+    for number in range(1, 5):
+        if (child := os.fork()) == 0:
+            try:
+                right = own_answers(number)
+            finally:
+                os._exit(0 if right else 1)
+        children.append(child)
+    assert own_answers(0)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0, 0]
 
 
 def test_a_hundred_tasks(url: str):

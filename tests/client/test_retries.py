@@ -155,7 +155,7 @@ def test_management_is_tried_again(scripted: ScriptedServer, pauses: list[float]
     assert len(scripted.requests) == 3
 
 
-@pytest.mark.parametrize("body", ["", "[", "null", '{"result": 1}', '{"code": 200}'])
+@pytest.mark.parametrize("body", ["", "[", "null", "<html>", '{"result": 1}', '{"code": 200}'])
 def test_a_response_of_something_else(scripted: ScriptedServer, body: str):
     scripted.script = [answer(200, body)]
     with pytest.raises(InvalidResponse):

@@ -252,6 +252,14 @@ def test_what_can_not_be_sent(models: Client, value: Any, where: str):
         models["echo.pt"](value)
 
 
+def test_a_value_that_holds_itself(models: Client):
+    value: list[Any] = []
+    value.append(value)
+    for call in (lambda: models["echo.pt"](value), lambda: models["echo.pt"](x={"y": value})):
+        with pytest.raises(ValueError, match="an argument holds itself"):
+            call()
+
+
 def test_an_integer_that_is_too_large(models: Client):
     with pytest.raises(ValueError, match="argument `n`: an integer does not fit 64 bits"):
         models["int.pt"](n=2**63)

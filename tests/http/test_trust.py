@@ -229,6 +229,7 @@ def test_a_handshake_has_the_time_of_a_head(
             ["--server", "meinheld", "--tls-cert", "CERT", "--tls-key", "KEY"],
             "does not speak HTTPS",
         ),
+        (["--server", "meinheld", "--console", "on"], "meinheld has no console"),
     ],
 )
 def test_wrong_files(

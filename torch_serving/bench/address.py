@@ -92,7 +92,7 @@ class Address:
                 f"{self.name}: its certificate is not trusted ({error.verify_message}); "
                 "--insecure takes any"
             ) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, OverflowError) as error:  # of a length
             raise StartupError(unreachable(self.name, error)) from None
         finally:
             connection.close()
@@ -132,5 +132,5 @@ class UnixConnection(http.client.HTTPConnection):
 
 def unreachable(name: str, error: Exception) -> str:
     """Say that a server does not answer, and why."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reason = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return f"{name} does not answer: {reason}; is a server running there?"

@@ -95,6 +95,8 @@ def check(parser: Parser, config: Config) -> None:
         parser.error("meinheld has no parent that could watch it; leave --lifeline-fd out")
     if config.tls_cert and config.server == "meinheld":
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
+    if config.console == "on" and config.server == "meinheld":
+        parser.error("meinheld has no console; leave --console out")
 
 
 def check_uds(parser: Parser, config: Config, given: Layer) -> None:

@@ -71,11 +71,17 @@ class Arguments(NamedTuple):
 
 
 def arguments_of(positional: Sequence[Any], named: Mapping[str, Any]) -> Arguments:
-    """Prepare the arguments of a call. Raises TypeError for a value that can't be sent."""
-    return Arguments(
-        tuple([prepared(each, f"argument {at}") for at, each in enumerate(positional, 1)]),
-        {name: prepared(each, f"argument `{name}`") for name, each in named.items()},
-    )
+    """Prepare the arguments of a call.
+
+    Raises TypeError for a value that can't be sent, ValueError for one without an end.
+    """
+    try:
+        return Arguments(
+            tuple([prepared(each, f"argument {at}") for at, each in enumerate(positional, 1)]),
+            {name: prepared(each, f"argument `{name}`") for name, each in named.items()},
+        )
+    except RecursionError:
+        raise ValueError("an argument holds itself, or is nested too deep") from None
 
 
 def npy_body(positional: Sequence[Any]) -> Body | None:

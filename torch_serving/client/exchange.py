@@ -171,9 +171,14 @@ def error_of(answer: Answer) -> ServingError:
 
 def foreign_error(answer: Answer, known: dict[str, Any]) -> ServingError:
     """The error of a response that is not the server's."""
-    text = bytes(answer.body[:MAX_SHOWN]).decode(errors="replace").strip()
     kind = Proxied if answer.status in (429, 502, 503, 504) else InvalidResponse
-    return kind(f"HTTP status {answer.status}", text or "an empty response", **known)
+    return kind(f"HTTP status {answer.status}", shown(answer), **known)
+
+
+def shown(answer: Answer) -> str:
+    """How a response begins that is not the server's."""
+    text = bytes(answer.body[:MAX_SHOWN]).decode(errors="replace").strip()
+    return text or "an empty response"
 
 
 def retry_after_s(value: str | None) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 from torch_serving.client import safetensors
 from torch_serving.client.arrays import BFLOAT16, MAKERS
 from torch_serving.client.errors import InvalidResponse
-from torch_serving.client.exchange import Answer
+from torch_serving.client.exchange import Answer, shown
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.errors import InvalidInput, ServingError
 
@@ -42,8 +42,8 @@ def result_of(answer: Answer, kind: str) -> Any:
         return DECODERS[kind].decode(answer.body)[3]
     except InvalidInput:
         return result_by_names(answer, MAKERS[kind])
-    except ServingError as error:
-        raise invalid(answer, error.detail) from None
+    except ServingError:
+        raise invalid(answer, f"expected its JSON, got {shown(answer)}") from None
 
 
 def result_by_names(answer: Answer, make: Make) -> Any:

@@ -1,6 +1,7 @@
 """Requests over httpx, below its client: connections, TLS, sockets, and what they raise."""
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -119,14 +120,21 @@ def lost(error: Exception, request: httpx.Request) -> ConnectionLost:
 
 
 class Transport:
-    """Sends requests from any thread."""
+    """Sends requests from any thread; a process that was forked makes connections of its own."""
 
     def __init__(self, connections: Connections) -> None:
         self._senders = Senders(connections)
-        self._http = httpx.HTTPTransport(**connections.options())
+        self._options = connections.options()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._http = httpx.HTTPTransport(**self._options)
+        self._pid = os.getpid()
 
     def send(self, sending: Sending) -> Answer:
         """Send and receive. Raises ConnectionLost, and TimeoutError when the time is over."""
+        if os.getpid() != self._pid:  # answers to both would come on the same connection
+            self._connect()
         request = self._senders.request(sending)
         end = None if sending.left_s is None else time.monotonic() + sending.left_s
         try:
@@ -151,7 +159,8 @@ class Transport:
         return body
 
     def close(self) -> None:
-        self._http.close()
+        if os.getpid() == self._pid:
+            self._http.close()
 
 
 class AsyncTransport:

@@ -62,9 +62,10 @@ def items_of(header: str) -> Iterator[tuple[str, str]]:
 def quality_in(parameters: str) -> float:
     value = parameter_in(parameters, "q")
     try:
-        return 1.0 if value is None else float(value)
+        quality = 1.0 if value is None else float(value)
     except ValueError:
         return 0.0
+    return quality if 0 <= quality <= 1 else 0.0  # also for what is not a number
 
 
 def parameter_in(parameters: str, wanted: str) -> str | None:

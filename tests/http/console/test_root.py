@@ -30,6 +30,8 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
         ("application/json", False),
         ("application/json, text/html;q=0.9", False),
         ("text/html;q=0", False),
+        ("text/html;q=nan", False),
+        ("text/html;q=inf", False),
     ],
 )
 def test_the_page_is_for_those_who_ask_for_html(
