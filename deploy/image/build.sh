@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds deploy/Containerfile without a registry: Debian's packages make its base, buildah runs its steps in a chroot.
+# Arguments go to buildah, as in --build-arg TORCH_INDEX=URL. Where something is missing, it says so and ends with 0.
+set -eu
+cd "$(dirname "$0")/../.."
+here=$PWD/.build/image
+[ "$(id -u)" = 0 ] || { echo "make image is skipped: it needs root, for chroot and mmdebstrap"; exit 0; }
+for program in mmdebstrap buildah; do
+    command -v $program >/dev/null || { echo "make image is skipped: there is no $program"; exit 0; }
+done
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+buildah() { command buildah --root "$here/storage" --runroot "$here/run" "$@"; }
+mkdir -p "$here"
+
+if [ ! -s "$here/base.tar" ]; then
+    echo "== Making the base of Debian's packages"
+    mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3-dev,python3-venv,python-is-python3 \
+        bookworm "$here/base.tar.new" --format=tar
+    mv "$here/base.tar.new" "$here/base.tar"
+fi
+
+echo "== Building the image"
+buildah rm --all >/dev/null
+rm -f "$here/rootfs"
+printf 'FROM scratch\nADD base.tar /\n' | buildah build --quiet --tag localhost/base --file - "$here"
+buildah build --format docker --build-arg BASE=localhost/base --file deploy/Containerfile --tag localhost/torch-serving "$@" .
+buildah inspect --type image localhost/torch-serving >"$here/image.json"
+ln -s "$(buildah mount "$(buildah from localhost/torch-serving)")" "$here/rootfs"
+du --summarize --human-readable "$here/rootfs/"
