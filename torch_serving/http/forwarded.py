@@ -1,11 +1,14 @@
 """Whose request a trusted proxy passes on: X-Forwarded-For and X-Forwarded-Proto."""
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Peer = tuple[str, int]
 UNIX = "unix:"  # as nginx writes it
+MAX_REMEMBERED = 1024  # headers: a proxy sends the same one for each request of a client
+MAX_LENGTH = 256  # of one that is remembered
 
 
 class TrustedProxies:
@@ -20,6 +23,7 @@ class TrustedProxies:
         self._unix = self._all or UNIX in entries
         addresses = [each for each in entries if each not in ("*", UNIX)]
         self._networks = [ipaddress.ip_network(each) for each in addresses]
+        self._remembered = functools.lru_cache(MAX_REMEMBERED)(self._last_client)
 
     def trust(self, peer: Peer | None) -> bool:
         """Whether what a peer says of its clients is believed; None: it came by a Unix socket."""
@@ -32,8 +36,13 @@ class TrustedProxies:
 
         What is no address ends the chain: it comes from before the proxies.
         """
-        client = peer
-        for entry in reversed(b",".join(values).decode("latin-1").split(",")):
+        text = b",".join(values)
+        read = self._remembered if len(text) <= MAX_LENGTH else self._last_client
+        return read(text) or peer
+
+    def _last_client(self, text: bytes) -> Peer | None:
+        client = None
+        for entry in reversed(text.decode("latin-1").split(",")):
             address = address_of(entry.strip())
             if address is None:
                 break
