@@ -5,15 +5,18 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch_serving.cli.example_text import example_lines
+from torch_serving.cli.example_text import example_lines, image_lines
 from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import command_parser, load_model
 from torch_serving.errors import StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.plain_example import plain_example, text_of
 from torch_serving.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from torch_serving.models.servable import Servable
 
 
 def inspect(argv: Sequence[str]) -> int:
@@ -33,6 +36,7 @@ def inspect(argv: Sequence[str]) -> int:
     elif arguments.json:
         print(json.dumps(description, ensure_ascii=False, indent=2))
     else:
+        add_images(servable, described["methods"])
         first, *others = lines_of(arguments.model, description)
         batcher = servable.main_method().batcher
         rows = batcher.max_rows if batcher else 0
@@ -52,6 +56,16 @@ def build_parser() -> Parser:
         help="only a request that works, for this method or the main one",
     )
     return parser
+
+
+def add_images(servable: "Servable", methods: dict[str, Any]) -> None:
+    """Add to descriptions of methods how an image file is sent to them."""
+    from torch_serving.models.image_example import image_example
+
+    with silent_stderr():
+        for name, method in methods.items():
+            if "note" not in method:
+                method["image"] = image_example(servable.method(name), method["example"])
 
 
 @contextmanager
@@ -117,6 +131,7 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
             lines += declaration_lines(model, parts["arguments"])
         else:
             lines += example_lines(str(model), model.name, method, parts["example"])
+            lines += image_lines(model.name, method, parts["image"])
     return lines
 
 

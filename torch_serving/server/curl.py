@@ -12,6 +12,12 @@ def serve_url(url: str, name: str, method: str = "forward") -> str:
     return target if method == "forward" else f"{target}&{urlencode({'method': method})}"
 
 
+def image_command(url: str, name: str, content_type: str, method: str = "forward") -> str:
+    """Return a command that sends an image file."""
+    header = shlex.quote(f"Content-Type: {content_type}")
+    return f'curl "{serve_url(url, name, method)}" --data-binary @photo.jpg -H {header}'
+
+
 def request_command(
     url: str, name: str, body: str, curl: str = "curl", path: str = "", method: str = "forward"
 ) -> str:
