@@ -1,6 +1,5 @@
 """Commands about one model file: `inspect` and `run`."""
 
-import io
 import json
 import os
 import subprocess
@@ -17,7 +16,6 @@ from tests.support.servables import mlp
 from tests.support.typed_models import save_in_a_process
 from torch_serving.cli.example_text import ADDRESS
 from torch_serving.cli.inspect import may_use, silent_stderr
-from torch_serving.cli.main import main
 from torch_serving.engine.engine import Engine
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
@@ -26,17 +24,6 @@ CPU = torch.device("cpu")
 MODULE = f"{sys.executable} -W ignore -m torch_serving"
 
 Command = Callable[..., tuple[int, bytes, bytes]]
-
-
-class OfBytes(torch.nn.Module):
-    """Takes one image as it comes from a file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = torch.nn.Conv2d(3, 2, 7)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.network(image.unsqueeze(0).float() / 255)
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +38,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.jit.script(module.eval()).save(folder / f"{type(module).__name__}.pt")
     (folder / "broken.pt").write_bytes(b"no model")
     return folder
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
-    """A command within this process: its exit code, and what it writes."""
-
-    def run(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, *capfdbinary.readouterr()
-
-    return run
 
 
 def as_a_process(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
@@ -221,29 +194,6 @@ def test_inspect_prints_a_command_that_works(
             text = each.replace(ADDRESS, url).replace("torch-serving", MODULE)
             done = subprocess.run(["sh", "-c", f"{text} --silent --fail"], capture_output=True)
             assert (done.returncode, b'"code": 200' in done.stdout) == (0, True), each
-
-
-@pytest.mark.parametrize(
-    ("module", "header", "size"),
-    [
-        (torch.nn.Conv2d(3, 2, 7), "image/jpeg; data_type=float32; batch=true", ""),
-        (torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 1)),
-         "image/jpeg; mode=L; data_type=float32; batch=true", " of 8 x 8 pixels"),
-        (OfBytes(), "image/jpeg", ""),
-        (torch.nn.Linear(8, 2), "", ""),
-    ],
-)  # fmt: skip
-def test_inspect_prints_how_an_image_is_sent(
-    module: torch.nn.Module, header: str, size: str, tmp_path: Path, command: Command
-):
-    pytest.importorskip("PIL.Image")
-    torch.jit.script(module).save(tmp_path / "m.pt")
-    _, out, _ = command("inspect", tmp_path / "m.pt")
-    assert (f"  or an image{size}:\n" in out.decode()) == bool(header)
-    assert (f"--data-binary @photo.jpg -H 'Content-Type: {header}'\n" in out.decode()) == bool(
-        header
-    )
-    assert b"photo" not in command("inspect", tmp_path / "m.pt", "--json")[1]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ def run(argv: Sequence[str]) -> int:
     runtime, servable = load_model(arguments.model, arguments.device, arguments.imports)
     try:
         method = servable.method(arguments.method)
-        response = runtime.inference.run(plain(method) if arguments.plain else method, body)
+        invocation = invocation_of(method, arguments.content_type, arguments.plain)
+        response = runtime.inference.run(invocation, body)
     except ServingError as error:
         print(json.dumps(error.to_dict(), ensure_ascii=False))
         return 1
@@ -35,6 +36,11 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--data", default="@-", help="the body, or @FILE, or @- for standard input (the default)"
     )
+    parser.add_argument(
+        "--content-type",
+        metavar="TYPE",
+        help="the media type of the body, as image/jpeg for an image file (default: JSON)",
+    )
     parser.add_argument("--method", default="forward", help="the method (default: forward)")
     parser.add_argument(
         "--plain", action="store_true", help="print the result without envelopes, as ?plain=1 does"
@@ -42,10 +48,14 @@ def build_parser() -> Parser:
     return parser
 
 
-def plain(method: "Method") -> "Invocation":
+def invocation_of(method: "Method", content_type: str | None, plain: bool) -> "Invocation":
+    """What runs a request. Raises ServingError for a media type that is unknown."""
     from torch_serving.codecs.invocation import CodecInvocation
+    from torch_serving.codecs.media_types import reader_of
 
-    return CodecInvocation(method, None, None, plain=True)
+    if content_type is None and not plain:
+        return method
+    return CodecInvocation(method, reader_of(content_type), None, plain)
 
 
 def read_data(data: str) -> bytes:
