@@ -98,6 +98,15 @@ def test_docker_gets_flags_that_exist():
     assert [str(read["model_root"]), str(read["api_key_file"])] == mounted
 
 
+def test_its_readme_names_what_there_is():
+    targets = re.findall(
+        r"\]\(([^()#]+)(?:#[^()]*)?\)", (ROOT / "deploy" / "README.md").read_text()
+    )
+    assert all((ROOT / "deploy" / target).exists() for target in targets)
+    named = {target.partition("/")[0] for target in targets}
+    assert {each.name for each in (ROOT / "deploy").iterdir()} - {"README.md"} <= named
+
+
 def test_hadolint_finds_nothing():
     done = subprocess.run([tool("hadolint"), CONTAINERFILE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
