@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import LIMIT_S, Client, in_threads, tensor
-from tests.support.process import Process, child_pids, exit_code_of_child, wait_until
+from tests.support.process import Process, child_pids, exit_code_of_child, is_alive, wait_until
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import READY, ParentChannel
 from torch_serving.server.process import exit_text
@@ -65,13 +65,6 @@ def test_workers_end_with_their_parent(two_workers: Process):
     two_workers.signal(signal.SIGKILL)
     two_workers.exit_code()
     wait_until(lambda: not any(is_alive(pid) for pid in workers))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process has not ended, though it may wait for its parent."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def child_pids(process: Process) -> list[int]:
     """The workers of a server, and the processes that try a model."""
     folder = Path(f"/proc/{process.pid}/task/{process.pid}/children")

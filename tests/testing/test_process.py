@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support.client import LIMIT_S
-from tests.support.process import wait_until
+from tests.support.process import is_alive, wait_until
 from torch_serving.testing import Served, ServerFailed, server
 from torch_serving.testing.process import arguments_of, end
 
@@ -35,13 +34,6 @@ def test_it_fails(serve):
 """
 
 
-def is_there(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
-
-
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that these have."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -59,7 +51,7 @@ def test_it_serves_and_ends(model_root: Path):
         assert served.is_running
         assert served.client["echo.pt"](X).tolist() == X.tolist()
         assert served.url in served.log
-    assert not any(map(is_there, pids))
+    assert not any(map(is_alive, pids))
 
 
 def test_it_ends_with_a_test_that_is_killed(model_root: Path):
@@ -74,7 +66,7 @@ def test_it_ends_with_a_test_that_is_killed(model_root: Path):
         pids = [keeper, *descendants(keeper)]
         assert len(pids) >= 3
         test.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(map(is_there, pids)))
+    wait_until(lambda: not any(map(is_alive, pids)))
 
 
 def test_it_says_why_it_did_not_start(tmp_path: Path):

@@ -60,20 +60,31 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 @contextmanager
 def interrupts(loop: asyncio.AbstractEventLoop, generated: Generated) -> Iterator[None]:
-    """Let Ctrl-C end the load, so that what was measured is still told."""
+    """Let Ctrl-C end the load, so that what was measured is still told.
+
+    SIGTERM does its work once the load has ended: an exception would be lost in a connection.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    on_term = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
+    came = set()
 
-    def interrupt() -> None:
+    def interrupt(number: int) -> None:
+        came.add(number)
         generated.is_interrupted = True
-        loop.remove_signal_handler(signal.SIGINT)  # the second one ends all
+        loop.remove_signal_handler(number)  # the second one ends all
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        signal.signal(signal.SIGTERM, on_term)
+        if signal.SIGTERM in came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager

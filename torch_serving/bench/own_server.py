@@ -31,23 +31,39 @@ def free_port() -> int:
 def own_server(arguments: Sequence[str], address: Address) -> Iterator[int]:
     """Run `torch-serving` with these arguments until the end; yields its process.
 
-    `address` is where it will be. It has a session of its own, so Ctrl-C does not reach it. Raises
-    StartupError with its last words if it ends before it serves.
+    `address` is where it will be. It has a session of its own, so Ctrl-C does not reach it, and it
+    ends with this process however that ends. Raises StartupError with its last words if it ends
+    before it serves.
     """
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, lifeline(arguments) as (flags, kept):
         process = subprocess.Popen(
-            [sys.executable, "-m", "torch_serving", *arguments],
+            [sys.executable, "-m", "torch_serving", *arguments, *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             env={name: value for name, value in os.environ.items() if name != IGNORED},
             start_new_session=True,
+            pass_fds=kept,
         )
         try:
             wait_until_served(process, address, log)
             yield process.pid
         finally:
             stop(process)
+
+
+@contextmanager
+def lifeline(arguments: Sequence[str]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """A pipe that this process alone holds open: the flags for it, and what the server inherits."""
+    if "meinheld" in arguments:  # has no parent that could watch it
+        yield [], ()
+        return
+    end, own = os.pipe()
+    try:
+        yield ["--lifeline-fd", str(end)], (end,)
+    finally:
+        os.close(end)
+        os.close(own)
 
 
 def wait_until_served(process: "subprocess.Popen[bytes]", address: Address, log: IO[bytes]) -> None:

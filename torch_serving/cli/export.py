@@ -40,6 +40,7 @@ def build_parser() -> Parser:
         metavar="KIND",
         nargs="?",
         type=lambda text: one_of(tuple(known), text),
+        choices=known,  # completions show them
         help=f"{', '.join(known)} (default: a list of them)",
     )
     for suffix, what in ((".pt", "TorchScript"), (".pt2", "an exported program")):

@@ -120,6 +120,7 @@ complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch
 complete -c torch-serving -n '_shtab_torch_serving_using export' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using export' -l pt -d 'make only the .pt file, TorchScript'
 complete -c torch-serving -n '_shtab_torch_serving_using export' -l pt2 -d 'make only the .pt2 file, an exported program'
+complete -c torch-serving -n '_shtab_torch_serving_using export; and test $_shtab_torch_serving_npos -eq 0' -ka "detection image sequence stateful tabular text" -d 'detection, image, sequence, stateful, tabular, text (default: a list of them)'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a inspect -d 'what a model takes and gives'
 complete -c torch-serving -n '_shtab_torch_serving_using inspect' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using inspect' -l device -x -d 'where to load it (default: what its TOML file says, else cpu)'
