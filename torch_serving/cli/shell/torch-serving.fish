@@ -51,7 +51,7 @@ function _shtab_torch_serving_using
 end
 
 set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --balance-factor --balancer-threads --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --copies --cors-origin --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --method --model-capacity --model-memory --name --node --node-ca --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+set -g _shtab_torch_serving_opts_with_value --api-key-file --balance-factor --balancer-threads --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --content-type --copies --cors-origin --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --method --model-capacity --model-memory --name --node --node-ca --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -133,6 +133,7 @@ complete -c torch-serving -n '_shtab_torch_serving_using run' -s h -l help -d 's
 complete -c torch-serving -n '_shtab_torch_serving_using run' -l device -x -d 'where to load it (default: what its TOML file says, else cpu)'
 complete -c torch-serving -n '_shtab_torch_serving_using run' -l import -x -d 'import this Python module first; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using run' -l data -xka "(__fish_complete_path (commandline -ct))" -d 'the body, or @FILE, or @- for standard input (the default)'
+complete -c torch-serving -n '_shtab_torch_serving_using run' -l content-type -x -d 'the media type of the body, as image/jpeg for an image file (default: JSON)'
 complete -c torch-serving -n '_shtab_torch_serving_using run' -l method -x -d 'the method (default: forward)'
 complete -c torch-serving -n '_shtab_torch_serving_using run' -l plain -d 'print the result without envelopes, as ?plain=1 does'
 complete -c torch-serving -n '_shtab_torch_serving_using run; and test $_shtab_torch_serving_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a model file: .pt or .pt2'
