@@ -243,6 +243,7 @@ def test_an_interrupt_prints_what_was_measured(
         (["none.pt", "--url", "{url}"], "does not describe none.pt: Not found; give a request"),
         (["a b.pt", "--url", "{url}", "--method", "froward"], "did you mean forward?"),
         (["{url}", "--method", "silent"], "a b.pt: no request was found that works; give a "),
+        (["a b.pt", "--url", "{url}", "--rows", "100000000"], "numbers is too large to be made"),
         (["{url}/serve"], "names no model; add ?servable_identifier=NAME"),
         (["ftp://host"], "expected a URL as in http://127.0.0.1:8888, got ftp://host"),
         (["http://host:0x"], "expected a URL"),

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from torch_serving.bench.tensors import NamedTensor
+from torch_serving.errors import StartupError
 
 SEED = 0  # the same body each time: figures can be compared
 FLOATS = ("FP16", "BF16", "FP32", "FP64", "float16", "bfloat16", "float32", "float64")
 DIGITS = 6
+MOST_NUMBERS = 1 << 24  # of a tensor: in JSON about half of what a server takes
 
 
 def random_tensor(tensor: NamedTensor, rows: int) -> NamedTensor:
@@ -37,10 +39,16 @@ def random_data(
     """Return a shape with so many rows, and its elements.
 
     Floats are normally distributed; others are drawn from the known values: indices stay right.
+    Raises StartupError for more than can be made in a moment.
     """
     generator = np.random.default_rng(SEED)
     sizes = [rows, *shape[1:]] if shape else []
     count = prod(sizes)
+    if count > MOST_NUMBERS:
+        raise StartupError(
+            f"--rows {rows}: a tensor of {count:,} numbers is too large to be made; "
+            f"expected at most {MOST_NUMBERS:,}, or a body with --body FILE"
+        )
     if dtype in FLOATS:
         return sizes, generator.standard_normal(count).round(DIGITS).tolist()
     if not known:
