@@ -1,11 +1,12 @@
 """Throughput of a server through the balancer, beside the same server without it.
 
 Load, balancer and server share the cores of one machine, where the balancer costs most; both ways
-are measured in turn, several times, and the best of each counts.
+are measured in turn, several times. Rates are the best of each, ratios the median of all rounds.
 """
 
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.fleet.haproxy import balanced
@@ -44,18 +45,23 @@ def main() -> None:
             )
             print("| --- | --- | --- | --- | --- | --- | --- |")
             for row in ROWS:
-                print(measured(row, folder, node.port, port, arguments.rounds, arguments.seconds))
+                print(compared(row, folder, node.port, port, arguments.rounds, arguments.seconds))
 
 
-def measured(row: Row, folder: Path, plain: int, balancer: int, rounds: int, seconds: int) -> str:
+def compared(row: Row, folder: Path, plain: int, balancer: int, rounds: int, seconds: int) -> str:
     """Load both in turn, and return the line of the table."""
     script = write_script(folder / f"{row.model}.lua", BODIES[row.model])
     best = dict.fromkeys((plain, balancer), (0.0, 0.0, 0.0))
+    ratios = []
     for _ in range(rounds):
+        rates = []
         for port in best:
             url = f"http://127.0.0.1:{port}/serve?servable_identifier={row.model}.pt"
-            best[port] = max(best[port], load(url, row.connections, script, seconds))
-    ratio = best[balancer][0] / best[plain][0]
+            measured = load(url, row.connections, script, seconds)
+            best[port] = max(best[port], measured)
+            rates.append(measured[0])
+        ratios.append(rates[1] / rates[0])
+    ratio = median(ratios)
     record(f"{row.model} behind HAProxy / plain, {row.connections}", Ratio(ratio, "more"))
     times = " / ".join(f"{p50:.1f}, {p99:.1f}" for _, p50, p99 in (best[balancer], best[plain]))
     return (
