@@ -54,7 +54,8 @@ def test_it_serves_and_ends(model_root: Path):
     assert not any(map(is_alive, pids))
 
 
-def test_it_ends_with_a_test_that_is_killed(model_root: Path):
+@pytest.mark.parametrize("killed", ["the test", "the keeper"])
+def test_it_ends_with_whoever_is_killed(model_root: Path, killed: str):
     code = (
         "import sys, time; from torch_serving.testing import server\n"
         f"with server({str(model_root)!r}) as served:\n"
@@ -65,8 +66,10 @@ def test_it_ends_with_a_test_that_is_killed(model_root: Path):
         keeper = int(test.stdout.readline())
         pids = [keeper, *descendants(keeper)]
         assert len(pids) >= 3
-        test.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(map(is_alive, pids)))
+        os.kill(test.pid if killed == "the test" else keeper, signal.SIGKILL)
+        wait_until(lambda: not any(is_alive(pid) for pid in pids if pid != keeper))
+        test.kill()
+    wait_until(lambda: not is_alive(keeper))
 
 
 def test_it_says_why_it_did_not_start(tmp_path: Path):

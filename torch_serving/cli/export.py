@@ -12,6 +12,8 @@ CELL = "# %% "  # begins a part of a script
 EPILOG = """\
 torch-serving export image > make.py; python make.py; torch-serving .
 
+Python has to run it from a file: TorchScript reads the source of a model.
+
 The model in a script stands for yours: put your class in its place, load your weights, and
 leave the rest.
 """

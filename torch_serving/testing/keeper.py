@@ -25,8 +25,12 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: it is for the test
     signal.signal(signal.SIGTERM, stopped)
     parent, arguments = int(sys.argv[1]), sys.argv[2:]
-    command = [sys.executable, "-m", "torch_serving", *arguments]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    lifeline, _held = os.pipe()  # its other end closes with this process, however that ends
+    flags = [] if "meinheld" in arguments else ["--lifeline-fd", str(lifeline)]
+    command = [sys.executable, "-m", "torch_serving", *arguments, *flags]
+    server = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[lifeline]
+    )
     with suppress(Stopped):
         while server.poll() is None and os.getppid() == parent:
             time.sleep(LOOK_S)
