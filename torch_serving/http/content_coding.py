@@ -14,7 +14,8 @@ from torch_serving.http.request_body import check_length
 
 GZIP, ZLIB, RAW = 31, 15, -15  # zlib's names for formats
 CODINGS = ("gzip", "deflate", "zstd")
-COMPRESSION_LEVEL = 1  # higher ones take several times as long and gain little on numbers
+RESPONSE_CODINGS = ("gzip", "deflate")
+FAST, SMALLEST = 1, 9  # levels; higher ones than 1 take long and gain little on numbers
 MAX_WINDOW = 1 << 27  # of zstd: what its own command line takes at most
 CHUNK_BYTES = 1 << 20
 PACKED_BYTES = 1 << 16  # that are decompressed at a time
@@ -57,13 +58,13 @@ def decompress(body: Body, coding: str, limit_bytes: int) -> bytearray:
 def response_coding(accept_encoding: str | None) -> str:
     """The coding of a response that a client prefers: gzip, deflate, or ""."""
     values = quality_values(accept_encoding or "")
-    liked = [coding for coding in ("gzip", "deflate") if values.get(coding, 0) > 0]
+    liked = [coding for coding in RESPONSE_CODINGS if values.get(coding, 0) > 0]
     return max(liked, key=values.__getitem__, default="")
 
 
-def compress(body: bytes, coding: str) -> bytes:
-    """Compress a response, fast rather than small. Takes long for a large one: not on a loop."""
-    deflater = zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP if coding == "gzip" else ZLIB)
+def compress(body: bytes, coding: str, level: int = FAST) -> bytes:
+    """Compress a response. Takes long for a large one: not on a loop."""
+    deflater = zlib.compressobj(level, wbits=GZIP if coding == "gzip" else ZLIB)
     return deflater.compress(body) + deflater.flush()
 
 

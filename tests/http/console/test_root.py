@@ -1,11 +1,15 @@
 """GET /: the console for browsers, JSON for programs; its files, policy, flags and keys."""
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.support.client import LIMIT_S
 from tests.support.fetch import fetch
 from tests.support.process import Process
 from torch_serving import __version__
@@ -38,7 +42,8 @@ def test_the_page_is_for_those_who_ask_for_html(
     uvicorn_server: Process, accept: str, is_page: bool
 ):
     status, headers, body = fetch(uvicorn_server.url, "/", {"Accept": accept})
-    assert (status, headers["vary"]) == (200, "Accept")
+    assert status == 200
+    assert headers["vary"] == ("Accept, Accept-Encoding" if is_page else "Accept")
     assert headers["content-type"] == (
         "text/html; charset=utf-8" if is_page else "application/json"
     )
@@ -88,6 +93,33 @@ def test_the_page_is_known_by_its_contents(uvicorn_server: Process):
     etag = fetch(uvicorn_server.url, "/", BROWSER)[1]["etag"]
     assert fetch(uvicorn_server.url, "/", {**BROWSER, "If-None-Match": f'"x", {etag}'})[0] == 304
     assert fetch(uvicorn_server.url, "/", {**BROWSER, "If-None-Match": '"x"'})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding", "unpack"),
+    [
+        ("gzip, deflate, br, zstd", "gzip", gzip.decompress),
+        ("deflate", "deflate", zlib.decompress),
+        ("br, gzip;q=0", None, bytes),
+        ("identity", None, bytes),
+    ],
+)
+def test_files_are_compressed_for_those_who_take_it(
+    uvicorn_server: Process, accepted: str, coding: str | None, unpack: Callable[[bytes], bytes]
+):
+    request = Request(
+        f"{uvicorn_server.url}/console/style.css", headers={"Accept-Encoding": accepted}
+    )
+    with urlopen(request, timeout=LIMIT_S) as response:
+        body, headers = response.read(), response.headers
+    assert (headers["content-encoding"], headers["vary"]) == (coding, "Accept-Encoding")
+    assert unpack(body) == (FOLDER / "style.css").read_bytes()
+    plain = fetch(uvicorn_server.url, "/console/style.css")[1]
+    assert (headers["etag"] == plain["etag"]) == (coding is None)
+    known = {"Accept-Encoding": accepted, "If-None-Match": headers["etag"]}
+    status, again, _ = fetch(uvicorn_server.url, "/console/style.css", known)
+    assert (status, again["etag"], again["vary"]) == (304, headers["etag"], "Accept-Encoding")
+    assert (again["content-encoding"], again["content-length"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import falcon.asgi
 
 from torch_serving.errors import NotFound
 from torch_serving.http.console.policy import apply_policy
+from torch_serving.http.content_coding import RESPONSE_CODINGS, SMALLEST, compress, response_coding
 
 FOLDER = Path(__file__).with_name("static")
 PAGE = "index.html"
@@ -27,7 +28,7 @@ class StaticFile(NamedTuple):
 
     content_type: str
     etag: str  # of the contents
-    data: bytes
+    data: dict[str, bytes]  # by content coding; "": as it is
 
 
 class ConsoleFiles:
@@ -56,18 +57,25 @@ class ConsoleFiles:
         if name not in files:
             raise NotFound("the page is at /")
         file = files[name]
+        coding = response_coding(req.get_header("accept-encoding"))
         apply_policy(resp)
         resp.set_header("cache-control", "no-cache")
-        resp.etag = file.etag
-        if is_known(req, file.etag):
+        resp.append_header("vary", "Accept-Encoding")
+        resp.etag = etag = file.etag + coding  # other bytes have another tag (RFC 9110, 8.8.3.3)
+        if is_known(req, etag):
             resp.status = falcon.HTTP_304
             return
-        resp.content_type, resp.data = file.content_type, file.data
+        resp.content_type, resp.data = file.content_type, file.data[coding]
+        if coding:
+            resp.set_header("content-encoding", coding)
 
 
 def read(path: Path) -> StaticFile:
     data = path.read_bytes()
-    return StaticFile(TYPES[path.suffix], hashlib.sha256(data).hexdigest()[:32], data)
+    packed = {coding: compress(data, coding, SMALLEST) for coding in RESPONSE_CODINGS}
+    return StaticFile(
+        TYPES[path.suffix], hashlib.sha256(data).hexdigest()[:32], {"": data} | packed
+    )
 
 
 def is_known(req: falcon.asgi.Request, etag: str) -> bool:
