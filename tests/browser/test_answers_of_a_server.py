@@ -17,8 +17,8 @@ const results = createResults({ onReuse() {} });
 root.replaceChildren(results.element);
 const headers = { "Content-Type": "application/json", "X-Server-Timing": "1" };
 const response = await request("POST", `serve?servable_identifier=${model}`, { body, headers });
-const sent = { model, method: "forward", inputs: {}, sent_bytes: 1, time: new Date() };
-await results.show({ ...sent, ...response, text: response.text() });
+const sent = { model, method: "forward", inputs: {}, sent_bytes: 1 };
+await results.show({ ...sent, ...response, time: new Date(), text: response.text() });
 """
 FOUND = """
     return {"boxes": x, "scores": x[:, 0], "labels": torch.ones(1, dtype=torch.int64)}"""

@@ -5,19 +5,63 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.browser import Browser
 from tests.support.console_stand_in import StandIn, model, numbers
 from tests.support.process import Process
+from tests.support.try_page import TryPage
 
 WIDTH, HEIGHT = 1180, 760
 MOST_BYTES = 150_000
-PRESS = """
-const buttons = [...document.querySelectorAll("main button")];
-buttons.find((each) => each.textContent === arguments[0]).click();
-"""
 SCHEMES = ["light", "dark"]
+COLORS = {
+    "sky": (140, 190, 235),
+    "sun": (250, 200, 80),
+    "hills": (60, 110, 80),
+    "sea": (40, 80, 150),
+}
 CARD = {"device": "cuda:0", "version": "1", "weights_bytes": 1, "runs": "", "workers": 2}
+
+
+class Scenery(torch.nn.Module):
+    """Which of four colours is the nearest one of each pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        colors = torch.tensor([*COLORS.values()]) / 255
+        self.nearest = torch.nn.Conv2d(3, len(COLORS), 1)
+        self.nearest.weight.data = 2 * colors[:, :, None, None]
+        self.nearest.bias.data = -colors.square().sum(1)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+        layers = self.nearest(image)
+        shares = (30 * layers).softmax(1).mean((0, 2, 3))
+        return layers, shares, ["sky", "sun", "hills", "sea"]
+
+
+@pytest.fixture(scope="module")
+def scenery(
+    tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]
+) -> Process:
+    """A server of a model that finds what is in a picture."""
+    root = tmp_path_factory.mktemp("scenery")
+    (root / "image").mkdir()
+    torch.jit.script(Scenery().eval()).save(root / "image/scenery.pt")
+    return start_for_module(root, "--port", "0")
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of the sun over the sea."""
+    image = pytest.importorskip("PIL.Image").new("RGB", (240, 120), COLORS["sky"])
+    pen = pytest.importorskip("PIL.ImageDraw").Draw(image)
+    pen.ellipse((150, 12, 190, 52), COLORS["sun"])
+    pen.polygon([(0, 90), (60, 35), (110, 75), (160, 55), (240, 90)], COLORS["hills"])
+    pen.rectangle((0, 85, 240, 120), COLORS["sea"])
+    path = tmp_path_factory.mktemp("view") / "view.png"
+    image.save(path)
+    return path
 
 
 @pytest.fixture
@@ -72,13 +116,17 @@ def test_live(browser: Browser, figures: StandIn, scheme: str, shoot: Callable[[
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_try(browser: Browser, console: Process, scheme: str, shoot: Callable[[str, str], None]):
-    browser.look(WIDTH, 600, scheme)
-    browser.open(f"{console.url}/#/try/mlp.pt")
-    browser.sees("Random")
-    browser.script(PRESS, "Random")
+def test_try(
+    browser: Browser, scenery: Process, view: Path, scheme: str, shoot: Callable[[str, str], None]
+):
+    browser.look(WIDTH, 800, scheme)
+    form = TryPage(browser, scenery.url)
+    form.open("image/scenery.pt")
+    form.give(view)
+    browser.sees("240 × 120 pixels", ".try form")
     for requests in (1, 2):  # the first loads the model
-        browser.script(PRESS, "Send")
+        form.send()
         browser.wait(lambda n=requests: len(browser.all(".history li")) == n)
+    browser.one(".answer canvas")
     browser.script("document.activeElement.blur(); scrollTo(0, 0)")
     shoot("try", scheme)

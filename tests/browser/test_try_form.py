@@ -52,7 +52,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, typed_models: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def url(root: Path, start_for_module: Callable[..., Process]) -> str:
-    return start_for_module(root, "--port", "0", "--threads", "2", "--model-capacity", "100").url
+    return start_for_module(root, "--port", "0", "--threads", "4", "--model-capacity", "100").url
 
 
 @pytest.fixture

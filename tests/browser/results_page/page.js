@@ -5,21 +5,21 @@ const results = createResults({ onReuse: (outcome) => (window.reused = outcome.i
 document.getElementById("content").append(results.element);
 
 /** A picture whose left half is red and whose right half is blue. */
-async function picture(width, height) {
-  const canvas = new OffscreenCanvas(width, height);
+function picture(width, height) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d");
   for (const [color, x] of [["red", 0], ["blue", width / 2]]) {
     context.fillStyle = color;
     context.fillRect(x, 0, width / 2, height);
   }
-  return URL.createObjectURL(await canvas.convertToBlob());
+  return { type: "image", value: canvas.toDataURL().split(",")[1] };
 }
 
-const USUAL = { model: "m.pt", method: "forward", sent_bytes: 1, status: 200, headers: {}, ms: 50, text: "{}" };
+const USUAL = { model: "m.pt", method: "forward", inputs: {}, sent_bytes: 1, status: 200, headers: {}, ms: 50, text: "{}" };
 
 async function show({ picture: size, ...outcome }) {
-  const pictures = size ? { image: await picture(...size) } : {};
-  await results.show({ ...USUAL, ...outcome, pictures, time: new Date() });
+  const inputs = size && { inputs: { image: picture(...size) } };
+  await results.show({ ...USUAL, ...outcome, ...inputs, time: new Date() });
 }
 
 /** The colour of a pixel of the first picture. */

@@ -1,40 +1,61 @@
-/** The server: requests with the key, and its stream of events. */
-import { h } from "./dom.js";
+/** The server: requests with the key, its stream of events, and more of the page. */
+import { field, h } from "./dom.js";
 import { ask } from "./parts.js";
 
 /** The URL of the server's root as the page sees it; it ends with "/". */
 export const base = new URL("..", import.meta.url).href;
 
-/** No response came. */
-export class Unreachable extends Error {}
-
 let key = ""; // in memory only
 let declined = false;
 let asking = null;
+
+/** The path of a model, and that of a request. */
+export const pathOf = (model) => `models/${model.split("/").map(encodeURIComponent).join("/")}`;
+export const targetOf = (query) => `serve?${new URLSearchParams(query)}`.replaceAll("+", "%20");
 
 /** Whether the server wants a key, and has one. */
 export const hasKey = () => key !== "";
 
 /**
  * Ask the server. `path` is relative to its root. A 401 asks the user for the key and tries again.
- * Resolves with {status, headers, bytes, ms, text(), json()} whatever the status is. `quiet`, for what
+ * Resolves with {status, headers, bytes, ms, text()} whatever the status is. `quiet`, for what
  * the page does by itself: the user who gave no key is not asked again.
  */
 export async function request(method, path, options) {
   const started = performance.now();
   const response = await send(method, path, options);
   const bytes = new Uint8Array(await response.arrayBuffer().catch(unreachable));
-  const text = () => new TextDecoder().decode(bytes);
-  const headers = Object.fromEntries(response.headers);
-  return { status: response.status, headers, bytes, ms: performance.now() - started, text, json: () => parsed(text()) };
+  const ms = performance.now() - started;
+  return { status: response.status, headers: Object.fromEntries(response.headers), bytes, ms, text: () => new TextDecoder().decode(bytes) };
 }
 
-function parsed(text) {
+/** The text of a response; what is no success throws what it says of itself. */
+export async function demand(method, path, options) {
+  const response = await request(method, path, options);
+  const text = response.text();
+  if (response.status === 200) return text;
+  const { description, error, detail } = parsed(text) ?? {};
+  throw new Error([description ?? error ?? `The server answered ${response.status}`, detail].filter(Boolean).join(": "));
+}
+
+/** The document, or null. */
+export function parsed(text, reviver) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, reviver);
   } catch {
     return null;
   }
+}
+
+/** What modules export that are wanted only now; all are fetched at once, so that none waits for another. */
+export async function load(...names) {
+  const modules = names.map((name) => import(`./${name}.js`));
+  return Object.assign({}, ...(await Promise.all(modules).catch(notLoaded)));
+}
+
+function notLoaded(error) {
+  console.warn(error);
+  throw new Error("This part of the page could not be loaded. Try again, or reload the page.");
 }
 
 async function send(method, path, { headers, quiet, ...options } = {}) {
@@ -48,7 +69,7 @@ async function send(method, path, { headers, quiet, ...options } = {}) {
 
 function unreachable(error) {
   if (error.name === "AbortError") throw error;
-  throw new Unreachable("The server does not answer: it has stopped, or the network is down.");
+  throw new Error("The server does not answer: it has stopped, or the network is down.");
 }
 
 /** Ask once for all requests that wait; whether there is another key than `used` now. */
@@ -62,43 +83,30 @@ async function keyDialog(wrong) {
   const input = h("input", { type: "password", autocomplete: "off", required: true });
   const why = wrong ? "The server does not know this key." : "This server asks for a key.";
   const note = h("p", null, why, " It is kept in this page's memory until you leave it.");
-  const use = h("button", { value: "use", class: "primary" }, "Use key");
-  const cancel = h("button", { formNoValidate: true, value: "" }, "Cancel");
-  return (await ask("Key", [note, h("label", { class: "field" }, "API key", input)], use, cancel)) && input.value.trim();
+  return (await ask("Key", [note, field("API key", input)], "Use key")) && input.value.trim();
 }
 
 /**
  * Follow server-sent events: onEvent(name, data) for each, onState("live" | "no connection" | "paused").
  * Connects again after a second, then two, up to 16; rests while the page is hidden.
  */
-export function stream(path, onEvent, onState) {
-  let aborter = new AbortController();
-  let timer = 0;
+export async function stream(path, onEvent, onState) {
+  const changed = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
   let wait_ms = 1000;
-  const stop = () => {
-    clearTimeout(timer);
-    aborter.abort();
+  const take = (...event) => {
+    wait_ms = 1000;
+    onState("live");
+    onEvent(...event);
   };
-  const start = async () => {
-    const { signal } = (aborter = new AbortController());
-    const take = (...event) => {
-      wait_ms = 1000;
-      onState("live");
-      onEvent(...event);
-    };
-    await follow(path, signal, take).catch(() => null);
-    if (signal.aborted) return;
-    onState("no connection");
-    timer = setTimeout(start, wait_ms);
+  for (;;) {
+    const aborter = new AbortController();
+    changed().then(() => aborter.abort());
+    if (!document.hidden) await follow(path, aborter.signal, take).catch(() => null);
+    onState(document.hidden ? "paused" : "no connection");
+    if (document.hidden) await changed();
+    else await Promise.race([changed(), new Promise((resolve) => setTimeout(resolve, wait_ms))]);
     wait_ms = Math.min(2 * wait_ms, 16_000);
-  };
-  const onVisibility = () => {
-    stop();
-    if (document.hidden) onState("paused");
-    else start();
-  };
-  document.addEventListener("visibilitychange", onVisibility);
-  onVisibility();
+  }
 }
 
 async function follow(path, signal, take) {
@@ -111,8 +119,8 @@ async function follow(path, signal, take) {
     const events = (rest + value).split("\n\n");
     rest = events.pop();
     for (const each of events) {
-      const field = (name) => each.match(`(?:^|\n)${name}: ?(.*)`)?.[1];
-      if (field("data")) take(field("event"), JSON.parse(field("data")));
+      const [, name, data] = each.match(/event: (.*)\ndata: (.*)/) ?? [];
+      if (data) take(name, JSON.parse(data));
     }
   }
 }

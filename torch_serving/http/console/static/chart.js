@@ -1,6 +1,6 @@
 /** A chart of the last ten minutes, as SVG, with a read-out for mouse, keys and screen readers, and a table. */
 import { h, replace, s } from "./dom.js";
-import { table } from "./parts.js";
+import { table } from "./table.js";
 
 export const SPAN_S = 600;
 const [LEFT, RIGHT, TOP, BOTTOM, HEIGHT] = [58, 8, 8, 130, 150];
@@ -16,10 +16,10 @@ export class Chart {
     this.format = (value) => format(value ?? NaN);
     this.title = title;
     this.legend = h("div", { class: "row legend" });
-    const choose = (event) => this.point(event);
-    const leave = () => this.choose(null);
-    const listeners = { onpointermove: choose, onpointerdown: choose, onpointerleave: leave, onblur: leave, onkeydown: (event) => this.step(event) };
-    this.svg = s("svg", { height: HEIGHT, tabindex: 0, role: "slider", "aria-label": `${title}, over time`, ...listeners });
+    const onpointermove = (event) => this.point(event);
+    const onblur = () => this.choose(null);
+    const listeners = { onpointermove, onpointerdown: onpointermove, onpointerleave: onblur, onblur, onkeydown: (event) => this.step(event) };
+    this.svg = s("svg", { height: HEIGHT, tabindex: 0, role: "slider", ariaLabel: `${title}, over time`, ...listeners });
     this.minutes = h("div");
     this.details = h("details", { ontoggle: () => this.tabulate() }, h("summary", { class: "quiet" }, "By minute"), this.minutes);
     this.element = h("section", { class: "card chart" }, h("h2", null, title), this.legend, this.svg, this.details);
@@ -99,8 +99,8 @@ export class Chart {
     const text = `${when}: ${texts.map((each) => each.join("")).join(", ")}`;
     Object.assign(this.svg, { ariaValueMin: 0, ariaValueMax: last, ariaValueNow: i, ariaValueText: text });
     const x = this.x(this.ago(i) || 0);
-    for (const [name, value] of Object.entries({ x1: x, x2: x, visibility: this.chosen === null ? "hidden" : "visible" }))
-      this.cursor.setAttribute(name, value);
+    const place = { x1: x, x2: x, visibility: this.chosen === null ? "hidden" : "visible" };
+    for (const each of Object.entries(place)) this.cursor.setAttribute(...each);
   }
 
   /** A row for each minute, as of its end, while the table is open. */
@@ -108,10 +108,8 @@ export class Chart {
     if (!this.details.open) return;
     const minute = (i) => Math.floor(this.ago(i) / 60);
     const ends = [...this.times.keys()].filter((i) => minute(i) !== minute(i + 1));
-    const columns = this.lines.map(([name, values]) => [name, (i) => this.format(values[i])]);
-    const { element, update } = table(this.title, [["Time", (i) => clock(this.times[i])], ...columns]);
-    update(ends);
-    replace(this.minutes, element);
+    const rows = ends.map((i) => [clock(this.times[i]), ...this.lines.map(([, values]) => this.format(values[i]))]);
+    replace(this.minutes, table(this.title, ["Time", ...this.lines.map(([name]) => name)], rows).element);
   }
 }
 

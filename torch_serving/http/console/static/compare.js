@@ -1,8 +1,8 @@
 /** Two results beside each other, and how far apart they are. */
-import { Tensor, brief, digits, stride } from "./tensor.js";
-import { bytes, count, duration } from "./format.js";
 import { h } from "./dom.js";
-import { table } from "./numbers.js";
+import { bytes, count, duration } from "./format.js";
+import { table } from "./table.js";
+import { Tensor, brief, digits, stride } from "./tensor.js";
 import { timesOf } from "./timing.js";
 
 /** Two outcomes, and {value, drawing} of each; no value of an error. */
@@ -14,7 +14,7 @@ export function comparison(outcomes, [a, b]) {
   const side = ({ drawing }, i) => h("section", { class: "card" }, h("h2", null, heads[i]), drawing);
   return [
     h("ul", null, sentences(found).map((each) => h("li", null, each))),
-    table("Both requests", ["request", ...heads], facts(outcomes)),
+    table("Both requests", ["request", ...heads], facts(outcomes)).element,
     h("div", { class: "grid" }, [a, b].map(side)),
   ];
 }
@@ -24,7 +24,7 @@ function facts(outcomes) {
   const rows = Object.keys({ ...steps[0], ...steps[1] }).map((name) => [name, ...steps.map((each) => each[name])]);
   const times = [["Time", ...outcomes.map(({ ms }) => ms)], ...rows];
   return [
-    ["Status", ...outcomes.map(({ status }) => String(status))],
+    ["Status", ...outcomes.map(({ status }) => status)],
     ...times.map(([name, ...each]) => [name, ...each.map((ms) => duration(ms / 1000))]),
     ["Size", ...outcomes.map(({ size }) => bytes(size))],
   ];

@@ -1,45 +1,38 @@
 /**
  * Elements, made without any HTML text. Conventions of the console:
  * - What comes from the server or the user becomes a text node; no module parses HTML or code.
- * - A view module exports create(app) -> {element, show(route), hide()}, with an <h1>.
- * - Classes: see style.css. Colours are its custom properties, never literals; --c1 to --c5 are for series.
- * - Components of more than one element are in parts.js, words for numbers in format.js.
+ * - A view module exports create(stats) -> {element, show(route), hide()}, with an <h1>.
+ * - Colours are custom properties of style.css; --c1 to --c5 are for series. Words for numbers are in format.js.
  */
 
-const READ_ONLY = ["list", "form"];
+/** An element. Attributes: properties, on… listeners, class, aria-*, data-*, style: {…}; set once the children are there. */
+export const h = (tag, attributes, ...children) => made(document.createElement(tag), attributes, children);
 
-/** An element. Attributes: properties, on… listeners, class, aria-*, data-*, style: {…}. */
-export function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
+/** An element of a drawing. */
+export const s = (tag, attributes, ...children) => made(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+function made(element, attributes, children) {
+  replace(element, children);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value == null) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "class") element.className = value;
     else if (name === "style") for (const each of Object.entries(value)) element.style.setProperty(...each);
-    else if (name in element && !READ_ONLY.includes(name)) element[name] = value;
+    else if (name in element && !(element[name] instanceof Object)) element[name] = value;
     else element.setAttribute(name, value);
   }
-  element.append(...nodes(children));
   return element;
 }
 
-/** An element of a drawing. */
-export function s(tag, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value != null) element.setAttribute(name, value);
-  }
-  element.append(...nodes(children));
-  return element;
-}
-
-const nodes = (children) => children.flat(Infinity).filter((each) => each != null && each !== false);
-
-/** Give an element other children. */
+/** Give an element other children: nodes or texts, in lists too; what is missing or false is left out. */
 export function replace(parent, ...children) {
-  parent.replaceChildren(...nodes(children));
+  parent.replaceChildren(...children.flat(Infinity).filter((each) => each != null && each !== false));
 }
+
+export const button = (text, onclick, attributes) => h("button", { type: "button", onclick, ...attributes }, text);
+export const plain = (text, onclick, attributes) => button(text, onclick, { class: "plain", ...attributes });
+export const field = (text, ...inputs) => h("label", { class: "field" }, text, inputs);
+export const row = (...children) => h("div", { class: "row" }, children);
+export const options = (texts) => texts.map((each) => h("option", null, each));
 
 /** Write a text where it differs: what does not change costs no layout. */
 export function write(element, text) {

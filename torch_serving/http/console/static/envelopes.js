@@ -1,4 +1,5 @@
 /** Envelopes of POST /serve as values: a Tensor, {string}, {none} or {name, items: [[key, value], …]}. */
+import { parsed } from "./api.js";
 import { Tensor, digits } from "./tensor.js";
 
 const WIDE = /[[,:]\s*-?\d{16,}\s*[,\]}]/;
@@ -13,13 +14,7 @@ const READERS = {
 };
 
 /** A document, or null; whole numbers beyond 2**53 are BigInts where the browser tells their digits. */
-export function parse(text) {
-  try {
-    return JSON.parse(text, WIDE.test(text) ? exact : undefined);
-  } catch {
-    return null;
-  }
-}
+export const parse = (text) => parsed(text, WIDE.test(text) ? exact : undefined);
 
 function exact(key, value, context) {
   const isWide = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;

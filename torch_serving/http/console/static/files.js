@@ -7,7 +7,6 @@ const ARRAYS = {
   uint64: BigUint64Array, int64: BigInt64Array, float16: globalThis.Float16Array, float32: Float32Array, float64: Float64Array,
 };
 const KINDS = { b: "bool", bool: "bool", i: "int", u: "uint", f: "float" };
-const MODES = { 1: "L", 3: "RGB", 4: "RGBA" };
 
 /** The text of a file; base64 of one that is none. */
 export async function textOf(file) {
@@ -61,17 +60,6 @@ function tensor(data, data_type, shape) {
   return { type: "tensor", shape, value, data_type };
 }
 
-/** How an image becomes a tensor of a type, or like another one; null where it can't. */
-export function pictureOf(spec, like) {
-  const { shape, data_type } = { ...like, ...spec };
-  const sizes = shape.map((size) => (size > 0 ? size : size.max === 1 ? 1 : null));
-  if (![3, 4].includes(sizes.length) || sizes.at(-4) > 1 || !/^(uint8|float(16|32|64))$/.test(data_type)) return null;
-  const isLast = !MODES[sizes.at(-3)] && MODES[sizes.at(-1)];
-  const mode = MODES[sizes.at(isLast ? -1 : -3)];
-  const [height, width] = sizes.slice(isLast ? -3 : -2).map((size) => (spec.shape || size > 8 ? size : null)); // 8: all sizes were right
-  return mode ? { envelope: { type: "image", mode, data_type, layout: isLast ? "HWC" : "CHW", batch: sizes.length === 4 }, width, height } : null;
-}
-
 /** The envelope of an image, which is a file or an element. */
 export async function encoded(image, { envelope, width, height }) {
   const isKnown = /^image\/(png|jpeg|webp|gif|bmp)$/.test(image.type);
@@ -88,12 +76,12 @@ async function scaled(image, width, height) {
 
 /** A picture of the camera, which is asked for now; null where the user takes none. */
 export async function takePicture() {
-  if (!navigator.mediaDevices) throw new Error("browsers give it to pages of HTTPS, or of this machine, alone");
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  if (!navigator.mediaDevices) throw new Error("Browsers give the camera to pages of HTTPS, or of this machine, alone.");
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch(({ message }) => {
+    throw new Error(`No picture from the camera: ${message}`);
+  });
   const video = h("video", { srcObject: stream, autoplay: true, muted: true, playsInline: true });
-  const take = h("button", { value: "take", class: "primary" }, "Take picture");
-  const answer = await ask("Camera", video, h("button", { value: "" }, "Cancel"), take);
-  const picture = answer ? await scaled(video) : null;
+  const picture = (await ask("Camera", video, "Take picture")) ? await scaled(video) : null;
   for (const track of stream.getTracks()) track.stop();
   return picture;
 }

@@ -3,9 +3,8 @@
  * a value, and `tell` shows what is wrong at the part to which the steps of a JSON pointer lead.
  * `form` is {changed(), told: what to forget before the next request, accepts: who takes files}.
  */
-import { h, replace } from "./dom.js";
-import { textOf } from "./files.js";
-import { newId } from "./parts.js";
+import { load } from "./api.js";
+import { button, field as labelled, h, options, plain, replace } from "./dom.js";
 import { tensorField } from "./tensor-field.js";
 import { choicesOf, fits, partsOf, sample, UNKNOWN } from "./types.js";
 import { parse, read, shown } from "./values.js";
@@ -18,6 +17,8 @@ const LINES = {
 const FIELDS = { tensor: tensorField, any: tensorField, int: lineField, number: lineField, float: lineField, bool: selectField, enum: selectField,
   str: textField, device: textField, none: fixedField, absent: fixedField, constant: fixedField, list: seriesField };
 
+let notes = 0;
+
 /** A field for a value; what none of the type can show stands there as JSON. */
 export function createField(name, spec, value, form) {
   if (value === UNKNOWN && spec.kind !== "tensor") value = sample(spec);
@@ -27,7 +28,7 @@ export function createField(name, spec, value, form) {
   return (isFit ? ofKind : jsonField)(name, spec, value, form);
 }
 
-export function title(name, { type, data_type, shape }) {
+function title(name, { type, data_type, shape }) {
   const sizes = shape && `[${shape.map((size) => size.name ?? shown(size)).join(", ")}]`;
   const what = [type?.split(".").at(-1), data_type, sizes].filter(Boolean).join(" ");
   return h("span", null, h("strong", null, name), " ", h("small", { class: "quiet" }, what));
@@ -35,10 +36,9 @@ export function title(name, { type, data_type, shape }) {
 
 /** The place that says what is wrong with an input. */
 export function createNote(form) {
-  const element = h("p", { class: "bad", id: newId(), hidden: true });
+  const element = h("p", { class: "bad", id: `note-${++notes}` });
   const write = (text, input) => {
     element.textContent = text;
-    element.hidden = !text;
     input?.setAttribute("aria-invalid", Boolean(text));
     input?.setAttribute("aria-describedby", element.id);
   };
@@ -57,20 +57,19 @@ function leaf(name, spec, input, value, form, problem = () => "") {
     note.write(problem(), input);
     form.changed();
   });
-  const element = h("div", { class: "part" }, h("label", { class: "field" }, title(name, spec), input), note.element);
+  const element = h("div", { class: "part" }, labelled(title(name, spec), input), note.element);
   return { element, value, tell: (steps, text) => note.tell(text, input) };
 }
 
 function lineField(name, spec, value, form) {
   const [pattern, what] = LINES[spec.kind];
   const input = h("input", { value: shown(value), autocomplete: "off" });
-  const text = () => input.value.trim();
-  return leaf(name, spec, input, () => read(text()), form, () => (pattern.test(text()) ? "" : `This is not ${what}.`));
+  const problem = () => (pattern.test(input.value.trim()) ? "" : `This is not ${what}.`);
+  return leaf(name, spec, input, () => read(input.value.trim()), form, problem);
 }
 
 function selectField(name, spec, value, form) {
-  const input = h("select", null, (spec.names ?? ["true", "false"]).map((each) => h("option", null, each)));
-  input.value = String(value);
+  const input = h("select", { value: String(value) }, options(spec.names ?? ["true", "false"]));
   return leaf(name, spec, input, () => (spec.names ? input.value : input.value === "true"), form);
 }
 
@@ -78,6 +77,7 @@ function textField(name, spec, value, form) {
   const input = h("textarea", { value, class: "text" });
   const field = leaf(name, spec, input, () => input.value, form);
   const accept = async (file) => {
+    const { textOf } = await load("files");
     input.value = await textOf(file);
     form.changed();
   };
@@ -109,9 +109,7 @@ export function tellPart(fields, [step, ...steps], text) {
   return Boolean(field?.tell(steps, text));
 }
 
-function fieldset(name, spec, ...content) {
-  return h("fieldset", null, h("legend", null, title(name, spec)), content);
-}
+export const fieldset = (name, spec, ...content) => h("fieldset", null, h("legend", null, title(name, spec)), content);
 
 function groupField(name, spec, value, form) {
   const fields = partsOf(spec).map(([step, part]) => [step, createField(step, part, value[step], form)]);
@@ -146,20 +144,18 @@ function seriesField(name, spec, start, form) {
     form.changed();
   };
   const entry = (key, each, index) => {
-    const input = h("input", { value: key, hidden: isList, "aria-label": `Key of ${name}`, oninput: onKey });
+    const input = h("input", { value: key, hidden: isList, ariaLabel: `Key of ${name}`, oninput: onKey });
     const field = createField(isList ? `${name}[${index}]` : "", typeOf(key), each, form);
-    const remove = () => set(pairs().filter((_, other) => other !== index));
-    const button = h("button", { type: "button", class: "plain", "aria-label": `Remove ${key} of ${name}`, onclick: remove }, "✕");
-    return { key: input, field, element: h("div", { class: "entry" }, h("div", null, input, field.element), button) };
+    const remove = plain("✕", () => set(pairs().filter((_, other) => other !== index)), { ariaLabel: `Remove ${key} of ${name}` });
+    return { key: input, field, element: h("div", { class: "entry" }, h("div", null, input, field.element), remove) };
   };
   const add = () => {
     const key = isList ? String(entries.length) : `key${entries.length + 1}`;
     set([...pairs(), [key, entries.at(-1)?.field.value() ?? sample(typeOf(key))]]);
   };
   build(Object.entries(start));
-  const button = h("button", { type: "button", "aria-label": `Add to ${name}`, onclick: add }, "+ Add");
   return {
-    element: fieldset(name, spec, body, button, note.element),
+    element: fieldset(name, spec, body, button("+ Add", add, { ariaLabel: `Add to ${name}` }), note.element),
     value: () => (isList ? pairs().map(([, each]) => each) : Object.fromEntries(pairs())),
     tell: (steps, text) => tellPart(entries.map(({ key, field }) => [key.value, field]), steps, text) || note.tell(text),
   };
@@ -169,7 +165,7 @@ function seriesField(name, spec, start, form) {
 function choiceField(name, spec, value, form) {
   const choices = choicesOf(spec);
   const place = h("div");
-  const select = h("select", null, choices.map(({ type }) => h("option", null, type)));
+  const select = h("select", null, options(choices.map(({ type }) => type)));
   let field;
   const set = (each) => {
     field = createField(name, choices[select.selectedIndex], each, form);
@@ -181,6 +177,5 @@ function choiceField(name, spec, value, form) {
     form.changed();
   });
   set(value);
-  const label = h("label", { class: "field" }, title(name, {}), select);
-  return { element: h("div", { class: "part" }, label, place), value: () => field.value(), tell: (steps, text) => field.tell(steps, text) };
+  return { element: h("div", { class: "part" }, labelled(title(name, {}), select), place), value: () => field.value(), tell: (steps, text) => field.tell(steps, text) };
 }

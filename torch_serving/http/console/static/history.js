@@ -1,5 +1,5 @@
 /** What was sent in this session: as much as fits in the bounds, the oldest go. */
-import { h, replace } from "./dom.js";
+import { h, plain, replace, row } from "./dom.js";
 import { duration } from "./format.js";
 
 const ENTRIES = 50;
@@ -16,16 +16,12 @@ export function createHistory(actions) {
     entries = [outcome, ...entries].slice(0, ENTRIES).filter(fits);
     element.hidden = false;
   };
-  return { element, add, mark: (shown) => replace(list, entries.map((each) => row(each, each === shown, actions))) };
+  return { element, add, mark: (shown) => replace(list, entries.map((each) => entry(each, each === shown, actions))) };
 }
 
-function row(outcome, isShown, actions) {
+function entry(outcome, isShown, actions) {
   const { time, model, method, status, ms } = outcome;
   const words = `${time.toLocaleTimeString()} ${model} ${method}: ${status || "no response"}, ${duration(ms / 1000)}`;
-  const button = ([name, action]) => {
-    const attributes = { type: "button", class: "plain", "aria-label": `${name}: ${words}`, onclick: () => action(outcome) };
-    return h("button", attributes, name);
-  };
-  const line = h("div", { class: "row" }, words, Object.entries(actions).map(button));
-  return h("li", { "aria-current": isShown ? "true" : null }, line);
+  const buttons = Object.entries(actions).map(([name, action]) => plain(name, () => action(outcome), { ariaLabel: `${name}: ${words}` }));
+  return h("li", { ariaCurrent: isShown ? "true" : null }, row(words, buttons));
 }

@@ -19,7 +19,7 @@ const CHARTS = [
   ["Memory", bytes, (past) => [["processes", past.values("resident_bytes")], ...past.devices()]],
 ];
 
-export function create(app) {
+export function create(stats) {
   const charts = CHARTS.map(([title, format]) => new Chart(title, format));
   const element = h("section", null, h("h1", null, "Live"), h("div", { class: "grid" }, charts.map((each) => each.element)));
   const update = ({ history, start }) => {
@@ -27,7 +27,7 @@ export function create(app) {
     CHARTS.forEach(([, , lines], i) => charts[i].update(past.times, past.times.length ? lines(past, start) : []));
   };
   let leave = null;
-  return { element, show: () => (leave ??= app.stats.subscribe(update)), hide: () => (leave = leave() && null) };
+  return { element, show: () => (leave ??= stats.subscribe(update)), hide: () => (leave = leave() && null) };
 }
 
 /** The samples of the last ten minutes, each beside the one before it. */
@@ -70,6 +70,6 @@ class Past {
   }
 
   devices() {
-    return Object.keys(this.last.device_bytes ?? {}).map((name) => [name, this.samples.map((each) => each.device_bytes?.[name] ?? null)]);
+    return Object.keys(this.last.device_bytes).map((name) => [name, this.samples.map((each) => each.device_bytes[name] ?? null)]);
   }
 }

@@ -1,12 +1,18 @@
 /** The page: views by the fragment of the address, the theme, the connection. */
-import { base, request, stream } from "./api.js";
-import { announce, h, replace, write } from "./dom.js";
+import { load, stream } from "./api.js";
+import { h, replace, write } from "./dom.js";
+import { errorBox } from "./parts.js";
 import { createStats } from "./stats.js";
 
-const TITLES = { models: "Models", try: "Try", live: "Live" };
+/** Of each view: its title, and the modules that it needs at once. */
+const VIEWS = {
+  models: ["Models", "models", "model-row", "places", "table", "format"],
+  try: ["Try", "try", "request-form", "form", "tensor-field", "types", "values"],
+  live: ["Live", "live", "chart", "table", "format"],
+};
 const $ = (id) => document.getElementById(id);
 const views = {};
-const app = { request, base, announce, go: (hash) => (location.hash = hash) };
+const stats = createStats((take) => stream("console/stats", take, (state) => write($("connection"), state)));
 let current = null;
 
 /** {name, model, method} of "#/try/<encoded identifier>?method=…". */
@@ -14,7 +20,7 @@ function parse(hash) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const method = new URLSearchParams(query).get("method") ?? "";
-  return { name: name in TITLES ? name : "models", model: decoded(rest.join("/")), method };
+  return { name: name in VIEWS ? name : "models", model: decoded(rest.join("/")), method };
 }
 
 function decoded(text) {
@@ -26,12 +32,12 @@ function decoded(text) {
 }
 
 async function view(name) {
+  const [title, ...modules] = VIEWS[name];
   try {
-    return (await import(`./${name}.js`)).create(app);
-  } catch (error) {
-    console.warn(error);
-    const text = "This view could not be loaded. Reload the page.";
-    return { element: h("section", null, h("h1", null, TITLES[name]), text), show() {}, hide() {} };
+    return (await load(...modules)).create(stats);
+  } catch ({ message }) {
+    delete views[name]; // the next click tries again
+    return { element: h("section", null, h("h1", null, title), errorBox(message)), show() {}, hide() {} };
   }
 }
 
@@ -44,7 +50,7 @@ async function show() {
     replace($("content"), chosen.element);
     if (current) $("content").focus({ preventScroll: true });
     current = chosen;
-    document.title = `${TITLES[route.name]} · torch-serving`;
+    document.title = `${VIEWS[route.name][0]} · torch-serving`;
     for (const link of document.querySelectorAll("nav a")) link.ariaCurrent = link.hash === `#/${route.name}` ? "page" : null;
   }
   chosen.show(route);
@@ -54,11 +60,11 @@ async function show() {
 function theme() {
   const { style } = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const other = () => ((style.colorScheme || (system.matches ? "dark" : "light")) === "dark" ? "light" : "dark");
-  const label = () => write($("theme"), other() === "dark" ? "Dark" : "Light");
+  const isDark = () => (style.colorScheme || (system.matches ? "dark" : "light")) === "dark";
+  const label = () => write($("theme"), isDark() ? "Light" : "Dark");
   system.addEventListener("change", label);
   $("theme").addEventListener("click", () => {
-    style.colorScheme = other();
+    style.colorScheme = isDark() ? "light" : "dark";
     label();
   });
   label();
@@ -69,6 +75,5 @@ $("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment is the view
   $("content").focus();
 });
-app.stats = createStats((take) => stream("console/stats", take, (state) => write($("connection"), state)));
 addEventListener("hashchange", show);
 show();

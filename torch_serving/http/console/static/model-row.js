@@ -1,5 +1,6 @@
 /** One model in the list. Cells are written where their text differs. */
-import { announce, h, write } from "./dom.js";
+import { pathOf } from "./api.js";
+import { announce, button, h, write } from "./dom.js";
 import { bytes, duration, number } from "./format.js";
 import { ask } from "./parts.js";
 import { quantile, sum } from "./stats.js";
@@ -12,23 +13,17 @@ export class Row {
   /** `act(method, path, row)` asks the server for a change, and throws what it says against it. */
   constructor(name, act) {
     this.name = name;
-    this.path = `models/${name.split("/").map(encodeURIComponent).join("/")}`;
     this.act = act;
     [this.kind, this.note, this.failure] = ["quiet", "warn", "bad"].map((each) => h("p", { class: each }));
     this.badge = h("span");
-    this.button = h("button", { type: "button", onclick: () => this.toggle() });
+    this.button = button("", () => this.toggle());
     const link = h("a", { class: "button", href: `#/try/${encodeURIComponent(name)}`, ariaLabel: `Try ${name}` }, "Try");
     this.cells = ["Device", "Size", "Loads", "Req/s", "p50", "p99"].map((label, i) =>
       h("div", { role: "cell", class: i ? "number" : "" }, h("span", { class: "label" }, label), h("span")),
     );
-    this.element = h(
-      "div",
-      { role: "row", class: "model", "data-model": name },
+    this.element = h("div", { role: "row", class: "model", "data-model": name },
       h("div", { role: "rowheader" }, h("bdi", { class: "mono" }, name), this.kind, this.note, this.failure),
-      h("div", { role: "cell" }, this.badge),
-      this.cells,
-      h("div", { role: "cell", class: "row end" }, link, this.button),
-    );
+      h("div", { role: "cell" }, this.badge), this.cells, h("div", { role: "cell", class: "row end" }, link, this.button));
   }
 
   /** What GET /models says of it. */
@@ -72,7 +67,7 @@ export class Row {
     this.label(unloads ? "Unloading" : "Loading");
     write(this.failure, "");
     try {
-      await (unloads ? this.act("DELETE", this.path, this) : this.act("POST", `${this.path}/load`, this));
+      await this.act(...(unloads ? ["DELETE", pathOf(this.name)] : ["POST", `${pathOf(this.name)}/load`]), this);
     } catch ({ message }) {
       write(this.failure, message);
       announce(message);
@@ -83,7 +78,6 @@ export class Row {
   /** A model in use: the next request would wait until it is loaded again. */
   mayUnload() {
     const text = `It answers ${number(this.rate)} requests a second. The next one loads it again, and waits for that.`;
-    const yes = h("button", { value: "yes", class: "danger" }, "Unload");
-    return ask(`Unload ${this.name}?`, h("p", null, text), h("button", { value: "" }, "Cancel"), yes);
+    return ask(`Unload ${this.name}?`, h("p", null, text), "Unload", "danger");
   }
 }

@@ -1,20 +1,12 @@
 /** Numbers as tables and bars. */
-import { count } from "./format.js";
 import { h } from "./dom.js";
+import { count } from "./format.js";
+import { table } from "./table.js";
 
 const ROWS = 100;
 const COLUMNS = 50;
 const ALL = 32; // bars of longer vectors are sorted
 const LARGEST = 20;
-
-/** A table that scrolls by keyboard too; the first cell of a row is its name. */
-export function table(caption, heads, rows) {
-  const head = h("tr", null, heads.map((each) => h("th", { scope: "col" }, each)));
-  const cells = (each) => each.map((cell, i) => h(i ? "td" : "th", !i && { scope: "row" }, cell));
-  const body = h("tbody", null, rows.map((each) => h("tr", null, cells(each))));
-  const whole = h("table", { class: "data" }, h("thead", null, head), body);
-  return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption }, whole);
-}
 
 export const leftOut = (n, word) =>
   n > 0 && h("p", { class: "quiet" }, `${count(n, `more ${word}`)} not shown; the raw answer has all.`);
@@ -27,9 +19,8 @@ export function matrixTable(tensor, from, names) {
   const named = (i) => [i, names[i]].join(" ").trim();
   const heads = columns === 1 ? ["value"] : upTo(columns, COLUMNS, named);
   const cells = (y) => upTo(columns, COLUMNS, (x) => tensor.text(from + y * columns + x));
-  const body = upTo(rows, ROWS, (y) => [columns === 1 ? named(y) : String(y), ...cells(y)]);
-  const whole = table(tensor.title, ["index", ...heads], body);
-  return [whole, leftOut(rows - ROWS, "row"), leftOut(columns - COLUMNS, "column")];
+  const body = upTo(rows, ROWS, (y) => [columns === 1 ? named(y) : y, ...cells(y)]);
+  return [table(tensor.title, ["index", ...heads], body).element, leftOut(rows - ROWS, "row"), leftOut(columns - COLUMNS, "column")];
 }
 
 /** A vector's values as bars, the largest named. */
@@ -42,13 +33,12 @@ export function bars(tensor, from, names) {
   const percent = (part) => `${(100 * part) / span}%`;
   const bar = (value) => {
     const style = { width: percent(Math.abs(value)), "margin-left": percent(Math.min(value, 0) - least) };
-    return Number.isFinite(value) && h("div", { class: "amount", style });
+    return Number.isFinite(value) ? h("div", { class: "amount", style }) : "";
   };
   const shown = length > ALL ? best : upTo(length, ALL, (i) => from + i);
   const rows = shown.map((i) => [named(i), tensor.text(i), bar(tensor.number(i))]);
-  const [first] = best;
-  const largest = best.length > 0 && h("p", null, "Largest: ", h("strong", null, named(first)), ` with ${tensor.text(first)}`);
+  const largest = best.length > 0 && h("p", null, "Largest: ", h("strong", null, named(best[0])), ` with ${tensor.text(best[0])}`);
   const sorted = length > ALL && `The ${rows.length} largest of ${length}; the table has them in order. `;
   const note = h("p", { class: "quiet" }, sorted, odd > 0 && `${odd} not finite`);
-  return [largest, table(tensor.title, ["index", "value", "bar"], rows), note];
+  return [largest, table(tensor.title, ["index", "value", "bar"], rows).element, note];
 }

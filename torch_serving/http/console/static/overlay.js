@@ -1,9 +1,10 @@
 /** Masks and boxes over the picture that was sent. */
-import { Tensor, brief } from "./tensor.js";
-import { classColor, heat, pixels, slider, viewer } from "./viewer.js";
-import { leftOut, table } from "./numbers.js";
 import { h } from "./dom.js";
 import { strings } from "./envelopes.js";
+import { leftOut } from "./numbers.js";
+import { table } from "./table.js";
+import { Tensor, brief } from "./tensor.js";
+import { classColor, heat, pixels, slider, viewer } from "./viewer.js";
 
 const LEAST_SIDE = 8;
 const SIDES = [640, 2048]; // of pictures as they are drawn
@@ -116,9 +117,9 @@ export function boxes(value, { picture }) {
     draw: (context, scale) => all.forEach((each) => box(context, scale, each)),
     tell: (x, y) => names(all.filter(({ at }) => isIn(x, y, at))) || "no box",
   });
-  const rows = all.slice(0, SHOWN).map(({ i, name, corners }) => [String(i), name, ...corners.map(brief)]);
+  const rows = all.slice(0, SHOWN).map(({ i, name, corners }) => [i, name, ...corners.map(brief)]);
   const heads = ["box", "what", "left", "top", "right", "bottom"];
-  return [view.element, table("Boxes", heads, rows), leftOut(all.length - SHOWN, "row")];
+  return [view.element, table("Boxes", heads, rows).element, leftOut(all.length - SHOWN, "row")];
 }
 
 /** Faint where its score is low. */

@@ -1,7 +1,7 @@
 /** Matrices and images of a result as pictures. */
-import { heat, pixels, viewer } from "./viewer.js";
+import { field, h, row } from "./dom.js";
 import { brief } from "./tensor.js";
-import { h } from "./dom.js";
+import { heat, pixels, viewer } from "./viewer.js";
 
 const LEAST_SIDE = 8; // three rows of three are a matrix
 const MAX_SIDE = 8192;
@@ -27,11 +27,10 @@ export function matrix(tensor, from) {
       scale[name] = target.valueAsNumber;
       repaint();
     };
-    const input = h("input", { type: "number", step: "any", value: brief(scale[name]), oninput });
-    return h("label", { class: "field" }, label, input);
+    return field(label, h("input", { type: "number", step: "any", value: brief(scale[name]), oninput }));
   };
   const odd = scale.odd > 0 && `${scale.odd} not finite; NaN is magenta`;
-  return [element, h("div", { class: "row" }, end("low", "Darkest"), end("high", "Lightest"), odd)];
+  return [element, row(end("low", "Darkest"), end("high", "Lightest"), odd)];
 }
 
 /** Of an image: its size, how far colours and pixels lie apart, what makes 255 of white; null for other tensors. */

@@ -1,35 +1,34 @@
 /** What runs where: the workers and the devices. */
 import { h, write } from "./dom.js";
 import { bytes, count } from "./format.js";
-import { table } from "./parts.js";
-
-const WORKERS = [
-  ["Worker", (each) => each.worker],
-  ["Process", (each) => each.pid],
-  ["Threads busy", (each) => `${each.busy} of ${each.threads}`],
-  ["Queue", (each) => each.queue],
-  ["Models", (each) => each.models],
-  ["Weights", (each) => bytes(each.cache_bytes)],
-  ["Memory", (each) => bytes(each.resident_bytes)],
-];
-const DEVICES = [
-  ["Device", (each) => each.device],
-  ["Weights", (each) => bytes(each.weights_bytes)],
-  ["Memory", (each) => (each.total_bytes ? `${bytes(each.total_bytes - each.free_bytes)} of ${bytes(each.total_bytes)}` : "–")],
-  ["Busy", (each) => (each.utilization == null ? "–" : `${Math.round(100 * each.utilization)} %`)],
-];
+import { sum } from "./stats.js";
+import { table } from "./table.js";
 
 export function createPlaces() {
   const summary = h("span", { class: "quiet" });
-  const tables = [table("Workers", WORKERS), table("Devices", DEVICES)];
-  const grid = h("div", { class: "grid" }, tables.map((each) => each.element));
+  const workers = table("Workers", ["Worker", "Process", "Threads busy", "Queue", "Models", "Weights", "Memory"]);
+  const devices = table("Devices", ["Device", "Weights", "Memory", "Busy"]);
+  const grid = h("div", { class: "grid" }, workers.element, devices.element);
   const element = h("details", { class: "card" }, h("summary", null, h("strong", null, "What runs where"), " ", summary), grid);
-  const update = ({ workers, devices }) => {
-    const sum = (key) => workers.reduce((all, each) => all + each[key], 0);
-    const threads = `${sum("busy")} of ${count(sum("threads"), "thread")} busy`;
-    const parts = [count(workers.length, "worker"), threads, `${sum("queue")} queued`, bytes(sum("resident_bytes"))];
-    write(summary, workers.length ? parts.join(" · ") : "");
-    [workers, devices].forEach((rows, i) => tables[i].update(rows));
+  const update = (stats) => {
+    workers.update(stats.workers.map(workerCells));
+    devices.update(stats.devices.map(deviceCells));
+    write(summary, stats.workers.length ? inShort(stats.workers) : "");
   };
   return { element, update };
+}
+
+function workerCells({ worker, pid, busy, threads, queue, models, cache_bytes, resident_bytes }) {
+  return [worker, pid, `${busy} of ${threads}`, queue, models, bytes(cache_bytes), bytes(resident_bytes)];
+}
+
+function deviceCells({ device, weights_bytes, total_bytes, free_bytes, utilization }) {
+  const memory = total_bytes ? `${bytes(total_bytes - free_bytes)} of ${bytes(total_bytes)}` : "–";
+  return [device, bytes(weights_bytes), memory, utilization == null ? "–" : `${Math.round(100 * utilization)} %`];
+}
+
+function inShort(workers) {
+  const all = (name) => sum(workers.map((each) => each[name]));
+  const threads = `${all("busy")} of ${count(all("threads"), "thread")} busy`;
+  return [count(workers.length, "worker"), threads, `${all("queue")} queued`, bytes(all("resident_bytes"))].join(" · ");
 }

@@ -1,11 +1,12 @@
 /** A result as a person reads it: what a value is drawn as, and trees folded. */
-import { Tensor, stride } from "./tensor.js";
+import { fold } from "./blocks.js";
+import { field, h, options, replace, row } from "./dom.js";
+import { strings } from "./envelopes.js";
+import { count } from "./format.js";
 import { bars, leftOut, matrixTable } from "./numbers.js";
 import { boxes, classes, isMask, layer } from "./overlay.js";
 import { image, imageOf, isPicture, matrix } from "./picture.js";
-import { h, replace } from "./dom.js";
-import { count } from "./format.js";
-import { strings } from "./envelopes.js";
+import { Tensor, stride } from "./tensor.js";
 
 const ITEMS = 100;
 const OPEN = 3; // members that are seen unasked
@@ -41,11 +42,11 @@ function tensorView(tensor, context) {
   const area = h("div");
   const choose = ([, dimensions, , draw]) =>
     replace(area, slices(tensor, dimensions, (from) => draw(tensor, from, context)));
-  const first = forms.findIndex(([, , , , isBest]) => !isBest || isBest(tensor));
-  const options = forms.map(([name], i) => h("option", { selected: i === first }, name));
+  const first = forms.find(([, , , , isBest]) => !isBest || isBest(tensor));
   const onchange = ({ target }) => choose(forms[target.selectedIndex]);
-  choose(forms[first]);
-  return [h("div", { class: "row" }, title, h("select", { "aria-label": "Shown as", onchange }, options)), area];
+  const select = h("select", { ariaLabel: "Shown as", value: first[0], onchange }, options(forms.map(([name]) => name)));
+  choose(first);
+  return [row(title, select), area];
 }
 
 /** The last dimensions are drawn; of each other one, a slice is chosen. */
@@ -53,18 +54,16 @@ function slices({ shape }, dimensions, draw) {
   const at = shape.slice(0, -dimensions).map(() => 0);
   const area = h("div");
   const update = () => replace(area, draw(at.reduce((sum, each, d) => sum + each * stride(shape, d), 0)));
-  const field = (_, d) => {
+  const input = (max, d) => {
     const oninput = ({ target }) => {
       if (!target.value || !target.checkValidity()) return;
       at[d] = target.valueAsNumber;
       update();
     };
-    const max = shape[d] - 1;
-    const input = h("input", { type: "number", min: 0, max, value: 0, oninput });
-    return max > 0 && h("label", { class: "field" }, `Dimension ${d}, 0 to ${max}`, input);
+    return max > 0 && field(`Dimension ${d}, 0 to ${max}`, h("input", { type: "number", min: 0, max, value: 0, oninput }));
   };
   update();
-  return [h("div", { class: "row" }, at.map(field)), area];
+  return [row(at.map((_, d) => input(shape[d] - 1, d))), area];
 }
 
 function tree(value, context) {
@@ -81,11 +80,8 @@ function tree(value, context) {
 function member(key, value, context, open) {
   const [name, line] = [h("strong", null, key), inline(value)];
   if (line) return h("p", { class: "leaf" }, name, " ", line);
-  const inside = h("div");
-  const ontoggle = ({ target }) => target.open && !inside.hasChildNodes() && replace(inside, render(value, context));
   const size = value.items ? `, ${count(value.items.length, "member")}` : "";
-  const summary = h("summary", null, name, ` ${value.title ?? value.name ?? "text"}${size}`);
-  return h("details", { open, ontoggle }, summary, inside);
+  return fold([name, ` ${value.title ?? value.name ?? "text"}${size}`], () => render(value, context), { open });
 }
 
 function inline(value) {

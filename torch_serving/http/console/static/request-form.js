@@ -23,10 +23,11 @@ export function createRequestForm(method, changed) {
     changed();
   };
   const setText = (text) => {
-    area = h("textarea", { value: text, class: "body", spellcheck: false, "aria-label": "The body as JSON", oninput: () => {
+    const oninput = () => {
       note.write(jsonProblem(area.value), area);
       changed();
-    } });
+    };
+    area = h("textarea", { value: text, class: "body", spellcheck: false, ariaLabel: "The body as JSON", oninput });
     replace(place, area);
   };
   const body = () => {
@@ -49,10 +50,10 @@ export function createRequestForm(method, changed) {
     body,
     set,
     toggle,
-    accept: (file, target) => takerOf(form.accepts, file, target)?.accept(file),
+    accept: (file, target) => takerOf(form.accepts, file, target)?.accept(file).catch(({ message }) => note.tell(message)),
     tell: (detail) => {
       const [steps, text] = placeOf(detail);
-      return area || !tellPart(fields, steps, text) ? steps.length > 0 && note.tell(detail, area ?? undefined) : true;
+      if (steps.length && (area || !tellPart(fields, steps, text))) note.tell(detail, area);
     },
     forget: () => form.told.splice(0).forEach((undo) => undo()),
   };

@@ -1,9 +1,11 @@
 /** Answers: status, time in steps, the result as a person reads it, the raw text, and those before. */
-import { announce, h, replace } from "./dom.js";
-import { bytes, duration } from "./format.js";
-import { codeBlock, errorBox } from "./parts.js";
+import { load, parsed } from "./api.js";
+import { codeBlock, fold } from "./blocks.js";
+import { announce, button, h, replace, row } from "./dom.js";
 import { parse, read } from "./envelopes.js";
+import { bytes, duration } from "./format.js";
 import { createHistory } from "./history.js";
+import { errorBox } from "./parts.js";
 import { timing } from "./timing.js";
 
 const RAW = 200_000; // characters
@@ -18,16 +20,19 @@ const TRIES = {
   504: "Send less at once, or start the server with a longer --request-timeout.",
 };
 
-/** {element, pending(), show(outcome)}; of outcomes, `document` is not read. `onReuse(outcome)` fills the form. */
+/** {element, pending(), show(outcome)}. `onReuse(outcome)` fills the form. */
 export function createResults({ onReuse }) {
   const area = h("div");
   let shown = null;
   let turn = 0;
   const draw = async (text, make) => {
     const mine = ++turn;
+    area.style.minHeight = `${area.clientHeight}px`; // or what is below would jump
     replace(area, h("p", { class: "pending" }, text));
     const made = await make?.().catch(({ message }) => errorBox("This can't be drawn", message));
-    if (made && mine === turn) replace(area, made);
+    if (!made || mine !== turn) return;
+    replace(area, made);
+    area.style.minHeight = "";
   };
   const show = (outcome) => {
     history.mark((shown = outcome));
@@ -36,10 +41,10 @@ export function createResults({ onReuse }) {
   const compare = (outcome) => draw("Comparing", () => compared([shown, outcome]));
   const history = createHistory({ Show: show, Compare: compare, "Reuse inputs": onReuse });
   return {
-    element: h("section", { class: "answer", "aria-label": "Answer" }, area, history.element),
+    element: h("section", { class: "answer", ariaLabel: "Answer" }, area, history.element),
     pending: () => draw("Waiting for the answer"),
-    show({ text = "", ...outcome }) {
-      const kept = { ...outcome, text, size: outcome.bytes?.length ?? text.length, bytes: null, document: null };
+    show({ bytes: body, ...outcome }) {
+      const kept = { ...outcome, size: body?.length ?? outcome.text.length };
       history.add(kept);
       announce(`${kept.status || "No response"} in ${duration(kept.ms / 1000)}`);
       return show(kept);
@@ -48,36 +53,33 @@ export function createResults({ onReuse }) {
 }
 
 async function answer(outcome) {
-  const { status, text, model, ms, size } = outcome;
+  const { status, model, ms, size } = outcome;
   const { value, drawing } = await drawn(outcome);
   const badge = h("span", { class: `badge ${value ? "ok" : "bad"}` }, String(status || "no response"));
-  const line = h("p", { class: "row" }, badge, h("span", null, `${model}, ${duration(ms / 1000)}, ${bytes(size)}`));
-  return [line, timing(outcome), drawing, text && raw(outcome)];
+  const facts = h("span", null, `${model}, ${duration(ms / 1000)}, ${bytes(size)}`);
+  return [row(badge, facts), timing(outcome), drawing, raw(outcome)];
 }
 
 /** {value, drawing}; of an error no value. */
 async function drawn(outcome) {
   const { status, text } = outcome;
-  if (!(status >= 200 && status < 300)) return { drawing: failure(outcome, parse(text)) };
+  if (status !== 200) return { drawing: failure(outcome, parsed(text)) };
   await new Promise((resolve) => setTimeout(resolve, TO_PAINT_MS)); // a large text takes a while
-  const { render } = await import("./render.js");
+  const { render } = await load("render");
   const document = parse(text);
   const value = document ? read("result" in document ? document.result : document) : { string: text };
   return { value, drawing: render(value, { picture: await pictureOf(outcome), names: () => [] }) };
 }
 
-/** The first picture that was sent, ready to be drawn; it is kept, as its URL may not last. */
-async function pictureOf(outcome) {
-  const [src] = Object.values(outcome.pictures ?? {});
-  if (src && !outcome.picture) {
-    const picture = Object.assign(new Image(), { src });
-    outcome.picture = await picture.decode().then(() => picture, () => null);
-  }
-  return outcome.picture;
+/** The first picture that was sent, ready to be drawn. */
+async function pictureOf({ inputs }) {
+  const sent = Object.values(inputs).find((each) => each?.type === "image");
+  const picture = sent && h("img", { src: `data:image/png;base64,${sent.value}` });
+  return picture?.decode().then(() => picture, () => null);
 }
 
 async function compared(outcomes) {
-  const { comparison } = await import("./compare.js");
+  const { comparison } = await load("compare");
   return comparison(outcomes, await Promise.all(outcomes.map(drawn)));
 }
 
@@ -98,17 +100,12 @@ function failure({ status, headers, text, problem }, document) {
 }
 
 function raw({ text, model, size }) {
-  const inside = h("div");
   const save = () => {
     const href = URL.createObjectURL(new Blob([text]));
     h("a", { href, download: `${model}.json` }).click();
     setTimeout(() => URL.revokeObjectURL(href), TO_SAVE_MS);
   };
-  const ontoggle = () => {
-    if (inside.hasChildNodes()) return;
-    const more = text.length > RAW && h("p", { class: "quiet" }, `The first ${bytes(RAW)}; the download has all.`);
-    const download = h("button", { type: "button", onclick: save }, "Download");
-    replace(inside, codeBlock(text.slice(0, RAW), "Raw answer"), more, download);
-  };
-  return h("details", { class: "raw", ontoggle }, h("summary", null, `Raw answer, ${bytes(size)}`), inside);
+  const more = text.length > RAW && h("p", { class: "quiet" }, `The first ${bytes(RAW)}; the download has all.`);
+  const inside = () => [codeBlock(text.slice(0, RAW), "Raw answer"), more, button("Download", save)];
+  return text && fold(`Raw answer, ${bytes(size)}`, inside, { class: "raw" });
 }

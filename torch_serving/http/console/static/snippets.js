@@ -1,27 +1,45 @@
 /** The request as programs: what is copied works as it is. */
-import { parse, tensorOf } from "./values.js";
+import { base, hasKey, targetOf } from "./api.js";
+import { codeBlock } from "./blocks.js";
+import { h, options, replace } from "./dom.js";
+import { parse, read, tensorOf } from "./values.js";
+
+const MOST_CODE = 500_000; // characters
 
 const VARIABLE = "TORCH_SERVING_API_KEY"; // of the environment: a key is never written down
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const URL_PARTS = /^(https?):\/\/(.*?)\/?$/;
 
-/** {language: text} of {base, query: {…}, body: text in JSON, oip: example, withKey}. */
-export function snippets(call) {
-  return { curl: curl(call), Python: python(call), JavaScript: javascript(call), tritonclient: triton(call) };
+const LANGUAGES = { curl, Python: python, JavaScript: javascript, tritonclient: triton };
+
+/** A choice of languages and the program in it; update({query, body: text in JSON, oip: example}). */
+export function createPrograms() {
+  let call;
+  const draw = () => replace(place, codeBlock(LANGUAGES[language.value](call), `${language.value} program`));
+  const language = h("select", { ariaLabel: "Language", onchange: draw });
+  const place = h("div");
+  const update = (next) => {
+    call = next;
+    if (typeof read(call.body) === "string" || call.body.length > MOST_CODE) return replace(place, h("p", null, "This body is no JSON, or too long to be shown."));
+    const known = Object.keys(LANGUAGES).filter((name) => LANGUAGES[name](call));
+    const chosen = known.includes(language.value) ? language.value : known[0];
+    replace(language, options(known));
+    language.value = chosen;
+    draw();
+  };
+  return { element: h("div", null, language, place), update };
 }
 
-export const targetOf = (query) => `serve?${new URLSearchParams(query)}`.replaceAll("+", "%20");
-
-function curl({ base, query, body, withKey }) {
-  const key = withKey ? ` -H "Authorization: Bearer $${VARIABLE}"` : "";
+function curl({ query, body }) {
+  const key = hasKey() ? ` -H "Authorization: Bearer $${VARIABLE}"` : "";
   const start = `curl ${quoted(base + targetOf(query))}${key} -H 'Content-Type: application/json'`;
   // a shell takes a long text from its input only
   return body.length < 50_000 ? `${start} --data-raw ${quoted(body)}` : `${start} --data-binary @- <<'JSON'\n${body}\nJSON`;
 }
 
-function python({ base, query, body, withKey }) {
-  const key = withKey ? `\n    headers={"Authorization": "Bearer " + os.environ["${VARIABLE}"]},` : "";
-  return `${withKey ? "import os\n\n" : ""}import requests
+function python({ query, body }) {
+  const key = hasKey() ? `\n    headers={"Authorization": "Bearer " + os.environ["${VARIABLE}"]},` : "";
+  return `${key && "import os\n\n"}import requests
 
 response = requests.post(
     ${JSON.stringify(`${base}serve`)},
@@ -40,8 +58,8 @@ function pythonOf(json) {
 
 const literal = (value) => pythonOf(JSON.stringify(value));
 
-function javascript({ base, query, body, withKey }) {
-  const key = withKey ? `\n    Authorization: \`Bearer \${process.env.${VARIABLE}}\`,` : "";
+function javascript({ query, body }) {
+  const key = hasKey() ? `\n    Authorization: \`Bearer \${process.env.${VARIABLE}}\`,` : "";
   const isExact = JSON.stringify(JSON.parse(body)) === body && !body.includes("__proto__");
   return `fetch(${JSON.stringify(base + targetOf(query))}, {
   method: "POST",
@@ -56,13 +74,13 @@ function javascript({ base, query, body, withKey }) {
 }
 
 /** For the Open Inference Protocol; "" for what it has no form for. */
-function triton({ base, query, body, oip, withKey }) {
+function triton({ query, body, oip }) {
   const { servable_identifier: name, ...others } = query;
   const inputs = oip && !Object.keys(others).length ? leaves("", parse(body), oip.inputs) : null;
   if (!inputs) return "";
   const [, scheme, host] = base.match(URL_PARTS);
-  const key = withKey ? `, headers={"Authorization": "Bearer " + os.environ["${VARIABLE}"]}` : "";
-  return `${withKey ? "import os\n\n" : ""}import numpy as np
+  const key = hasKey() ? `, headers={"Authorization": "Bearer " + os.environ["${VARIABLE}"]}` : "";
+  return `${key && "import os\n\n"}import numpy as np
 import tritonclient.http as triton
 
 client = triton.InferenceServerClient(${JSON.stringify(host)}${scheme === "https" ? ", ssl=True" : ""})

@@ -1,8 +1,8 @@
 /** A tensor: as a table, as JSON, as an image, or, where it is large, in few words. */
-import { h, replace } from "./dom.js";
-import { encoded, pictureOf, takePicture, tensorsIn } from "./files.js";
-import { createNote, jsonField, title } from "./form.js";
-import { sample, UNKNOWN } from "./types.js";
+import { load } from "./api.js";
+import { field as labelled, h, options, plain, replace, row } from "./dom.js";
+import { createNote, fieldset, jsonField } from "./form.js";
+import { pictureOf, sample, UNKNOWN } from "./types.js";
 import { fitsTable, random, read, shown, tensorOf, zeros } from "./values.js";
 
 const DATA_TYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split(" ");
@@ -32,23 +32,26 @@ export function tensorField(name, spec, example, form) {
     field.show(value);
     form.changed();
   };
-  field.accept = (file) => accept(field, file).catch((error) => note.write(error.message));
+  field.accept = (file) => accept(field, file).catch(({ message }) => note.write(message));
   field.show(field.example);
-  const element = h("fieldset", null, h("legend", null, title(name, spec)), place, note.element);
+  const element = fieldset(name, spec, place, note.element);
   form.accepts.push({ element, accept: field.accept, forImages: Boolean(picture) });
   return { element, value: () => field.view.value(), tell: (steps, text) => field.view.tell?.(steps, text) ?? note.tell(text) };
 }
 
-async function accept(field, file) {
-  if (file.type.startsWith("image/")) return setImage(field, file);
+/** Take a file, an element with a picture, or else a picture of the camera. */
+async function accept(field, given) {
+  const { encoded, takePicture, tensorsIn } = await load("files");
+  const file = given ?? (await takePicture());
+  if (!file) return;
+  const isImage = file instanceof Element || file.type.startsWith("image/");
+  if (isImage && !field.picture) throw new Error("This tensor has not the shape of an image.");
+  if (isImage) {
+    field.source = file;
+    return field.set(await encoded(file, field.picture));
+  }
   const found = await tensorsIn(file);
   field.set(found[field.name] ?? Object.values(found)[0]);
-}
-
-async function setImage(field, image) {
-  if (!field.picture) throw new Error("This tensor has not the shape of an image.");
-  field.source = image;
-  field.set(await encoded(image, field.picture));
 }
 
 function viewOf(field, value) {
@@ -65,65 +68,59 @@ function viewOf(field, value) {
 function toolbar(field) {
   const tensor = field.tensorOf(field.view.value());
   const like = tensor ?? field.like;
-  const button = (text, onclick, more) => h("button", { type: "button", class: "plain", onclick, ...more }, text);
-  const chooser = h("input", { type: "file", hidden: true, onchange: () => field.accept(chooser.files[0]) });
-  const camera = async () => {
-    const image = await takePicture().catch((error) => field.note.write(`No picture from the camera: ${error.message}`));
-    if (image) await setImage(field, image);
+  const onchange = () => {
+    field.accept(chooser.files[0]);
+    chooser.value = ""; // the same file may be chosen again
   };
+  const chooser = h("input", { type: "file", hidden: true, onchange });
   const json = () => {
     field.asJson = !field.asJson;
     field.show(field.view.value());
   };
-  return h("div", { class: "row" },
-    tensor && !field.spec.data_type && typeSelect(field, tensor.data_type),
-    button("Example", () => field.set(field.example)),
-    button("Zeros", () => field.set(zeros(like))),
-    button("Random", () => field.set(random(like))),
-    button(field.picture ? "Image, file…" : "File…", () => chooser.click()),
-    field.picture && button("Camera…", camera),
-    button("JSON", json, { "aria-pressed": String(field.asJson) }),
+  return row(
+    tensor && !field.spec.data_type && typeSelect(field, tensor),
+    plain("Example", () => field.set(field.example)),
+    plain("Zeros", () => field.set(zeros(like))),
+    plain("Random", () => field.set(random(like))),
+    plain(field.picture ? "Image, file…" : "File…", () => chooser.click()),
+    field.picture && plain("Camera…", () => field.accept()),
+    plain("JSON", json, { ariaPressed: String(field.asJson) }),
     chooser,
   );
 }
 
-function typeSelect(field, data_type) {
-  const select = h("select", { "aria-label": `Data type of ${field.name}` }, DATA_TYPES.map((each) => h("option", null, each)));
-  select.value = data_type;
-  select.addEventListener("change", () => field.set({ ...field.tensorOf(field.view.value()), data_type: select.value }));
-  return select;
+function typeSelect(field, tensor) {
+  const onchange = ({ target }) => field.set({ ...field.tensorOf(field.view.value()), data_type: target.value });
+  return h("select", { ariaLabel: `Data type of ${field.name}`, value: tensor.data_type, onchange }, options(DATA_TYPES));
 }
 
 /** A table of inputs, and buttons that change its size where the shape allows that. */
 function tableView(field, tensor) {
   const columns = tensor.shape.at(-1) ?? 1;
-  const cells = tensor.value.map((value, index) => h("input", {
-    value: shown(value), autocomplete: "off", oninput: field.form.changed,
-    "aria-label": `${field.name} row ${Math.floor(index / columns) + 1} column ${(index % columns) + 1}`,
-  }));
-  const lines = Array.from({ length: cells.length / columns }, (_, row) => cells.slice(row * columns, (row + 1) * columns));
-  const values = (row) => row.map((cell) => read(cell.value.trim()));
+  const cells = tensor.value.map((value, index) => {
+    const ariaLabel = `${field.name} row ${Math.floor(index / columns) + 1} column ${(index % columns) + 1}`;
+    return h("input", { value: shown(value), autocomplete: "off", oninput: field.form.changed, ariaLabel });
+  });
+  const lines = Array.from({ length: cells.length / columns }, (_, y) => cells.slice(y * columns, (y + 1) * columns));
+  const rows = () => lines.map((line) => line.map((cell) => read(cell.value.trim())));
   const envelope = (value, shape) => ({ ...tensor, shape, value: value.flat() });
-  const value = () => envelope(lines.map(values), tensor.shape);
   const resize = (axis, by) => {
     const sized = (list, blank) => (by > 0 ? [...list, blank] : list.slice(0, -1));
-    const rows = lines.map(values);
-    const found = axis === -1 ? rows.map((row) => sized(row, 0)) : sized(rows, rows[0].map(() => 0));
+    const found = axis === -1 ? rows().map((line) => sized(line, 0)) : sized(rows(), Array(columns).fill(0));
     field.set(envelope(found, tensor.shape.with(axis, tensor.shape.at(axis) + by)));
   };
-  const table = h("table", { class: "cells" }, lines.map((row) => h("tr", null, row.map((cell) => h("td", null, cell)))));
+  const table = h("table", { class: "cells" }, lines.map((line) => h("tr", null, line.map((cell) => h("td", null, cell)))));
   const buttons = [-1, -2].slice(0, tensor.shape.length).map((axis) => resizers(field, tensor, axis, resize));
   const tell = ([step, index], text) => field.note.tell(text, step === "value" ? cells[index] : undefined);
-  return { element: h("div", null, h("div", { class: "scroll" }, table), h("div", { class: "row" }, buttons)), value, tell };
+  return { element: h("div", null, h("div", { class: "scroll" }, table), row(buttons)), value: () => envelope(rows(), tensor.shape), tell };
 }
 
-function resizers(field, tensor, axis, resize) {
-  const declared = field.spec.shape?.at(axis);
+function resizers({ spec }, { shape }, axis, resize) {
+  const declared = spec.shape?.at(axis);
   const { min = 1, max = 16 } = declared >= 0 ? { min: declared, max: declared } : (declared ?? {});
-  const size = tensor.shape.at(axis);
-  const change = (sign, by) => h("button", {
-    type: "button", class: "plain", onclick: () => resize(axis, by), disabled: size + by < Math.max(min, 1) || size + by > max,
-  }, `${sign} ${axis === -1 ? "column" : "row"}`);
+  const size = shape.at(axis);
+  const what = axis === -1 ? "column" : "row";
+  const change = (sign, by) => plain(`${sign} ${what}`, () => resize(axis, by), { disabled: size + by < Math.max(min, 1) || size + by > max });
   return min < max && [change("+", 1), change("−", -1)];
 }
 
@@ -132,10 +129,10 @@ function imageView(field, value) {
   const told = h("span", { class: "quiet" });
   const onload = () => (told.textContent = `${image.naturalWidth} × ${image.naturalHeight} pixels`);
   const image = h("img", { src: `data:image/png;base64,${value.value}`, alt: `The image for ${field.name}`, onload });
-  const resize = () => {
+  const onchange = () => {
     [picture.width, picture.height] = size.value.match(/\d+/g)?.map(Number) ?? [];
-    setImage(field, field.source ?? image);
+    field.accept(field.source ?? image);
   };
-  const size = h("input", { value: picture.width ? `${picture.width} × ${picture.height}` : "", placeholder: "as it is", onchange: resize });
-  return { element: h("div", { class: "row" }, image, told, h("label", { class: "field" }, "Scale to", size)), value: () => value };
+  const size = h("input", { value: picture.width ? `${picture.width} × ${picture.height}` : "", placeholder: "as it is", onchange });
+  return { element: row(image, told, labelled("Scale to", size)), value: () => value };
 }

@@ -26,8 +26,7 @@ export function timing(outcome) {
   let x = 0;
   const color = times.map(([name]) => `c${Object.values(STEPS).indexOf(name) + 1}`);
   const parts = times.map(([, ms], i) => s("rect", { class: color[i], x: (x += ms) - ms, width: ms, height: 1 }));
-  const image = { role: "img", "aria-label": words.join(", ") };
-  const bar = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", ...image };
+  const bar = { class: "steps", viewBox: `0 0 ${x} 1`, preserveAspectRatio: "none", role: "img", ariaLabel: words.join(", ") };
   const legend = words.map((text, i) => h("span", { class: color[i] }, h("b", null, text)));
   const together = batch && h("span", null, `Batch of ${batch}`);
   return [x > 0 && s("svg", bar, parts), h("div", { class: "row legend" }, legend, together)];

@@ -1,62 +1,53 @@
 /** The view in which a model is tried: its form, the request as a program, and the answer. */
-import { base, hasKey } from "./api.js";
-import { h, replace } from "./dom.js";
-import { codeBlock, errorBox, problemOf } from "./parts.js";
+import { demand, load, parsed, pathOf, request, targetOf } from "./api.js";
+import { button, field, h, options, plain, replace, row, write } from "./dom.js";
+import { errorBox } from "./parts.js";
 import { createRequestForm } from "./request-form.js";
-import { createResults } from "./result.js";
-import { snippets, targetOf } from "./snippets.js";
 import { parse, read } from "./values.js";
 
-const MOST_CODE = 500_000; // characters
-const pathOf = (model) => `models/${model.split("/").map(encodeURIComponent).join("/")}`;
+const NOT_KNOWN = "No request is known that works: give the tensors the right shapes.";
+const OWN = "The model's own"; // device
 const hashOf = (model, method) => `#/try/${encodeURIComponent(model)}${method ? `?method=${encodeURIComponent(method)}` : ""}`;
+const go = (...place) => (location.hash = hashOf(...place));
 
-export function create(app) {
-  return new Try(app);
-}
+export const create = () => new Try();
 
 class Try {
-  constructor(app) {
-    this.app = app;
-    this.results = createResults({ onReuse: (outcome) => this.reuse(outcome) });
-    this.model = h("select", { onchange: () => app.go(hashOf(this.model.value)) });
-    this.method = h("select", { onchange: () => app.go(hashOf(this.model.value, this.method.value)) });
+  constructor() {
+    this.model = h("select", { onchange: () => go(this.model.value) });
+    this.method = h("select", { onchange: () => go(this.loaded, this.method.value) });
     this.device = h("select", { onchange: () => this.changed() });
-    this.place = h("div", { "aria-live": "off" });
-    this.buttons();
-    this.language = h("select", { "aria-label": "Language", onchange: () => this.changed() });
-    this.code = h("div");
-    this.copy = h("details", { ontoggle: () => this.changed() }, h("summary", null, "Copy as a program"), this.language, this.code);
-    this.card = h("form", { class: "card", hidden: true, onsubmit: (event) => (event.preventDefault(), this.send()) },
-      this.place, h("div", { class: "row" }, this.sendButton, this.cancel, this.toggle, this.reset), this.copy);
-    this.status = h("div");
-    const field = (text, select) => h("label", { class: "field" }, text, select);
-    const choose = h("div", { class: "row choose" }, field("Model", this.model), field("Method", this.method), field("Device", this.device));
-    const columns = h("div", { class: "grid" }, h("div", null, this.status, this.card), this.results.element);
-    this.element = h("section", { class: "try" }, h("h1", null, "Try"), choose, columns);
-    this.listen();
-  }
-
-  buttons() {
     this.sendButton = h("button", { class: "primary", title: "Ctrl+Enter" }, "Send");
-    this.cancel = h("button", { type: "button", hidden: true, onclick: () => this.sending.abort() }, "Cancel");
-    this.toggle = h("button", { type: "button", "aria-pressed": "false", onclick: () => this.toggled(this.form.toggle()) }, "Edit JSON");
-    this.reset = h("button", { type: "button", class: "plain", onclick: () => this.fill(this.description.methods[this.name].example) }, "Reset");
+    this.cancel = button("Cancel", () => this.sending.abort(), { hidden: true });
+    this.json = button("Edit JSON", () => (this.json.ariaPressed = String(this.form.toggle())), { ariaPressed: "false" });
+    const reset = plain("Reset", () => this.fill(this.description.methods[this.name].example));
+    this.place = h("div");
+    this.code = h("div");
+    this.copy = h("details", { ontoggle: () => this.changed() }, h("summary", null, "Copy as a program"), this.code);
+    const onsubmit = (event) => {
+      event.preventDefault();
+      this.send();
+    };
+    this.card = h("form", { class: "card", hidden: true, onsubmit }, this.place, row(this.sendButton, this.cancel, this.json, reset), this.copy);
+    this.status = h("div");
+    this.answer = h("div");
+    const choose = h("div", { class: "row choose" }, field("Model", this.model), field("Method", this.method), field("Device", this.device));
+    const columns = h("div", { class: "grid" }, h("div", null, this.status, this.card), this.answer);
+    this.element = h("section", { class: "try", ...this.listeners() }, h("h1", null, "Try"), choose, columns);
   }
 
-  listen() {
-    this.element.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.send();
-    });
-    this.element.addEventListener("dragover", (event) => event.preventDefault());
-    this.element.addEventListener("drop", (event) => this.take(event, event.dataTransfer));
-    this.onpaste = (event) => this.take(event, event.clipboardData);
-  }
-
-  take(event, { files: [file] }) {
-    if (!file || !this.form) return;
-    event.preventDefault();
-    this.form.accept(file, event.target);
+  listeners() {
+    const take = (event, { files: [file] }) => {
+      if (!file || this.card.hidden) return;
+      event.preventDefault();
+      this.form.accept(file, event.target);
+    };
+    this.onpaste = (event) => take(event, event.clipboardData);
+    return {
+      onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(),
+      ondragover: (event) => event.preventDefault(),
+      ondrop: (event) => take(event, event.dataTransfer),
+    };
   }
 
   async show(route) {
@@ -75,96 +66,83 @@ class Try {
     document.removeEventListener("paste", this.onpaste);
   }
 
-  /** Fill the list of models; return one that is in memory, or the only one. */
-  async list(model) {
-    const response = await this.app.request("GET", "models").catch(({ message }) => this.failed("The models are unknown", message));
-    const { models = [], devices = [] } = response?.json() ?? {};
-    const names = models.filter(({ state }) => state !== "invalid").map(({ identifier }) => identifier);
-    if (model && !names.includes(model)) names.push(model);
-    replace(this.model, !model && h("option", { value: "" }, "Choose a model"), names.map((name) => h("option", { value: name }, name)));
-    this.model.value = model;
-    replace(this.device, h("option", { value: "" }, "The model's own"), devices.map(({ device }) => h("option", null, device)));
-    return models.find(({ state }) => state === "loaded")?.identifier ?? (names.length === 1 ? names[0] : "");
+  fail(title, { name, message }) {
+    if (name !== "AbortError") replace(this.status, errorBox(title, message));
   }
 
-  failed(title, detail) {
-    replace(this.status, errorBox(title, detail));
+  /** Fill the list of models; return one that is in memory, or the only one. */
+  async list(model) {
+    const { models = [], devices = [] } = parsed(await demand("GET", "models").catch((error) => this.fail("The models are unknown", error))) ?? {};
+    const names = models.filter(({ state }) => state !== "invalid").map(({ identifier }) => identifier);
+    if (model && !names.includes(model)) names.push(model);
+    replace(this.model, !model && h("option", { value: "" }, "Choose a model"), options(names));
+    this.model.value = model;
+    replace(this.device, options([OWN, ...devices.map(({ device }) => device)]));
+    return models.find(({ state }) => state === "loaded")?.identifier ?? (names.length === 1 ? names[0] : "");
   }
 
   async load(model) {
     this.loading?.abort();
-    const loading = (this.loading = new AbortController());
+    this.loading = new AbortController();
     this.loaded = null;
     this.card.hidden = true;
-    const stop = this.tellLoading(model);
+    const started = Date.now();
+    const time = h("span");
+    const timer = setInterval(() => write(time, ` ${Math.round((Date.now() - started) / 1000)} s`), 1000);
+    replace(this.status, h("p", { class: "pending", role: "status" }, `Loading ${model}`, time));
     try {
-      const response = await this.app.request("GET", pathOf(model), { signal: loading.signal });
+      this.description = parse(await demand("GET", pathOf(model), { signal: this.loading.signal }));
       replace(this.status);
-      if (response.status !== 200) return this.failed(...Object.values(problemOf(response)));
-      this.description = parse(response.text());
       this.loaded = model;
       this.choose();
     } catch (error) {
-      if (error.name !== "AbortError") this.failed("The model was not loaded", error.message);
+      this.fail("The model was not loaded", error);
     } finally {
-      stop();
+      clearInterval(timer);
     }
-  }
-
-  /** Say for how long the model loads. */
-  tellLoading(model) {
-    const time = h("span");
-    const started = Date.now();
-    const timer = setInterval(() => (time.textContent = ` ${Math.round((Date.now() - started) / 1000)} s`), 1000);
-    replace(this.status, h("p", { class: "pending", role: "status" }, `Loading ${model}`, time));
-    return () => clearInterval(timer);
   }
 
   /** Show the form of a method. */
   choose() {
     const { methods } = this.description;
-    this.name = this.wanted in methods ? this.wanted : Object.keys(methods)[0];
+    const names = Object.keys(methods);
+    this.name = this.wanted in methods ? this.wanted : names[0];
     const method = methods[this.name];
-    replace(this.method, Object.keys(methods).map((name) => h("option", null, name)));
+    replace(this.method, options(names));
     this.method.value = this.name;
     this.form = createRequestForm(method, () => this.changed());
-    replace(this.place, method.note && h("p", { class: "warn" }, "No request is known that works: give the tensors the right shapes."), this.form.element);
+    replace(this.place, method.note && h("p", { class: "warn" }, NOT_KNOWN), this.form.element);
     this.card.hidden = false;
+    if (!this.results) replace(this.answer, h("p", { class: "quiet" }, "The answer will be here."));
     this.fill(this.reused ?? method.example);
     this.reused = null;
   }
 
   fill(document) {
-    this.toggled(false);
+    this.json.ariaPressed = "false";
     this.form.set(document);
-  }
-
-  toggled(isJson) {
-    this.toggle.ariaPressed = String(isJson);
   }
 
   reuse({ model, method, inputs }) {
     if (model === this.loaded && method === this.name) return this.fill(inputs);
     this.reused = inputs;
-    this.app.go(hashOf(model, method));
+    go(model, method);
   }
 
   query() {
-    const others = { method: this.name === "forward" ? "" : this.name, device: this.device.value };
-    return { servable_identifier: this.loaded, ...Object.fromEntries(Object.entries(others).filter(([, value]) => value)) };
+    const method = this.name !== "forward" && { method: this.name };
+    return { servable_identifier: this.loaded, ...method, ...(this.device.value !== OWN && { device: this.device.value }) };
   }
 
   /** Write the programs anew, where they are seen. */
-  changed() {
-    if (!this.copy.open || !this.form) return;
-    const body = this.form.body();
-    if (typeof read(body) === "string" || body.length > MOST_CODE) return replace(this.code, h("p", null, "This body is no JSON, or too long to be shown."));
-    const programs = snippets({ base, query: this.query(), body, oip: this.name === "forward" && this.description.oip_example, withKey: hasKey() });
-    const known = Object.keys(programs).filter((name) => programs[name]);
-    const chosen = known.includes(this.language.value) ? this.language.value : known[0];
-    replace(this.language, known.map((name) => h("option", null, name)));
-    this.language.value = chosen;
-    replace(this.code, codeBlock(programs[chosen], `${chosen} program`));
+  async changed() {
+    if (!this.copy.open) return;
+    try {
+      if (!this.programs) replace(this.code, (this.programs = (await load("snippets")).createPrograms()).element);
+      this.programs.update({ query: this.query(), body: this.form.body(), oip: this.name === "forward" && this.description.oip_example });
+    } catch ({ message }) {
+      replace(this.code, errorBox(message));
+    }
   }
 
   async send() {
@@ -172,36 +150,47 @@ class Try {
     this.form.forget();
     this.sending = new AbortController();
     this.busy(true);
-    const outcome = await this.answer(this.form.body(), this.sending.signal);
+    this.answer.scrollIntoView({ block: "nearest" });
+    try {
+      const [results, outcome] = await Promise.all([this.pending(), this.ask(this.form.body(), this.sending.signal)]);
+      results.show(outcome);
+      if (outcome.status >= 400 && outcome.model === this.loaded) this.form.tell(parsed(outcome.text)?.detail ?? "");
+    } catch ({ message }) {
+      this.sending.abort();
+      replace(this.answer, errorBox(message));
+    }
     this.sending = null;
     this.busy(false);
-    this.results.show(outcome);
-    if (outcome.status >= 400 && outcome.model === this.loaded) this.form.tell(outcome.document?.detail ?? "");
   }
 
   busy(isBusy) {
     this.sendButton.disabled = isBusy;
     this.cancel.hidden = !isBusy;
-    if (!isBusy) return;
-    this.results.pending();
-    this.results.element.scrollIntoView({ block: "nearest" });
   }
 
-  async answer(body, signal) {
+  /** The place of answers, which is loaded with the first of them. */
+  async pending() {
+    if (!this.results) {
+      const { createResults } = await load("result", "render");
+      this.results = createResults({ onReuse: (outcome) => this.reuse(outcome) });
+      replace(this.answer, this.results.element);
+    }
+    this.results.pending();
+    return this.results;
+  }
+
+  /** What comes of a request, also where nothing comes. */
+  async ask(body, signal) {
     const inputs = this.inputsOf(read(body));
-    const images = Object.entries(inputs).filter(([, value]) => value?.type === "image");
-    const pictures = Object.fromEntries(images.map(([name, { value }]) => [name, `data:image/png;base64,${value}`]));
-    const outcome = { model: this.loaded, method: this.name, inputs, pictures, sent_bytes: new Blob([body]).size, time: new Date() };
+    const sent = { model: this.loaded, method: this.name, inputs, sent_bytes: body.length, time: new Date() };
     const headers = { "Content-Type": "application/json", "X-Server-Timing": "1" };
     const started = performance.now();
     try {
-      const response = await this.app.request("POST", targetOf(this.query()), { body, headers, signal });
-      const { status, ms, bytes } = response;
-      const document = status >= 400 ? response.json() : null; // results may be large, and are read from the text
-      return { ...outcome, status, headers: response.headers, ms, bytes, text: response.text(), document, problem: "" };
+      const response = await request("POST", targetOf(this.query()), { body, headers, signal });
+      return { ...sent, ...response, text: response.text() };
     } catch ({ name, message }) {
       const problem = name === "AbortError" ? "You cancelled it." : message;
-      return { ...outcome, status: 0, headers: {}, ms: performance.now() - started, bytes: null, text: "", document: null, problem };
+      return { ...sent, status: 0, headers: {}, ms: performance.now() - started, text: "", problem };
     }
   }
 

@@ -1,10 +1,11 @@
 /** Types as trees of a description's `structure`: which values fit, and one to begin with. */
 import { isNumber, isObject, tensorOf, zeros } from "./values.js";
 
+const MODES = { 1: "L", 3: "RGB", 4: "RGBA" };
 export const UNKNOWN = "…"; // in examples: a tensor of unknown shape
-const isPlain = (value) => isObject(value) && !(typeof value.type === "string" && "value" in value);
+const isText = (value) => typeof value === "string";
+const isPlain = (value) => isObject(value) && !(isText(value.type) && "value" in value);
 const isTensor = (value) => value?.type === "image" || tensorOf(value) !== null;
-const isNamed = (spec) => Boolean(spec.names ?? spec.closed);
 
 const FITS = {
   tensor: (value) => value === UNKNOWN || (value !== null && typeof value !== "boolean" && isTensor(value)),
@@ -13,8 +14,8 @@ const FITS = {
   int: isNumber,
   number: isNumber,
   float: (value) => isNumber(value) || /^(NaN|-?Infinity)$/.test(value),
-  str: (value) => typeof value === "string",
-  device: (value) => typeof value === "string",
+  str: isText,
+  device: isText,
   enum: (value, { names }) => names.includes(value),
   none: (value) => value === null,
   absent: (value) => value === undefined,
@@ -54,8 +55,19 @@ export function sample(spec) {
   if (spec.kind === "list") return [sample(spec.parts[0])];
   if (spec.kind === "tuple" || spec.closed) {
     const parts = partsOf(spec).map(([name, part]) => [name, sample(part)]);
-    return isNamed(spec) ? Object.fromEntries(parts) : parts.map(([, value]) => value);
+    return spec.names || spec.closed ? Object.fromEntries(parts) : parts.map(([, value]) => value);
   }
   if (spec.kind === "dict") return spec.parts[0].kind === "str" ? { key: sample(spec.parts[1]) } : [spec.parts.map(sample)];
   return zeros({ shape: spec.shape?.map((size) => (size > 0 ? size : (size.min ?? 1))) ?? [1], data_type: spec.data_type ?? "float32" });
+}
+
+/** How an image becomes a tensor of a type, or like another one; null where it can't. */
+export function pictureOf(spec, like) {
+  const { shape, data_type } = { ...like, ...spec };
+  const sizes = shape.map((size) => (size > 0 ? size : size.max === 1 ? 1 : null));
+  if (![3, 4].includes(sizes.length) || sizes.at(-4) > 1 || !/^(uint8|float(16|32|64))$/.test(data_type)) return null;
+  const isLast = !MODES[sizes.at(-3)] && MODES[sizes.at(-1)];
+  const mode = MODES[sizes.at(isLast ? -1 : -3)];
+  const [height, width] = sizes.slice(isLast ? -3 : -2).map((size) => (spec.shape || size > 8 ? size : null)); // 8: all sizes were right
+  return mode ? { envelope: { type: "image", mode, data_type, layout: isLast ? "HWC" : "CHW", batch: sizes.length === 4 }, width, height } : null;
 }

@@ -23,7 +23,7 @@ export function viewer({ width, height, label, paint, tell }) {
     point(x + arrow[0], y + arrow[1]);
   };
   const events = { onpointermove, onpointerdown: onpointermove, onkeydown };
-  const canvas = h("canvas", { width, height, tabIndex: 0, role: "img", "aria-label": label, ...events });
+  const canvas = h("canvas", { width, height, tabIndex: 0, role: "img", ariaLabel: label, ...events });
   const cursor = h("div", { class: "cursor", hidden: true });
   const fitted = `min(100%, ${16 * width}px, ${(60 * width) / height}vh)`;
   const pane = h("div", { class: "pane", style: { width: fitted } }, canvas, cursor);
