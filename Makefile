@@ -10,12 +10,14 @@ NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
 CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp)
 EXAMPLE := example/model-example.pt
 TESTERS := 4
+RAY := .venv-ray
+RAY_TESTS := tests/ray/test_fleet.py tests/ray/test_serve_config.py
 AXE_VERSION := 4.14.1
 AXE := .build/browser/node_modules/axe-core/axe.min.js
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test check-deploy image test-browser screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test check-deploy image test-browser test-fleet screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
@@ -24,6 +26,7 @@ help:
 	@echo "make quick         unit tests of codecs, engine, models, service and http: a minute"
 	@echo "make test          all tests but those of pages"
 	@echo "make test-browser  the tests of pages, in Chromium (wants npm for axe-core); make screenshots renews docs/"
+	@echo "make test-fleet    a fleet on a simulated cluster of Ray, and its troubles: 3 minutes (installs Ray beside .venv)"
 	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
 	@echo "make check-deploy  the files of deploy/, as Helm, Kubernetes, Prometheus, HAProxy and systemd judge them"
@@ -79,6 +82,19 @@ test: build
 
 test-browser: build $(AXE)
 	@$(BIN)/pytest -n $(TESTERS) --dist worksteal -m browser
+
+# Ray is installed beside all other packages, as only these tests need its 400 MB.
+test-fleet: build $(RAY)/.tried
+	@if [ -x $(RAY)/bin/ray ]; then $(RAY)/bin/python -m pytest -n 0 $(RAY_TESTS); \
+		else echo "Ray could not be installed: the tests of a fleet are skipped"; fi
+
+$(RAY)/.tried: $(VENV)/.installed
+	@echo "== Making $(RAY), which has Ray and sees $(VENV)"
+	@$(BIN)/python -m venv --clear $(RAY)
+	@$(BIN)/python -c 'import site; print("import site; site.addsitedir(%r)" % site.getsitepackages()[0])' > \
+		"$$($(RAY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/venv.pth"
+	@$(RAY)/bin/pip --disable-pip-version-check --quiet install -c constraints.txt "ray[serve]" || true
+	@touch $@
 
 screenshots: build
 	@SCREENSHOTS=docs $(BIN)/pytest tests/browser/test_screenshots.py

@@ -34,6 +34,7 @@ ADDRESS = "127.0.0.1:8888"
 INSTALLATION = ("python3 -m venv", ".venv/bin/pip install", "pip install", "export PATH=", "git ")
 ELSEWHERE = ("sudo ", "openssl ", "docker ", "helm ")  # test_deployment_pages.py, test_chart.py
 BALANCER = ("torch-serving haproxy", "haproxy ")  # test_several_machines_page.py runs them
+CLUSTER = ("ray start", "export RAY_ADDRESS")  # tests/ray/test_fleet.py has such a cluster
 SHORT = (["inspect"], ["run"], ["export"], ["completion"], ["version"], ["--version"])
 MAKES_MODEL = "python example/"
 FILE_NAME = re.compile(r"# (models/\S+)\n")  # the first line of a file that a page prints
@@ -98,7 +99,10 @@ def test_javascript(page: str, text: str, following: Block, folder: Path, addres
 @pytest.mark.parametrize(("page", "command", "following"), SHELL)
 def test_shell(page: str, command: str, following: Block, folder: Path, address: str):
     words = shlex.split(command)
-    if command.startswith((*INSTALLATION, *ELSEWHERE, *BALANCER)) or "127.0.0.1:8000" in command:
+    if (
+        command.startswith((*INSTALLATION, *ELSEWHERE, *BALANCER, *CLUSTER))
+        or "127.0.0.1:8000" in command
+    ):
         return  # what this test itself runs in was installed by them
     if words[0] in ("curl", "printf"):
         output = run_shell(command.replace(ADDRESS, address), folder)

@@ -45,6 +45,7 @@ COMMANDS = {
     "haproxy": Command(
         "haproxy", "haproxy", "--node HOST:PORT …", "a configuration for several servers"
     ),
+    "ray": Command("ray", "ray", "up FOLDER", "a server on each machine of a Ray cluster"),
     "completion": Command("completion", "completion", "SHELL", "completions for a shell"),
     "man": Command("man", "man", "", "the manual page"),
 }

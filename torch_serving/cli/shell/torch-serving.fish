@@ -50,8 +50,8 @@ function _shtab_torch_serving_using
   test "$_shtab_torch_serving_cmdpath" = "$argv"
 end
 
-set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy completion man serve help version
-set -g _shtab_torch_serving_opts_with_value --api-key-file --balance-factor --balancer-threads --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --content-type --copies --cors-origin --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --method --model-capacity --model-memory --name --node --node-ca --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy ray completion man serve help version
+set -g _shtab_torch_serving_opts_with_value --address --api-key-file --balance-factor --balancer-resource --balancer-threads --balancers --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --content-type --copies --cors-origin --cpus --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --gpus --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --key-file --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --max-copies --method --model-capacity --model-memory --name --node --node-ca --nodes --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --resource --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --waiting --warm-up --workers -b -c -o -p -r -s -t
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -184,6 +184,25 @@ complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l stats-socke
 complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l balancer-threads -x -d 'threads of HAProxy (default: one per core)'
 complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l balance-factor -x -d 'of the mean load, what a node may have before its models are asked for elsewhere; 0: any (default: 300)'
 complete -c torch-serving -n '_shtab_torch_serving_using haproxy' -l copies -x -d 'let a hot model be on N nodes, as in hot.pt=3, or those in a file with lines as in `hot 3`, without .pt; may be repeated'
+complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a ray -d 'a server on each machine of a Ray cluster'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -s h -l help -d 'show this help message and exit'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l address -x -d 'the cluster (default: RAY_ADDRESS, or the one of this machine)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l nodes -x -d 'how many, or between which numbers, as load wants (default: 1)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l waiting -x -d 'requests on a node, running or waiting, that MIN-MAX aims at (default: 4)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l cpus -x -d 'what Ray counts a node as; it takes a machine anyway (default: 1)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l gpus -x -d 'cards of each node (default: 0)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l resource -x -d 'put nodes where Ray has this resource; may be repeated'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l balancers -x -d 'how many, on different machines (default: 1)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -s p -l port -x -d '(default: 8000)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l host -x -d 'where they listen (default: the address of their machine)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l tls-cert -xka "(__fish_complete_path (commandline -ct))" -d 'speak HTTPS with the certificate and the key in this file'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l balance-factor -x -d 'of the mean load, that a node may have before others get its models (default: 300)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l max-copies -x -d 'places of a hot model, on as many nodes at most; 1: none is copied (default: 0, any)'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l balancer-resource -x -d 'put balancers where Ray has this resource; may be repeated'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l json -d 'print all as JSON'
+complete -c torch-serving -n '_shtab_torch_serving_using ray' -l key-file -xka "(__fish_complete_path (commandline -ct))" -d 'ask nodes with the first key in this file'
+complete -c torch-serving -n '_shtab_torch_serving_using ray; and test $_shtab_torch_serving_npos -eq 0' -ka "up down status config" -d 'what to do'
+complete -c torch-serving -n '_shtab_torch_serving_using ray; and test $_shtab_torch_serving_npos -eq 1' -ka "(__fish_complete_directories)" -d 'the folder with the models'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a completion -d 'completions for a shell'
 complete -c torch-serving -n '_shtab_torch_serving_using completion' -s h -l help -d 'show this help message and exit'
 complete -c torch-serving -n '_shtab_torch_serving_using completion; and test $_shtab_torch_serving_npos -eq 0' -ka "bash zsh fish" -d 'the shell'
@@ -248,5 +267,5 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -l debug-errors 
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l tracing -d 'send spans to OpenTelemetry, as OTEL_EXPORTER_OTLP_ENDPOINT and its other variables say'
 complete -c torch-serving -n '_shtab_torch_serving_using serve; and test $_shtab_torch_serving_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the folder with the models'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a help -d 'what a command takes'
-complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile bench haproxy completion man" -d 'the command'
+complete -c torch-serving -n '_shtab_torch_serving_using help; and test $_shtab_torch_serving_npos -eq 0' -ka "example export inspect run compile bench haproxy ray completion man" -d 'the command'
 complete -c torch-serving -n '_shtab_torch_serving_using; and test $_shtab_torch_serving_npos -eq 0' -a version -d 'the versions of the server and of torch'

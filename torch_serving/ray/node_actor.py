@@ -1,0 +1,113 @@
+"""The node: the actor of Serve on each machine, which has a server as its child."""
+
+import asyncio
+import logging
+import threading
+import time
+
+import ray
+from ray import serve
+from ray.exceptions import RayError
+
+from torch_serving.ray.arguments import NodesArguments
+from torch_serving.ray.copies import busiest
+from torch_serving.ray.registry import address_of_machine, registry
+from torch_serving.ray.requests_by_model import Difference, requests_in
+from torch_serving.ray.server_process import ServerProcess, first_key
+from torch_serving.ray.table import DRAIN, GONE, READY, Place
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_S = 0.5
+COUNTING_S = 5.0
+COUNTING_SHARE = 0.01  # of the time, as the page of 10,000 models is long
+ANSWER_S = 2.0
+FOLLOWED_S = 10.0  # in which all balancers have heard of a change, or are not waited for
+LOOK_S = 0.1
+MOST_COUNTED = 200  # models; more than twice as many as nodes can't want copies
+
+
+class Node:
+    """Starts a server, tells the registry where it is, and lets it drain at the end.
+
+    Torch is not loaded here: the server is a process of its own, which any flag may be given to.
+    """
+
+    def __init__(self, arguments: NodesArguments) -> None:
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._drain_s = arguments.drain_s
+        key = first_key(arguments.api_key_file)
+        self._server = ServerProcess(
+            arguments.model_root, arguments.flags, address_of_machine(), key
+        )
+        self._place = Place(0, self._server.host, self._server.port, READY)
+        self._lock = threading.Lock()  # of the place
+        self._is_ended = threading.Event()
+        while not self._place.slot:  # an update goes on to the next node, so this one must be known
+            self._announce(READY)
+        for loop in (self._beat, self._count):
+            threading.Thread(target=loop, name=loop.__name__, daemon=True).start()
+
+    async def check_health(self) -> None:
+        """Raise if the server does not live: Serve replaces this actor then."""
+        await asyncio.to_thread(self._server.check)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Return what runs and waits: `/load`, as the page of metrics is long for many models."""
+        load = await asyncio.to_thread(self._server.load)
+        return {"queue": float(load["queue"]), "busy": float(load["busy"])}
+
+    async def __del__(self) -> None:
+        """Balancers send nothing more, then the server ends what it has accepted."""
+        await asyncio.to_thread(self._announce, DRAIN)
+        await asyncio.to_thread(self._server.stop, self._drain_s)
+        self._is_ended.set()
+        await asyncio.to_thread(self._announce, GONE)
+
+    def _announce(self, state: str) -> None:
+        """Tell of a new state until all balancers have told HAProxy, or for long enough."""
+        with self._lock:
+            self._place = self._place._replace(state=state)
+        deadline = time.monotonic() + FOLLOWED_S
+        while time.monotonic() < deadline:
+            if (version := self._tell()) and is_followed(version):
+                return
+            time.sleep(LOOK_S)
+
+    def _tell(self) -> int:
+        """Tell the registry of this node, with the slot it had, and note that which it has.
+
+        Return the version in which that is known, or 0.
+        """
+        with self._lock:
+            try:
+                told = registry().hear.remote(self._name, self._place)
+                slot, version = ray.get(told, timeout=ANSWER_S)
+            except RayError as error:
+                logger.warning("the registry does not answer: %s", error)
+                return 0
+            self._place = self._place._replace(slot=slot or self._place.slot)
+            return int(version) if slot or self._place.state == GONE else 0
+
+    def _beat(self) -> None:
+        while not self._is_ended.wait(HEARTBEAT_S):
+            self._tell()
+
+    def _count(self) -> None:
+        """Tell the registry from time to time how many requests each model had."""
+        difference, pause_s = Difference(), COUNTING_S
+        while not self._is_ended.wait(pause_s):
+            started = time.monotonic()
+            try:
+                counts = difference.since(requests_in(self._server.get("/metrics")))
+                told = busiest(counts, MOST_COUNTED)
+                ray.get(registry().count.remote(told, sum(counts.values())), timeout=ANSWER_S)
+            except (OSError, RayError) as error:
+                logger.warning("requests of models are not counted: %s", error)
+            pause_s = max(COUNTING_S, (time.monotonic() - started) / COUNTING_SHARE)
+
+
+def is_followed(version: int) -> bool:
+    try:
+        return bool(ray.get(registry().is_followed.remote(version), timeout=ANSWER_S))
+    except RayError:
+        return False

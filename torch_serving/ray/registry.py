@@ -1,0 +1,130 @@
+"""The registry: an actor of Ray on the head that knows nodes and balancers."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from torch_serving.ray.copies import Rates
+from torch_serving.ray.slots import FORGOTTEN_S, Slots
+from torch_serving.ray.table import Place, Table
+
+NAME, NAMESPACE = "torch_serving_registry", "torch_serving"
+HEAD = "node:__internal_head__"
+LONG_POLL_S = 1.0
+
+
+class BalancerFacts(NamedTuple):
+    """Where a balancer answers, and what it was deployed with."""
+
+    url: str
+    arguments: dict[str, Any]
+
+
+class Follower(NamedTuple):
+    """A balancer, the version of the table that HAProxy was told, and when it was heard of."""
+
+    facts: BalancerFacts
+    version: int
+    heard: float
+
+
+class Registry:
+    """Slots of nodes and copies of models, for balancers that wait for changes.
+
+    It has soft state: nodes and balancers tell it again and again, so it may be restarted at any
+    time. Versions go on from one that no earlier process can have told.
+    """
+
+    def __init__(self) -> None:
+        self._slots = Slots(time.monotonic())
+        self._rates = Rates()
+        self._first_version = time.time_ns()
+        self._copies_version = 0
+        self._balancers: dict[str, Follower] = {}
+        self._changed = asyncio.Event()
+
+    async def hear(self, node: str, place: Place) -> tuple[int, int]:
+        """A node tells of itself, with the slot that it had.
+
+        Return its slot, 0 for none yet, and the version in which this is known.
+        """
+        before = self._version()
+        slot = self._slots.hear(node, place, time.monotonic())
+        if self._version() != before:
+            self._tell()
+        return slot, self._version()
+
+    async def is_followed(self, version: int) -> bool:
+        """Whether all balancers have told HAProxy what was known in a version."""
+        return all(each.version >= version for each in self._followers())
+
+    async def count(self, counts: Mapping[str, int], total: int) -> None:
+        """A node tells how many requests its busiest models had, and all."""
+        if self._rates.add(counts, total, len(self._slots.places() or ())):
+            self._copies_version += 1
+            self._tell()
+
+    async def table(self, version: int, balancer: BalancerFacts | None = None) -> Table:
+        """Return what is known, as soon as it is not that of a version, or after a second."""
+        if balancer:
+            self._balancers[balancer.url] = Follower(balancer, version, time.monotonic())
+        self._slots.forget(time.monotonic())
+        if version == self._version():
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), LONG_POLL_S)
+            except asyncio.TimeoutError:
+                self._slots.forget(time.monotonic())
+        return Table(self._version(), self._slots.places(), self._rates.copies)
+
+    async def balancers(self) -> list[BalancerFacts]:
+        """Return those that were heard of lately."""
+        return [each.facts for each in self._followers()]
+
+    def _followers(self) -> list[Follower]:
+        oldest = time.monotonic() - FORGOTTEN_S
+        return [each for each in self._balancers.values() if each.heard > oldest]
+
+    def _version(self) -> int:
+        return self._first_version + self._slots.version + self._copies_version
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def registry() -> Any:
+    """Return the registry; start it where there is none."""
+    return (
+        ray.remote(Registry)
+        .options(
+            name=NAME,
+            namespace=NAMESPACE,
+            get_if_exists=True,
+            lifetime="detached",
+            max_restarts=-1,
+            max_task_retries=-1,
+            num_cpus=0,
+            max_concurrency=1000,
+            # the end of the head is the end of Ray anyway
+            scheduling_strategy=NodeAffinitySchedulingStrategy(id_of_head(), soft=True),
+        )
+        .remote()
+    )
+
+
+def id_of_head() -> str:
+    return next(str(each["NodeID"]) for each in ray.nodes() if HEAD in each["Resources"])
+
+
+def address_of_machine() -> str:
+    """Return the address by which Ray knows this machine.
+
+    `ray.util.get_node_ip_address()` guesses an interface, and may choose another one.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    return next(str(each["NodeManagerAddress"]) for each in ray.nodes() if each["NodeID"] == here)
