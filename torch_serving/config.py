@@ -23,11 +23,16 @@ logs = partial(setting, "logs")
 class Config:
     """How a server, or a `Runtime` without one, works; `cli` fills it from flags and environment.
 
-    Paths may be given as strings.
+    Paths may be given as strings. A remote root stays a string.
     """
 
-    model_root: Path = models(
-        "MODEL_ROOT", Path(), "folder", "the folder with the models, or the file of the only one"
+    model_root: Path | str = models(
+        "MODEL_ROOT",
+        Path(),
+        "root",
+        "the folder with the models, or the file of the only one, or the URL of a remote folder",
+        more="`s3://bucket/folder`, `gs://`, `az://`, `hf://organisation/repository@revision` or "
+        "`https://`; see [remote.md](remote.md).",
     )
 
     host: str = network("--host", "127.0.0.1", "host", "the address to listen on")
@@ -146,6 +151,33 @@ class Config:
         "switch",
         "look for changed files every second, and load them before a request meets them",
         more="Files beside a model count too; the old one is served until the new one is warm.",
+    )
+    remote_cache: Path | None = models(
+        "--remote-cache",
+        None,
+        "folder",
+        "where copies of a remote root's files are kept",
+        default_text="`~/.cache/torch-serving`",
+    )
+    remote_cache_bytes: int = models(
+        "--remote-cache-size",
+        20 << 30,
+        "size",
+        "the most that copies of a remote root take; the least recently used make room, unless "
+        "they are loaded",
+    )
+    remote_timeout_s: float = models(
+        "--remote-timeout",
+        30.0,
+        "seconds",
+        "how long a remote root may take to answer, or for the next 16 MiB, before it is asked "
+        "again",
+    )
+    remote_refresh_s: float = models(
+        "--remote-refresh",
+        60.0,
+        "seconds",
+        "how often a remote root is listed; with `--watch`, what changed there is fetched then",
     )
     trial_load: bool = models(
         "--no-trial-load",
@@ -319,6 +351,12 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("model_root", "uds", "api_key_file", "tls_cert", "tls_key"):
+        for name in ("model_root", "uds", "api_key_file", "tls_cert", "tls_key", "remote_cache"):
             path = getattr(self, name)
-            object.__setattr__(self, name, None if path is None else Path(path))
+            if path is not None and not (name == "model_root" and is_url(path)):
+                object.__setattr__(self, name, Path(path))
+
+
+def is_url(root: Path | str) -> bool:
+    """Whether a model root is a remote one."""
+    return isinstance(root, str) and "://" in root

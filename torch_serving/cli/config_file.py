@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.cli.layers import Given, Layer
-from torch_serving.cli.options import OPTIONS, OWN_OPTIONS, Option, path_options
+from torch_serving.cli.options import OPTIONS, OWN_OPTIONS, Option
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.suggestions import did_you_mean
@@ -63,7 +63,7 @@ def read(option: Option, value: Any, folder: Path) -> Any:
         values = value if isinstance(value, list) else [value]
         return tuple(option.read(text_of(each)) for each in values)
     read_value = option.read(text_of(value))
-    return folder / read_value if option.name in path_options() else read_value
+    return folder / read_value if isinstance(read_value, Path) else read_value
 
 
 def text_of(value: Any) -> str:
@@ -96,8 +96,8 @@ def toml_of(option: Option, value: Any) -> str:
         return f"[{', '.join(quoted(option.text_of(each)) for each in value)}]"
     if isinstance(value, bool):
         return "true" if option.text_of(value) == "on" else "false"
-    if option.name in path_options():
-        return quoted(str(Path(value).absolute()))
+    if isinstance(value, Path):
+        return quoted(str(value.absolute()))
     text = option.text_of(value)
     is_number = isinstance(value, int | float) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", text)
     return text if is_number else quoted(text)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch_serving.config import is_url
 from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.model_config import MAX_MAX_BATCH, is_module_name
 from torch_serving.suggestions import did_you_mean
@@ -18,6 +19,11 @@ UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 MAX_NUMBER = (1 << 31) - 1  # fits the counters of the cache and of queues
 MAX_BYTES = (1 << 63) - 1
 MAX_SECONDS = 1_000_000_000  # thirty years; timers of the system overflow later
+
+
+def root(text: str) -> Path | str:
+    """A folder or file, or a URL, which is read later."""
+    return text if is_url(text) else Path(text)
 
 
 def natural(text: str) -> int:
@@ -176,6 +182,7 @@ KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "on_off": (on_off, "{on,off}"),
     "origin": (origin, "ORIGIN"),
     "pattern": (pattern, "PATTERN"),
+    "root": (root, "FOLDER"),
     "port": (port, "PORT"),
     "positive": (positive, "N"),
     "proxies": (proxies, "ADDRESSES"),

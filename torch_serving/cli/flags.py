@@ -109,7 +109,7 @@ def metavar_of(option: Option) -> str:
     kind = option.setting.kind
     if isinstance(kind, tuple):
         return f"{{{','.join(kind)}}}"
-    return "" if kind in ("switch", "folder") else KINDS[kind][1] or option.name.upper()
+    return "" if kind in ("switch", "root") else KINDS[kind][1] or option.name.upper()
 
 
 def help_of(option: Option) -> str:

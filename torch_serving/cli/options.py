@@ -1,7 +1,6 @@
 """All that can be set: each setting of `Config` as a flag, a variable and a key of a file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch_serving.cli.flag_types import KINDS, one_of, switch
@@ -110,4 +109,4 @@ OWN_OPTIONS = [each for each in OPTIONS if each not in SHORT_FORMS]
 
 def path_options() -> set[str]:
     """The names of the options whose values are paths."""
-    return {each.name for each in OPTIONS if KINDS.get(str(each.setting.kind), [None])[0] is Path}
+    return {each.name for each in OPTIONS if each.setting.kind in ("file", "folder", "root")}

@@ -12,6 +12,7 @@ from torch_serving.cli.options import CONFIG_FILE, NO_CONSOLE, OPTIONS, USE_GPU
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 from torch_serving.http.reach import is_loopback
+from torch_serving.models.remote.urls import parse as parse_url
 
 
 class Settings(NamedTuple):
@@ -79,7 +80,9 @@ def choose_console(given: Layer) -> None:
 
 def check(parser: Parser, config: Config) -> None:
     """End the process for settings that do not go together."""
-    if not (config.model_root.is_dir() or config.model_root.is_file()):
+    if isinstance(config.model_root, str):
+        check_url(parser, config.model_root)
+    elif not (config.model_root.is_dir() or config.model_root.is_file()):
         near = near_path(config.model_root)
         parser.error(f"MODEL_ROOT: no such folder or file: {config.model_root}{near}")
     if config.server == "meinheld" and not (config.behind_proxy or is_loopback(config.host)):
@@ -97,6 +100,14 @@ def check(parser: Parser, config: Config) -> None:
         parser.error("meinheld does not speak HTTPS; leave --tls-cert out")
     if config.console == "on" and config.server == "meinheld":
         parser.error("meinheld has no console; leave --console out")
+
+
+def check_url(parser: Parser, url: str) -> None:
+    """End the process for a remote root that can't be one."""
+    try:
+        parse_url(url)
+    except StartupError as error:
+        parser.error(str(error))
 
 
 def check_uds(parser: Parser, config: Config, given: Layer) -> None:

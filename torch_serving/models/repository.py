@@ -4,6 +4,7 @@ import fnmatch
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +82,8 @@ class ModelRepository:
     loaded anew.
     """
 
+    is_remote = False
+
     def __init__(
         self,
         root: Path,
@@ -131,6 +134,24 @@ class ModelRepository:
     def names_of(self, identifier: str) -> list[str]:
         """The other names of a model."""
         return [name for name, meant in self.other_names.items() if meant == identifier]
+
+    def is_here(self, identifier: str) -> bool:
+        """Whether a model's file is on this machine; those of remote roots may not be yet."""
+        return True
+
+    def prepare(self, patterns: tuple[str, ...]) -> None:
+        """Make ready for models to be found, and for those of the patterns to be loaded.
+
+        Called before processes are forked. Raises StartupError.
+        """
+
+    def bring(self, identifier: str) -> "Future[None] | None":
+        """Begin to fetch what a load of a model needs; None if that is here. Reads files."""
+        return None
+
+    def under_way(self) -> dict[str, tuple[int, int]]:
+        """How many bytes have come of how many, of each model that is being fetched."""
+        return {}
 
     def is_loaded(self, identifier: str) -> bool:
         """Whether a model is in memory, on any device."""

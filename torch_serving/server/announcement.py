@@ -6,8 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from torch_serving import __version__
-from torch_serving.config import Config
+from torch_serving.config import Config, is_url
 from torch_serving.http.reach import serves_console
+from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import ModelRepository
 from torch_serving.server.curl import request_command
 from torch_serving.server.first_request import FirstRequest, given_request, search_request
@@ -31,7 +32,9 @@ class Announcement:
             url = "https://localhost" if config.tls_cert else "http://localhost"
         self._url = reachable(url)
         self._loadable = [
-            name for name in self._names[:MAX_READ] if not repository.problem_with(name)
+            name
+            for name in self._names[:MAX_READ]
+            if repository.is_here(name) and not repository.problem_with(name)
         ]
 
     def lines(self) -> list[str]:
@@ -40,7 +43,7 @@ class Announcement:
         workers = f"{config.workers} workers with " if config.workers != 1 else ""
         first = (
             f"torch-serving {__version__} on {self._listens_on} ({config.server}): {count} "
-            f"in {config.model_root}, device {config.device}, "
+            f"in {shown(config.model_root)}, device {config.device}, "
             f"{workers}{quantity(config.threads or 1, 'thread')}"
         )
         models = [f"models: {self._shown_names()}"] if self._names else []
@@ -106,7 +109,9 @@ class Announcement:
         return f'{curl} -H "X-Api-Key: $KEY"' if config.api_key_file else curl
 
 
-def how_to_make_a_model(root: Path) -> list[str]:
+def how_to_make_a_model(root: Path | str) -> list[str]:
+    if is_url(root):
+        return ["no model there yet"]
     return [
         "no model yet; Python makes one:",
         "import torch",

@@ -12,6 +12,8 @@ from torch_serving.http.auth import ApiKeys
 from torch_serving.models.backends import registry
 from torch_serving.models.integrity import expected_digest, open_verified
 from torch_serving.models.other_names import other_names
+from torch_serving.models.remote.build import build_repository
+from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import CPU, ModelRepository
 from torch_serving.server.cards import count_cards_in_child
 from torch_serving.server.concurrency import divide_cores
@@ -41,11 +43,12 @@ def problems_with_settings(config: Config) -> Iterator[str]:
     """Yield what is wrong with address, device, threads, certificate, keys and names."""
     for step in (check_address, check_cores, load_tls_context, check_keys):
         yield from complaints_of(step, config)
-    repository = ModelRepository(config.model_root)
+    repository = build_repository(config)
+    yield from complaints_of(lambda config: repository.prepare(config.preload), config)
     yield from complaints_of(lambda config: other_names(repository, config.names), config)
     for pattern in config.preload:
         if not repository.matching(pattern):
-            yield f"--preload {pattern}: no such model below {config.model_root}"
+            yield f"--preload {pattern}: no such model below {shown(config.model_root)}"
 
 
 def complaints_of(step: Callable[[Config], object], config: Config) -> Iterator[str]:
@@ -75,7 +78,7 @@ def problems_with_models(runtime: Runtime, patterns: tuple[str, ...]) -> Iterato
     """Yield what is wrong with each model: its file, the manifest, the files beside it."""
     repository = runtime.models.repository
     preloaded = {name for pattern in patterns for name in repository.matching(pattern)}
-    for name in repository.names():
+    for name in filter(repository.is_here, repository.names()):
         yield from problems_with_model(runtime, name, name in preloaded)
 
 

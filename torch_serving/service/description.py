@@ -20,6 +20,7 @@ from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.load_queue import wait_until_loaded
 from torch_serving.models.servable import MAX_SHARED_BYTES, Method, Servable
 from torch_serving.service.examples import Examples
+from torch_serving.service.fetching import fetched
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.management import Management
 from torch_serving.service.names import find_identifier
@@ -59,6 +60,7 @@ class Description:
         """
         deadline = Deadline(min(timeout_s or self._limit_s, self._limit_s))
         model = await find_identifier(self._models.repository, model)
+        await fetched(self._models.repository, model, deadline)
         choose = self._models.repository.choose_device
         chosen = await in_file_thread(choose, model, self._devices, device)
         loading = self._models.load(model, chosen)

@@ -28,6 +28,7 @@ from torch_serving.models.load_queue import (
     wait_until_loaded,
 )
 from torch_serving.models.servable import Method, Servable
+from torch_serving.service.fetching import fetched
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import Caller, InferenceRequest, ProgramCaller
 from torch_serving.service.loop_thread import LoopThread
@@ -134,6 +135,7 @@ class Inference:
         return self._models.get(request.model, device, request.reload_probability)
 
     async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
+        await fetched(self.repository, request.model, deadline)
         device = self._known_device(request.model, self._devices, request.device)
         if device is None:
             starting = in_file_thread(self._start_loading, request)
@@ -269,6 +271,8 @@ class Inference:
         found = self.resolve(request)
         if found is not None:
             return found
+        if fetching := self.repository.bring(request.model):
+            result_within(fetching, self._engine.request_timeout_s)
         device = self._device(request)
         loading = self._models.load(request.model, device)
         try:

@@ -15,8 +15,8 @@ from torch_serving.errors import ServingError, WorkerFailed
 from torch_serving.models.identifiers import shared_name
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.load_queue import wait_until_loaded
-from torch_serving.models.servable import Servable
 from torch_serving.service.device_status import device_statuses
+from torch_serving.service.fetching import fetched
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import Message, ModelStatus, WorkerGroup
 from torch_serving.service.names import find_identifier
@@ -54,6 +54,7 @@ class Management:
         """
         deadline = Deadline(timeout_s or math.inf)
         model = await find_identifier(self._repository, model)
+        await fetched(self._repository, model, deadline)
         chosen = await in_file_thread(self._repository.choose_device, model, self._devices, device)
         await wait_until_loaded(self._models.load(model, chosen), deadline.remaining_s())
         message = {"do": "load", "identifier": model, "device": str(chosen)}
@@ -68,6 +69,11 @@ class Management:
         status = await in_file_thread(self.status, model)
         if status["state"] not in ("available", "invalid"):
             return status
+        if fetching := await in_file_thread(self._repository.bring, model):
+            if await has_ended(fetching, READY_WAIT_S):
+                await wait_until_loaded(fetching)
+            else:
+                return await in_file_thread(self.status, model)
         device = await in_file_thread(self._repository.choose_device, model, self._devices)
         loading = self._models.load(model, device)
         if await has_ended(loading, READY_WAIT_S):
@@ -96,6 +102,7 @@ class Management:
                 await in_file_thread(self._models.unload, message["identifier"])
             else:
                 device = torch.device(message["device"])
+                await fetched(self._repository, message["identifier"], Deadline(math.inf))
                 await wait_until_loaded(self._models.load(message["identifier"], device))
         except ServingError as error:
             return {"problem": f"{error.description}: {error.detail}"}
@@ -131,10 +138,12 @@ class Management:
         entries: dict[str, list[dict[str, Any]]] = {}
         for entry in self.loaded():
             entries.setdefault(entry["identifier"], []).append(entry)
-        return [
+        statuses = [
             self._status(name, entries.get(name, []), numbers.get(shared_name(name), []))
             for name in names
         ]
+        under_way = self._repository.under_way()
+        return [with_progress(status, under_way) for status in statuses] if under_way else statuses
 
     def _status(
         self, name: str, entries: list[dict[str, Any]], numbers: list[MethodNumbers]
@@ -174,12 +183,20 @@ class Management:
         return self._statuses(self.names())
 
 
-async def has_ended(loading: Future[Servable], limit_s: float) -> bool:
+async def has_ended(loading: "Future[Any]", limit_s: float) -> bool:
     """Wait for a load, but not longer; it goes on."""
     waiting = asyncio.wrap_future(loading)
     waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     done, _ = await asyncio.wait([waiting], timeout=limit_s)
     return bool(done)
+
+
+def with_progress(status: ModelStatus, under_way: dict[str, tuple[int, int]]) -> ModelStatus:
+    """The status of a model, with what has come of its file, if that is being fetched."""
+    if status["state"] != "available" or status["identifier"] not in under_way:
+        return status
+    come, size = under_way[status["identifier"]]
+    return {**status, "state": "fetching", "bytes": size, "fetched_bytes": come}
 
 
 def by_device_and_version(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

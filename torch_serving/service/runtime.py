@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.python_values import Arguments
-from torch_serving.config import Config
+from torch_serving.config import Config, is_url
 from torch_serving.engine.cores import cores
 from torch_serving.engine.device_monitor import DeviceMonitor
 from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
@@ -24,7 +24,9 @@ from torch_serving.models._cache import Cache
 from torch_serving.models.imports import import_at_start
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.other_names import other_names
-from torch_serving.models.repository import ModelRepository
+from torch_serving.models.remote.build import build_repository, start_keeper
+from torch_serving.models.remote.keeper import RootKeeper
+from torch_serving.models.remote.urls import shown
 from torch_serving.models.servable import Servable
 from torch_serving.models.trials import TryLoad
 from torch_serving.models.watcher import Watcher
@@ -84,6 +86,7 @@ class Runtime:
         )
         self._loop_thread: LoopThread | None = None
         self._watcher: Watcher | None = None
+        self._keeper: RootKeeper | None = None
 
     @classmethod
     def build(
@@ -96,13 +99,14 @@ class Runtime:
 
         The others are preloaded by `start`: CUDA does not survive a fork. Raises StartupError.
         """
-        if not os.path.exists(config.model_root):
+        if not (is_url(config.model_root) or os.path.exists(config.model_root)):
             raise StartupError(f"no such folder or file: {config.model_root}")
         import_at_start(config.imports)
         configure_torchscript(config)
         set_tf32(config.tf32)
         runtime = cls(config, group or Alone(), limit_preload)
         repository = runtime.models.repository
+        repository.prepare(config.preload)
         repository.other_names = other_names(repository, config.names)
         runtime.preload(on_cpu=True)
         return runtime
@@ -117,6 +121,7 @@ class Runtime:
         if self.config.watch:
             self._watcher = Watcher(self.models)
             self._watcher.start()
+        self._keeper = start_keeper(self.models, self.config)
         self.preload(on_cpu=False)
         if self.tracing:
             self.tracing.start()
@@ -126,6 +131,8 @@ class Runtime:
         """End the threads once all requests that were submitted are done."""
         if self._watcher:
             self._watcher.close()
+        if self._keeper:
+            self._keeper.close()
         self.engine.close()
         self.models.close()
         self.monitor.close()
@@ -193,7 +200,7 @@ class Runtime:
         if not names:
             hint = repository.near_names.hint(pattern)
             raise StartupError(
-                f"--preload {pattern}: no such model below {self.config.model_root}{hint}"
+                f"--preload {pattern}: no such model below {shown(self.config.model_root)}{hint}"
             )
         for name in names:
             configured = repository.configured_device_name(name)
@@ -222,7 +229,7 @@ def build_models(
         batch = any(fnmatch.fnmatchcase(name, pattern) for pattern in config.batch)
         return ModelConfig(batch_by_flag=batch, max_batch=config.max_batch, tf32=config.tf32)
 
-    repository = ModelRepository(config.model_root, defaults, group.is_first_report)
+    repository = build_repository(config, defaults, group.is_first_report)
     return ModelLifecycle(repository, cache, group, use_device=monitor.use)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch_serving.service.interfaces import ModelStatus
 
 NOT_LOADED = "not loaded; the first request loads it"
+FETCHING = "its file is being fetched; ask again"
 LOADING = "it is being loaded; ask again"
 
 
@@ -20,6 +21,8 @@ def model_state(status: ModelStatus) -> ModelState:
     reason = "" if status["state"] == "loaded" else NOT_LOADED
     if status["state"] == "invalid":
         reason = f"it can't be loaded: {status['problem']}"
+    if status["state"] == "fetching":
+        reason = FETCHING
     if status["state"] == "quarantined":
         reason = f"in quarantine for {status['quarantine_left_s']} s, as the server died with it"
     return ModelState(status["identifier"], "UNAVAILABLE" if reason else "READY", reason)

@@ -66,7 +66,7 @@ LOADED = fixed(
 )
 STATUS: dict[str, Schema] = {
     "identifier": TEXT,
-    "state": {"enum": ["available", "invalid", "loaded", "quarantined"]},
+    "state": {"enum": ["available", "fetching", "invalid", "loaded", "quarantined"]},
     "bytes": NULLABLE_COUNT,
     "kind": NULLABLE_TEXT | {"description": "Of the file; null where it is no model."},
     "version": NULLABLE_TEXT | {"description": "Identifies the content of the file."},
@@ -83,6 +83,7 @@ OPTIONAL: dict[str, Schema] = {
         "description": "By which requests may name it as well.",
     },
     "quarantine_left_s": {"type": "number"},
+    "fetched_bytes": COUNT | {"description": "What has come of a remote file, of `bytes`."},
     "problem": TEXT
     | {"description": "Why it can't be loaded, as far as that is seen at a glance."},
     "warning": TEXT | {"description": "Why an older version is still served."},

@@ -7,7 +7,7 @@ import { quantile, sum } from "./stats.js";
 
 const RATE_S = 10;
 const MINUTE_S = 60;
-const COLOURS = { loaded: "ok", invalid: "bad", quarantined: "warn" };
+const COLOURS = { loaded: "ok", invalid: "bad", fetching: "warn", quarantined: "warn" };
 
 export class Row {
   /** `act(method, path, row)` asks the server for a change, and throws what it says against it. */
@@ -28,12 +28,12 @@ export class Row {
 
   /** What GET /models says of it. */
   take(status) {
-    const { state, kind = "", loaded, problem, warning, quarantine_left_s: left_s } = status;
+    const { state, kind = "", loaded, problem, warning, quarantine_left_s: left_s, fetched_bytes: come } = status;
     this.status = status;
     this.devices = loaded.map((each) => each.device + (each.workers > 1 ? ` ×${each.workers}` : "")).join(", ");
     write(this.kind, kind);
     write(this.note, problem ?? warning ?? "");
-    write(this.badge, left_s ? `${state}, ${duration(left_s)}` : state);
+    write(this.badge, left_s ? `${state}, ${duration(left_s)}` : come >= 0 ? `${state}, ${bytes(come)}` : state);
     this.badge.className = `badge ${COLOURS[state] ?? ""}`;
     this.words = [this.name, kind, this.note.textContent].join(" ").toLowerCase();
     this.fill(0, [this.devices || "–", bytes(status.bytes)]);

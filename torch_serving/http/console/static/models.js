@@ -8,7 +8,7 @@ import { createPlaces } from "./places.js";
 
 const REFRESH_MS = 10_000;
 const ALL = "All states";
-const STATES = ["loaded", "available", "invalid", "quarantined"];
+const STATES = ["loaded", "fetching", "available", "invalid", "quarantined"];
 /** Titles, and what rows are sorted by: numbers downwards at first. */
 const COLUMNS = [
   ["Model", (each) => each.name],

@@ -1,0 +1,211 @@
+"""The folder with the copies of a remote root: bounded, shared by processes, safe to be cut.
+
+    files/     the copies, by their names: what the repository of models reads
+    parts/     what is being fetched, and how much it will be
+    state/     for each copy its version (.json), and whether it is in use or fetched (locks)
+    index.json what the root had when it was last listed
+
+All locks are the kernel's: they end with the process that holds them. The time of a `.use` file is
+when its model was last used; who has the model loaded holds it.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch_serving.models.remote.names import MODELS, beside, is_model
+from torch_serving.models.remote.source import Entry, Refused, Unreachable
+
+DIGEST_DIGITS = 32
+
+
+class Copy(NamedTuple):
+    """A file that is here."""
+
+    name: str
+    size: int
+    used_s: float
+
+
+class Copies:
+    """The copies of one root. Safe to use from any thread and process."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        """Make the folders, for nobody else to write to."""
+        self.folder = folder
+        self.files = folder / "files"
+        self._limit_bytes = limit_bytes
+        for each in (self.files, folder / "parts", folder / "state"):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def ignores_case(self) -> bool:
+        """Whether the file system takes names for equal that differ by case alone."""
+        return (self.folder / "FILES").exists()
+
+    def version(self, name: str) -> str | None:
+        """The version of a copy; None if there is none."""
+        try:
+            state = json.loads(self._state(name, "json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return str(state["version"]) if (self.files / name).is_file() else None
+
+    def put(self, entry: Entry, part: Path) -> None:
+        """Move a file that is whole to its place. The version is said last."""
+        place = self.files / entry.name
+        with self._locked("room"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                self._state(entry.name, "json").unlink()
+            os.replace(part, place)
+            write_json(
+                self._state(entry.name, "json"), {"name": entry.name, "version": entry.version}
+            )
+
+    def names(self) -> list[str]:
+        """The names of all copies."""
+        return [each.name for each in self._here()]
+
+    def drop(self, name: str) -> None:
+        """Remove a copy. Who has it open or loaded keeps it."""
+        for path in (self._state(name, "json"), self.files / name):
+            with suppress(OSError):
+                path.unlink()
+
+    # What is under way.
+
+    @contextmanager
+    def fetching(self, name: str) -> Iterator[None]:
+        """Wait until no other process fetches a file, and keep others from it."""
+        with locked(self._state(name, "fetch")):
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    self._part(name, "json").unlink()
+
+    def part(self, entry: Entry) -> Path:
+        """Where a version of a file is written until it is whole; other versions are removed."""
+        digest = hashlib.sha256(entry.version.encode()).hexdigest()[:DIGEST_DIGITS]
+        part = self._part(entry.name, digest)
+        for other in part.parent.glob(f"{key_of(entry.name)}.*"):
+            if other != part:
+                other.unlink(missing_ok=True)
+        return part
+
+    def announce(self, entry: Entry, size: int) -> None:
+        """Say how large a file will be: for who asks, and for who counts the room."""
+        write_json(self._part(entry.name, "json"), {"name": entry.name, "total": size})
+
+    def under_way(self) -> dict[str, tuple[int, int]]:
+        """How many bytes have come of how many, of each file that is being fetched."""
+        found = {}
+        for path in (self.folder / "parts").glob("*.json"):
+            with suppress(OSError, ValueError):
+                said = json.loads(path.read_bytes())
+                if not is_locked(self._state(said["name"], "fetch")):
+                    continue
+                parts = [each for each in path.parent.glob(f"{path.stem}.*") if each != path]
+                done = sum(each.stat().st_size for each in parts)
+                found[said["name"]] = (min(done, said["total"]), said["total"])
+        return found
+
+    # Room, and who needs what is here.
+
+    def hold(self, name: str) -> int:
+        """Keep a copy from being evicted while the descriptor is open, and note its use."""
+        descriptor = os.open(self._state(name, "use"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.utime(descriptor)
+        return descriptor
+
+    def make_room(self, entry: Entry, size: int) -> None:
+        """Evict what was not used for the longest time until a file fits. Raises RemoteError."""
+        if size > self._limit_bytes:
+            raise Refused(
+                f"it has {size:,} bytes, more than --remote-cache-size ({self._limit_bytes:,})"
+            )
+        with self._locked("room"):
+            here = list(self._here())
+            coming = sum(
+                total for name, (_, total) in self.under_way().items() if name != entry.name
+            )
+            missing = sum(each.size for each in here) + coming + size - self._limit_bytes
+            models = (each for each in here if is_model(each.name) and each.name != entry.name)
+            for each in sorted(models, key=lambda each: each.used_s):
+                if missing <= 0:
+                    break
+                if self._evict(each.name):
+                    missing -= each.size
+            if missing > 0:
+                raise Unreachable("--remote-cache-size is full of models that are in use")
+            self.announce(entry, size)
+
+    def _here(self) -> Iterator[Copy]:
+        for path in (self.folder / "state").glob("*.json"):
+            with suppress(OSError, ValueError):
+                name = json.loads(path.read_bytes())["name"]
+                used = path.with_suffix(".use")
+                used_s = used.stat().st_mtime if used.exists() else 0.0
+                yield Copy(name, (self.files / name).stat().st_size, used_s)
+
+    def _evict(self, name: str) -> bool:
+        """Remove a model and the files beside it, unless somebody holds it."""
+        with locked(self._state(name, "use"), wait=False) as is_free:
+            if not is_free:
+                return False
+            self.drop(name)
+            stem = os.path.splitext(name)[0]
+            if not any((self.files / f"{stem}{suffix}").exists() for suffix in MODELS):
+                for each in beside(name)[1:]:
+                    self.drop(each)
+        return True
+
+    def _locked(self, what: str) -> Any:
+        return locked(self.folder / f"{what}.lock")
+
+    def _state(self, name: str, kind: str) -> Path:
+        return self.folder / "state" / f"{key_of(name)}.{kind}"
+
+    def _part(self, name: str, kind: str) -> Path:
+        return self.folder / "parts" / f"{key_of(name)}.{kind}"
+
+
+def key_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:DIGEST_DIGITS]
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a file as a whole: readers see the one before, or this one."""
+    beside_it = path.with_name(f".{path.name}.{os.getpid()}")
+    beside_it.write_text(json.dumps(document))
+    os.replace(beside_it, path)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a file; without `wait`, yield whether it was to be had."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        yield take_lock(descriptor, wait)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(descriptor: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file."""
+    with locked(path, wait=False) as is_free:
+        return not is_free

@@ -1,0 +1,116 @@
+"""A repository of models whose files come from a remote root when they are asked for."""
+
+import fnmatch
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from torch_serving.errors import InvalidServable, NotReady, Overloaded, StartupError
+from torch_serving.model_config import ModelConfig
+from torch_serving.models.identifiers import no_such_model, normalize
+from torch_serving.models.remote.names import MODELS, is_model
+from torch_serving.models.remote.root import RemoteRoot
+from torch_serving.models.remote.source import Missing, RemoteError
+from torch_serving.models.remote.start import prepare
+from torch_serving.models.repository import SUFFIXES, ModelRepository
+
+MAX_PENDING = 64  # models that are fetched, or wait for it
+
+
+class FetchFailed(NotReady):
+    """A model's file could not be fetched."""
+
+    retry_after_s = 5
+
+
+class RemoteRepository(ModelRepository):
+    """What is here is as below any root; what is not here is known by its name and size."""
+
+    is_remote = True
+
+    def __init__(
+        self,
+        remote: RemoteRoot,
+        defaults: Callable[[str], ModelConfig] = lambda _: ModelConfig(),
+        is_first_report: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        super().__init__(remote.copies.files, defaults, is_first_report)
+        self.remote = remote
+
+    def prepare(self, patterns: tuple[str, ...]) -> None:
+        """List the root, and fetch the models that are loaded at the start."""
+        prepare(self.remote, patterns, SUFFIXES)
+
+    def names(self, pattern: str = "*") -> list[str]:
+        names = filter(is_model, self.remote.index())
+        return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
+
+    def find_identifier(self, name: str) -> str:
+        name = self.other_names.get(name, name)
+        if self.is_loaded(name):
+            return name
+        identifier = normalize(name)
+        candidates = [identifier, *(f"{identifier}{suffix}" for suffix in SUFFIXES)]
+        candidates = [each for each in candidates if each.endswith(MODELS)]
+        index = self.remote.index()
+        known = next((each for each in candidates if each in index), None)
+        if known is None and candidates and self.remote.find(candidates[0]):
+            known = candidates[0]
+        if known is None:
+            index = self.remote.index()
+            known = next((each for each in candidates if each in index), None)
+        if known is None:
+            raise no_such_model(identifier)
+        return name if known == identifier else known
+
+    def check_exists(self, identifier: str) -> str:
+        known = normalize(identifier)
+        if known in self.remote.index() and is_model(known):
+            return known
+        return super().check_exists(identifier)
+
+    def is_here(self, identifier: str) -> bool:
+        return self.remote.copies.version(normalize(identifier)) is not None
+
+    def bring(self, identifier: str) -> "Future[None] | None":
+        name = normalize(identifier)
+        if len(self.remote.pending()) >= MAX_PENDING:
+            raise Overloaded(f"{MAX_PENDING} models are being fetched already")
+        fetching = self.remote.bring(name)
+        return None if fetching is None else translated(name, fetching)
+
+    def file_facts(self, identifier: str) -> dict[str, Any]:
+        facts = super().file_facts(identifier)
+        if facts["bytes"] is None:
+            with suppress(InvalidServable, KeyError):
+                facts["bytes"] = self.remote.index()[normalize(identifier)].size
+        return facts
+
+    def problem_with(self, identifier: str) -> str:
+        return super().problem_with(identifier) if self.is_here(identifier) else ""
+
+    def under_way(self) -> dict[str, tuple[int, int]]:
+        return self.remote.copies.under_way()
+
+
+def translated(name: str, fetching: "Future[None]") -> "Future[None]":
+    """A future that raises what clients are told."""
+    told: Future[None] = Future()
+    told.set_running_or_notify_cancel()
+
+    def end(fetched: "Future[None]") -> None:
+        error = None if fetched.cancelled() else fetched.exception()
+        if error is None:
+            told.set_result(None)
+        elif isinstance(error, Missing):
+            told.set_exception(no_such_model(name))
+        elif isinstance(error, (RemoteError, StartupError)):
+            text = error.message if isinstance(error, RemoteError) else str(error)
+            told.set_exception(FetchFailed(f"`{name}` can't be fetched: {text}"))
+        else:
+            told.set_exception(error)
+
+    fetching.add_done_callback(end)
+    return told

@@ -1,0 +1,110 @@
+"""Listing and fetching before the workers are forked, in a process of its own.
+
+The parent must have no threads when it forks, and libraries that speak to buckets start some.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from torch_serving.errors import StartupError
+from torch_serving.models.remote.names import is_model
+from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
+from torch_serving.models.remote.source import RemoteError
+from torch_serving.models.remote.urls import parse
+
+logger = logging.getLogger(__name__)
+
+WITHOUT_THREADS = "torch_serving.models.remote.start"
+
+
+def prepare(root: RemoteRoot, patterns: Iterable[str], suffixes: Iterable[str]) -> None:
+    """List a root, and fetch what the patterns name.
+
+    What is here does, if the root is away. Raises StartupError if nothing is here.
+    """
+    cache, *others = root.options
+    request = {
+        "url": root.url.text,
+        "options": [str(cache) if cache else None, *others],
+        "patterns": list(patterns),
+        "suffixes": list(suffixes),
+    }
+    answer = ask(request)
+    if answer["problem"]:
+        told = f"{root.url.shown} can't be listed: {answer['problem']}"
+        if not root.index():
+            raise StartupError(told)
+        here = sum(map(is_model, root.copies.names()))
+        logger.warning("%s; %d models are here and serve", told, here)
+    for name, problem in answer["fetched"].items():
+        if root.copies.version(name) is None:
+            raise StartupError(f"--preload {name} can't be fetched: {problem}")
+        logger.warning("%s can't be fetched, the older copy serves: %s", name, problem)
+
+
+def ask(request: Mapping[str, object]) -> dict[str, Any]:
+    """Have a process of its own answer, and log what it tells meanwhile."""
+    answer: dict[str, Any] = {"problem": "the process that lists it has failed", "fetched": {}}
+    command = [sys.executable, "-m", WITHOUT_THREADS, json.dumps(request)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        for line in process.stdout or ():
+            said = json.loads(line)
+            if "level" in said:
+                logger.log(said["level"], "%s", said["text"])
+            else:
+                answer = said
+    return answer
+
+
+class Tell(logging.Handler):
+    """Writes log records for the process that asks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(json.dumps({"level": record.levelno, "text": record.getMessage()}), flush=True)
+
+
+def answer_to(request: Mapping[str, object]) -> dict[str, object]:
+    """List and fetch in this process; say what went wrong."""
+    cache, cache_bytes, timeout_s, refresh_s = request["options"]  # type: ignore[misc]
+    options = RemoteOptions(cache and Path(cache), cache_bytes, timeout_s, refresh_s)  # type: ignore[has-type]
+    root = RemoteRoot(parse(str(request["url"])), options)
+    problem, fetched = "", {}
+    try:
+        root.refresh()
+    except (RemoteError, StartupError) as error:
+        problem = error.message if isinstance(error, RemoteError) else str(error)
+    for name in matching(root, request["patterns"], request["suffixes"]):  # type: ignore[arg-type]
+        if refusal := problem_with_fetching(root, name):
+            fetched[name] = refusal
+    return {"problem": problem, "fetched": fetched}
+
+
+def problem_with_fetching(root: RemoteRoot, name: str) -> str:
+    try:
+        root.fetch(name)
+    except RemoteError as error:
+        return error.message
+    return ""
+
+
+def matching(root: RemoteRoot, patterns: list[str], suffixes: list[str]) -> list[str]:
+    """The models that are loaded at the start; a pattern may leave the suffix out."""
+    names = [name for name in root.index() if is_model(name)]
+    found: list[str] = []
+    for pattern in patterns:
+        for each in (pattern, *(f"{pattern}{suffix}" for suffix in suffixes)):
+            if fitting := [name for name in names if fnmatchcase(name, each)]:
+                found += fitting
+                break
+    return found
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO", handlers=[Tell()])
+    print(json.dumps(answer_to(json.loads(sys.argv[1]))))
