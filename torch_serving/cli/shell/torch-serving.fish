@@ -50,8 +50,13 @@ function _shtab_torch_serving_using
   test "$_shtab_torch_serving_cmdpath" = "$argv"
 end
 
+<<<<<<< HEAD
 set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy ray completion man serve help version
 set -g _shtab_torch_serving_opts_with_value --address --api-key-file --balance-factor --balancer-resource --balancer-threads --balancers --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --content-type --copies --cors-origin --cpus --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --gpus --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --key-file --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --max-copies --method --model-capacity --model-memory --name --node --node-ca --nodes --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --request-timeout --resource --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --waiting --warm-up --workers -b -c -o -p -r -s -t
+=======
+set -g _shtab_torch_serving_commands example export inspect run compile bench haproxy completion man serve help version
+set -g _shtab_torch_serving_opts_with_value --api-key-file --balance-factor --balancer-threads --batch --bind --body --body-rate --body-timeout --budget --buffer-size --compare --config --connections --console --content-type --copies --cors-origin --data --device --dns --drain-delay --example --form --forwarded-allow-ips --generator --gpu-memory --header-timeout --host --import --intra-op-threads --jit-fusion --jit-profiling --keep --lifeline-fd --load-timeout --log-format --log-level --max-batch --max-body --max-connections --method --model-capacity --model-memory --name --node --node-ca --output --port --preload --quarantine --queue --queue-timeout --rate --ready-fd --remote-cache --remote-cache-size --remote-refresh --remote-timeout --request-timeout --root-path --rows --seconds --server --shutdown-timeout --slots --stats --stats-socket --svg --tf32 --threads --timeout --tls-cert --tls-key --uds --url --warm-up --workers -b -c -o -p -r -s -t
+>>>>>>> 363bf87 (Remote model roots have a page, a record, an extra, and a benchmark in which the bucket goes away)
 
 complete -c torch-serving -e
 complete -c torch-serving -f
@@ -83,6 +88,10 @@ complete -c torch-serving -n _shtab_torch_serving_using -s c -l model-capacity -
 complete -c torch-serving -n _shtab_torch_serving_using -s b -l buffer-size -x -d 'models kept beyond the capacity, until there are more of them (default: 3)'
 complete -c torch-serving -n _shtab_torch_serving_using -l model-memory -x -d 'memory for the weights of models on each device, besides the capacity (default: no limit)'
 complete -c torch-serving -n _shtab_torch_serving_using -l watch -d 'look for changed files every second, and load them before a request meets them'
+complete -c torch-serving -n _shtab_torch_serving_using -l remote-cache -xka "(__fish_complete_directories)" -d 'where copies of a remote root'"'"'s files are kept (default: ~/.cache/torch-serving)'
+complete -c torch-serving -n _shtab_torch_serving_using -l remote-cache-size -x -d 'the most that copies of a remote root take; the least recently used make room, unless they are loaded (default: 20GiB)'
+complete -c torch-serving -n _shtab_torch_serving_using -l remote-timeout -x -d 'how long a remote root may take to answer, or for the next 16 MiB, before it is asked again (default: 30)'
+complete -c torch-serving -n _shtab_torch_serving_using -l remote-refresh -x -d 'how often a remote root is listed; with --watch, what changed there is fetched then (default: 60)'
 complete -c torch-serving -n _shtab_torch_serving_using -l no-trial-load -d 'load files without having tried them in a process of their own'
 complete -c torch-serving -n _shtab_torch_serving_using -l import -x -d 'import this Python module first, as in torchvision: it has operators that models use; may be repeated'
 complete -c torch-serving -n _shtab_torch_serving_using -l preload -x -d 'load the models with these names at the start, as in '"'"'*.pt'"'"'; may be repeated'
@@ -235,6 +244,10 @@ complete -c torch-serving -n '_shtab_torch_serving_using serve' -s c -l model-ca
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -s b -l buffer-size -x -d 'models kept beyond the capacity, until there are more of them (default: 3)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l model-memory -x -d 'memory for the weights of models on each device, besides the capacity (default: no limit)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l watch -d 'look for changed files every second, and load them before a request meets them'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l remote-cache -xka "(__fish_complete_directories)" -d 'where copies of a remote root'"'"'s files are kept (default: ~/.cache/torch-serving)'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l remote-cache-size -x -d 'the most that copies of a remote root take; the least recently used make room, unless they are loaded (default: 20GiB)'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l remote-timeout -x -d 'how long a remote root may take to answer, or for the next 16 MiB, before it is asked again (default: 30)'
+complete -c torch-serving -n '_shtab_torch_serving_using serve' -l remote-refresh -x -d 'how often a remote root is listed; with --watch, what changed there is fetched then (default: 60)'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l no-trial-load -d 'load files without having tried them in a process of their own'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l import -x -d 'import this Python module first, as in torchvision: it has operators that models use; may be repeated'
 complete -c torch-serving -n '_shtab_torch_serving_using serve' -l preload -x -d 'load the models with these names at the start, as in '"'"'*.pt'"'"'; may be repeated'

@@ -40,7 +40,7 @@ class Copies:
         self.folder = folder
         self.files = folder / "files"
         self._limit_bytes = limit_bytes
-        for each in (self.files, folder / "parts", folder / "state"):
+        for each in (folder, self.files, folder / "parts", folder / "state"):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def ignores_case(self) -> bool:
