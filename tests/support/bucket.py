@@ -3,6 +3,7 @@
 It knows what obstore asks of S3: lists in pages, heads, and ranges of one version.
 """
 
+import functools
 import hashlib
 import re
 import threading
@@ -144,6 +145,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+@functools.lru_cache(10_000)
 def etag(data: bytes) -> str:
     return f'"{hashlib.md5(data).hexdigest()}"'
 
