@@ -180,6 +180,9 @@ format: $(VENV)/.installed
 	@$(BIN)/ruff format .
 	@$(BIN)/clang-format -i $(CXX_FILES)
 	@$(BIN)/python -m torch_serving.cli.reference docs/configuration.md
+	@mkdir -p .build
+	@$(BIN)/torch-serving haproxy --dns nodes:8888 --stats :8404 2>/dev/null >.build/haproxy.cfg && \
+		mv .build/haproxy.cfg deploy/helm/torch-serving/files/haproxy.cfg
 
 bench: build
 	@mkdir -p .benchmarks

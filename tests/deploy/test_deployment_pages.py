@@ -79,6 +79,13 @@ def test_the_container_runs_the_server():
     build_parser().read(arguments_of("CMD"))
 
 
+def test_its_extras_are_there():
+    project = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2]
+    extras = set(re.findall(r"^(\w+) = \[", project.partition("\n[")[0], re.MULTILINE))
+    [default] = re.findall(r"^ARG EXTRAS=(\S+)$", CONTAINERFILE.read_text(), re.MULTILINE)
+    assert set(default.split(",")) <= extras
+
+
 def test_its_health_check_is_a_program():
     _, code = arguments_of("HEALTHCHECK")[1:]
     compile(code, "HEALTHCHECK", "exec")
