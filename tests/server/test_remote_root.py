@@ -116,6 +116,12 @@ def test_a_list_over_http(bucket: Bucket, serve: Callable[..., Process]):
     assert ask(process, "folder/c")[0] == 200
 
 
+def test_a_start_asks_again(bucket: Bucket, serve: Callable[..., Process]):
+    bucket.code = b"SlowDown"
+    bucket.faults[""] = [503, 503]
+    assert len(states(serve())) == 3
+
+
 def test_progress_is_told(bucket: Bucket, serve: Callable[..., Process]):
     process = serve()
     assert states(process)["b.pt"] == "available"

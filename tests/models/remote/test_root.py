@@ -12,6 +12,7 @@ from tests.support.bucket import Bucket, serve_bucket
 from tests.support.process import wait_until
 from torch_serving.errors import StartupError
 from torch_serving.models.remote import fetch as fetching
+from torch_serving.models.remote.objects import ObjectSource
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
 from torch_serving.models.remote.source import Missing, Refused, RemoteError, Unreachable
 from torch_serving.models.remote.urls import parse
@@ -128,6 +129,23 @@ def test_an_error_says_what_and_nothing_secret(
 def test_no_such_bucket(bucket: Bucket, tmp_path: Path):
     with pytest.raises(Refused, match="there is no such bucket"):
         s3(tmp_path, "s3://other/models").refresh()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "prefix"),
+    [
+        ("s3://bucket/a", "S3Store", "a"),
+        ("gs://bucket/a/b", "GCSStore", "a/b"),
+        ("az://container", "AzureStore", None),
+    ],
+)
+def test_the_store_of_a_url(
+    monkeypatch: pytest.MonkeyPatch, url: str, kind: str, prefix: str | None
+):
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    store = ObjectSource(parse(url), 5.0)._store
+    assert (type(store).__name__, store.prefix) == (kind, prefix)
 
 
 def test_no_list(bucket: Bucket, tmp_path: Path):

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from torch_serving.errors import StartupError
+from torch_serving.models.remote.fetch import pause
 from torch_serving.models.remote.names import is_model
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
-from torch_serving.models.remote.source import RemoteError
+from torch_serving.models.remote.source import RemoteError, Unreachable
 from torch_serving.models.remote.urls import parse
 
 logger = logging.getLogger(__name__)
 
+ATTEMPTS = 3
 WITHOUT_THREADS = "torch_serving.models.remote.start"
 
 
@@ -74,15 +76,26 @@ def answer_to(request: Mapping[str, object]) -> dict[str, object]:
     cache, cache_bytes, timeout_s, refresh_s = request["options"]  # type: ignore[misc]
     options = RemoteOptions(cache and Path(cache), cache_bytes, timeout_s, refresh_s)  # type: ignore[has-type]
     root = RemoteRoot(parse(str(request["url"])), options)
-    problem, fetched = "", {}
-    try:
-        root.refresh()
-    except (RemoteError, StartupError) as error:
-        problem = error.message if isinstance(error, RemoteError) else str(error)
+    problem, fetched = problem_with_listing(root), {}
     for name in matching(root, request["patterns"], request["suffixes"]):  # type: ignore[arg-type]
         if refusal := problem_with_fetching(root, name):
             fetched[name] = refusal
     return {"problem": problem, "fetched": fetched}
+
+
+def problem_with_listing(root: RemoteRoot, failures: int = 0) -> str:
+    """List a root, again where it may answer later; say what went wrong in the end."""
+    try:
+        root.refresh()
+    except Unreachable as error:
+        if failures + 1 >= ATTEMPTS:
+            return error.message
+        pause(failures, error.retry_after_s)
+    except (RemoteError, StartupError) as error:
+        return error.message if isinstance(error, RemoteError) else str(error)
+    else:
+        return ""
+    return problem_with_listing(root, failures + 1)
 
 
 def problem_with_fetching(root: RemoteRoot, name: str) -> str:
