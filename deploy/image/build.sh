@@ -8,8 +8,8 @@ here=$PWD/.build/image
 for program in mmdebstrap buildah; do
     command -v $program >/dev/null || { echo "make image is skipped: there is no $program"; exit 0; }
 done
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
-buildah() { command buildah --root "$here/storage" --runroot "$here/run" "$@"; }
+export BUILDAH_ISOLATION=chroot
+buildah() { command buildah --storage-driver vfs --root "$here/storage" --runroot "$here/run" "$@"; }
 mkdir -p "$here"
 
 if [ ! -s "$here/base.tar" ]; then

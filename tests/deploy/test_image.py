@@ -19,7 +19,7 @@ IMAGE = ROOT / ".build" / "image"
 SCRIPT = Path(__file__).with_name("in_image.sh")
 
 pytestmark = [
-    pytest.mark.skipif(not (IMAGE / "rootfs").exists(), reason="`make image` builds it"),
+    pytest.mark.skipif(not (IMAGE / "rootfs" / "opt").exists(), reason="`make image` builds it"),
     pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root"),
 ]
 
