@@ -45,6 +45,13 @@ def write(folder: Path, text: str) -> list[str]:
     return ["--config", str(folder / "server.toml")]
 
 
+def test_a_remote_root_stays_as_it_is_written(tmp_path: Path):
+    file = tmp_path / "server.toml"
+    file.write_text('model-root = "s3://bucket/folder"\nremote-cache = "cache"\n')
+    config = parse(["--config", str(file)], {})
+    assert (config.model_root, config.remote_cache) == ("s3://bucket/folder", tmp_path / "cache")
+
+
 def test_values_of_all_kinds(folder: Path):
     assert parse(write(folder, FILE), {}) == Config(
         port=9000,
