@@ -7,18 +7,16 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import ray
-from ray.exceptions import RayError
-
 from torch_serving.haproxy import Address
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.haproxy_process import HaproxyProcess
-from torch_serving.ray.registry import BalancerFacts, address_of_machine, registry
+from torch_serving.ray.registry import BalancerFacts, Link, RegistryAway, address_of_machine
 from torch_serving.ray.table import Table
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
 ANSWER_S = 5.0
+EVERYWHERE = ("0.0.0.0", "::", "*")
 
 
 class Balancer:
@@ -29,12 +27,14 @@ class Balancer:
     """
 
     def __init__(self, arguments: BalancerArguments) -> None:
-        host = arguments.host or address_of_machine()
+        machine = address_of_machine()
+        host = arguments.host or machine
+        reached_at = Address(machine if host in EVERYWHERE else host, arguments.port)
         scheme = "https" if arguments.tls_cert else "http"
-        url = f"{scheme}://{Address(host, arguments.port)}"
-        self._facts = BalancerFacts(url, asdict(arguments))
+        self._facts = BalancerFacts(f"{scheme}://{reached_at}", asdict(arguments))
         self._folder = tempfile.TemporaryDirectory(prefix="torch-serving-balancer-")
         self._is_ended = threading.Event()
+        self._link = Link()
         self._haproxy = HaproxyProcess(arguments, host, Path(self._folder.name))
         table = self._next(0)
         while not (table and table.places):
@@ -67,9 +67,9 @@ class Balancer:
     def _next(self, version: int) -> Table | None:
         """Wait a while for another table than that of a version; None if the registry is away."""
         try:
-            found: Table = ray.get(registry().table.remote(version, self._facts), timeout=ANSWER_S)
-        except RayError as error:
-            logger.warning("the registry does not answer: %s", error)
+            found: Table = self._link.ask("table", version, self._facts, timeout_s=ANSWER_S)
+        except RegistryAway as error:
+            logger.warning("%s", error)
             time.sleep(AGAIN_S)
             return None
         return found

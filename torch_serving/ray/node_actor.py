@@ -5,13 +5,11 @@ import logging
 import threading
 import time
 
-import ray
 from ray import serve
-from ray.exceptions import RayError
 
 from torch_serving.ray.arguments import NodesArguments
 from torch_serving.ray.copies import busiest
-from torch_serving.ray.registry import address_of_machine, registry
+from torch_serving.ray.registry import Link, RegistryAway, address_of_machine
 from torch_serving.ray.requests_by_model import Difference, requests_in
 from torch_serving.ray.server_process import ServerProcess, first_key
 from torch_serving.ray.table import DRAIN, GONE, READY, Place
@@ -40,6 +38,7 @@ class Node:
             arguments.model_root, arguments.flags, address_of_machine(), key
         )
         self._place = Place(0, self._server.host, self._server.port, READY)
+        self._link = Link()
         self._lock = threading.Lock()  # of the place
         self._is_ended = threading.Event()
         while not self._place.slot:  # an update goes on to the next node, so this one must be known
@@ -69,7 +68,7 @@ class Node:
             self._place = self._place._replace(state=state)
         deadline = time.monotonic() + FOLLOWED_S
         while time.monotonic() < deadline:
-            if (version := self._tell()) and is_followed(version):
+            if (version := self._tell()) and self._is_followed(version):
                 return
             time.sleep(LOOK_S)
 
@@ -80,13 +79,19 @@ class Node:
         """
         with self._lock:
             try:
-                told = registry().hear.remote(self._name, self._place)
-                slot, version = ray.get(told, timeout=ANSWER_S)
-            except RayError as error:
-                logger.warning("the registry does not answer: %s", error)
+                told = self._link.ask("hear", self._name, self._place, timeout_s=ANSWER_S)
+            except RegistryAway as error:
+                logger.warning("%s", error)
                 return 0
+            slot, version = told
             self._place = self._place._replace(slot=slot or self._place.slot)
             return int(version) if slot or self._place.state == GONE else 0
+
+    def _is_followed(self, version: int) -> bool:
+        try:
+            return bool(self._link.ask("is_followed", version, timeout_s=ANSWER_S))
+        except RegistryAway:
+            return False
 
     def _beat(self) -> None:
         while not self._is_ended.wait(HEARTBEAT_S):
@@ -100,14 +105,7 @@ class Node:
             try:
                 counts = difference.since(requests_in(self._server.get("/metrics")))
                 told = busiest(counts, MOST_COUNTED)
-                ray.get(registry().count.remote(told, sum(counts.values())), timeout=ANSWER_S)
-            except (OSError, RayError) as error:
+                self._link.ask("count", told, sum(counts.values()), timeout_s=ANSWER_S)
+            except (OSError, RegistryAway) as error:
                 logger.warning("requests of models are not counted: %s", error)
             pause_s = max(COUNTING_S, (time.monotonic() - started) / COUNTING_SHARE)
-
-
-def is_followed(version: int) -> bool:
-    try:
-        return bool(ray.get(registry().is_followed.remote(version), timeout=ANSWER_S))
-    except RayError:
-        return False

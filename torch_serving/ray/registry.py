@@ -97,6 +97,27 @@ class Registry:
         self._changed = asyncio.Event()
 
 
+class RegistryAway(Exception):
+    """The registry does not answer, for whatever reason: ask again later."""
+
+
+class Link:
+    """The way to the registry, which is looked up once, and again after an error."""
+
+    def __init__(self) -> None:
+        self._registry: Any = None
+
+    def ask(self, method: str, *arguments: Any, timeout_s: float) -> Any:
+        """Return what a method of the registry returns. Raises RegistryAway."""
+        try:
+            self._registry = self._registry or registry()
+            answer = getattr(self._registry, method).remote(*arguments)
+            return ray.get(answer, timeout=timeout_s)
+        except Exception as error:  # the head may be away as well, and Ray says so in many ways
+            self._registry = None
+            raise RegistryAway(f"the registry does not answer: {error}") from error
+
+
 def registry() -> Any:
     """Return the registry; start it where there is none."""
     return (
