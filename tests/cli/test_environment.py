@@ -48,7 +48,7 @@ def test_variables_set_what_flags_do_not(tmp_path: Path, start: Callable[..., Pr
     with Client(process.url) as client:
         assert client.post("echo.pt", [tensor([1], [1])]).status == 413
     assert f"2 models in {tmp_path}" in process.stdout
-    assert ", 1 thread; docs: " in process.stdout
+    assert ", 1 thread; " in process.stdout
 
 
 def test_variables_of_all_kinds(tmp_path: Path):

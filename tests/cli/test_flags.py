@@ -160,7 +160,7 @@ def test_a_root_that_is_no_folder(
         ("-V", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
         ("version", f"torch-serving {torch_serving.__version__} (torch {version('torch')})\n"),
         ("-h", "TORCH_SERVING_MAX_BODY"),
-        ("help", "  torch-serving run MODEL --data @BODY  one request, without a server\n"),
+        ("help", "  torch-serving run MODEL --data @BODY      one request, without a server\n"),
     ],
 )
 def test_flags_that_only_print(start: Callable[..., Process], flag: str, words: str):

@@ -131,7 +131,7 @@ def lines_of(model: Path, description: dict[str, Any]) -> list[str]:
             lines += declaration_lines(model, parts["arguments"])
         else:
             lines += example_lines(str(model), model.name, method, parts["example"])
-            lines += image_lines(model.name, method, parts["image"])
+            lines += image_lines(model.name, method, parts.get("image"))
     return lines
 
 
