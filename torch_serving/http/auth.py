@@ -74,7 +74,7 @@ class RequireKey:
         is_open: Callable[[str], bool] = is_closed,
         open_preflights: bool = False,
     ) -> None:
-        """`is_open` says which paths need no key besides those of the keys."""
+        """`is_open` says what may be read without a key besides the paths of the keys."""
         self._api_keys = api_keys
         self._is_open = is_open
         self._open_preflights = open_preflights
@@ -82,7 +82,7 @@ class RequireKey:
     def process_request(self, req: RequestHeaders, resp: object) -> None:
         if self._open_preflights and is_preflight(req):
             return  # browsers send no key with them
-        if self._is_open(req.path):
+        if req.method in ("GET", "HEAD") and self._is_open(req.path):
             return
         authorization, api_key = req.get_header("authorization"), req.get_header("x-api-key")
         self._api_keys.check(req.path, authorization, api_key)
