@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.answers import Answers, answers_page
 from tests.support.browser import SIZES, Browser
 from tests.support.console_stand_in import StandIn, stand_in
 from tests.support.hostile_names import NAMES
@@ -59,3 +60,15 @@ def figures() -> Iterator[StandIn]:
     """A server of the page whose figures the test makes."""
     with stand_in() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def answers_url() -> Iterator[str]:
+    """The page on which tests show answers of their own."""
+    with answers_page() as url:
+        yield url
+
+
+@pytest.fixture
+def answers(page: Browser, answers_url: str) -> Answers:
+    return Answers(page, answers_url)

@@ -1,13 +1,10 @@
 """What the console draws of results: numbers, vectors, pictures, masks, boxes, texts, trees."""
 
-from collections.abc import Iterator
-
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.answers import (
     Answers,
-    answers_page,
     dictionary,
     scalar,
     string,
@@ -15,7 +12,6 @@ from tests.support.answers import (
     tensor,
 )
 from tests.support.axe import violations
-from tests.support.browser import Browser
 
 HOSTILE = "<img src=x onerror=\"document.title='executed'\"><u>bold</u>"
 ALONE = [
@@ -64,17 +60,6 @@ IMAGES = [
     (tensor([8, 9, 3], [0, 128, 255] * 72), [0, 128, 255, 255]),
     (tensor([8, 9, 3], [0, 0, 1] * 72, "uint8"), [0, 0, 1, 255]),
 ]
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with answers_page() as url:
-        yield url
-
-
-@pytest.fixture
-def answers(page: Browser, url: str) -> Answers:
-    return Answers(page, url)
 
 
 def test_values_alone(answers: Answers):

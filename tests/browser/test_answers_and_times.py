@@ -1,12 +1,7 @@
 """What the console says of a response besides its result: times, errors, history."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.support.answers import Answers, answers_page, dictionary, scalar, string, tensor
+from tests.support.answers import Answers, dictionary, scalar, string, tensor
 from tests.support.axe import violations
-from tests.support.browser import Browser
 
 TIMES = 'queue;dur=1, decode;dur=2, forward;dur=30.5, encode;dur=4, total;dur=40, batch;desc="3"'
 HOSTILE = "<img src=x onerror=\"document.title='executed'\">"
@@ -54,17 +49,6 @@ DIFFERENT = [
     ([string("a"), scalar(1)], [string("b"), scalar(1)], ["1 of 2 values differ"]),
     ([string("a")], {"type": "none"}, ["Result: list of 0, and none"]),
 ]
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with answers_page() as url:
-        yield url
-
-
-@pytest.fixture
-def answers(page: Browser, url: str) -> Answers:
-    return Answers(page, url)
 
 
 def test_time_in_steps(answers: Answers):
