@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch_serving.config import is_url
+from torch_serving.config.root import is_url
 from torch_serving.http.forwarded import TrustedProxies
 from torch_serving.model_config import MAX_MAX_BATCH, is_module_name
 from torch_serving.suggestions import did_you_mean

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from torch_serving import __version__
-from torch_serving.config import Config, is_url
+from torch_serving.config import Config
+from torch_serving.config.root import is_url
 from torch_serving.http.reach import serves_console
 from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import ModelRepository

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from torch_serving.codecs.python_values import Arguments
-from torch_serving.config import Config, is_url
+from torch_serving.config import Config
+from torch_serving.config.root import is_url
 from torch_serving.engine.cores import cores
 from torch_serving.engine.device_monitor import DeviceMonitor
 from torch_serving.engine.devices import DevicePool, is_cpu, resolve_auto
