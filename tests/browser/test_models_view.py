@@ -53,6 +53,23 @@ def test_a_model_is_loaded_and_unloaded(page: Browser, console: Process):
     page.wait(lambda: page.text(f"{row('echo.pt')} button") == "Load")
 
 
+def test_an_older_list_takes_back_no_load(page: Browser, console: Process):
+    page.open(f"{console.url}/")
+    page.sees("4 models")
+    page.hold("/models")
+    page.script("location.hash = '#/live'")
+    page.sees("Live", "h1")
+    page.script("location.hash = '#/models'")
+    page.wait_for_held(1)
+    page.click(f"{row('echo.pt')} button")
+    page.sees("loaded", row("echo.pt"))
+    page.release(0)
+    assert "loaded" in page.text(row("echo.pt"))
+    page.wait(lambda: page.text(f"{row('echo.pt')} button") == "Unload")
+    page.click(f"{row('echo.pt')} button")
+    page.sees("available", row("echo.pt"))
+
+
 def test_what_cant_be_loaded_says_why(page: Browser, console: Process):
     page.open(f"{console.url}/")
     page.click(f"{row('broken.pt')} button")

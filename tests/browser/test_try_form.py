@@ -232,3 +232,16 @@ def test_models_that_cannot_be_loaded(page: Browser, console: Process):
     assert "give the tensors the right shapes" in page.text(".try")
     assert view.send().status == 500
     page.errors()
+
+
+def test_lists_that_overtake_each_other(page: Browser, console: Process):
+    view = TryPage(page, console.url)
+    page.hold("/models")
+    page.script("location.hash = '#/try'")
+    page.wait_for_held(1)
+    page.script("location.hash = '#/try/mlp.pt'")
+    page.wait_for_held(2)
+    page.script("held.at(-1)()")
+    page.wait(lambda: view.is_ready("mlp.pt"))
+    page.release(0)
+    assert view.is_ready("mlp.pt")

@@ -28,6 +28,20 @@ FLAGS = (
     "--window-size=1280,2000",
 )
 
+HOLD = """
+window.held = [];
+const ask = window.fetch;
+window.fetch = async (url, options) => {
+  const response = await ask(url, options);
+  if (new URL(url).pathname === arguments[0]) await new Promise((go) => held.push(go));
+  return response;
+};
+"""
+RELEASE = """
+held[arguments[0]]();
+return new Promise((resolve) => setTimeout(resolve, 100));
+"""
+
 
 class Browser:
     """One window. `driver` is Selenium's."""
@@ -91,6 +105,18 @@ class Browser:
 
     def script(self, code: str, *arguments: Any) -> Any:
         return self.driver.execute_script(code, *arguments)
+
+    def hold(self, path: str) -> None:
+        """From now on, have the page wait for responses of a path until each is released."""
+        self.script(HOLD, path)
+
+    def release(self, number: int) -> None:
+        """Let the page have the response that was held as this one, and take it."""
+        self.wait_for_held(number + 1)
+        self.script(RELEASE, number)
+
+    def wait_for_held(self, count: int) -> None:
+        self.wait(lambda: self.script("return held.length") >= count)
 
     def look(self, width: int, height: int, scheme: str = "light") -> None:
         """Have a window of this size, and a system of this colour scheme."""

@@ -25,6 +25,8 @@ export const create = (stats) => new Models(stats);
 
 class Models {
   rows = new Map();
+  asked = 0; // lists, in the order in which they are asked for
+  taken = 0; // the last of them that is shown
 
   constructor(stats) {
     this.stats = stats;
@@ -56,11 +58,15 @@ class Models {
   }
 
   async read() {
+    const asked = ++this.asked;
     try {
-      this.take(JSON.parse(await demand("GET", "models", { quiet: true })).models);
+      const { models } = JSON.parse(await demand("GET", "models", { quiet: true }));
+      if (asked < this.taken) return; // what is shown is newer
+      this.taken = asked;
+      this.take(models);
       replace(this.problem);
     } catch ({ message }) {
-      replace(this.problem, errorBox("The list can't be read", message));
+      if (asked > this.taken) replace(this.problem, errorBox("The list can't be read", message));
     }
   }
 
@@ -81,6 +87,7 @@ class Models {
 
   async act(method, path, changed) {
     changed.take(JSON.parse(await demand(method, path)));
+    this.taken = ++this.asked;
     announce(`${changed.name} is ${changed.status.state}`);
     this.arrange();
   }

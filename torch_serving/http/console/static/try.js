@@ -54,8 +54,9 @@ class Try {
     document.addEventListener("paste", this.onpaste);
     this.route = route;
     const { model, method } = route;
-    const ready = await this.list(model);
+    const known = await demand("GET", "models").then(parsed, (error) => this.route === route && this.fail("The models are unknown", error));
     if (this.route !== route) return; // gone elsewhere meanwhile
+    const ready = this.list(known || {}, model);
     if (!model) return ready && /^#\/try\/?$/.test(location.hash) && location.replace(hashOf(ready));
     this.wanted = method;
     if (model === this.loaded) this.choose();
@@ -71,8 +72,7 @@ class Try {
   }
 
   /** Fill the list of models; return one that is in memory, or the only one. */
-  async list(model) {
-    const { models = [], devices = [] } = parsed(await demand("GET", "models").catch((error) => this.fail("The models are unknown", error))) ?? {};
+  list({ models = [], devices = [] }, model) {
     const names = models.filter(({ state }) => state !== "invalid").map(({ identifier }) => identifier);
     if (model && !names.includes(model)) names.push(model);
     replace(this.model, !model && h("option", { value: "" }, "Choose a model"), options(names));
