@@ -23,7 +23,9 @@ PACKED_BYTES = 1 << 16  # that are decompressed at a time
 
 def request_coding(content_encoding: str | None) -> str:
     """The coding of a body, or "". Raises UnsupportedMedia for one that is not supported."""
-    coding = (content_encoding or "").strip().lower().removeprefix("x-")
+    if content_encoding is None:
+        return ""
+    coding = content_encoding.strip().lower().removeprefix("x-")
     if coding in ("", "identity"):
         return ""
     if coding not in CODINGS or (coding == "zstd" and zstandard() is None):

@@ -12,7 +12,7 @@ from torch_serving.errors import InvalidParameter
 from torch_serving.http._connection import BodyRoom
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.request_body import check_length, check_whole
-from torch_serving.http.server_timing import asks_for_times
+from torch_serving.http.server_timing import WISH
 from torch_serving.telemetry._counters import MethodCounters
 from torch_serving.telemetry.tracing import StepTime
 
@@ -31,7 +31,7 @@ class Request(falcon.asgi.Request):
         self._next_event = receive
         self._event = first_event
         self.started_s = time.perf_counter()
-        self.steps: list[StepTime] | None = [] if asks_for_times(self) else None
+        self.steps: list[StepTime] | None = [] if WISH in scope["headers"] else None
 
     def count_in(self, counters: MethodCounters) -> None:
         """Say where the connection counts the response and its duration."""

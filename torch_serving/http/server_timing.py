@@ -2,17 +2,11 @@
 
 from collections.abc import Sequence
 
-import falcon
-
 from torch_serving.telemetry._counters import STEPS
 from torch_serving.telemetry.tracing import StepTime
 
-HEADER = "x-server-timing"
+WISH = (b"x-server-timing", b"1")  # among the headers of an ASGI scope
 RUN = STEPS.index("forward")
-
-
-def asks_for_times(req: falcon.Request) -> bool:
-    return req.get_header(HEADER) == "1"
 
 
 def server_timing(steps: Sequence[StepTime], total_s: float) -> str:
