@@ -6,7 +6,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -14,18 +13,15 @@ from prometheus_client.registry import Collector
 
 from torch_serving import __version__
 from torch_serving.telemetry._counters import (
-    SECONDS,
-    SIZES,
-    STEPS,
     DeviceNumbers,
-    MethodNumbers,
     Statistics,
     WorkerNumbers,
 )
 from torch_serving.telemetry.error_kinds import KINDS
+from torch_serving.telemetry.method_lines import FAMILIES as METHOD_FAMILIES
+from torch_serving.telemetry.method_lines import PREFIX, method_lines
 from torch_serving.telemetry.processes import process_figures
 
-PREFIX = "torch_serving_"
 SPARE = "spare"  # instead of the number of a worker
 PARENT = "parent"
 # what the parent has, too; it runs no requests, and workers count the models that they inherit
@@ -52,15 +48,13 @@ class Metrics(Collector):
 
     def text(self) -> bytes:
         """Return all metrics in the text format. Too slow for a loop with many models."""
-        return generate_latest(self._registry)
+        methods = method_lines(self._statistics.methods())
+        return generate_latest(self._registry) + "".join(methods).encode()
 
     def collect(self) -> Iterator[Metric]:
         info = InfoMetricFamily(PREFIX + "build", "What serves here.")
         info.add_metric([], {"version": __version__})
         yield info
-        methods = self._statistics.methods()
-        yield from by_method(methods)
-        yield from histograms(methods)
         found = self.workers()
         yield from by_worker(found)
         yield from by_process({name: process_figures(each.pid) for name, each in found.items()})
@@ -88,70 +82,10 @@ class Metrics(Collector):
 def families() -> list[tuple[str, str]]:
     """The names and descriptions of the metrics."""
     found = [
-        *(*by_method({}), *histograms({}), *by_worker({}), *by_device({})),
+        *(*METHOD_FAMILIES, *by_worker({}), *by_device({})),
         *(*by_process({}), errors([]), *incidents({})),
     ]
     return [(each.name, each.documentation) for each in found]
-
-
-def by_method(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
-    labels = ["model", "method"]
-    requests = CounterMetricFamily(
-        PREFIX + "requests",
-        "Responses to inference requests; model is empty if none was found.",
-        labels=[*labels, "code"],
-    )
-    waits = CounterMetricFamily(
-        PREFIX + "load_waits", "Requests that waited for their model to be loaded.", labels=labels
-    )
-    loads = CounterMetricFamily(PREFIX + "model_loads", "Loads of a model.", labels=labels[:1])
-    for (model, method), numbers in methods.items():
-        for code, count in numbers.codes.items():
-            requests.add_metric([model, method, str(code)], count)
-        if method:
-            waits.add_metric([model, method], numbers.cold_starts)
-        if numbers.loads:
-            loads.add_metric([model], numbers.loads)
-    yield from (requests, waits, loads)
-
-
-def histograms(methods: dict[tuple[str, str], MethodNumbers]) -> Iterator[Metric]:
-    labels = ["model", "method"]
-    whole = HistogramMetricFamily(
-        PREFIX + "request_seconds", "From a request's head to its response.", labels=labels
-    )
-    steps = HistogramMetricFamily(
-        PREFIX + "step_seconds",
-        "The steps of a request; queue counts only requests that ran in an executor thread, copy "
-        "only those that ran on an accelerator.",
-        labels=[*labels, "step"],
-    )
-    batches = HistogramMetricFamily(
-        PREFIX + "batch_size", "Requests that ran together, in each run.", labels=labels
-    )
-    for (model, method), numbers in methods.items():
-        if not method:
-            continue
-        for step in STEPS:
-            buckets, total = numbers.steps[step]
-            if step == "copy" and not any(buckets):
-                continue  # it runs on the CPU
-            if step == "request":
-                whole.add_metric([model, method], cumulated(SECONDS, buckets), total)
-            else:
-                steps.add_metric([model, method, step], cumulated(SECONDS, buckets), total)
-        buckets, requests = numbers.batches
-        batches.add_metric([model, method], cumulated(SIZES, buckets), requests)
-    yield from (whole, steps, batches)
-
-
-def cumulated(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
-    """Counts as the cumulative buckets of Prometheus: each includes those before it."""
-    buckets, total = [], 0
-    for bound, count in zip([*bounds, float("inf")], counts, strict=True):
-        total += count
-        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-    return buckets
 
 
 def by_worker(workers: dict[str, WorkerNumbers]) -> Iterator[Metric]:
