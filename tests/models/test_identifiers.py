@@ -86,12 +86,12 @@ def test_an_identifier_is_the_file_that_it_spells(folder: ModelFolder, identifie
     expected = spelled(folder.root, identifier)
     if expected is None:
         with pytest.raises(InvalidServable) as caught:
-            folder.models.repository.choose_device(identifier, DevicePool("cpu"))
+            folder.models.repository.placement.choose(identifier, DevicePool("cpu"))
         assert str(folder.root) not in caught.value.detail
         with pytest.raises(InvalidServable):
             folder.models.preload(identifier, CPU)
     else:
-        assert folder.models.repository.choose_device(identifier, DevicePool("cpu")) == CPU
+        assert folder.models.repository.placement.choose(identifier, DevicePool("cpu")) == CPU
         assert folder.models.preload(identifier, CPU).path == expected
         assert folder.models.get(identifier, CPU) is not None
     assert all(path.is_relative_to(folder.root) for path in folder.loads)

@@ -155,7 +155,7 @@ def test_the_files_beside_a_model_are_read_once_for_a_load(
         return read_regular(path)
 
     monkeypatch.setattr(settings, "read_regular", read)
-    device = folder.models.repository.choose_device("a.pt", DevicePool("meta"))
+    device = folder.models.repository.placement.choose("a.pt", DevicePool("meta"))
     assert device == CPU
     folder.ask("a.pt", device)
     assert reads.count("a.toml") == 1

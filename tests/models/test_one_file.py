@@ -12,7 +12,8 @@ from tests.support.process import Process
 from tests.support.servables import SOURCES, mlp, scripted
 from torch_serving import Config, Runtime
 from torch_serving.errors import InvalidServable
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.placement import CPU
+from torch_serving.models.repository import ModelRepository
 
 
 def save(folder: Path, *names: str) -> None:

@@ -21,7 +21,7 @@ MISTAKES = {
 
 def ask(folder: ModelFolder) -> FakeServable:
     """What a request does, which does not say a device."""
-    device = folder.models.repository.choose_device("m.pt", DevicePool("cpu"))
+    device = folder.models.repository.placement.choose("m.pt", DevicePool("cpu"))
     return folder.ask("m.pt", device)
 
 

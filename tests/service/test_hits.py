@@ -8,7 +8,8 @@ from tests.support.servables import scripted
 from torch_serving.engine.devices import DevicePool
 from torch_serving.models._cache import Cache
 from torch_serving.models.lifecycle import ModelLifecycle
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.placement import CPU
+from torch_serving.models.repository import ModelRepository
 from torch_serving.service.alone import Alone
 from torch_serving.service.management import Management
 

@@ -12,7 +12,8 @@ from torch_serving.errors import InvalidServable
 from torch_serving.models import near_names
 from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.near_names import NearNames, nearest
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.placement import CPU
+from torch_serving.models.repository import ModelRepository
 from torch_serving.service.names import find_identifier, only_model
 
 FILES = ["iris.pt", "sub/bert.torchscript", "two.pt", "two.pth", "deep.v2.pt", "folder/x.pt"]
@@ -93,7 +94,7 @@ def test_a_loaded_model_whose_file_is_gone_is_still_meant(
 
 def test_names_stand_once_in_messages(repository: ModelRepository):
     for ask in (
-        repository.configured_device_name,
+        repository.placement.configured_name,
         lambda name: repository.check_exists(name),
         lambda name: repository.read_config(repository.resolve(name, CPU)),
     ):

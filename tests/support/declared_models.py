@@ -6,7 +6,7 @@ from typing import Any
 from tests.support.servables import scripted
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.loader import load
-from torch_serving.models.repository import CPU
+from torch_serving.models.placement import CPU
 from torch_serving.models.servable import Servable
 from torch_serving.models.settings import read_model_config
 

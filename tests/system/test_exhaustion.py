@@ -142,7 +142,7 @@ def test_a_loaded_model_needs_no_file(model: Path, monkeypatch: pytest.MonkeyPat
     devices = DevicePool("cpu")
     loaded = models.load("m.pt", CPU).result(LIMIT_S)
     monkeypatch.setattr(Path, "read_bytes", failing(errno.EMFILE))
-    assert models.get("m.pt", models.repository.choose_device("m.pt", devices)) is loaded
+    assert models.get("m.pt", models.repository.placement.choose("m.pt", devices)) is loaded
     models.close()
 
 

@@ -51,7 +51,7 @@ def load_model(
     try:
         runtime = Runtime.build(Config(model_root=path, device="cpu", imports=tuple(imports)))
         models = runtime.models
-        chosen = models.repository.choose_device(path.name, runtime.devices, device or None)
+        chosen = models.repository.placement.choose(path.name, runtime.devices, device or None)
         return runtime, models.preload(path.name, chosen)
     except ServingError as error:
         raise StartupError(error.detail) from None

@@ -185,7 +185,7 @@ class ModelLifecycle:
         loaded = self.cache.values()
         self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
         self._publish([each.entry() for each in loaded])
-        self.repository.forget_configured_devices()  # they are those of the loaded models
+        self.repository.placement.forget()  # they are those of the loaded models
 
     def free_memory(self, device: torch.device, missing_bytes: int | None = None) -> bool:
         """Drop the models on a device that are not in use; return whether there were any.
@@ -272,7 +272,7 @@ class ModelLifecycle:
         try:
             source = self.repository.source(model, file)._replace(as_copy=as_copy)
             config = self.repository.read_config(model)
-            self.repository.check_device(model, config)
+            self.repository.placement.check(model, config)
             self.repository.import_modules(model)
             request = load_request(source, device)
             self._use_device(device)

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from torch_serving.engine.devices import DevicePool, device_of, parse
-from torch_serving.errors import InvalidDevice, InvalidServable, Overloaded, ServingError
+from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.files import FileStat, Sources
@@ -24,7 +23,6 @@ from torch_serving.models.identifiers import (
     real_path,
     resolve,
     stat_file,
-    with_name,
 )
 from torch_serving.models.imports import import_for_model
 from torch_serving.models.integrity import (
@@ -36,10 +34,10 @@ from torch_serving.models.integrity import (
 )
 from torch_serving.models.listing import Listing
 from torch_serving.models.near_names import NearNames
+from torch_serving.models.placement import CPU, DevicePlacement
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.settings import (
     OPTIONS,
-    location_of,
     read_configuration,
     read_model_config,
     sidecar_stats,
@@ -54,9 +52,7 @@ SUFFIXES = (
     ".jit",
     ".ts",
 )  # that a name may be said without, the first first
-MAX_CONFIGURED_DEVICES = 1024  # that are remembered
 MAX_LOOKS = 4096  # that are remembered
-CPU = torch.device("cpu")
 ReadConfig = Callable[[Path, ModelConfig, frozenset[str]], ModelConfig]
 
 
@@ -94,11 +90,11 @@ class ModelRepository:
         # not followed, where it is a link: that may be swapped, and point to the next release
         self.root = os.path.abspath(Path(root).parent if self._only else root)
         self._defaults = defaults
-        self._configured_devices: dict[str, torch.device | None] = {}
         self.loaded: Callable[[], Iterable[Servable]] = tuple
         self._look = functools.lru_cache(MAX_LOOKS)(self._look_at)
         self._listing = Listing(self.root, self.check_exists, self._holds_model, is_first_report)
         self.near_names = NearNames(self.names)
+        self.placement = DevicePlacement(self)
         self.other_names: Mapping[str, str] = {}  # name -> identifier, as the operator says
 
     def names(self, pattern: str = "*") -> list[str]:
@@ -176,7 +172,7 @@ class ModelRepository:
             problem = self._look(model, stat_file(model)).problem
             list_stat = stat_or_none(Path(self.root, MANIFEST))
             digest_in(remembered_digests(Path(self.root), list_stat), model.identifier)
-            self.check_device(model, self._read(model, read_configuration))
+            self.placement.check(model, self._read(model, read_configuration))
             return problem
         except InvalidServable as error:
             return error.detail
@@ -186,50 +182,6 @@ class ModelRepository:
     def file_bytes(self, identifier: str) -> int:
         """The size of a file. Raises InvalidServable if there is none."""
         return stat_file(self.resolve(identifier, CPU))[2]
-
-    def choose_device(
-        self, identifier: str, devices: DevicePool, requested: str | None = None
-    ) -> torch.device:
-        """Return the requested device, else the configured one, else one of `devices`.
-
-        Raises InvalidServable for a configuration that is wrong, and InvalidDevice.
-        """
-        if requested is not None:
-            return device_of(requested)
-        try:
-            return self._configured_device(identifier) or devices.choose()
-        except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
-            return devices.choose()
-
-    def known_device(
-        self, identifier: str, devices: DevicePool, requested: str | None = None
-    ) -> torch.device | None:
-        """Return what `choose_device` does, or None where that has to read a file."""
-        if requested is not None:
-            return device_of(requested)
-        if identifier in self._configured_devices:
-            return self._configured_devices[identifier] or devices.choose()
-        return self.choose_device(identifier, devices) if self.is_loaded(identifier) else None
-
-    def configured_device_name(self, identifier: str) -> str | None:
-        """The device that the files beside a model name. Raises InvalidServable if they are wrong.
-
-        The device is not looked at.
-        """
-        model = self.resolve(identifier, CPU)
-        try:
-            name = self.read_config(model).device
-            if name is not None:
-                parse(name)
-            return name
-        except InvalidServable as error:
-            raise with_name(model.identifier, error) from error
-        except InvalidDevice as error:
-            raise InvalidServable(f"`{model.identifier}`: {error.detail}") from error
-
-    def forget_configured_devices(self) -> None:
-        """Read them again when they are next asked for."""
-        self._configured_devices.clear()
 
     def resolve(self, identifier: str, device: torch.device) -> ModelPath:
         return resolve(self.root, identifier, device)
@@ -250,17 +202,6 @@ class ModelRepository:
         defaults = self._defaults(model.identifier)
         return read(self.real_path(model), defaults, self._look(model, stat_file(model)).options)
 
-    def check_device(self, model: ModelPath, config: ModelConfig) -> torch.device | None:
-        """Return the device that the files beside a model name, if any.
-
-        Raises InvalidServable with file and line for one that does not exist.
-        """
-        try:
-            return None if config.device is None else device_of(config.device)
-        except InvalidDevice as error:
-            where = location_of("device", self.real_path(model))
-            raise InvalidServable(f"{where}: {error.detail}") from error
-
     def sources(self, model: ModelPath) -> Sources:
         """The stats of the files that a load depends on. Raises InvalidServable for no file."""
         file, sidecars = stat_file(model), sidecar_stats(self.real_path(model))
@@ -276,23 +217,6 @@ class ModelRepository:
         """Import what the file beside a model names. Raises InvalidServable."""
         config = self.read_config(model)
         import_for_model(config.imports, f"{Path(model.identifier).stem}.toml", self.root)
-
-    def _configured_device(self, identifier: str) -> torch.device | None:
-        if identifier in self._configured_devices:
-            return self._configured_devices[identifier]
-        device = self._read_configured_device(identifier)
-        if len(self._configured_devices) >= MAX_CONFIGURED_DEVICES:
-            self._configured_devices.clear()
-        self._configured_devices[identifier] = device
-        return device
-
-    def _read_configured_device(self, identifier: str) -> torch.device | None:
-        model = self.resolve(identifier, CPU)
-        loaded = (each.config for each in self.loaded() if each.identifier == model.identifier)
-        try:
-            return self.check_device(model, next(loaded, None) or self.read_config(model))
-        except InvalidServable as error:
-            raise with_name(model.identifier, error) from error
 
     def _look_at(self, model: ModelPath, file: FileStat) -> Look:
         options, kind = OPTIONS, None

@@ -14,7 +14,8 @@ from torch_serving.models.backends.registry import backend_of
 from torch_serving.models.examples import find_examples
 from torch_serving.models.files import open_file
 from torch_serving.models.loader import load_open
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.placement import CPU
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import ModelSource, Servable
 
 EXAMPLES_LIMIT_S = 5  # then the process that looks for examples is ended

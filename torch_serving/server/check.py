@@ -12,9 +12,10 @@ from torch_serving.http.auth import ApiKeys
 from torch_serving.models.backends import registry
 from torch_serving.models.integrity import expected_digest, open_verified
 from torch_serving.models.other_names import other_names
+from torch_serving.models.placement import CPU
 from torch_serving.models.remote.build import build_repository
 from torch_serving.models.remote.urls import shown
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.repository import ModelRepository
 from torch_serving.server.cards import count_cards_in_child
 from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.listener import bind
@@ -87,7 +88,7 @@ def problems_with_model(runtime: Runtime, name: str, is_preloaded: bool) -> Iter
     try:
         verify(repository, name)
         if is_preloaded:
-            runtime.models.preload(name, repository.choose_device(name, runtime.devices))
+            runtime.models.preload(name, repository.placement.choose(name, runtime.devices))
     except ServingError as error:
         prefix = "" if error.detail.startswith(f"`{name}`") else f"`{name}`: "
         yield f"{prefix}{error.detail}"
@@ -97,7 +98,7 @@ def verify(repository: ModelRepository, name: str) -> None:
     """Read a model's file and those beside it as a load does. Raises ServingError."""
     model = repository.resolve(name, CPU)
     config = repository.read_config(model)
-    repository.check_device(model, config)
+    repository.placement.check(model, config)
     digest = expected_digest(Path(repository.root), model.identifier)
     verify_as = functools.partial(registry.verify, name=name)
     with open_verified(repository.real_path(model), verify_as, digest):

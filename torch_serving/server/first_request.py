@@ -10,8 +10,9 @@ import torch
 from torch_serving.errors import ServingError
 from torch_serving.models.examples import MAX_EXAMPLE_BYTES, find_example, given_example
 from torch_serving.models.files import open_regular
+from torch_serving.models.placement import CPU
 from torch_serving.models.plain_example import plain_example, text_of
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
 from torch_serving.models.trials import load_copy
 from torch_serving.server.curl import MAX_SHOWN

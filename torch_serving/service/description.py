@@ -61,7 +61,7 @@ class Description:
         deadline = Deadline(min(timeout_s or self._limit_s, self._limit_s))
         model = await find_identifier(self._models.repository, model)
         await fetched(self._models.repository, model, deadline)
-        choose = self._models.repository.choose_device
+        choose = self._models.repository.placement.choose
         chosen = await in_file_thread(choose, model, self._devices, device)
         loading = self._models.load(model, chosen)
         servable = await wait_until_loaded(loading, deadline.remaining_s())

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from torch_serving.models import trials
 from torch_serving.models.examples import given_example
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, open_regular
-from torch_serving.models.repository import CPU, ModelRepository
+from torch_serving.models.placement import CPU
+from torch_serving.models.repository import ModelRepository
 from torch_serving.models.servable import Servable
 
 logger = logging.getLogger(__name__)

@@ -59,7 +59,7 @@ class Inference:
         self._engine = engine
         self._devices = devices
         self.repository = models.repository
-        self._known_device = models.repository.known_device
+        self._known_device = models.repository.placement.known
         self._responses = responses
         self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
         if tracing:
@@ -165,7 +165,7 @@ class Inference:
         return self._models.load(request.model, self._device(request))
 
     def _device(self, request: InferenceRequest) -> torch.device:
-        return self.repository.choose_device(request.model, self._devices, request.device)
+        return self.repository.placement.choose(request.model, self._devices, request.device)
 
     async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
         return after_cold_start((await self._wait(request, deadline)).method(request.method))

@@ -55,7 +55,9 @@ class Management:
         deadline = Deadline(timeout_s or math.inf)
         model = await find_identifier(self._repository, model)
         await fetched(self._repository, model, deadline)
-        chosen = await in_file_thread(self._repository.choose_device, model, self._devices, device)
+        chosen = await in_file_thread(
+            self._repository.placement.choose, model, self._devices, device
+        )
         await wait_until_loaded(self._models.load(model, chosen), deadline.remaining_s())
         message = {"do": "load", "identifier": model, "device": str(chosen)}
         await deadline.wait_for(self._broadcast(message), SPREADING)
@@ -74,7 +76,7 @@ class Management:
                 await wait_until_loaded(fetching)
             else:
                 return await in_file_thread(self.status, model)
-        device = await in_file_thread(self._repository.choose_device, model, self._devices)
+        device = await in_file_thread(self._repository.placement.choose, model, self._devices)
         loading = self._models.load(model, device)
         if await has_ended(loading, READY_WAIT_S):
             await wait_until_loaded(loading)

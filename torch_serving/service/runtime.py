@@ -204,10 +204,10 @@ class Runtime:
                 f"--preload {pattern}: no such model below {shown(self.config.model_root)}{hint}"
             )
         for name in names:
-            configured = repository.configured_device_name(name)
+            configured = repository.placement.configured_name(name)
             if is_cpu(configured or self.device_names) == on_cpu:
                 log_large_load(name, repository.file_bytes(name))
-                one = [repository.choose_device(name, self.devices)] if configured else None
+                one = [repository.placement.choose(name, self.devices)] if configured else None
                 for device in one or self.devices.devices:
                     with self._limit_preload(name):
                         self.models.preload(name, device)
