@@ -237,7 +237,7 @@ def test_requests_in_threads_keep_their_order(uvicorn_server: Process, brief_bod
 def two_devices(model_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """Two devices by name, both of which are the processor."""
     monkeypatch.setattr("torch_serving.engine.devices.device_of", torch.device)
-    monkeypatch.setattr("torch_serving.models.repository.device_of", torch.device)
+    monkeypatch.setattr("torch_serving.models.placement.device_of", torch.device)
     config = Config(model_root=model_root, threads=1, device="cpu,cpu:1")
     with Runtime.build(config) as runtime:
         for device in ("cpu", "cpu:1"):

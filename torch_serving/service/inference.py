@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import Any
-
-import torch
 
 from torch_serving.codecs.interfaces import Body, Encoded, Response
 from torch_serving.codecs.invocation import CodecInvocation
@@ -19,25 +16,16 @@ from torch_serving.engine.devices import DevicePool
 from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
-from torch_serving.errors import DeadlineExceeded, ServingError
+from torch_serving.errors import ServingError
 from torch_serving.models.lifecycle import ModelLifecycle
-from torch_serving.models.load_queue import (
-    REPLACING_S,
-    STILL_LOADING,
-    result_within,
-    wait_until_loaded,
-)
 from torch_serving.models.servable import Method, Servable
-from torch_serving.service.fetching import fetched
-from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import Caller, InferenceRequest, ProgramCaller
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.service.names import resolve_request, resolve_request_blocking
+from torch_serving.service.servables import Servables
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
 from torch_serving.telemetry.tracing import StepTime, Tracing
-
-SOUGHT = "the model is still being looked for"
 
 
 class Inference:
@@ -59,6 +47,7 @@ class Inference:
         self._engine = engine
         self._devices = devices
         self.repository = models.repository
+        self._servables = Servables(models, devices)
         self._known_device = models.repository.placement.known
         self._responses = responses
         self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
@@ -126,49 +115,11 @@ class Inference:
 
     async def servable(self, request: InferenceRequest, deadline: Deadline) -> Servable:
         """Return the model that a request names, loading it if need be."""
-        return self._loaded(request) or await self._wait(request, deadline)
-
-    def _loaded(self, request: InferenceRequest) -> Servable | None:
-        device = self._known_device(request.model, self._devices, request.device)
-        if device is None:
-            return None
-        return self._models.get(request.model, device, request.reload_probability)
-
-    async def _wait(self, request: InferenceRequest, deadline: Deadline) -> Servable:
-        await fetched(self.repository, request.model, deadline)
-        device = self._known_device(request.model, self._devices, request.device)
-        if device is None:
-            starting = in_file_thread(self._start_loading, request)
-            loading = await deadline.wait_for(starting, SOUGHT)
-            return await wait_until_loaded(loading, deadline.remaining_s())
-        loading = self._models.load(request.model, device)
-        try:
-            return await wait_until_loaded(loading, self._patience_s(request, device, deadline))
-        except DeadlineExceeded:
-            return self._older(request, device)
-
-    def _patience_s(
-        self, request: InferenceRequest, device: torch.device, deadline: Deadline
-    ) -> float:
-        """How long to wait for a load: there is time left for the older model, if there is one."""
-        remaining_s = deadline.remaining_s()
-        is_older_loaded = self._models.loaded(request.model, device) is not None
-        return min(REPLACING_S, remaining_s / 2) if is_older_loaded else remaining_s
-
-    def _older(self, request: InferenceRequest, device: torch.device) -> Servable:
-        older = self._models.loaded(request.model, device)
-        if older is None:
-            raise DeadlineExceeded(STILL_LOADING)
-        return older
-
-    def _start_loading(self, request: InferenceRequest) -> Future[Servable]:
-        return self._models.load(request.model, self._device(request))
-
-    def _device(self, request: InferenceRequest) -> torch.device:
-        return self.repository.placement.choose(request.model, self._devices, request.device)
+        return self._servables.loaded(request) or await self._servables.wait(request, deadline)
 
     async def _load(self, request: InferenceRequest, deadline: Deadline) -> Method:
-        return after_cold_start((await self._wait(request, deadline)).method(request.method))
+        servable = await self._servables.wait(request, deadline)
+        return after_cold_start(servable.method(request.method))
 
     def start(self, invocation: Invocation, body: Body, completion: Completion) -> None:
         """Start what `resolve` returned; `completion` gets the response or the error."""
@@ -242,7 +193,7 @@ class Inference:
         check_container(values)
         deadline = self.deadline(caller.timeout_s())
         request = await resolve_request(self.repository, request)
-        servable = self._loaded(request)
+        servable = self._servables.loaded(request)
         found = None if servable is None else servable.method(request.method)
         method = found or await self._load(request, deadline)
         caller.count_in(method.counters)
@@ -271,14 +222,7 @@ class Inference:
         found = self.resolve(request)
         if found is not None:
             return found
-        if fetching := self.repository.bring(request.model):
-            result_within(fetching, self._engine.request_timeout_s)
-        device = self._device(request)
-        loading = self._models.load(request.model, device)
-        try:
-            servable = result_within(loading, self._patience_s(request, device, self.deadline()))
-        except DeadlineExceeded:
-            servable = self._older(request, device)
+        servable = self._servables.wait_blocking(request, self._engine.request_timeout_s)
         return invocation_of(after_cold_start(servable.method(request.method)), request)
 
     def run(self, invocation: Invocation, body: Body) -> Response:
