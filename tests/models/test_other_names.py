@@ -1,5 +1,7 @@
 """Other names of models: `--name iris=flowers/iris.pt`."""
 
+import json
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +52,24 @@ def test_a_model_answers_to_each_of_its_names(url: str, name: str):
         ("POST", f"/v2/repository/models/{quoted}/load"),
     ):
         assert fetch(url, target, method=method)[0] == 200, target
+
+
+@pytest.mark.parametrize(
+    "name", ["iris", "a/b c", "mlp", "flowers/iris.pt", "flowers/iris", "./mlp.pt"]
+)
+@pytest.mark.parametrize("version", ["", "/versions/1"])
+def test_answers_of_v2_have_the_name_that_was_asked_for(url: str, name: str, version: str):
+    target = f"/v2/models/{name.replace(' ', '%20')}{version}"
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 16], "data": [0.5] * 16}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    unload = f"/models/{name.replace(' ', '%20')}"
+    assert fetch(url, unload, method="DELETE")[0] == 200
+    for _ in range(2):  # loaded by the first
+        with urllib.request.urlopen(f"{url}{target}/infer", body) as response:
+            assert json.load(response)["model_name"] == name
+    for action in ("", "/config", "/ready"):
+        assert fetch(url, target + action)[2]["name"] == name
+    assert fetch(url, f"{target}/stats")[2]["model_stats"][0]["name"] == name
 
 
 def test_the_list_tells_them(url: str):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -84,7 +83,7 @@ class Inference:
     def _with_identifier(self, request: InferenceRequest) -> InferenceRequest:
         """A request that names its model by an other name, with its identifier."""
         identifier = self.repository.other_names.get(request.model)
-        return replace(request, model=identifier) if identifier else request
+        return request.meaning(identifier) if identifier else request
 
     def deadline(self, timeout_s: float | None = None) -> Deadline:
         """When a request is due that comes now; `timeout_s` is what its client wishes."""
@@ -235,7 +234,7 @@ def invocation_of(method: Method, request: InferenceRequest) -> Invocation:
     if request.content_type is None and request.accept is None:
         return method
     if request.content_type == OIP:
-        return OipInvocation(method, request.model, request.json_bytes)
+        return OipInvocation(method, request.asked or request.model, request.json_bytes)
     reader = reader_of(request.content_type)
     if request.accept == PLAIN:
         return CodecInvocation(method, reader, None, plain=True)

@@ -1,7 +1,7 @@
 """What transports call and say, and what the service asks of the processes that serve together."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from torch_serving.codecs.interfaces import Body, Response
@@ -26,6 +26,11 @@ class InferenceRequest:
     json_bytes: int | None = None  # of an Open Inference Protocol body; None: all of it
     timeout_s: float | None = None  # None: the limit for all requests
     reload_probability: float = 0.0  # that the model is loaded anew
+    asked: str | None = None  # the name that its client used, where that is not the model's
+
+    def meaning(self, identifier: str) -> "InferenceRequest":
+        """The same request to a model, which its name means."""
+        return replace(self, model=identifier, asked=self.asked or self.model)
 
 
 class Caller(Protocol):

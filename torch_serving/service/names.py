@@ -1,7 +1,5 @@
 """The model that a client means: its suffix may be left out, and a misspelt name gets a hint."""
 
-from dataclasses import replace
-
 from torch_serving.errors import ServingError
 from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.repository import ModelRepository
@@ -27,7 +25,7 @@ async def resolve_request(
 ) -> InferenceRequest:
     """Return a request with the identifier of the model that it means."""
     name = await find_identifier(repository, request.model)
-    return request if name == request.model else replace(request, model=name)
+    return request if name == request.model else request.meaning(name)
 
 
 async def hint_for(repository: ModelRepository, name: str) -> str:
@@ -47,7 +45,7 @@ def resolve_request_blocking(
         near = repository.near_names
         hint = near.hint(request.model) if near.is_within_budget() else ""
         raise NoSuchModel(error.detail + hint) from None
-    return request if name == request.model else replace(request, model=name)
+    return request if name == request.model else request.meaning(name)
 
 
 async def only_model(repository: ModelRepository) -> str | None:

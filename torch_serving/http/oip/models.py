@@ -57,23 +57,23 @@ class Model:
         self._max_body_bytes = max_body_bytes
 
     async def on_get(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
-        model, action = model_action(path)
+        name, action = model_action(path)
         if action == "infer":
             raise MethodNotAllowed("POST")
-        model = await find_identifier(self._inference.repository, model)
+        model = await find_identifier(self._inference.repository, name)
         if action == "ready":
             check_ready(await self._management.load_if_needed(model))
-            resp.text = json.dumps({"name": model, "ready": True})
+            resp.text = json.dumps({"name": name, "ready": True})
         elif action == "stats":
             statistics = await in_file_thread(self._management.statistics, model)
-            resp.text = json.dumps(model_statistics(statistics))
+            resp.text = json.dumps(model_statistics([(name, each) for _, each in statistics]))
         else:
             describe = model_config if action == "config" else model_metadata
             deadline = self._inference.deadline(req.timeout_s())
             servable = await self._inference.servable(InferenceRequest(model), deadline)
             method = servable.method("forward")
             example = await self._description.oip_example(servable, deadline.remaining_s())
-            resp.text = json.dumps(describe(model, method, example))
+            resp.text = json.dumps(describe(name, method, example))
 
     async def on_options(self, req: Request, resp: falcon.asgi.Response, path: str) -> None:
         is_infer = model_action(path).action == "infer"
