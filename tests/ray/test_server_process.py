@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from tests.support.process import wait_until
-from torch_serving.ray.server_process import (
-    ServerProcess,
-    environment_of_server,
-    first_key,
-)
+from torch_serving.api_keys import read_keys
+from torch_serving.ray.server_process import ServerProcess, environment_of_server
 
 HOST = "127.0.0.1"
 pytestmark = pytest.mark.server
@@ -34,7 +31,7 @@ def test_it_listens_on_a_port_of_its_own_and_ends_when_told(root: Path):
 def test_it_is_asked_with_a_key(root: Path, tmp_path: Path):
     file = tmp_path / "keys"
     file.write_text("# keys\n\n0123456789abcdef\nfedcba9876543210\n")
-    key = first_key(str(file))
+    key = read_keys(file)[0]
     server = ServerProcess(str(root), ["--api-key-file", str(file)], HOST, key)
     assert server.load()["threads"] > 0
     server.stop(30)

@@ -13,6 +13,7 @@ from typing import IO
 
 from torch_serving.bench.address import Address
 from torch_serving.errors import StartupError
+from torch_serving.lifeline import lifeline
 
 POLL_S = 0.05
 STOP_S = 15.0
@@ -35,7 +36,7 @@ def own_server(arguments: Sequence[str], address: Address) -> Iterator[int]:
     ends with this process however that ends. Raises StartupError with its last words if it ends
     before it serves.
     """
-    with tempfile.TemporaryFile() as log, lifeline(arguments) as (flags, kept):
+    with tempfile.TemporaryFile() as log, lifeline(arguments) as (flags, inherited):
         process = subprocess.Popen(
             [sys.executable, "-m", "torch_serving", *arguments, *flags],
             stdin=subprocess.DEVNULL,
@@ -43,27 +44,13 @@ def own_server(arguments: Sequence[str], address: Address) -> Iterator[int]:
             stderr=log,
             env={name: value for name, value in os.environ.items() if name != IGNORED},
             start_new_session=True,
-            pass_fds=kept,
+            pass_fds=inherited,
         )
         try:
             wait_until_served(process, address, log)
             yield process.pid
         finally:
             stop(process)
-
-
-@contextmanager
-def lifeline(arguments: Sequence[str]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """A pipe that this process alone holds open: the flags for it, and what the server inherits."""
-    if "meinheld" in arguments:  # has no parent that could watch it
-        yield [], ()
-        return
-    end, own = os.pipe()
-    try:
-        yield ["--lifeline-fd", str(end)], (end,)
-    finally:
-        os.close(end)
-        os.close(own)
 
 
 def wait_until_served(process: "subprocess.Popen[bytes]", address: Address, log: IO[bytes]) -> None:

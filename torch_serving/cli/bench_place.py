@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from torch_serving.api_keys import read_keys
 from torch_serving.bench.address import Address
 from torch_serving.bench.own_server import free_port
 from torch_serving.bench.requests import Request
@@ -175,14 +176,4 @@ def only_model(address: Address) -> str:
 
 def first_key(path: Path | None) -> str:
     """The key to send: of a file, else of the environment. Raises StartupError."""
-    if path is None:
-        return os.environ.get(KEY, "").strip()
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise StartupError(f"--api-key-file {path}: {reason}") from None
-    keys = [line for line in lines if line and not line.startswith("#")]
-    if not keys:
-        raise StartupError(f"--api-key-file {path}: it holds no key")
-    return keys[0]
+    return os.environ.get(KEY, "").strip() if path is None else read_keys(path)[0]

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         run_command(sys.argv[1:] if argv is None else argv)
     except StartupError as error:
-        print(f"torch-serving: {error}", file=sys.stderr)
+        tell(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -105,8 +105,3 @@ CONFIG_FILE = Option(
 )
 OPTIONS = all_options()
 OWN_OPTIONS = [each for each in OPTIONS if each not in SHORT_FORMS]
-
-
-def path_options() -> set[str]:
-    """The names of the options whose values are paths."""
-    return {each.name for each in OPTIONS if each.setting.kind in ("file", "folder", "root")}

@@ -2,14 +2,14 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from torch_serving.api_keys import read_keys
 from torch_serving.cli.ray_flags import Request, build_parser, read_request
+from torch_serving.cli.serving import tell
 from torch_serving.errors import StartupError
 from torch_serving.ray.serve_config import serve_config
-from torch_serving.ray.server_process import first_key
 
 if TYPE_CHECKING:
     from torch_serving.ray.node_report import NodeReport
@@ -75,7 +75,7 @@ def status(request: Request) -> int:
 
 def key_of(request: Request) -> str | None:
     file = request.arguments.key_file
-    return first_key(file) if file else os.environ.get("TORCH_SERVING_API_KEY")
+    return read_keys(file, "--key-file")[0] if file else os.environ.get("TORCH_SERVING_API_KEY")
 
 
 def document_of(
@@ -124,7 +124,3 @@ def row_of(report: "NodeReport") -> tuple[str, ...]:
         hits,
         said if report.held or report.models is None else "0",
     )
-
-
-def tell(text: str) -> None:
-    print(f"torch-serving: {text}", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from torch_serving.api_keys import read_keys
 from torch_serving.errors import StartupError, Unauthorized
 
 SHORTEST_KEY = 16  # characters; `openssl rand -hex 32` makes 64
@@ -12,19 +13,11 @@ OPEN_PATHS = {"/healthcheck", "/ready", "/v2/health/live", "/v2/health/ready"}
 
 
 class ApiKeys:
-    """The keys of one file: one in each line; lines whose first character is # are comments."""
+    """The keys of one file."""
 
     def __init__(self, path: Path, open_health: bool = False) -> None:
         """Read the keys. Raises StartupError if there are none, or one is too short to be safe."""
-        try:
-            lines = path.read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise StartupError(f"--api-key-file {path}: {reason}") from None
-        stripped = map(str.strip, lines)
-        keys = [line for line in stripped if line and not line.startswith("#")]
-        if not keys:
-            raise StartupError(f"--api-key-file {path}: it holds no key")
+        keys = read_keys(path)
         if any(len(key) < SHORTEST_KEY for key in keys):
             raise StartupError(
                 f"--api-key-file {path}: a key has less than {SHORTEST_KEY} characters; "

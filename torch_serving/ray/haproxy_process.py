@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from torch_serving.haproxy import Address, Fleet, binary, key_of, problems_in, render
-from torch_serving.ray import lifeline
+from torch_serving.ray import end_with_starter
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.changes import can_be_said, copies_commands, map_text, server_commands
 from torch_serving.ray.runtime_api import tell
 from torch_serving.ray.table import READY, Place, Table
 
 logger = logging.getLogger(__name__)
-TELLING_S = 0.2  # between tries, while HAProxy starts
 PAUSE_S = 1.0  # before it is started again, where it ended at once
 STOP_S = 10.0  # for what is under way; then a node's answer is not waited for any more
 
@@ -129,7 +128,7 @@ class HaproxyProcess:
     def _start(self) -> None:
         """A soft stop is what HAProxy gets once this process is gone, however that ends."""
         read, self._lifeline = os.pipe()
-        command = [sys.executable, "-I", "-S", lifeline.__file__, str(read)]
+        command = [sys.executable, "-I", "-S", end_with_starter.__file__, str(read)]
         command += [str(int(signal.SIGUSR1)), self._program, "-db", "-f", str(self._config)]
         self._child = subprocess.Popen(command, pass_fds=(read,), stdin=subprocess.DEVNULL)
         os.close(read)

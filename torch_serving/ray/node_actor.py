@@ -4,14 +4,16 @@ import asyncio
 import logging
 import threading
 import time
+from pathlib import Path
 
 from ray import serve
 
+from torch_serving.api_keys import read_keys
 from torch_serving.ray.arguments import NodesArguments
 from torch_serving.ray.copies import busiest
 from torch_serving.ray.registry import Link, RegistryAway, address_of_machine
 from torch_serving.ray.requests_by_model import Difference, requests_in
-from torch_serving.ray.server_process import ServerProcess, first_key
+from torch_serving.ray.server_process import ServerProcess
 from torch_serving.ray.table import DRAIN, GONE, READY, Place
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ class Node:
     def __init__(self, arguments: NodesArguments) -> None:
         self._name = serve.get_replica_context().replica_id.unique_id
         self._drain_s = arguments.drain_s
-        key = first_key(arguments.api_key_file)
+        file = arguments.api_key_file
+        key = read_keys(Path(file))[0] if file else None
         self._server = ServerProcess(
             arguments.model_root, arguments.flags, address_of_machine(), key
         )

@@ -8,7 +8,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 READY_S = 0.1  # between looks at a server that starts
@@ -103,11 +102,3 @@ class ServerProcess:
 def environment_of_server(environment: Mapping[str, str]) -> dict[str, str]:
     """Without what Ray decided for the actor: the server chooses its threads itself."""
     return {name: value for name, value in environment.items() if name != COUNTED_BY_RAY}
-
-
-def first_key(file: str | None) -> str | None:
-    """Return a key of `--api-key-file`, with which the server is asked."""
-    if file is None:
-        return None
-    lines = map(str.strip, Path(file).read_text().splitlines())
-    return next((line for line in lines if line and not line.startswith("#")), None)

@@ -12,6 +12,8 @@ import sys
 import time
 from contextlib import suppress
 
+from torch_serving.lifeline import lifeline
+
 LOOK_S = 0.1
 STOP_S = 10.0
 
@@ -25,17 +27,18 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: it is for the test
     signal.signal(signal.SIGTERM, stopped)
     parent, arguments = int(sys.argv[1]), sys.argv[2:]
-    lifeline, _held = os.pipe()  # its other end closes with this process, however that ends
-    flags = [] if "meinheld" in arguments else ["--lifeline-fd", str(lifeline)]
-    command = [sys.executable, "-m", "torch_serving", *arguments, *flags]
-    server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[lifeline]
-    )
-    with suppress(Stopped):
-        while server.poll() is None and os.getppid() == parent:
-            time.sleep(LOOK_S)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    return end(server)
+    with lifeline(arguments) as (flags, inherited):
+        server = subprocess.Popen(
+            [sys.executable, "-m", "torch_serving", *arguments, *flags],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+        with suppress(Stopped):
+            while server.poll() is None and os.getppid() == parent:
+                time.sleep(LOOK_S)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return end(server)
 
 
 def stopped(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""`lifeline.py FD SIGNAL PROGRAM…`: run a program, and signal it once whoever started it is gone.
+"""`end_with_starter.py FD SIGNAL PROGRAM…`: run a program, and signal it once its starter is gone.
 
 Other processes would leave it behind, and go on serving what it was last told. A script, and no
 part of the package for whoever runs it: it starts in milliseconds, without Ray.
