@@ -11,6 +11,25 @@ from tests.support.console_stand_in import StandIn
 from tests.support.process import Process
 
 KEY = "key-0123456789abcdef"
+TIMERS = """
+window.timers = new Set();
+const {setInterval, clearInterval} = window;
+window.setInterval = (...all) => {
+  const id = setInterval(...all);
+  timers.add(id);
+  return id;
+};
+window.clearInterval = (id) => clearInterval(id, timers.delete(id));
+"""
+STATES = """
+const place = document.getElementById("connection");
+window.states = [place.textContent];
+new MutationObserver(() => states.push(place.textContent)).observe(place, {childList: true});
+"""
+IMPATIENT = """
+const {setTimeout} = window;
+window.setTimeout = (then, ms) => setTimeout(then, ms === 10_000 ? 100 : ms);
+"""
 GROUND = "return getComputedStyle(document.documentElement).backgroundColor"
 VIEWS = ["Models", "Try", "Live"]
 
@@ -103,9 +122,35 @@ def test_without_a_key_the_page_says_so(page: Browser, guarded: Process):
 def test_a_lost_server_is_told_and_found_again(page: Browser, figures: StandIn):
     page.open(f"{figures.url}/")
     page.sees("live", "#connection")
+    page.script(STATES)
     figures.cut()
-    page.sees("no connection", "#connection")
+    page.wait(lambda: page.script("return states") == ["live", "no connection", "live"])
+
+
+def test_a_server_that_falls_silent_is_told_and_asked_again(page: Browser, figures: StandIn):
+    page.open(f"{figures.url}/")
     page.sees("live", "#connection")
+    page.script(STATES + IMPATIENT)
+    figures.is_silent = True
+    figures.push({})  # from now on the page is less patient
+    page.wait(lambda: page.script("return states.slice(1, 3)") == ["no connection", "live"])
+
+
+@pytest.mark.parametrize("fragment", ["#/toString", "#/__proto__/a", "#/nowhere", "#/%", "#"])
+def test_fragments_that_are_no_view_show_the_models(page: Browser, figures: StandIn, fragment: str):
+    page.open(f"{figures.url}/{fragment}")
+    page.sees("Models", "h1")
+
+
+def test_a_view_that_is_shown_again_asks_no_more_often(page: Browser, figures: StandIn):
+    page.open(f"{figures.url}/")
+    page.sees("Models", "h1")
+    page.script(TIMERS)
+    for fragment in ("#/models", "#/models?", "#/models/", "#/live"):
+        page.script("location.hash = arguments[0]", fragment)
+        page.wait(lambda f=fragment: page.driver.current_url.endswith(f))
+    page.sees("Live", "h1")
+    assert page.script("return timers.size") == 0
 
 
 def test_without_scripts_the_page_says_what_to_do(page: Browser, figures: StandIn):

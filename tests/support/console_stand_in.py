@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.client import LIMIT_S
 from torch_serving.http.console.files import FOLDER, PAGE, TYPES
 from torch_serving.http.console.policy import HEADERS
 from torch_serving.telemetry._counters import SECONDS, SIZES
@@ -110,6 +111,8 @@ class StandIn(ThreadingHTTPServer):
         self.numbers: dict[str, Document] = {}
         self.samples = samples()
         self.streams: list[queue.Queue[Document | None]] = []
+        self.followed = threading.Condition()  # guards the figures and the streams
+        self.is_silent = False
 
     def start_document(self) -> Document:
         figures = {"workers": workers(), "devices": devices(), "models": self.numbers}
@@ -117,13 +120,18 @@ class StandIn(ThreadingHTTPServer):
         return {"version": "1", "started": NOW - 9e5, "history": self.samples, **bounds, **figures}
 
     def push(self, models: dict[str, Document], **changed: Any) -> None:
-        """Send the next sample to all pages, with the numbers of the models that changed."""
-        sample = {**self.samples[-1], "t": self.samples[-1]["t"] + INTERVAL_S, **changed}
-        self.samples = [*self.samples[1:], sample]
-        self.numbers |= models
-        event = {"sample": sample, "workers": workers(), "devices": devices(), "models": models}
-        for each in self.streams:
-            each.put(event)
+        """Send the next sample to all pages, with the numbers of the models that changed.
+
+        It waits for the first page to follow, which would else have the numbers from the start.
+        """
+        with self.followed:
+            assert self.followed.wait_for(lambda: self.streams, LIMIT_S)
+            sample = {**self.samples[-1], "t": self.samples[-1]["t"] + INTERVAL_S, **changed}
+            self.samples = [*self.samples[1:], sample]
+            self.numbers |= models
+            event = {"sample": sample, "workers": workers(), "devices": devices(), "models": models}
+            for each in self.streams:
+                each.put(event)
 
     def cut(self) -> None:
         """End the streams, as a server does that stops."""
@@ -164,13 +172,25 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        self.send_event("start", self.server.start_document())
-        self.server.streams.append(events)
+        with self.server.followed:
+            start = self.server.start_document()
+            self.server.streams.append(events)
+            self.server.followed.notify_all()
         with suppress(OSError):
-            while (event := events.get()) is not None:
+            self.send_event("start", start)
+            while (event := self.next_event(events)) is not None:
                 self.send_event("sample", event)
-        self.server.streams.remove(events)
+        with self.server.followed:
+            self.server.streams.remove(events)
         self.close_connection = True
+
+    def next_event(self, events: "queue.Queue[Document | None]") -> Document | None:
+        """Wait for an event of the test; a comment tells meanwhile that the server is alive."""
+        while True:
+            with suppress(queue.Empty):
+                return events.get(timeout=INTERVAL_S)
+            if not self.server.is_silent:
+                self.wfile.write(b":\n\n")
 
     def send_event(self, name: str, document: Document) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps(document)}\n\n".encode())

@@ -5,6 +5,7 @@ import { ask } from "./parts.js";
 /** The URL of the server's root as the page sees it; it ends with "/". */
 export const base = new URL("..", import.meta.url).href;
 
+const SILENCE_MS = 10_000; // events come each two seconds
 let key = ""; // in memory only
 let declined = false;
 let asking = null;
@@ -88,11 +89,12 @@ async function keyDialog(wrong) {
 
 /**
  * Follow server-sent events: onEvent(name, data) for each, onState("live" | "no connection" | "paused").
- * Connects again after a second, then two, up to 16; rests while the page is hidden.
+ * Connects again after a second, then two, up to 16, also where nothing comes any longer; rests while the page is hidden.
  */
 export async function stream(path, onEvent, onState) {
-  const changed = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
   let wait_ms = 1000;
+  let wake;
+  document.addEventListener("visibilitychange", () => wake());
   const take = (...event) => {
     wait_ms = 1000;
     onState("live");
@@ -100,21 +102,24 @@ export async function stream(path, onEvent, onState) {
   };
   for (;;) {
     const aborter = new AbortController();
-    changed().then(() => aborter.abort());
-    if (!document.hidden) await follow(path, aborter.signal, take).catch(() => null);
+    wake = () => aborter.abort();
+    if (!document.hidden) await follow(path, aborter, take).catch(() => null);
     onState(document.hidden ? "paused" : "no connection");
-    if (document.hidden) await changed();
-    else await Promise.race([changed(), new Promise((resolve) => setTimeout(resolve, wait_ms))]);
+    await new Promise((resolve) => {
+      wake = resolve;
+      if (!document.hidden) setTimeout(resolve, wait_ms);
+    });
     wait_ms = Math.min(2 * wait_ms, 16_000);
   }
 }
 
-async function follow(path, signal, take) {
-  const response = await send("GET", path, { signal, quiet: true, headers: { Accept: "text/event-stream" } });
+async function follow(path, aborter, take) {
+  const response = await send("GET", path, { signal: aborter.signal, quiet: true, headers: { Accept: "text/event-stream" } });
   if (!response.ok) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ; ) {
-    const { value, done } = await reader.read();
+    const timer = setTimeout(() => aborter.abort(), SILENCE_MS);
+    const { value, done } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
     const events = (rest + value).split("\n\n");
     rest = events.pop();

@@ -12,9 +12,9 @@ export function codeBlock(text, label) {
   return h("div", { class: "code" }, h("pre", { tabIndex: 0, role: "region", ariaLabel: label }, h("code", null, text)), copy);
 }
 
-/** Beyond loopback without TLS, browsers have no clipboard but the old way. */
+/** Beyond loopback without TLS, or where it is not allowed, browsers have no clipboard but the old way. */
 async function copyText(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  if (await navigator.clipboard?.writeText(text).then(() => true, () => false)) return;
   const area = h("textarea", { class: "unseen", value: text });
   document.body.append(area);
   area.select();

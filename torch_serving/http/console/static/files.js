@@ -18,8 +18,9 @@ export async function textOf(file) {
 }
 
 function base64Of(file) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const reader = new FileReader();
+    reader.onerror = () => reject(reader.error);
     reader.onload = () => resolve(reader.result.split(",")[1]);
     reader.readAsDataURL(file);
   });
@@ -81,7 +82,9 @@ export async function takePicture() {
     throw new Error(`No picture from the camera: ${message}`);
   });
   const video = h("video", { srcObject: stream, autoplay: true, muted: true, playsInline: true });
-  const picture = (await ask("Camera", video, "Take picture")) ? await scaled(video) : null;
-  for (const track of stream.getTracks()) track.stop();
-  return picture;
+  try {
+    return (await ask("Camera", video, "Take picture")) ? await scaled(video) : null;
+  } finally {
+    for (const track of stream.getTracks()) track.stop();
+  }
 }

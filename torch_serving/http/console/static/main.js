@@ -1,6 +1,6 @@
 /** The page: views by the fragment of the address, the theme, the connection. */
 import { load, stream } from "./api.js";
-import { h, replace, write } from "./dom.js";
+import { button, h, replace, write } from "./dom.js";
 import { errorBox } from "./parts.js";
 import { createStats } from "./stats.js";
 
@@ -20,7 +20,7 @@ function parse(hash) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const method = new URLSearchParams(query).get("method") ?? "";
-  return { name: name in VIEWS ? name : "models", model: decoded(rest.join("/")), method };
+  return { name: Object.hasOwn(VIEWS, name) ? name : "models", model: decoded(rest.join("/")), method };
 }
 
 function decoded(text) {
@@ -37,7 +37,7 @@ async function view(name) {
     return (await load(...modules)).create(stats);
   } catch ({ message }) {
     delete views[name]; // the next click tries again
-    return { element: h("section", null, h("h1", null, title), errorBox(message)), show() {}, hide() {} };
+    return { element: h("section", null, h("h1", null, title), errorBox(message), button("Try again", show)), show() {}, hide() {} };
   }
 }
 

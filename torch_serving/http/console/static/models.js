@@ -47,13 +47,14 @@ class Models {
   }
 
   show() {
+    this.hide(); // another fragment may stand for the same view
     this.leave = this.stats.subscribe(() => this.count());
     this.timer = setInterval(() => document.hidden || this.read(), REFRESH_MS);
     this.read();
   }
 
   hide() {
-    this.leave();
+    this.leave?.();
     clearInterval(this.timer);
   }
 

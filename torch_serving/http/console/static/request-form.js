@@ -16,9 +16,10 @@ export function createRequestForm(method, changed) {
   let area = null; // where the body is shown as JSON
 
   const set = (document) => {
+    const values = { __proto__: null, ...document };
     form.accepts = [];
+    fields = method.arguments.map((argument) => [argument.name, createField(argument.name, typeOf(method, argument, values), values[argument.name], form)]);
     area = null;
-    fields = method.arguments.map((argument) => [argument.name, createField(argument.name, typeOf(method, argument, document), document[argument.name], form)]);
     replace(place, fields.length ? fields.map(([, field]) => field.element) : h("p", { class: "quiet" }, "It takes no arguments."));
     changed();
   };

@@ -28,6 +28,7 @@ export function tensorField(name, spec, example, form) {
     replace(place, toolbar(field), field.view.element);
   };
   field.set = (value) => {
+    field.turn = {}; // files that are still read are out of date
     note.write("");
     field.show(value);
     form.changed();
@@ -41,17 +42,16 @@ export function tensorField(name, spec, example, form) {
 
 /** Take a file, an element with a picture, or else a picture of the camera. */
 async function accept(field, given) {
+  const turn = (field.turn = {});
   const { encoded, takePicture, tensorsIn } = await load("files");
   const file = given ?? (await takePicture());
   if (!file) return;
   const isImage = file instanceof Element || file.type.startsWith("image/");
   if (isImage && !field.picture) throw new Error("This tensor has not the shape of an image.");
-  if (isImage) {
-    field.source = file;
-    return field.set(await encoded(file, field.picture));
-  }
-  const found = await tensorsIn(file);
-  field.set(found[field.name] ?? Object.values(found)[0]);
+  const found = isImage ? await encoded(file, field.picture) : await tensorsIn(file);
+  if (turn !== field.turn) return;
+  if (isImage) field.source = file;
+  field.set(isImage ? found : (found[field.name] ?? Object.values(found)[0]));
 }
 
 function viewOf(field, value) {

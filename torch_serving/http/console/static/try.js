@@ -68,7 +68,7 @@ class Try {
   }
 
   fail(title, { name, message }) {
-    if (name !== "AbortError") replace(this.status, errorBox(title, message));
+    if (name !== "AbortError") replace(this.status, errorBox(title, message), button("Try again", () => this.show(this.route)));
   }
 
   /** Fill the list of models; return one that is in memory, or the only one. */
@@ -92,7 +92,6 @@ class Try {
     replace(this.status, h("p", { class: "pending", role: "status" }, `Loading ${model}`, time));
     try {
       this.description = parse(await demand("GET", pathOf(model), { signal: this.loading.signal }));
-      replace(this.status);
       this.loaded = model;
       this.choose();
     } catch (error) {
@@ -104,9 +103,10 @@ class Try {
 
   /** Show the form of a method. */
   choose() {
+    replace(this.status);
     const { methods } = this.description;
     const names = Object.keys(methods);
-    this.name = this.wanted in methods ? this.wanted : names[0];
+    this.name = names.includes(this.wanted) ? this.wanted : names[0];
     const method = methods[this.name];
     replace(this.method, options(names));
     this.method.value = this.name;
@@ -114,7 +114,8 @@ class Try {
     replace(this.place, method.note && h("p", { class: "warn" }, NOT_KNOWN), this.form.element);
     this.card.hidden = false;
     if (!this.results) replace(this.answer, h("p", { class: "quiet" }, "The answer will be here."));
-    this.fill(this.reused ?? method.example);
+    const { reused } = this;
+    this.fill(reused?.model === this.loaded && reused.method === this.name ? reused.inputs : method.example);
     this.reused = null;
   }
 
@@ -123,9 +124,10 @@ class Try {
     this.form.set(document);
   }
 
-  reuse({ model, method, inputs }) {
+  reuse(outcome) {
+    const { model, method, inputs } = outcome;
     if (model === this.loaded && method === this.name) return this.fill(inputs);
-    this.reused = inputs;
+    this.reused = outcome;
     go(model, method);
   }
 
@@ -138,7 +140,8 @@ class Try {
   async changed() {
     if (!this.copy.open) return;
     try {
-      if (!this.programs) replace(this.code, (this.programs = (await load("snippets")).createPrograms()).element);
+      this.programs ??= (await load("snippets")).createPrograms();
+      if (!this.code.contains(this.programs.element)) replace(this.code, this.programs.element);
       this.programs.update({ query: this.query(), body: this.form.body(), oip: this.name === "forward" && this.description.oip_example });
     } catch ({ message }) {
       replace(this.code, errorBox(message));
@@ -147,14 +150,15 @@ class Try {
 
   async send() {
     if (this.sending || this.card.hidden) return;
-    this.form.forget();
+    const { form } = this;
+    form.forget();
     this.sending = new AbortController();
     this.busy(true);
     this.answer.scrollIntoView({ block: "nearest" });
     try {
-      const [results, outcome] = await Promise.all([this.pending(), this.ask(this.form.body(), this.sending.signal)]);
+      const [results, outcome] = await Promise.all([this.pending(), this.ask(form.body(), this.sending.signal)]);
       results.show(outcome);
-      if (outcome.status >= 400 && outcome.model === this.loaded) this.form.tell(parsed(outcome.text)?.detail ?? "");
+      if (outcome.status >= 400 && form === this.form) form.tell(String(parsed(outcome.text)?.detail ?? ""));
     } catch ({ message }) {
       this.sending.abort();
       replace(this.answer, errorBox(message));
@@ -170,11 +174,8 @@ class Try {
 
   /** The place of answers, which is loaded with the first of them. */
   async pending() {
-    if (!this.results) {
-      const { createResults } = await load("result", "render");
-      this.results = createResults({ onReuse: (outcome) => this.reuse(outcome) });
-      replace(this.answer, this.results.element);
-    }
+    this.results ??= (await load("result", "render")).createResults({ onReuse: (outcome) => this.reuse(outcome) });
+    if (!this.answer.contains(this.results.element)) replace(this.answer, this.results.element);
     this.results.pending();
     return this.results;
   }

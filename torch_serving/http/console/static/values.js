@@ -31,6 +31,7 @@ export function tensorOf(json) {
   if (isObject(json) && json.type !== "tensor") return null;
   const list = isObject(json) ? json.value : json;
   const { shape = shapeOf(list), data_type = "" } = json ?? {};
+  if (list === undefined || !Array.isArray(shape) || typeof data_type !== "string") return null;
   const value = [list].flat(Infinity);
   const isWhole = value.length === count({ shape, data_type: json?.shape && data_type }) && !value.some(isObject);
   return isWhole ? { type: "tensor", shape, value, data_type } : null;
