@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,6 @@ from tests.support.packages import Compiled, save_program
 from tests.support.servables import mlp, scripted
 from torch_serving.cli.compile import default_output
 from torch_serving.cli.main import main
-from torch_serving.cli.progress import Progress
 from torch_serving.models.compilation import job, package
 from torch_serving.models.compilation.comparison import Comparison
 from torch_serving.models.compilation.job import Job
@@ -284,30 +282,3 @@ def test_what_compiling_tells(compiled: Compiled):
     steps = [line.split("s  ", 1)[1] for line in compiled.err.splitlines()]
     assert steps[:2] == ["trying the C++ compiler", "loading the model"]
     assert steps[-1] == "writing the file"
-
-
-class Terminal:
-    """A stream that says that it is a terminal."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None:
-        pass
-
-
-def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("torch_serving.cli.progress.EACH_S", 0.01)
-    stream: Any = Terminal()
-    with Progress(stream) as progress:
-        progress.step("first")
-        while "first" not in stream.text:
-            time.sleep(0.01)
-    assert "\n" not in stream.text
-    assert stream.text.endswith("\r\x1b[K")

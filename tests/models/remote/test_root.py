@@ -1,60 +1,17 @@
 """A remote root: its list, and copies that are whole, checked, bounded and kept."""
 
-import hashlib
-import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.bucket import Bucket, serve_bucket
+from tests.support.bucket import Bucket
 from tests.support.process import wait_until
-from torch_serving.errors import StartupError
+from tests.support.remote_roots import MODEL, bring, publish, s3, web
 from torch_serving.models.remote import fetch as fetching
-from torch_serving.models.remote.objects import ObjectSource
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
 from torch_serving.models.remote.source import Missing, Refused, RemoteError, Unreachable
 from torch_serving.models.remote.urls import parse
-
-MODEL = bytes(range(256)) * 100
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    monkeypatch.setattr(fetching, "pause", lambda failures, asked_s: None)
-    with serve_bucket() as bucket:
-        for name, value in bucket.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("HF_ENDPOINT", f"{bucket.url}/hub")
-        yield bucket
-
-
-def s3(folder: Path, url: str = "s3://bucket/models", size: int = 1 << 20) -> RemoteRoot:
-    pytest.importorskip("obstore")
-    return RemoteRoot(parse(url), RemoteOptions(folder, size, 5.0, 60.0))
-
-
-def web(folder: Path, bucket: Bucket, name: str = "models", size: int = 1 << 20) -> RemoteRoot:
-    return RemoteRoot(parse(f"{bucket.url}/{name}"), RemoteOptions(folder, size, 1.0, 60.0))
-
-
-def publish(bucket: Bucket, **files: bytes) -> None:
-    """Put files below `models/`, with a manifest for the web."""
-    for name, data in files.items():
-        bucket.files[f"models/{name.replace('__', '/')}.pt"] = data
-    models = {k: v for k, v in bucket.files.items() if k.endswith((".pt", ".toml"))}
-    lines = [
-        f"{hashlib.sha256(v).hexdigest()}  {k.removeprefix('models/')}" for k, v in models.items()
-    ]
-    bucket.files["models/models.sha256"] = "\n".join(lines).encode()
-
-
-def bring(root: RemoteRoot, name: str) -> bytes:
-    future = root.bring(name)
-    if future is not None:
-        future.result(30)
-    return (root.copies.files / name).read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["s3", "web"])
@@ -123,66 +80,6 @@ def test_an_error_says_what_and_nothing_secret(
     with pytest.raises(error) as raised:
         bring(root, "a.pt")
     assert raised.value.message == message
-    root.close()
-
-
-def test_no_such_bucket(bucket: Bucket, tmp_path: Path):
-    with pytest.raises(Refused, match="there is no such bucket"):
-        s3(tmp_path, "s3://other/models").refresh()
-
-
-@pytest.mark.parametrize(
-    ("url", "kind", "prefix"),
-    [
-        ("s3://bucket/a", "S3Store", "a"),
-        ("gs://bucket/a/b", "GCSStore", "a/b"),
-        ("az://container", "AzureStore", None),
-    ],
-)
-def test_the_store_of_a_url(
-    monkeypatch: pytest.MonkeyPatch, url: str, kind: str, prefix: str | None
-):
-    pytest.importorskip("obstore")
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
-    store = ObjectSource(parse(url), 5.0)._store
-    assert (type(store).__name__, store.prefix) == (kind, prefix)
-
-
-def test_no_list(bucket: Bucket, tmp_path: Path):
-    with pytest.raises(Refused, match=r"there is no list: models\.sha256"):
-        web(tmp_path, bucket).refresh()
-
-
-def test_a_list_of_json(bucket: Bucket, tmp_path: Path):
-    publish(bucket, a=MODEL, b=b"b")
-    files = ["b.pt", {"name": "a.pt", "size": len(MODEL), "version": "7"}]
-    bucket.files["models/list.json"] = json.dumps({"files": files}).encode()
-    root = web(tmp_path, bucket, "models/list.json")
-    root.refresh()
-    assert bring(root, "a.pt") == MODEL
-    assert bring(root, "b.pt") == b"b"
-    assert bring(root, "b.pt") == b"b"
-    assert bucket.gets("models/b.pt") == 1  # the second time, only its head was asked for
-    bucket.files["models/b.pt"] = b"new b"
-    assert bring(root, "b.pt") == b"new b"
-    root.close()
-
-
-def test_a_repository_of_the_hub(bucket: Bucket, tmp_path: Path):
-    listed = [
-        {"type": "directory", "path": "sub", "oid": "1", "size": 0},
-        {"type": "file", "path": "a.pt", "oid": "2", "size": 100,
-         "lfs": {"oid": hashlib.sha256(MODEL).hexdigest(), "size": len(MODEL)}},
-        {"type": "file", "path": "a.toml", "oid": "3", "size": 12},
-    ]  # fmt: skip
-    bucket.files["hub/api/models/org/repo/tree/v1"] = json.dumps(listed).encode()
-    bucket.files["hub/org/repo/resolve/v1/a.pt"] = MODEL
-    bucket.files["hub/org/repo/resolve/v1/a.toml"] = b"batch = true"
-    root = RemoteRoot(parse("hf://org/repo@v1"), RemoteOptions(tmp_path, 1 << 20, 5.0, 60.0))
-    root.refresh()
-    bucket.faults["hub/org/repo/resolve/v1/a.pt"] = ["cut"]
-    assert bring(root, "a.pt") == MODEL
-    assert (root.copies.files / "a.toml").exists()
     root.close()
 
 
@@ -344,24 +241,3 @@ def test_a_key_that_is_no_path_leaves_the_list_as_it_was(bucket: Bucket, tmp_pat
         root.refresh()
     assert bring(root, "a.pt") == MODEL
     root.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("s3://bucket/a/b/", "s3://bucket/a/b"),
-        ("https://user:secret@host/models?sig=secret", "https://host/models"),
-        ("hf://org/repo@v1/folder", "hf://org/repo@v1/folder"),
-    ],
-)
-def test_urls(url: str, shown: str):
-    assert parse(url).shown == shown
-    assert "secret" not in parse(url).folder_name
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://host/x", "s3://", "s3://key:secret@bucket/x", "hf://org", "hf://org/a/../b@c@d"]
-)
-def test_urls_that_name_nothing(url: str):
-    with pytest.raises(StartupError, match="MODEL_ROOT"):
-        parse(url)

@@ -1,146 +1,21 @@
 """What a program tells of its arguments and results."""
 
-import copy
-import dataclasses
 import itertools
 import json
-from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
-from torch.export import Dim
 from torch.utils import _pytree
 
-from tests.support.exported import document_of, export
+from tests.support.signature_programs import ROWS, Pair, document, signature
 from torch_serving.codecs.json._decoder import TypeSpec
 from torch_serving.codecs.signature import Signature
-from torch_serving.errors import IncompatibleShape, InvalidInput, InvalidServable, ServingError
-from torch_serving.models.backends.export.signature.signature import (
-    ProgramSignature,
-    program_signature,
-)
+from torch_serving.errors import IncompatibleShape, InvalidInput, ServingError
+from torch_serving.models.backends.export.signature.signature import program_signature
 from torch_serving.models.backends.export.signature.tree import TENSOR, bound, read_tree, type_of
 from torch_serving.tensor_constraint import Dimension
-
-ROWS = torch.zeros(4, 3)
-
-
-@dataclasses.dataclass
-class Box:
-    high: torch.Tensor
-    low: torch.Tensor
-    margin: int = 3
-    mask: torch.Tensor | None = None
-
-
-class Pair(NamedTuple):
-    left: torch.Tensor
-    right: torch.Tensor
-
-
-torch.export.register_dataclass(Box, serialized_type_name="tests.Box")
-_pytree._register_namedtuple(Pair, serialized_type_name="tests.Pair")  # type: ignore[attr-defined]
-
-
-class Trees(torch.nn.Module):
-    def forward(
-        self,
-        pair: Any,
-        box: Any,
-        images: Any,
-        features: Any,
-        *rest: Any,
-        factor: int = 2,
-        more: Any,
-    ) -> Any:
-        first = Pair(pair.left + pair.right, box.high * factor)
-        listed = [image + 1 for image in images]
-        named = {"one": (box.low + rest[0],), "none": None, "seven": 7, "again": more["q"] + 1}
-        return first, listed, named, features["u"] - features["v"]
-
-
-class Burnt(torch.nn.Module):
-    def forward(
-        self, x: Any, flag: bool, name: str, nothing: Any = None, scale: float = 0.5
-    ) -> Any:
-        return x * scale if flag and name and nothing is None else x
-
-
-class Derived(torch.nn.Module):
-    def forward(self, x: Any, y: Any, z: Any) -> Any:
-        return torch.cat([x, y]), x.reshape(-1), z[:, : y.shape[0]]
-
-
-class Integers(torch.nn.Module):
-    def forward(self, x: Any, y: Any, count: int) -> Any:
-        return x[:count] + y.sum(), x.shape[0], count * 2
-
-
-class Fours(torch.nn.Module):
-    def forward(self, x: Any) -> Any:
-        return x.reshape(4, -1).sum(0)
-
-
-class Linear(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = torch.nn.Linear(3, 2)
-
-    def forward(self, x: Any) -> Any:
-        return self.layer(x)
-
-
-class Rest(torch.nn.Module):
-    def forward(self, x: Any, *rest: Any) -> Any:
-        return torch.stack([x[:3], rest[0][-3:]]) if rest[0].shape[0] > x.shape[0] else x
-
-
-SIZE = Dim("size", min=2, max=10)
-AUTO = Dim.AUTO
-PROGRAMS: dict[str, tuple[Any, ...]] = {
-    "trees": (
-        Trees(),
-        (Pair(ROWS, ROWS), Box(ROWS, ROWS), [ROWS, ROWS], {"u": ROWS, "v": ROWS}, ROWS),
-        {"factor": 5, "more": OrderedDict(q=ROWS)},
-    ),
-    "burnt": (Burnt(), (ROWS, True, "abc", None, 0.1)),
-    "derived": (
-        Derived(),
-        (ROWS, torch.zeros(5, 3), torch.zeros(8, 7)),
-        {},
-        {"x": {0: SIZE}, "y": {0: SIZE + 1}, "z": {0: 2 * SIZE, 1: AUTO}},
-    ),
-    "integers": (
-        Integers(),
-        (ROWS, ROWS, 2),
-        {},
-        {"x": {0: AUTO}, "y": {0: AUTO}, "count": AUTO},
-    ),
-    "fours": (Fours(), (torch.zeros(8, 3),), {}, {"x": {0: AUTO}}),
-    "linear": (Linear(), (ROWS,), {}, {"x": {0: Dim("rows", min=1, max=64)}}),
-    "open": (Linear(), (ROWS,), {}, {"x": {0: Dim("rows")}}),
-    "fixed": (Linear(), (ROWS,)),
-    "rest": (
-        Rest(),
-        (torch.zeros(5, 3), torch.zeros(6, 3)),
-        {},
-        {"x": {0: AUTO}, "rest": ({0: AUTO},)},
-    ),
-}
-DOCUMENTS: dict[str, Any] = {}
-
-
-def document(name: str) -> Any:
-    if name not in DOCUMENTS:
-        DOCUMENTS[name] = document_of(export(*PROGRAMS[name]))
-    return copy.deepcopy(DOCUMENTS[name])
-
-
-def signature(name: str) -> ProgramSignature:
-    return program_signature(document(name))
-
 
 SPELLINGS = {
     "trees": "(pair: Pair, box: Box, images: [Tensor, Tensor], features: {u: Tensor, v: Tensor}, "
@@ -334,56 +209,9 @@ def test_signatures_are_plain_data(name: str) -> None:
     assert (str(again), again.to_dict()) == (str(known), data)
 
 
-def without(document: Any, *keys: str) -> Any:
-    part = document
-    for key in keys[:-1]:
-        part = part[key]
-    del part[keys[-1]]
-    return document
-
-
 def with_types(document: Any, number: int) -> Any:
     document["graph_module"]["graph"]["tensor_values"]["x"]["dtype"] = number
     return document
-
-
-def with_size(**size: Any) -> Any:
-    changed = document("linear")
-    changed["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0] = size
-    return changed
-
-
-def with_range(least: Any, most: Any) -> Any:
-    changed = document("linear")
-    changed["range_constraints"]["s77"] = {"min_val": least, "max_val": most}
-    return changed
-
-
-def with_name(name: str) -> Any:
-    changed = document("linear")
-    call = changed["graph_module"]["module_call_graph"][0]["signature"]
-    call["forward_arg_names"] = [name]
-    return changed
-
-
-HOSTILE = [
-    lambda: with_size(as_int=1 << 80),
-    lambda: with_size(as_int=-3),
-    lambda: with_size(as_int=2.5),
-    lambda: with_size(as_expr={"expr_str": "1.5"}),
-    lambda: with_range(1 << 70, None),
-    lambda: with_range(5, 2),
-    lambda: with_name("a\nb"),
-    lambda: with_name(""),
-    lambda: with_name("x" * 500),
-]
-
-
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_hostile_documents_are_refused(hostile: Any) -> None:
-    with pytest.raises(InvalidServable) as raised:
-        program_signature(hostile())
-    assert len(raised.value.detail) < 400
 
 
 def test_documents_without_trees_are_flat() -> None:
@@ -393,20 +221,6 @@ def test_documents_without_trees_are_flat() -> None:
     assert str(known.signature) == (
         "(x: Tensor, y: Tensor, z: Tensor) -> Tuple[Tensor, Tensor, Tensor]"
     )
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        lambda: without(document("linear"), "graph_module", "graph", "tensor_values", "x"),
-        lambda: without(document("linear"), "graph_module", "signature", "input_specs"),
-        lambda: without(document("trees"), "graph_module", "treespec_namedtuple_fields"),
-        dict,
-    ],
-)
-def test_damaged_documents_are_refused(damaged: Any) -> None:
-    with pytest.raises(InvalidServable):
-        program_signature(damaged())
 
 
 def test_a_package_does_not_tell_the_fields_of_named_tuples() -> None:
