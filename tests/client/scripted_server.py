@@ -5,23 +5,26 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from tests.support.client import LIMIT_S
 
+DRIP_S = 0.02
 Act = Callable[[socket.socket, bytes], bool]  # with a connection and a request: keep it?
 OK = {"code": 200, "message": "OK", "description": "Success", "result": {"type": "none"}}
 
 
 def answer(status: int, document: Any, **headers: str) -> Act:
-    """Send a response; a document that is a string is sent as it is."""
-    text = document if isinstance(document, str) else json.dumps(document)
+    """Send a response; a document that is a string, or of bytes, is sent as it is."""
+    text = document if isinstance(document, str | bytes) else json.dumps(document)
+    body = text.encode() if isinstance(text, str) else text
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    head = [f"HTTP/1.1 {status} X", f"Content-Length: {len(text.encode())}", *lines, "", ""]
+    head = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *lines, "", ""]
 
     def act(connection: socket.socket, _: bytes) -> bool:
-        connection.sendall("\r\n".join(head).encode() + text.encode())
+        connection.sendall("\r\n".join(head).encode() + body)
         return True
 
     return act
@@ -43,6 +46,19 @@ def silence(connection: socket.socket, _: bytes) -> bool:
     with contextlib.suppress(OSError):
         connection.recv(1)
     return False
+
+
+def dripping(head: bytes) -> Act:
+    """Send a head, or a status without an end, and then a byte now and then."""
+
+    def act(connection: socket.socket, _: bytes) -> bool:
+        connection.sendall(head or b"HTTP/1.1 200 ")
+        for _ in range(round(LIMIT_S / DRIP_S)):
+            connection.sendall(b"x")
+            time.sleep(DRIP_S)
+        return False
+
+    return act
 
 
 class ScriptedServer:

@@ -111,19 +111,33 @@ def test_errors(
 
 @pytest.mark.parametrize(
     "url",
-    ["127.0.0.1:8888", "", "ftp://x", "unix:x.sock", "http://", "http://u:p@x", "http://x?a=1"],
+    [
+        *("127.0.0.1:8888", "", "ftp://x", "unix:x.sock", "unix://x/y", "http://", "http://u:p@x"),
+        *("http://x?a=1", "http://x:abc", "http://x:99999", "http://[::1", "http://a\nb:c"),
+        *(f"http://{'a' * 70}.x", None, 8888),
+    ],
 )
-def test_addresses_that_are_none(url: str):
+def test_addresses_that_are_none(url: Any):
     with pytest.raises(ValueError, match=r"expected http://host:port|address has no"):
         Client(url)
 
 
 @pytest.mark.parametrize(
-    "options", [{"results": "jax"}, {"timeout_s": 0}, {"retries": -1}, {"api_key": "a\r\nb"}]
+    "options",
+    [
+        *({"results": "jax"}, {"timeout_s": 0}, {"retries": -1}, {"connections": 0}),
+        *({"api_key": "a\r\nb"}, {"api_key": ""}, {"api_key": "a "}, {"verify": "/nowhere.pem"}),
+    ],
 )
 def test_options_that_are_none(options: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"is one of|is more than|is at least|a key is"):
-        Client("http://x", **options)
+    expected = r"is one of|is more than|is at least|a key is|nowhere.pem holds no certificates"
+    with pytest.raises(ValueError, match=expected):
+        Client("https://x", **options)
+
+
+@pytest.mark.parametrize("timeout_s", [None, 1e7, 1e12, float("inf")])
+def test_calls_that_may_take_for_ever(models: Client, timeout_s: float | None):
+    assert models["echo.pt"].with_options(timeout_s=timeout_s)(X) is not None
 
 
 def test_a_prefix_and_a_key_are_sent(scripted: ScriptedServer):

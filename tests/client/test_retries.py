@@ -1,13 +1,25 @@
 """What is tried again, and when: against a server that does as it is told."""
 
+import gzip
+import json
 import time
+import zlib
 from email.utils import formatdate
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.client.scripted_server import Act, ScriptedServer, answer, error, reset, silence
+from tests.client.scripted_server import (
+    OK,
+    Act,
+    ScriptedServer,
+    answer,
+    dripping,
+    error,
+    reset,
+    silence,
+)
 from torch_serving.client import (
     Client,
     DeadlineExceeded,
@@ -146,6 +158,23 @@ def test_a_server_that_says_nothing(scripted: ScriptedServer):
     scripted.script = [silence]
     with pytest.raises(DeadlineExceeded, match=r"no response within 0\.2 s"):
         call(scripted, timeout_s=0.2)
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
+def test_a_response_that_drips(scripted: ScriptedServer, head: bytes):
+    scripted.script = [dripping(head)]
+    with pytest.raises(DeadlineExceeded, match=r"no response within 0\.2 s"):
+        call(scripted, timeout_s=0.2)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_response_that_a_proxy_compressed(scripted: ScriptedServer, coding: str):
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]
+    scripted.script = [answer(200, pack(json.dumps(OK).encode()), Content_Encoding=coding)]
+    assert call(scripted) is None
+    scripted.script = [answer(200, b"packed?", Content_Encoding=coding)]
+    with pytest.raises(InvalidResponse):
+        call(scripted)
 
 
 def test_management_is_tried_again(scripted: ScriptedServer, pauses: list[float]):

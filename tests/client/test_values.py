@@ -244,12 +244,39 @@ def test_images(models: Client, tmp_path: Path):
         (np.array(["2020"], "datetime64[D]"), "argument 1: an array of datetime64"),
         (torch.ones(2, 2).to_sparse(), "argument 1: a tensor must be dense"),
         (torch.ones(2).to(torch.float8_e5m2), "argument 1: a tensor of torch.float8_e5m2"),
+        (torch.ones(2, device="meta"), "argument 1: a tensor of the device meta"),
         (b"bytes", "argument 1: a value of type bytes"),
+        (np.bytes_(b"a"), "argument 1: a value of type bytes"),
+        (np.longdouble(1.5), "argument 1: a value of type longdouble"),
+        (np.datetime64("2020-01-01"), "argument 1: a value of type date"),
     ],
 )
 def test_what_can_not_be_sent(models: Client, value: Any, where: str):
     with pytest.raises(TypeError, match=where):
         models["echo.pt"](value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1.5, np.array(1.5, np.float32)),
+        (np.float16(2), np.array(2, np.float32)),
+        ([1, 2.5], np.array([1, 2.5], np.float32)),
+        ([[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], np.float32)),
+        ([[np.float64(1)], [float("inf")]], np.array([[1], [np.inf]], np.float32)),
+        ([], np.array([], np.float32)),
+    ],
+)
+def test_numbers_are_tensors_where_the_model_has_one(either: Client, value: Any, expected: Any):
+    for _ in range(2):
+        same(expected, either["echo.pt"](value))
+    same(expected, either["echo.pt"](x=value))
+
+
+def test_a_list_that_is_no_tensor(models: Client):
+    for value in ([[1], [2, 3]], [1, "a"], [None]):
+        with pytest.raises(InvalidRequest):
+            models["echo.pt"](value)
 
 
 def test_a_value_that_holds_itself(models: Client):

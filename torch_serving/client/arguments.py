@@ -21,7 +21,7 @@ def prepared(value: Any, where: str) -> Any:
     if isinstance(value, np.ndarray):
         return of_strings(value) if value.dtype.kind == "U" else sendable(value, where)
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()  # of what Python has no number for, itself
     if isinstance(value, Enum):
         return value
     if isinstance(value, PLAIN):

@@ -45,6 +45,8 @@ def of_tensor(tensor: Any, where: str) -> Array:
 
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
         raise TypeError(f"{where}: a tensor must be dense to be sent, got {tensor.layout}")
+    if tensor.is_meta:
+        raise TypeError(f"{where}: a tensor of the device meta has no numbers to be sent")
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:
         bits: Array = tensor.cpu().contiguous().view(torch.uint16).numpy()

@@ -26,6 +26,8 @@ class AnyClient:
         self.url = url
         self.options = checked(options)
         self.calls = Calls()
+        if connections is not None and connections < 1:
+            raise ValueError(f"connections is at least 1, or None; got {connections!r}")
         self.connections = Connections(address_of(url), api_key, verify, connections)
 
     def __repr__(self) -> str:

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,13 +62,19 @@ class Arguments(NamedTuple):
     positional: tuple[Any, ...]
     named: Mapping[str, Any]
 
-    def body(self, may_be_binary: bool) -> Body:
-        """Their body. Raises TypeError or ValueError for what has no form."""
+    def body(self, may_be_binary: bool, are_tensors: bool = False) -> Body:
+        """Their body, in which numbers may be tensors. Raises TypeError or ValueError."""
         if may_be_binary:
             binary = npy_body(self.positional) if self.positional else named_body(self.named)
             if binary is not None:
                 return binary
-        return json_body(self.positional, self.named)
+        return json_body(self.positional, self.named, tensor_text if are_tensors else text_of)
+
+    @property
+    def have_numbers(self) -> bool:
+        """Whether there are numbers, or lists, which may be meant as tensors."""
+        kinds = (bool, int, float, list)
+        return any(isinstance(each, kinds) for each in (*self.positional, *self.named.values()))
 
 
 def arguments_of(positional: Sequence[Any], named: Mapping[str, Any]) -> Arguments:
@@ -158,8 +165,10 @@ def envelope_of(value: Any) -> dict[str, Any] | None:
 ENCODER = Encoder(np.ndarray, lambda array: array, to_envelope=envelope_of)
 
 
-def json_body(positional: Sequence[Any], named: Mapping[str, Any]) -> Body:
-    """Arguments in envelopes, which leave no doubt of what is meant."""
+def json_body(
+    positional: Sequence[Any], named: Mapping[str, Any], text_of: Callable[[Any, str], bytes]
+) -> Body:
+    """Arguments as a list, or by their names."""
     if named:
         members = [
             json.dumps(name).encode() + b":" + text_of(each, f"argument `{name}`")
@@ -175,8 +184,32 @@ def json_body(positional: Sequence[Any], named: Mapping[str, Any]) -> Body:
     return Body((text,), "application/json")
 
 
+def tensor_text(value: Any, where: str) -> bytes:
+    """Numbers as a tensor of the type that the model wants; other values as they are."""
+    numbers = numbers_in(value)
+    if numbers is None:
+        return text_of(value, where)
+    return b'{"type":"tensor","value":' + json.dumps(numbers).encode() + b"}"
+
+
+def numbers_in(value: Any) -> Any:
+    """A number, or lists of them, as elements of a tensor in JSON; None for other values."""
+    if isinstance(value, list):
+        parts = [numbers_in(each) for each in value]
+        return None if None in parts else parts
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return (
+            value
+            if isfinite(value)
+            else str(value).replace("nan", "NaN").replace("inf", "Infinity")
+        )
+    return None
+
+
 def text_of(value: Any, where: str) -> bytes:
-    """A value in JSON. Raises ValueError for one without a form."""
+    """A value in envelopes, which leave no doubt of what is meant. Raises ValueError."""
     try:
         return text_with_images(value) if holds_image(value) else ENCODER.encode(value)
     except (UnsupportedResult, NotAcceptable) as error:

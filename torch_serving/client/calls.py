@@ -21,7 +21,11 @@ FIRST_LOOK_S, MAX_LOOK_S = 0.02, 0.5  # between two looks whether a server is re
 # How results are asked for that are likely to be large: small ones are as fast in JSON.
 NESTED = "application/vnd.safetensors; profile=nested, application/json;q=0.5"
 LARGE_BYTES = 16 << 10
-# Binary bodies can't say all that JSON can; the server tells that before the model runs.
+# What the server tells before the model runs: numbers stand for a tensor, or a binary body can't
+# say all that JSON can.
+ASKS_FOR_A_TENSOR = re.compile(
+    r".* (?:got an object|got the string \"scalar\"|this may be) \(?argument .*\bTensor\b"
+)
 ASKS_FOR_JSON = re.compile(r"a \.npy body holds one tensor|.* has no form as tensors; use JSON")
 
 
@@ -52,6 +56,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._json_only: set[tuple[str, str]] = set()  # methods that no binary body fits
+        self._numbers_are_tensors: set[tuple[str, str]] = set()  # and lists of them, in JSON
         self._gives_much: set[tuple[str, str]] = set()  # methods whose results are large
         self._names: dict[tuple[str, str], list[str]] = {}  # of arguments
 
@@ -71,15 +76,18 @@ class Calls:
         self, target: Target, options: Options, deadline: Deadline, arguments: Arguments
     ) -> Steps[Answer]:
         method = (target.model, target.method)
-        body = arguments.body(method not in self._json_only)
-        try:
-            return (yield from self._ask(target, options, deadline, body))
-        except InvalidRequest as error:
-            if not body.is_binary or not ASKS_FOR_JSON.match(error.detail):
-                raise
-        self._json_only.add(method)
-        body = arguments.body(may_be_binary=False)
-        return (yield from self._ask(target, options, deadline, body))
+        while True:
+            are_tensors = method in self._numbers_are_tensors
+            body = arguments.body(method not in self._json_only, are_tensors)
+            try:
+                return (yield from self._ask(target, options, deadline, body))
+            except InvalidRequest as error:
+                if body.is_binary and ASKS_FOR_JSON.match(error.detail):
+                    self._json_only.add(method)
+                elif arguments.have_numbers and not are_tensors and wants_tensor(error):
+                    self._numbers_are_tensors.add(method)
+                else:
+                    raise
 
     def _ask(
         self, target: Target, options: Options, deadline: Deadline, body: Body
@@ -115,6 +123,11 @@ class Calls:
         if twice:
             raise TypeError(f"{target.model}: argument `{min(twice)}` was given twice")
         return {**by_name, **named}
+
+
+def wants_tensor(error: InvalidRequest) -> bool:
+    """Whether a tensor stands there in the model, and numbers or lists of them in the call."""
+    return bool(ASKS_FOR_A_TENSOR.match(error.detail))
 
 
 def names_in(description: Mapping[str, Any], target: Target) -> list[str]:

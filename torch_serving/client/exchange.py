@@ -23,6 +23,7 @@ from torch_serving.client.errors import (
 
 FIRST_PAUSE_S = 0.1  # doubled with each try
 MAX_PAUSE_S = 5.0
+ENDLESS_S = 1e8  # three years; no clock of a socket goes far beyond
 SERVERS_SHARE = 0.95  # of the time that is left: its own words shall arrive before it is over
 AFTER_A_START = ("Out of memory", "Device failed")  # the model may have begun to run
 MAX_SHOWN = 200  # characters of a response that is not ours
@@ -76,6 +77,8 @@ class Deadline:
     """The end of a call, however often it is tried."""
 
     def __init__(self, seconds: float | None) -> None:
+        if seconds is not None and seconds > ENDLESS_S:
+            seconds = None
         self.seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
 

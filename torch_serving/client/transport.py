@@ -1,9 +1,11 @@
 """Requests over httpx, below its client: connections, TLS, sockets, and what they raise."""
 
 import asyncio
+import contextlib
 import os
+import re
 import ssl
-import time
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -14,11 +16,14 @@ from torch_serving.client.exchange import Answer, ConnectionLost, Sending
 
 try:
     import httpx
+
+    from torch_serving.client.bounded import BoundedTransport, Left
 except ImportError as error:
     raise ImportError(
         "torch_serving.client needs httpx; pip install 'torch-serving[client]'"
     ) from error
 
+AUTOMATIC = 32 + zlib.MAX_WBITS  # of zlib: gzip or deflate
 CONNECT_S = 5.0  # for one try: another may find a server that has started
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -36,10 +41,16 @@ class Address(NamedTuple):
 
 def address_of(url: str) -> Address:
     """Read http://…, https://… or unix:/path. Raises ValueError for anything else."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix" and parts.path.startswith("/"):
-        return Address("http://localhost", parts.path)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(url := url.strip())
+        if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+            return Address("http://localhost", parts.path)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if known and "@" not in parts.netloc:
+            httpx.URL(url).host.encode("idna")
+    except (ValueError, AttributeError, httpx.InvalidURL):
+        known = False
+    if not known:
         raise ValueError(f"expected http://host:port, https://… or unix:/path.sock, got {url!r}")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("a server's address has no query, fragment or user; a key is `api_key`")
@@ -57,10 +68,10 @@ class Connections(NamedTuple):
     @property
     def headers(self) -> dict[str, str]:
         """Of every request. Raises ValueError for a key that no header can hold."""
-        parts = urlsplit(self.address.base)
-        headers = {"Host": parts.netloc, "User-Agent": f"torch-serving-client/{__version__}"}
+        host = httpx.URL(self.address.base).netloc.decode()
+        headers = {"Host": host, "User-Agent": f"torch-serving-client/{__version__}"}
         if self.api_key is not None:
-            if not self.api_key.isascii() or not self.api_key.isprintable():
+            if not re.fullmatch("[!-~]+( +[!-~]+)*", self.api_key):
                 raise ValueError("a key is of printable ASCII characters")
             headers["Authorization"] = f"Bearer {self.api_key}"
         return headers
@@ -69,9 +80,18 @@ class Connections(NamedTuple):
         """What httpx's transports take."""
         verify = self.verify if self.address.is_tls else False
         if isinstance(verify, str):
-            verify = ssl.create_default_context(cafile=verify)
+            verify = trusting(verify)
         limits = httpx.Limits(max_connections=self.at_most, max_keepalive_connections=self.at_most)
         return {"verify": verify, "limits": limits, "uds": self.address.socket}
+
+
+def trusting(certificates: str) -> ssl.SSLContext:
+    """Trust what is signed by the certificates in a file. Raises ValueError for one without any."""
+    try:
+        return ssl.create_default_context(cafile=certificates)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        raise ValueError(f"verify: {certificates} holds no certificates: {problem}") from None
 
 
 class Upload(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -99,7 +119,7 @@ class Senders:
         self._headers = connections.headers
 
     def request(self, sending: Sending) -> httpx.Request:
-        left = sending.left_s
+        left = None if sending.left_s is None else Left(sending.left_s)
         connect = CONNECT_S if left is None else min(left, CONNECT_S)
         timeout = {"connect": connect, "read": left, "write": left, "pool": left}
         return httpx.Request(
@@ -119,6 +139,14 @@ def lost(error: Exception, request: httpx.Request) -> ConnectionLost:
     return ConnectionLost(problem, was_sent and not isinstance(error, NOT_SENT))
 
 
+def answer_of(response: httpx.Response, body: bytearray) -> Answer:
+    """The response; a proxy may have compressed it, though nobody asked for that."""
+    if response.headers.get("content-encoding") in ("gzip", "deflate"):
+        with contextlib.suppress(zlib.error):
+            body = bytearray(zlib.decompress(body, AUTOMATIC))
+    return Answer(response.status_code, response.headers, body)
+
+
 class Transport:
     """Sends requests from any thread; a process that was forked makes connections of its own."""
 
@@ -128,7 +156,7 @@ class Transport:
         self._connect()
 
     def _connect(self) -> None:
-        self._http = httpx.HTTPTransport(**self._options)
+        self._http = BoundedTransport(**self._options)
         self._pid = os.getpid()
 
     def send(self, sending: Sending) -> Answer:
@@ -136,24 +164,21 @@ class Transport:
         if os.getpid() != self._pid:  # answers to both would come on the same connection
             self._connect()
         request = self._senders.request(sending)
-        end = None if sending.left_s is None else time.monotonic() + sending.left_s
         try:
             response = self._http.handle_request(request)
-            body = self._receive(response, end)
+            body = self._receive(response)
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             raise TimeoutError from None
         except httpx.TransportError as error:
             raise lost(error, request) from error
-        return Answer(response.status_code, response.headers, body)
+        return answer_of(response, body)
 
     @staticmethod
-    def _receive(response: httpx.Response, end: float | None) -> bytearray:
+    def _receive(response: httpx.Response) -> bytearray:
         body = bytearray()
         try:
             for piece in response.stream:  # type: ignore[union-attr]
                 body += piece
-                if end is not None and time.monotonic() > end:
-                    raise TimeoutError
         finally:
             response.close()
         return body
@@ -191,7 +216,7 @@ class AsyncTransport:
             raise TimeoutError from None
         except httpx.TransportError as error:
             raise lost(error, request) from error
-        return Answer(response.status_code, response.headers, body)
+        return answer_of(response, body)
 
     async def close(self) -> None:
         await self._http.aclose()
