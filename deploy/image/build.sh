@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds deploy/Containerfile without a registry: Debian's packages make its base, buildah runs its steps in a chroot.
-# Arguments go to buildah, as in --build-arg TORCH_INDEX=URL. Where something is missing, it says so and ends with 0.
+# pip fetches from where it does on this machine, and trusts whom it trusts here. Arguments go to buildah, as in
+# --build-arg TORCH_INDEX=URL. Where something is missing, it says so and ends with 0.
 set -eu
 cd "$(dirname "$0")/../.."
 here=$PWD/.build/image
@@ -18,6 +19,23 @@ if [ ! -s "$here/base.tar" ]; then
         bookworm "$here/base.tar.new" --format=tar
     mv "$here/base.tar.new" "$here/base.tar"
 fi
+
+trap 'rm -f "$here/pip.conf"' EXIT
+install -m 600 /dev/null "$here/pip.conf" # there may be passwords in it
+keys='cert|client-cert|proxy|timeout|index-url|extra-index-url|find-links|trusted-host'
+{
+    echo '[global]'
+    .venv/bin/pip config list |
+        sed -nE "s/^.*\.($keys)='(.*)'\$/\1 = \2/; s/\\\\n/ /g; /^($keys) = /p" | sort -u -t= -k1,1
+} >"$here/pip.conf"
+for word in $(cat "$here/pip.conf"); do # folders of packages; the files of a mirror lie beside its index
+    folder=${word#file://}
+    folder=${folder%/simple}
+    case $folder in /*) [ ! -d "$folder" ] || set -- "$@" --volume "$folder:$folder:ro" ;; esac
+done
+set -- "$@" --secret "id=pip,src=$here/pip.conf"
+trusted=/etc/ssl/certs/ca-certificates.crt
+[ ! -f $trusted ] || set -- "$@" --secret "id=ca,src=$trusted"
 
 echo "== Building the image"
 buildah rm --all >/dev/null

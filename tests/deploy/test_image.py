@@ -1,15 +1,18 @@
 """The image that `make image` has built runs as its user with a read-only root, and answers."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.bucket import serve_bucket
 from tests.support.client import LIMIT_S, Client, tensor
 from tests.support.pages import ROOT
 from tests.support.process import wait_until
@@ -45,11 +48,14 @@ def models(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def served(models: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The server of the image, and its address."""
-    command = in_image(models, *config()["Entrypoint"], *config()["Cmd"], "--port", "0")
-    log = tmp_path / "stdout"
+@contextmanager
+def serving(
+    models: Path, root: str, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The server of the image on a model root, and its address."""
+    added = [f"{name}={value}" for name, value in (environment or {}).items()]
+    command = in_image(models, *added, *config()["Entrypoint"], root, "--port", "0")
+    log = models.with_name("stdout")
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
             pattern = r" on http://[^ ]+:(\d+) "
@@ -63,21 +69,40 @@ def served(models: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
             process.kill()
 
 
-def test_it_serves_as_a_user_without_rights(
-    served: tuple[subprocess.Popen[bytes], str], models: Path
-):
-    process, url = served
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    assert re.search(r"^Uid:\t10001\t10001\t", status, re.MULTILINE)
-    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+def test_it_serves_as_a_user_without_rights(models: Path):
+    [root] = config()["Cmd"]
+    with serving(models, root) as (process, url):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert re.search(r"^Uid:\t10001\t10001\t", status, re.MULTILINE)
+        assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+        answers(url)
+        kind, *check = config()["Healthcheck"]["Test"]
+        assert kind == "CMD"
+        asked = [word.replace("http://127.0.0.1:8888", url) for word in check]
+        assert subprocess.run(in_image(models, *asked), timeout=LIMIT_S).returncode == 0
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+
+
+def answers(url: str) -> None:
     with Client(url) as client:
         assert client.post("mlp.pt", [tensor([1, 16], [0.0] * 16)]).status == 200
-    kind, *check = config()["Healthcheck"]["Test"]
-    assert kind == "CMD"
-    asked = [word.replace("http://127.0.0.1:8888", url) for word in check]
-    assert subprocess.run(in_image(models, *asked), timeout=LIMIT_S).returncode == 0
-    process.terminate()
-    assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize("kind", ["s3", "http"])
+def test_it_serves_models_at_a_url(kind: str, models: Path):
+    data = (models / "mlp.pt").read_bytes()
+    (models / "mlp.pt").unlink()
+    with serve_bucket() as bucket:
+        bucket.files = {
+            "mlp.pt": data,
+            "models.sha256": f"{hashlib.sha256(data).hexdigest()}  mlp.pt\n".encode(),
+        }
+        root = "s3://bucket" if kind == "s3" else f"{bucket.url}/bucket"
+        with serving(models, root, bucket.environment) as (process, url):
+            answers(url)
+            process.terminate()
+            assert process.wait(LIMIT_S) == 0
 
 
 def test_its_root_can_be_read_only(models: Path):
