@@ -130,6 +130,8 @@ def test_commands_as_processes(root: Path):
         (["mlp.pt", "--method", "none"], b"[]", 1, "Invalid parameter"),
         (["Impossible.pt"], b'{"x": 1}', 1, "Incompatible tensor shapes"),
         (["nothing.pt"], b"[]", 2, "no such file"),
+        (["../mlp.pt"], b"[]", 2, "/mlp.pt?"),
+        (["."], b"[]", 2, "is a folder; name one model file in it"),
         (["mlp.pt", "--data", "@nothing.json"], b"", 2, "nothing.json"),
         (["broken.pt"], b"[]", 2, "not a TorchScript archive"),
         (["mlp.pt", "--device", "warp"], b"[]", 2, "warp"),

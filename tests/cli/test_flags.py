@@ -91,6 +91,7 @@ def test_paths_of_a_config_may_be_strings():
         (["--port", "-1"], "--port"),
         (["--port", "http"], "--port: expected a whole number, got 'http'"),
         (["--threads", "0"], "--threads: expected at least 1"),
+        (["--workers", "two"], "--workers: expected a whole number or auto, got 'two'"),
         (["--threads", "x"], "--threads: expected a whole number"),
         (["--lanes", "2"], "unrecognized arguments: --lanes 2"),
         (["--gpu-memory", "0"], "--gpu-memory: expected a size"),
@@ -177,6 +178,8 @@ def test_flags_that_only_print(start: Callable[..., Process], flag: str, words: 
         (["serve", "--help"], "usage: torch-serving [-h]"),
         (["help", "inspect"], "usage: torch-serving inspect"),
         (["help", "run"], "usage: torch-serving run"),
+        (["help", "help"], "usage: torch-serving [-h]"),
+        (["help", "--help"], "usage: torch-serving [-h]"),
     ],
 )
 def test_help_of_commands(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str):
@@ -192,6 +195,8 @@ def test_help_of_commands(capsys: pytest.CaptureFixture[str], arguments: list[st
         (["inspct", "m.pt"], "no such command, folder or file: inspct; did you mean inspect?"),
         (["server"], "no such command, folder or file: server; did you mean serve?"),
         (["verison"], "did you mean version?"),
+        (["help", "exmaple"], "no such command: exmaple; did you mean example?"),
+        (["help", "nothing"], "no such command: nothing; torch-serving help lists them"),
     ],
 )
 def test_commands_that_are_misspelt(

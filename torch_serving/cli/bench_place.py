@@ -15,7 +15,7 @@ from torch_serving.bench.own_server import free_port
 from torch_serving.bench.requests import Request
 from torch_serving.bench.target import Target
 from torch_serving.cli.bench_flags import read_body
-from torch_serving.cli.near_path import near_path
+from torch_serving.cli.near_path import check_file
 from torch_serving.cli.settings import read_settings
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
@@ -80,11 +80,7 @@ def place_of(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Plac
 def own_place(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Place:
     """A server of its own on a free port, with the flags that were given for it."""
     model = Path(arguments.model)
-    if model.is_dir():
-        raise StartupError(f"{model} is a folder; name one model file in it")
-    if not model.is_file():
-        hint = near_path(model)
-        raise StartupError(f"no such file: {model}{hint or '; --url says which server has it'}")
+    check_file(model, "; --url says which server has it")
     command = [str(model), *server_flags]
     settings = read_settings(command, os.environ)
     port = settings.given.get("port")

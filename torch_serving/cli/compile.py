@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch_serving.cli.flag_types import batch_size, one_of
 from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import add_imports, load_model
-from torch_serving.cli.near_path import near_path
+from torch_serving.cli.near_path import check_file, near_path
 from torch_serving.cli.progress import Progress
 from torch_serving.cli.requirements import required_modules
 from torch_serving.cli.run import read_data
@@ -38,7 +38,7 @@ def compile_model(argv: Sequence[str]) -> int:
     """Write a file with a program and its package; print how they compare."""
     arguments = read_arguments(argv)
     model = arguments.model
-    check_model(model)
+    check_file(model)
     output = arguments.output or default_output(model)
     check_output(output, model, arguments.force)
     with workplace() as folder, reserved(output) as draft, Progress() as progress:
@@ -98,14 +98,6 @@ def build_parser() -> Parser:
     add_imports(parser)
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     return parser
-
-
-def check_model(model: Path) -> None:
-    """Raise StartupError for what is no file."""
-    if model.is_dir():
-        raise StartupError(f"{model} is a folder; name one model file in it")
-    if not model.is_file():
-        raise StartupError(f"no such file: {model}{near_path(model)}")
 
 
 def default_output(model: Path) -> Path:

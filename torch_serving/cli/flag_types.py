@@ -52,7 +52,11 @@ def batch_size(text: str) -> int:
 
 
 def workers(text: str) -> int | None:
-    return None if text == "auto" else positive(text)
+    if text == "auto":
+        return None
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number or auto, got {text!r}")
+    return positive(text)
 
 
 def on_off(text: str) -> bool:

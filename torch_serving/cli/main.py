@@ -13,6 +13,8 @@ from torch_serving.errors import StartupError
 from torch_serving.suggestions import did_you_mean
 from torch_serving.telemetry.output import open_missing
 
+WORDS = ("serve", "help", "version")  # beside the commands
+
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the server or a command, and end the process with its exit code."""
@@ -33,6 +35,7 @@ def run_command(argv: Sequence[str]) -> NoReturn:
     """Run what the first word says; without such a word, serve. `./serve` is a folder."""
     command, *others = argv or [""]
     if command == "help":
+        check_help(*others[:1])
         run_command([*others[:1], "--help"])
     if command == "version":
         run_command(["--version"])
@@ -46,9 +49,16 @@ def run_command(argv: Sequence[str]) -> NoReturn:
     end(act_on(settings))
 
 
+def check_help(word: str = "serve") -> None:
+    """Raise StartupError for what is neither a command nor a flag."""
+    if word[:1] != "-" and word not in (*COMMANDS, *WORDS):
+        hint = did_you_mean(word, [*COMMANDS, *WORDS]) or "; torch-serving help lists them"
+        raise StartupError(f"no such command: {word}{hint}")
+
+
 def check_word(word: str) -> None:
     """Raise StartupError for a first word that is neither there nor a command, but nearly one."""
-    hint = did_you_mean(word, [*COMMANDS, "serve", "help", "version"])
+    hint = did_you_mean(word, [*COMMANDS, *WORDS])
     if hint and word not in ("", "serve") and word[0] != "-" and not Path(word).exists():
         raise StartupError(f"no such command, folder or file: {word}{hint}")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch_serving.cli.flag_types import module
 from torch_serving.cli.flags import Parser
-from torch_serving.cli.near_path import near_path
+from torch_serving.cli.near_path import check_file
 from torch_serving.cli.requirements import required_modules
 from torch_serving.config import Config
 from torch_serving.errors import ServingError, StartupError
@@ -43,8 +43,7 @@ def load_model(
     path: Path, device: str | None, imports: Sequence[str] = ()
 ) -> "tuple[Runtime, Servable]":
     """Return a runtime of the model's folder, and the model. Raises StartupError."""
-    if not path.is_file():
-        raise StartupError(f"no such file: {path}{near_path(path)}")
+    check_file(path)
     with required_modules():
         from torch_serving.service.runtime import Runtime
 

@@ -113,11 +113,8 @@ class Announcement:
 def how_to_make_a_model(root: Path | str) -> list[str]:
     if is_url(root):
         return ["no model there yet"]
-    return [
-        "no model yet; Python makes one:",
-        "import torch",
-        f'torch.jit.script(torch.nn.Linear(4, 2).eval()).save("{root}/linear.pt")',
-    ]
+    save = f'torch.jit.script(torch.nn.Linear(4, 2).eval()).save("{root}/linear.pt")'
+    return [f"no model yet; Python makes one: import torch; {save}"]
 
 
 def reachable(url: str) -> str:
