@@ -117,6 +117,7 @@ def test_the_error_of_the_reading_that_went_furthest(takes: str, body: str, wher
         ("x: Tensor, y: Tensor", '{"instances": [[1, 2]]}', 'send {"x": …, "y": …}'),
         ("image: Tensor", '{"imgae": [[1, 2]]}', "did you mean `image`?"),
         ("x: Tensor", '{"inputs": [{"name": "x"}]}', "go to /v2/models/<model>/infer"),
+        ("input: Tensor", '{"inputs": [1]}', "did you mean `input`? requests of the Open"),
         ("x: Tensor", '{"value": [1], "shape": [1]}', "an envelope has a key `type`"),
         ("x: Tensor", r'"{\"x\": [1]}"', "this string holds JSON, which was encoded twice"),
         ("x: Tensor", '{"x": "data:image/png;base64,iVBO"}', 'an image is {"type": "image", "val'),

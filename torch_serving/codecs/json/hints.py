@@ -34,6 +34,7 @@ HINT_BYTES = 300  # of a body that tell what it is
 CERTAIN_BYTES = 4096  # a file of so many has a byte that is a line break
 CUTOFF = 0.7  # how alike two names are, of 1, if one is meant by the other
 
+OF_OIP = "requests of the Open Inference Protocol go to /v2/models/<model>/infer"
 IMAGE = 'send {"type": "image", "value": "<its base64>"}'
 BY_HEADER = "send it with the header Content-Type: image/"
 # How files start, what they are, and how they can be sent.
@@ -121,10 +122,10 @@ def unknown_key(envelope_type: str, key: str, allowed: tuple[str, ...]) -> str:
 def unknown_argument(name: str, known: Iterable[str], required: list[str]) -> str:
     """The end of an error: the argument that was meant, or the body that was."""
     hint = did_you_mean(name, known, "`", CUTOFF)
+    if name == "inputs":
+        return f"{hint or ';'} {OF_OIP}"
     if hint:
         return hint
-    if name == "inputs":
-        return "; requests of the Open Inference Protocol go to /v2/models/<model>/infer"
     if name == "value" or name in MEANT:
         return '; an envelope has a key `type`, as in {"type": "tensor", "value": [1, 2]}'
     return f"; send {{{', '.join([f'{json.dumps(each)}: …' for each in required])}}}"
