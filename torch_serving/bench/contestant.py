@@ -21,17 +21,17 @@ TIMEOUT_S = 60.0
 ALONE_SHARE = 0.25  # of the time of a round
 
 # Takes flags; returns where a server with them will be, and its arguments.
-Place = Callable[[list[str]], tuple[Address, list[str]]]
+Locate = Callable[[list[str]], tuple[Address, list[str]]]
 
 
 class Contestant:
     """One server that runs with settings of its own; `target` is the request of the defaults."""
 
-    def __init__(self, candidate: Candidate, place: Place) -> None:
+    def __init__(self, candidate: Candidate, locate: Locate) -> None:
         self.candidate = candidate
         self.rounds = Rounds()
         self.bytes = 0  # of memory, after the last round
-        self._place = place
+        self._locate = locate
         self._stack = ExitStack()
         self.address: Address | None = None
         self._target: Target | None = None
@@ -39,10 +39,10 @@ class Contestant:
 
     def start(self) -> None:
         """Start the server. Raises StartupError if it does not."""
-        self.address, arguments = self._place(self.candidate.flags)
+        self.address, arguments = self._locate(self.candidate.flags)
         self._pid = self._stack.enter_context(own_server(arguments, self.address))
 
-    def aim(self, target: Target) -> None:
+    def set_target(self, target: Target) -> None:
         """Send it the request of another server from now on."""
         if self.address is not None:
             self._target = replace(target, address=self.address)

@@ -43,7 +43,7 @@ class Server(Protocol):
 
 # Starts a server that answers as the defaults do. Raises StartupError with the reason if none does.
 Start = Callable[[Candidate], Server]
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Search:
@@ -55,13 +55,13 @@ class Search:
         allows: Callable[[Candidate], bool],
         connections: int,
         budget_s: float,
-        tell: Tell = lambda _: None,
+        on_progress: OnProgress = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._allows = allows
         self._connections = connections
-        self._tell = tell
+        self._on_progress = on_progress
         self._clock = clock
         self._began_s = clock()
         self._budget_s = budget_s
@@ -73,7 +73,7 @@ class Search:
     def run(self, model: str, cores: int) -> None:
         """Search until the time is over; Ctrl-C ends it early. Raises StartupError."""
         try:
-            self._tell("starting the server with its defaults")
+            self._on_progress("starting the server with its defaults")
             self.defaults = self._start(DEFAULTS)
             self.defaults.figures(self._connections, SCREEN_ROUND_S)  # the first are slower
             self._screen(first_candidates(cores, model))
@@ -107,9 +107,9 @@ class Search:
             if is_known or each == DEFAULTS or not self._allows(each):
                 continue
             if self.passed_s > SCREEN_SHARE * self._budget_s:
-                self._tell("no time is left for other settings")
+                self._on_progress("no time is left for other settings")
                 return
-            self._tell(f"trying {' '.join(each.flags)}")
+            self._on_progress(f"trying {' '.join(each.flags)}")
             try:
                 server = self._start(each)
             except StartupError as error:
@@ -131,7 +131,7 @@ class Search:
             if not finalists or (is_over and number >= LEAST_ROUNDS - 1):
                 return
             names = " and ".join(" ".join(each.candidate.flags) for each in finalists)
-            self._tell(f"round {number + 1}: the defaults and {names}")
+            self._on_progress(f"round {number + 1}: the defaults and {names}")
             self._round(finalists if number % 2 == 0 else finalists[::-1], ROUND_S)
 
     def _round_s(self, servers: Sequence[Server]) -> float:

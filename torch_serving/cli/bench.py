@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what a server needs not
     from torch_serving.bench.load import Load
     from torch_serving.bench.measurement import Measurement
     from torch_serving.bench.target import Target
-    from torch_serving.cli.bench_place import Place
+    from torch_serving.cli.bench_subject import Subject
 
 __all__ = ["bench", "build_parser"]
 
@@ -40,18 +40,18 @@ def bench(argv: Sequence[str]) -> int:
         return search(arguments, server_flags)
     with required_modules():
         from torch_serving.bench import document
-        from torch_serving.cli.bench_place import place_of
+        from torch_serving.cli.bench_subject import subject_of
     earlier = document.read_document(arguments.compare) if arguments.compare else None
     check_writable(arguments.svg)
-    place = place_of(arguments, server_flags)
+    subject = subject_of(arguments, server_flags)
     signal.signal(signal.SIGTERM, end)
-    run = Run(arguments, place)
+    run = Run(arguments, subject)
     run.measure()
     if run.target is None or not run.measurements:
         return EXIT_INTERRUPTED
     found = document.document_of(run.target, run.measurements, server_flags)
     before = document.measurements_in(earlier) if earlier else []
-    tell(arguments, found, run.measurements, before)
+    print_results(arguments, found, run.measurements, before)
     if run.problem:
         raise run.problem
     if run.is_interrupted:
@@ -60,7 +60,7 @@ def bench(argv: Sequence[str]) -> int:
 
 
 def search(arguments: argparse.Namespace, server_flags: Sequence[str]) -> int:
-    """Look for better flags in place of measuring."""
+    """Look for better flags in subject of measuring."""
     with required_modules():
         from torch_serving.cli.bench_suggest import suggest
 
@@ -90,9 +90,9 @@ def check_writable(path: Path | None) -> None:
 class Run:
     """The loads that were asked for, one after the other."""
 
-    def __init__(self, arguments: argparse.Namespace, place: "Place") -> None:
+    def __init__(self, arguments: argparse.Namespace, subject: "Subject") -> None:
         self._arguments = arguments
-        self._place = place
+        self._subject = subject
         self.target: Target | None = None
         self.measurements: list[Measurement] = []
         self.problem: StartupError | None = None  # that ended the loads
@@ -111,14 +111,14 @@ class Run:
     def _server(self, progress: Progress) -> Any:
         from torch_serving.bench.own_server import own_server
 
-        if self._place.server is None:
+        if self._subject.server is None:
             return nullcontext()
         progress.step("starting the server")
-        return own_server(self._place.server, self._place.address)
+        return own_server(self._subject.server, self._subject.address)
 
     def _measure_all(self, progress: Progress) -> None:
         progress.step("loading the model")
-        target = self._place.target()
+        target = self._subject.target()
         target.check(self._arguments.timeout)
         self.target = target
         for load in loads_of(self._arguments):
@@ -175,7 +175,7 @@ def measure_one(
     return measured
 
 
-def tell(
+def print_results(
     arguments: argparse.Namespace,
     found: dict[str, Any],
     measurements: "Sequence[Measurement]",

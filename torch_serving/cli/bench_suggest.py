@@ -19,7 +19,7 @@ from torch_serving.bench.same_results import is_same
 from torch_serving.bench.suggest import Search, Server
 from torch_serving.bench.suggest_report import report
 from torch_serving.bench.target import Target
-from torch_serving.cli.bench_place import Place, own_place
+from torch_serving.cli.bench_subject import Subject, subject_of_file
 from torch_serving.cli.progress import Progress
 from torch_serving.cli.settings import read_settings
 from torch_serving.errors import StartupError
@@ -57,7 +57,7 @@ class Servers:
     def __init__(self, arguments: argparse.Namespace, server_flags: Sequence[str]) -> None:
         self._arguments = arguments
         self._flags = list(server_flags)
-        own_place(arguments, self._flags)  # says what is wrong before anything starts
+        subject_of_file(arguments, self._flags)  # says what is wrong before anything starts
         settings = read_settings([arguments.model, *self._flags], os.environ)
         self._given = set(settings.given)
         taken = [name for name in ("port", "uds") if self._is_flag(settings.given.get(name))]
@@ -82,13 +82,13 @@ class Servers:
     def start(self, candidate: Candidate) -> Server:
         """Start a server, and compare its answers. Raises StartupError with what is wrong."""
         self._check_memory(candidate)
-        contestant = Contestant(candidate, self._place)
+        contestant = Contestant(candidate, self._locate)
         try:
             contestant.start()
             if self._target is None:
                 self._learn(contestant)
             else:
-                contestant.aim(self._target)
+                contestant.set_target(self._target)
                 if problem := contestant.problem(self._expected, self._only_structure):
                     raise StartupError(problem)
         except BaseException:
@@ -96,21 +96,21 @@ class Servers:
             raise
         return contestant
 
-    def _place(self, flags: list[str]) -> tuple[Address, list[str]]:
-        place = self._own_place(flags)
-        return place.address, list(place.server or ())
+    def _locate(self, flags: list[str]) -> tuple[Address, list[str]]:
+        subject = self._subject(flags)
+        return subject.address, list(subject.server or ())
 
-    def _own_place(self, flags: list[str]) -> Place:
-        return own_place(self._arguments, [*self._flags, *flags])
+    def _subject(self, flags: list[str]) -> Subject:
+        return subject_of_file(self._arguments, [*self._flags, *flags])
 
     def _learn(self, contestant: Contestant) -> None:
         """Learn from the server with the defaults what to send, and what the answer is."""
         if contestant.address is None:
             return
-        request = self._own_place([]).request
+        request = self._subject([]).request
         target = request.target_at(contestant.address)
         target.check(self._arguments.timeout)
-        contestant.aim(target)
+        contestant.set_target(target)
         described = contestant.address.get(f"/models/{quote(request.model)}").document()
         self._is_stateful = "stateful" in described
         first, *others = contestant.answers()
@@ -133,7 +133,7 @@ class Servers:
             return ""
         load = Load(connections, seconds=FORMAT_S, warm_up_s=0.2)
         with suppress(StartupError):
-            request = replace(self._own_place([]).request, form="safetensors")
+            request = replace(self._subject([]).request, form="safetensors")
             binary = request.target_at(best.address)
             binary.check(arguments.timeout)
             as_json, as_binary = measure(best.target, load), measure(binary, load)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch_serving.cli.flag_types import natural, positive, seconds
 from torch_serving.cli.flags import HelpFormatter, Parser
-from torch_serving.cli.serving import tell
+from torch_serving.cli.serving import print_notice
 from torch_serving.errors import StartupError
 from torch_serving.haproxy import (
     Address,
@@ -48,11 +48,11 @@ def haproxy(argv: Sequence[str]) -> int:
     text = render(fleet_of(arguments))
     problems = check(text) if arguments.check else ""
     if problems:
-        tell(f"haproxy says:\n{problems}")
+        print_notice(f"haproxy says:\n{problems}")
         return EXIT_WRONG
     print(text, end="")
-    tell(NODES_NEED.format("ADDRESS, that of the balancer"))
-    tell(OPEN_HEALTH)
+    print_notice(NODES_NEED.format("ADDRESS, that of the balancer"))
+    print_notice(OPEN_HEALTH)
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from torch_serving.cli.commands import COMMANDS
-from torch_serving.cli.serving import act_on, end, tell
+from torch_serving.cli.serving import act_on, end, print_notice
 from torch_serving.cli.settings import read_settings
 from torch_serving.errors import StartupError
 from torch_serving.suggestions import did_you_mean
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         run_command(sys.argv[1:] if argv is None else argv)
     except StartupError as error:
-        tell(str(error))
+        print_notice(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -40,7 +40,7 @@ def run_command(argv: Sequence[str]) -> NoReturn:
     if command == "version":
         run_command(["--version"])
     if command in COMMANDS:
-        tell_namesake(Path(command), others)
+        warn_of_namesake(Path(command), others)
         code = COMMANDS[command].run(others)
         sys.stdout.flush()
         sys.exit(code)
@@ -63,7 +63,7 @@ def check_word(word: str) -> None:
         raise StartupError(f"no such command, folder or file: {word}{hint}")
 
 
-def tell_namesake(folder: Path, others: Sequence[str]) -> None:
+def warn_of_namesake(folder: Path, others: Sequence[str]) -> None:
     """Say how a folder is served that is called as the command, where it seems to be meant."""
     if "--help" not in others and any(folder.glob("*.pt*")):
-        tell(f"`{folder}` is a command; the models in the folder: torch-serving ./{folder}")
+        print_notice(f"`{folder}` is a command; the models in the folder: torch-serving ./{folder}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch_serving.api_keys import read_keys
 from torch_serving.cli.ray_flags import Request, build_parser, read_request
-from torch_serving.cli.serving import tell
+from torch_serving.cli.serving import print_notice
 from torch_serving.errors import StartupError
 from torch_serving.ray.serve_config import serve_config
 
@@ -38,7 +38,7 @@ def up(request: Request) -> int:
     from torch_serving.ray import deployment
 
     if request.nodes and request.balancer:
-        for url in deployment.up(request.nodes, request.balancer, tell):
+        for url in deployment.up(request.nodes, request.balancer, print_notice):
             print(url)
     return 0
 
@@ -47,7 +47,7 @@ def down(request: Request) -> int:
     from torch_serving.ray import deployment
 
     if not deployment.is_up():
-        tell("there are no nodes and no balancers on this cluster")
+        print_notice("there are no nodes and no balancers on this cluster")
         return EXIT_NOTHING
     deployment.down()
     return 0
@@ -59,7 +59,7 @@ def status(request: Request) -> int:
     from torch_serving.ray.node_report import ask_all
 
     if not deployment.is_up():
-        tell("there are no nodes and no balancers on this cluster")
+        print_notice("there are no nodes and no balancers on this cluster")
         return EXIT_NOTHING
     table, balancers = deployment.table(), deployment.balancers()
     reports = ask_all(table.places or (), key_of(request))

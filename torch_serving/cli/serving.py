@@ -34,7 +34,7 @@ def print_config(settings: Settings) -> NoReturn:
     """Print the configuration as a file for `--config`, and end the process."""
     print("\n".join(as_toml(settings.config, settings.given)))
     for warning in settings.warnings:
-        tell(warning)
+        print_notice(warning)
     sys.exit(0)
 
 
@@ -43,14 +43,14 @@ def check(settings: Settings) -> int:
     with required_modules():
         from torch_serving.server.check import check as find_problems
     for warning in settings.warnings:
-        tell(warning)
-    code = find_problems(settings.config, tell)
+        print_notice(warning)
+    code = find_problems(settings.config, print_notice)
     if code == 0:
         print("all is well", flush=True)
     return code
 
 
-def tell(problem: str) -> None:
+def print_notice(problem: str) -> None:
     print(f"torch-serving: {problem}", file=sys.stderr, flush=True)
 
 

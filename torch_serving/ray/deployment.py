@@ -1,4 +1,4 @@
-"""What `torch-serving ray` does on a cluster: deploy both applications, and tell what is there."""
+"""What `torch-serving ray` does on a cluster: deploy both applications, and say what is there."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from torch_serving.ray.table import Table
 LOOK_S = 0.5
 HEARD_S = 10.0
 CAUSE = re.compile(r"^\s*[\w.]*(?:Error|Exception): (.+)$", re.M)
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 def connect(address: str | None) -> None:
@@ -45,19 +45,19 @@ def connect(address: str | None) -> None:
         ) from None
 
 
-def up(nodes: NodesArguments, balancer: BalancerArguments, tell: Tell) -> list[str]:
+def up(nodes: NodesArguments, balancer: BalancerArguments, on_progress: OnProgress) -> list[str]:
     """Deploy nodes anew, and balancers where they change; return the URLs of balancers.
 
     Balancers that are as they should be are left alone, as replacing one costs requests.
     """
     serve.start(proxy_location="Disabled")
-    deploy(NODES, nodes_application(nodes), tell)
+    deploy(NODES, nodes_application(nodes), on_progress)
     if not is_deployed(balancer):
-        deploy(BALANCER, balancer_application(balancer), tell)
+        deploy(BALANCER, balancer_application(balancer), on_progress)
     return [each.url for each in wait_for_balancers(balancer)]
 
 
-def deploy(name: str, application: Any, tell: Tell) -> None:
+def deploy(name: str, application: Any, on_progress: OnProgress) -> None:
     """Deploy an application, and wait until it is. Raises StartupError if it fails."""
     target = serve.RunTarget(application, name=name, route_prefix=None)
     serve.run_many([target], wait_for_applications_running=False)
@@ -66,10 +66,10 @@ def deploy(name: str, application: Any, tell: Tell) -> None:
         if status.status == "DEPLOY_FAILED":
             raise StartupError(f"{name} could not be deployed: {cause_in(status)}")
         if (text := progress_of(name, status)) != told:
-            tell(text)
+            on_progress(text)
             told = text
         time.sleep(LOOK_S)
-    tell(progress_of(name, status))
+    on_progress(progress_of(name, status))
 
 
 def progress_of(name: str, status: Any) -> str:

@@ -14,7 +14,7 @@ from torch_serving.haproxy import Address, Fleet, binary, key_of, problems_in, r
 from torch_serving.ray import end_with_starter
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.changes import can_be_said, copies_commands, map_text, server_commands
-from torch_serving.ray.runtime_api import tell
+from torch_serving.ray.runtime_api import execute
 from torch_serving.ray.table import READY, Place, Table
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class HaproxyProcess:
             commands = server_commands(self._places, places)
             commands += copies_commands(self._map, self._copies, copies)
             if commands:
-                for answer in tell(self._socket, commands):
+                for answer in execute(self._socket, commands):
                     logger.warning("haproxy says: %s", answer)
             self._places, self._copies = places, copies
 

@@ -9,7 +9,7 @@ LIMIT_S = 5.0
 HARMLESS = ("no need to change", "changed from")
 
 
-def tell(path: Path, commands: Sequence[str]) -> list[str]:
+def execute(path: Path, commands: Sequence[str]) -> list[str]:
     """Send commands, and return what HAProxy answered but for success. Raises OSError."""
     answers: list[str] = []
     for start in range(0, len(commands), AT_ONCE):

@@ -26,17 +26,17 @@ EXIT_BAD_MODELS = 1
 EXIT_BAD_SETTINGS = 2
 
 
-def check(config: Config, tell: Callable[[str], None]) -> int:
+def check(config: Config, report: Callable[[str], None]) -> int:
     """Tell each problem; return the exit code. Models of `--preload` are loaded."""
     settings = list(problems_with_settings(config))
     for problem in settings:
-        tell(problem)
+        report(problem)
     if settings:
         return EXIT_BAD_SETTINGS
     runtime = Runtime.build(dataclasses.replace(config, preload=()))
     models = list(problems_with_models(runtime, config.preload))
     for problem in models:
-        tell(problem)
+        report(problem)
     return EXIT_BAD_MODELS if models else 0
 
 

@@ -29,7 +29,7 @@ DESCRIPTION = re.compile(r"(.*)/models/(.+)")
 SHOWN = 5  # names of models
 
 
-class Named(NamedTuple):
+class UrlParts(NamedTuple):
     """What a URL tells: `prefix` is the path of a proxy, `path` the one of the request."""
 
     prefix: str
@@ -40,7 +40,7 @@ class Named(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class Subject:
     """Where the model is; `server` are the arguments of a server to start."""
 
     address: Address
@@ -61,23 +61,23 @@ class Place:
         return replace(target, path=self.path) if self.path else target
 
 
-def place_of(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Place:
+def subject_of(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Subject:
     """Find out what is meant. Raises StartupError."""
     model: str = arguments.model
     is_url = "://" in model or model.startswith("unix:")
     if is_url and arguments.url:
         raise StartupError("give one URL: in place of MODEL, or as --url with the name of a model")
     if not (is_url or arguments.url or arguments.uds):
-        return own_place(arguments, server_flags)
+        return subject_of_file(arguments, server_flags)
     if server_flags:
         raise StartupError("flags after -- are those of a server for a model file; leave them out")
     if is_url:
-        return place_of_url(arguments, model)
+        return subject_of_url(arguments, model)
     address = address_of(arguments, arguments.url or LOCAL)
-    return Place(address, request_of(arguments, Named("", model)))
+    return Subject(address, request_of(arguments, UrlParts("", model)))
 
 
-def own_place(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Place:
+def subject_of_file(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Subject:
     """A server of its own on a free port, with the flags that were given for it."""
     model = Path(arguments.model)
     check_file(model, "; --url says which server has it")
@@ -88,7 +88,7 @@ def own_place(arguments: argparse.Namespace, server_flags: Sequence[str]) -> Pla
         command += ["--port", str(free_port())]
         settings = read_settings(command, os.environ)
     address = address_of_config(settings.config, arguments)
-    return Place(address, request_of(arguments, Named("", model.name)), server=command)
+    return Subject(address, request_of(arguments, UrlParts("", model.name)), server=command)
 
 
 def address_of_config(config: Config, arguments: argparse.Namespace) -> Address:
@@ -100,14 +100,14 @@ def address_of_config(config: Config, arguments: argparse.Namespace) -> Address:
     return Address(url, config.uds, insecure=True, key=key)
 
 
-def place_of_url(arguments: argparse.Namespace, url: str) -> Place:
+def subject_of_url(arguments: argparse.Namespace, url: str) -> Subject:
     if url.startswith("unix:"):
         arguments.uds = Path(url.removeprefix("unix:"))
         url = LOCAL
     address = address_of(arguments, url)
-    named = named_by(url, arguments.body is not None)
-    address = address.with_prefix(named.prefix)
-    return Place(address, request_of(arguments, named), named.path)
+    parts = read_url(url, arguments.body is not None)
+    address = address.with_prefix(parts.prefix)
+    return Subject(address, request_of(arguments, parts), parts.path)
 
 
 def address_of(arguments: argparse.Namespace, url: str) -> Address:
@@ -122,7 +122,7 @@ def address_of(arguments: argparse.Namespace, url: str) -> Address:
     return Address(url, arguments.uds, arguments.insecure, first_key(arguments.api_key_file))
 
 
-def named_by(url: str, has_body: bool) -> Named:
+def read_url(url: str, has_body: bool) -> UrlParts:
     """What the path of a URL names."""
     parts = urlsplit(url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -131,21 +131,21 @@ def named_by(url: str, has_body: bool) -> Named:
         model = query.get("servable_identifier", [""])[0]
         if not model:
             raise StartupError(f"{url} names no model; add ?servable_identifier=NAME")
-        return Named(match[1], model, query.get("method", ["forward"])[0], "json", path)
+        return UrlParts(match[1], model, query.get("method", ["forward"])[0], "json", path)
     if match := INFER.fullmatch(parts.path):
-        return Named(match[1], unquote(match[2]), "forward", "v2", path)
+        return UrlParts(match[1], unquote(match[2]), "forward", "v2", path)
     if match := DESCRIPTION.fullmatch(parts.path):
-        return Named(match[1], unquote(match[2]))
+        return UrlParts(match[1], unquote(match[2]))
     if has_body and parts.path not in ("", "/"):
-        return Named("", path=path)
-    return Named(parts.path.rstrip("/"))
+        return UrlParts("", path=path)
+    return UrlParts(parts.path.rstrip("/"))
 
 
-def request_of(arguments: argparse.Namespace, named: Named) -> Request:
+def request_of(arguments: argparse.Namespace, parts: UrlParts) -> Request:
     return Request(
-        named.model,
-        named.method if arguments.method == "forward" else arguments.method,
-        arguments.form or named.form,
+        parts.model,
+        parts.method if arguments.method == "forward" else arguments.method,
+        arguments.form or parts.form,
         read_body(arguments.body),
         arguments.rows,
     )
