@@ -10,18 +10,18 @@ from torch_serving.cli.ray import document_of, table_of
 from torch_serving.cli.ray_flags import read_request
 from torch_serving.ray.arguments import BalancerArguments, NodesArguments
 from torch_serving.ray.node_report import NodeReport
-from torch_serving.ray.table import Place
+from torch_serving.ray.table import Endpoint
 
 MODEL = {"requests": 30, "hits": 27, "loaded": [{"device": "cpu"}]}
 LOAD = {"queue": 1, "busy": 2, "threads": 4}
 REPORTS = [
-    NodeReport(Place(1, "10.0.0.1", 4001), LOAD, [{"identifier": "a.pt", **MODEL}]),
+    NodeReport(Endpoint(1, "10.0.0.1", 4001), LOAD, [{"identifier": "a.pt", **MODEL}]),
     NodeReport(
-        Place(2, "10.0.0.2", 4002, "drain"),
+        Endpoint(2, "10.0.0.2", 4002, "drain"),
         LOAD,
         [{"identifier": "b.pt", "requests": 0, "hits": 0, "loaded": []}],
     ),
-    NodeReport(Place(13, "10.0.0.30", 4003), None, None),
+    NodeReport(Endpoint(13, "10.0.0.30", 4003), None, None),
 ]
 TABLE = """\
 slot  node            state  queue  busy  requests  hits  models

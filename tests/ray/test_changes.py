@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from torch_serving.ray.changes import can_be_said, copies_commands, map_text, server_commands
-from torch_serving.ray.table import DRAIN, READY, Place
+from torch_serving.ray.changes import copies_commands, is_safe, map_text, server_commands
+from torch_serving.ray.table import DRAIN, READY, Endpoint
 
 MAP = Path("/run/copies.map")
-A = Place(1, "10.0.0.1", 4001, READY)
-B = Place(2, "10.0.0.2", 4002, READY)
+A = Endpoint(1, "10.0.0.1", 4001, READY)
+B = Endpoint(2, "10.0.0.2", 4002, READY)
 NEW = [
     "set server nodes/n1 state maint",
     "set server nodes/n1 addr 10.0.0.1 port 4001",
@@ -32,8 +32,8 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("before", "after", "commands"), CHANGES)
-def test_changes_of_nodes(before: list[Place], after: list[Place], commands: list[str]):
-    by_slot = [{each.slot: each for each in places} for places in (before, after)]
+def test_changes_of_nodes(before: list[Endpoint], after: list[Endpoint], commands: list[str]):
+    by_slot = [{each.slot: each for each in endpoints} for endpoints in (before, after)]
     assert server_commands(*by_slot) == commands
 
 
@@ -49,11 +49,11 @@ def test_changes_of_copies():
 
 @pytest.mark.parametrize("key", ["mlp", "texts/a-b_c.d", "größe", "100%"])
 def test_names_that_can_be_said(key: str):
-    assert can_be_said(key)
+    assert is_safe(key)
 
 
 @pytest.mark.parametrize(
     "key", ["", "a b", "a;disable server nodes/n1", "a\nb", "a'b", "a\\b", "#a"]
 )
 def test_names_that_would_be_more_than_a_word_are_not_copied(key: str):
-    assert not can_be_said(key)
+    assert not is_safe(key)

@@ -60,9 +60,9 @@ class Fleet:
     def clients(self, event: str) -> Clients:
         return Clients(event, self.urls, MODELS, BODY)
 
-    def places(self) -> dict[int, tuple[str, int]]:
+    def endpoints(self) -> dict[int, tuple[str, int]]:
         """Host and port by slot."""
-        known = self.deployment.table().places or ()
+        known = self.deployment.table().endpoints or ()
         return {each.slot: (each.host, each.port) for each in known if each.state == "ready"}
 
     def server(self, host: str) -> list[int]:
@@ -90,7 +90,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def homes_of(fleet: Fleet) -> dict[str, set[int]]:
     """The slots of the nodes that had requests of each model."""
     homes = defaultdict(set)
-    for slot, (host, port) in fleet.places().items():
+    for slot, (host, port) in fleet.endpoints().items():
         with urllib.request.urlopen(f"http://{host}:{port}/metrics") as answer:
             page = answer.read().decode()
         for model in re.findall(r'torch_serving_requests_total\{.*model="([^"]+)"', page):
@@ -120,7 +120,7 @@ def test_status_tells_what_each_node_holds(fleet: Fleet):
 
 
 def test_a_killed_worker_costs_no_request(fleet: Fleet):
-    host, _ = fleet.places()[1]
+    host, _ = fleet.endpoints()[1]
     with fleet.clients("a worker is killed") as clients:
         wait_for(lambda: clients.count > ENOUGH / 4)
         parent = fleet.parent(host)
@@ -130,24 +130,24 @@ def test_a_killed_worker_costs_no_request(fleet: Fleet):
 
 
 def test_a_killed_server_costs_no_request_and_its_successor_has_its_slot(fleet: Fleet):
-    before = fleet.places()
+    before = fleet.endpoints()
     host, _ = before[1]
     with fleet.clients("a server is killed") as clients:
         wait_for(lambda: clients.count > ENOUGH / 4)
         kill(fleet.server(host))
-        wait_for(lambda: fleet.places().get(1, before[1]) != before[1])
+        wait_for(lambda: fleet.endpoints().get(1, before[1]) != before[1])
         wait_for(lambda: clients.count > ENOUGH)
     assert clients.lost == 0, clients.outcomes
-    assert fleet.places()[2] == before[2]
+    assert fleet.endpoints()[2] == before[2]
 
 
 def test_without_the_controller_and_the_registry_requests_go_on(fleet: Fleet):
-    before = fleet.places()
+    before = fleet.endpoints()
     with fleet.clients("Serve's controller and the registry are killed") as clients:
         wait_for(lambda: clients.count > ENOUGH / 4)
         kill(pids("ray::ServeController"))
         kill(pids("ray::Registry"))
-        wait_for(lambda: fleet.places() == before)  # in the slots that they had
+        wait_for(lambda: fleet.endpoints() == before)  # in the slots that they had
         wait_for(lambda: clients.count > ENOUGH)
     assert clients.lost == 0, clients.outcomes
 
@@ -177,20 +177,20 @@ def test_haproxy_does_not_outlive_its_actor(fleet: Fleet):
 
 
 def test_an_update_costs_no_request(fleet: Fleet):
-    before = fleet.places()
+    before = fleet.endpoints()
     with fleet.clients("all nodes are updated") as clients:
         fleet.up()
         wait_for(lambda: clients.count > ENOUGH)
     assert clients.lost == 0, clients.outcomes
-    assert fleet.places().keys() == before.keys()
-    assert not set(fleet.places().values()) & set(before.values())
+    assert fleet.endpoints().keys() == before.keys()
+    assert not set(fleet.endpoints().values()) & set(before.values())
 
 
 def test_a_lost_machine_costs_no_request(fleet: Fleet):
     with fleet.clients("a machine is lost") as clients:
         wait_for(lambda: clients.count > ENOUGH / 4)
         fleet.cluster.lose(3, fleet.root)
-        wait_for(lambda: len(fleet.places()) == 1)
+        wait_for(lambda: len(fleet.endpoints()) == 1)
         wait_for(lambda: clients.count > ENOUGH)
     assert clients.lost == 0, clients.outcomes
 

@@ -18,7 +18,7 @@ from tests.support.process import wait_until
 from torch_serving.haproxy import binary
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.haproxy_process import HaproxyProcess
-from torch_serving.ray.table import DRAIN, READY, Place, Table
+from torch_serving.ray.table import DRAIN, READY, Endpoint, Table
 
 pytestmark = pytest.mark.skipif(binary() is None, reason="haproxy is not installed")
 HOST = "127.0.0.1"
@@ -27,10 +27,10 @@ ORPHAN = """
 import os, pathlib, sys
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.haproxy_process import HaproxyProcess
-from torch_serving.ray.table import Place, Table
+from torch_serving.ray.table import Endpoint, Table
 arguments = BalancerArguments(port={port}, slots=2)
 haproxy = HaproxyProcess(arguments, "127.0.0.1", pathlib.Path({folder!r}))
-haproxy.start(Table(1, (Place(1, "127.0.0.1", {node}),), None))
+haproxy.start(Table(1, (Endpoint(1, "127.0.0.1", {node}),), None))
 print("started", flush=True)
 sys.stdin.read()
 """
@@ -59,16 +59,16 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def nodes() -> Iterator[list[Place]]:
+def nodes() -> Iterator[list[Endpoint]]:
     """Two nodes in the slots 1 and 2."""
     with ExitStack() as stack:
-        places = []
+        endpoints = []
         for slot in (1, 2):
             server = stack.enter_context(ThreadingHTTPServer((HOST, 0), Node))
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             stack.callback(server.shutdown)
-            places.append(Place(slot, HOST, server.server_address[1], READY))
-        yield places
+            endpoints.append(Endpoint(slot, HOST, server.server_address[1], READY))
+        yield endpoints
 
 
 @pytest.fixture
@@ -103,12 +103,12 @@ def homes(port: int) -> dict[str, int]:
     return {model: ask(port, model) for model in MODELS}
 
 
-def table(places: list[Place] | None, copies: dict[str, int] | None = None) -> Table:
-    return Table(1, None if places is None else tuple(places), copies)
+def table(endpoints: list[Endpoint] | None, copies: dict[str, int] | None = None) -> Table:
+    return Table(1, None if endpoints is None else tuple(endpoints), copies)
 
 
 def test_it_follows_changes_of_nodes(
-    nodes: list[Place], balancer: Callable[[Table], HaproxyProcess]
+    nodes: list[Endpoint], balancer: Callable[[Table], HaproxyProcess]
 ):
     made = balancer(table(nodes))
     before = homes(made.port)
@@ -123,7 +123,7 @@ def test_it_follows_changes_of_nodes(
 
 
 def test_a_successor_in_the_same_slot_has_the_same_models(
-    nodes: list[Place], balancer: Callable[[Table], HaproxyProcess]
+    nodes: list[Endpoint], balancer: Callable[[Table], HaproxyProcess]
 ):
     made = balancer(table(nodes))
     before = homes(made.port)
@@ -133,7 +133,7 @@ def test_a_successor_in_the_same_slot_has_the_same_models(
 
 
 def test_a_hot_model_has_several_nodes(
-    nodes: list[Place], balancer: Callable[[Table], HaproxyProcess]
+    nodes: list[Endpoint], balancer: Callable[[Table], HaproxyProcess]
 ):
     made = balancer(table(nodes))
     before = homes(made.port)
@@ -144,7 +144,7 @@ def test_a_hot_model_has_several_nodes(
 
 
 def test_it_comes_back_with_what_it_was_told_last(
-    nodes: list[Place], balancer: Callable[[Table], HaproxyProcess]
+    nodes: list[Endpoint], balancer: Callable[[Table], HaproxyProcess]
 ):
     made = balancer(table(nodes[:1]))
     made.follow(table(nodes, {"m5.pt": 8}))
@@ -156,7 +156,9 @@ def test_it_comes_back_with_what_it_was_told_last(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_it_does_not_outlive_its_parent(number: signal.Signals, nodes: list[Place], tmp_path: Path):
+def test_it_does_not_outlive_its_parent(
+    number: signal.Signals, nodes: list[Endpoint], tmp_path: Path
+):
     """It would go on with what it was told last, and share the port with its successor."""
     port = free_port()
     code = ORPHAN.format(port=port, folder=str(tmp_path), node=nodes[0].port)
@@ -173,7 +175,7 @@ def test_it_does_not_outlive_its_parent(number: signal.Signals, nodes: list[Plac
 
 
 def test_it_does_not_outlive_a_lifeline_that_is_killed(
-    nodes: list[Place], balancer: Callable[[Table], HaproxyProcess]
+    nodes: list[Endpoint], balancer: Callable[[Table], HaproxyProcess]
 ):
     made = balancer(table(nodes))
     (haproxy,) = children_of(made.pid)

@@ -62,7 +62,7 @@ def status(request: Request) -> int:
         print_notice("there are no nodes and no balancers on this cluster")
         return EXIT_NOTHING
     table, balancers = deployment.table(), deployment.balancers()
-    reports = ask_all(table.places or (), key_of(request))
+    reports = ask_all(table.endpoints or (), key_of(request))
     if request.arguments.json:
         print(json.dumps(document_of(reports, table.copies, [each.url for each in balancers])))
         return 0
@@ -83,7 +83,7 @@ def document_of(
 ) -> dict[str, Any]:
     nodes = [
         {
-            **report.place._asdict(),
+            **report.endpoint._asdict(),
             "load": report.load,
             "requests": report.requests,
             "hits": report.hits,
@@ -108,16 +108,16 @@ def table_of(reports: "Sequence[NodeReport]") -> str:
 
 
 def row_of(report: "NodeReport") -> tuple[str, ...]:
-    place, load = report.place, report.load or {}
+    endpoint, load = report.endpoint, report.load or {}
     hits = "" if report.hits is None else f"{report.hits:.0%}"
     names = report.held[:MOST_NAMES]
     more = len(report.held) - len(names)
     models = f"{len(report.held)}: {', '.join(names)}" + (f" and {more} more" if more else "")
     said = models if report.models is not None else "it tells nothing; does it want --key-file?"
     return (
-        str(place.slot),
-        f"{place.host}:{place.port}",
-        place.state,
+        str(endpoint.slot),
+        f"{endpoint.host}:{endpoint.port}",
+        endpoint.state,
         str(load.get("queue", "?")),
         f"{load.get('busy', '?')}/{load.get('threads', '?')}",
         str(report.requests),

@@ -37,7 +37,7 @@ class Balancer:
         self._link = Link()
         self._haproxy = HaproxyProcess(arguments, host, Path(self._folder.name))
         table = self._next(0)
-        while not (table and table.places):
+        while not (table and table.endpoints):
             table = self._next(table.version if table else 0)
         self._haproxy.start(table)
         self._version = table.version

@@ -4,33 +4,33 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from torch_serving.ray.table import DRAIN, READY, Place
+from torch_serving.ray.table import DRAIN, READY, Endpoint
 
 BACKEND = "nodes"  # as `haproxy.cfg` calls it
 SAFE = re.compile(r"[\w./+@:,=~%&!?-]+")  # a word of a command, and nothing else
 
 
-def server_commands(before: Mapping[int, Place], after: Mapping[int, Place]) -> list[str]:
+def server_commands(before: Mapping[int, Endpoint], after: Mapping[int, Endpoint]) -> list[str]:
     """Return what turns the nodes before into those after, both by slot.
 
     A node that drains or is gone keeps the requests that it has: `on-marked-down shutdown-sessions`
     would cut them.
     """
     commands: list[str] = []
-    for slot, place in sorted(after.items()):
-        if before.get(slot) != place:
-            commands += changed(before.get(slot), place)
+    for slot, endpoint in sorted(after.items()):
+        if before.get(slot) != endpoint:
+            commands += commands_for(before.get(slot), endpoint)
     gone = sorted(before.keys() - after.keys())
     return commands + [f"set server {BACKEND}/n{slot} state maint" for slot in gone]
 
 
-def changed(before: Place | None, place: Place) -> Iterator[str]:
-    server = f"{BACKEND}/n{place.slot}"
-    if before is None or (before.host, before.port) != (place.host, place.port):
+def commands_for(before: Endpoint | None, endpoint: Endpoint) -> Iterator[str]:
+    server = f"{BACKEND}/n{endpoint.slot}"
+    if before is None or (before.host, before.port) != (endpoint.host, endpoint.port):
         yield f"set server {server} state maint"
-        yield f"set server {server} addr {place.host} port {place.port}"
-    yield f"set server {server} state {DRAIN if place.state == DRAIN else READY}"
-    if place.state == READY:
+        yield f"set server {server} addr {endpoint.host} port {endpoint.port}"
+    yield f"set server {server} state {DRAIN if endpoint.state == DRAIN else READY}"
+    if endpoint.state == READY:
         yield f"set server {server} health up"  # the next check would see it a second later
 
 
@@ -50,6 +50,6 @@ def map_text(copies: Mapping[str, int]) -> str:
     return "".join(f"{key} {count}\n" for key, count in copies.items())
 
 
-def can_be_said(key: str) -> bool:
+def is_safe(key: str) -> bool:
     """Whether a model's key can stand in a command; others have one copy."""
     return SAFE.fullmatch(key) is not None

@@ -114,7 +114,7 @@ def table() -> Table:
     """Return who is where; wait for a registry that has just started."""
     deadline = time.monotonic() + HEARD_S
     found: Table = ray.get(registry().table.remote(0))
-    while found.places is None and time.monotonic() < deadline:
+    while found.endpoints is None and time.monotonic() < deadline:
         found = ray.get(registry().table.remote(found.version))
     return found
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from torch_serving.haproxy import Address, Fleet, binary, key_of, problems_in, render
 from torch_serving.ray import end_with_starter
 from torch_serving.ray.arguments import BalancerArguments
-from torch_serving.ray.changes import can_be_said, copies_commands, map_text, server_commands
+from torch_serving.ray.changes import copies_commands, is_safe, map_text, server_commands
 from torch_serving.ray.runtime_api import execute
-from torch_serving.ray.table import READY, Place, Table
+from torch_serving.ray.table import READY, Endpoint, Table
 
 logger = logging.getLogger(__name__)
 PAUSE_S = 1.0  # before it is started again, where it ended at once
@@ -39,14 +39,14 @@ class HaproxyProcess:
         self._config = folder / "haproxy.cfg"
         self._socket = folder / "haproxy.sock"
         self._map = folder / "copies.map"
-        self._places: dict[int, Place] = {}
+        self._endpoints: dict[int, Endpoint] = {}
         self._copies: dict[str, int] = {}
         self._lock = threading.Lock()
         self._is_stopped = False
 
     def start(self, table: Table) -> None:
         """Start it with what is known. Raises RuntimeError for a configuration that is wrong."""
-        self._places = self._usable(table.places or ())
+        self._endpoints = self._usable(table.endpoints or ())
         self._copies = self._capped(table.copies or {})
         if problems := problems_in(self._write(), self._program):
             raise RuntimeError(f"haproxy refuses its configuration: {problems}")
@@ -57,14 +57,14 @@ class HaproxyProcess:
         """Tell it what has changed. Raises OSError if it does not listen: then try again."""
         with self._lock:
             # without any node, those that were known may come back: HAProxy looks for itself
-            places = self._usable(table.places) if table.places else self._places
+            endpoints = self._usable(table.endpoints) if table.endpoints else self._endpoints
             copies = self._copies if table.copies is None else self._capped(table.copies)
-            commands = server_commands(self._places, places)
+            commands = server_commands(self._endpoints, endpoints)
             commands += copies_commands(self._map, self._copies, copies)
             if commands:
                 for answer in execute(self._socket, commands):
                     logger.warning("haproxy says: %s", answer)
-            self._places, self._copies = places, copies
+            self._endpoints, self._copies = endpoints, copies
 
     def stop(self) -> None:
         """Let it end what is under way, without new connections."""
@@ -90,25 +90,27 @@ class HaproxyProcess:
         if self._child.poll() is not None:
             raise RuntimeError("haproxy has ended")
 
-    def _usable(self, places: tuple[Place, ...]) -> dict[int, Place]:
-        found = {place.slot: place for place in places if place.slot <= self._arguments.slots}
-        if len(found) < len(places):
+    def _usable(self, endpoints: tuple[Endpoint, ...]) -> dict[int, Endpoint]:
+        found = {each.slot: each for each in endpoints if each.slot <= self._arguments.slots}
+        if len(found) < len(endpoints):
             logger.error("more nodes than slots; deploy balancers with more `slots`")
         return found
 
     def _capped(self, copies: Mapping[str, int]) -> dict[str, int]:
         most = self._arguments.max_copies
         by_key = {key_of(name): min(each, most or each) for name, each in copies.items()}
-        return {key: each for key, each in by_key.items() if each > 1 and can_be_said(key)}
+        return {key: each for key, each in by_key.items() if each > 1 and is_safe(key)}
 
     def _write(self) -> str:
         """Write the files of a start. Nodes that drain are left out, as are their slots."""
         arguments = self._arguments
         nodes: list[Address | None] = [None] * arguments.slots
-        for slot, place in self._places.items():
-            if place.state == READY:
-                nodes[slot - 1] = Address(place.host, place.port)
-        self._places = {each.slot: each for each in self._places.values() if each.state == READY}
+        for slot, endpoint in self._endpoints.items():
+            if endpoint.state == READY:
+                nodes[slot - 1] = Address(endpoint.host, endpoint.port)
+        self._endpoints = {
+            each.slot: each for each in self._endpoints.values() if each.state == READY
+        }
         fleet = Fleet(
             nodes=nodes,
             bind=self._bind,

@@ -14,7 +14,7 @@ from torch_serving.ray.copies import busiest
 from torch_serving.ray.registry import Link, RegistryAway, address_of_machine
 from torch_serving.ray.requests_by_model import Difference, requests_in
 from torch_serving.ray.server_process import ServerProcess
-from torch_serving.ray.table import DRAIN, GONE, READY, Place
+from torch_serving.ray.table import DRAIN, GONE, READY, Endpoint
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_S = 0.5
@@ -40,13 +40,14 @@ class Node:
         self._server = ServerProcess(
             arguments.model_root, arguments.flags, address_of_machine(), key
         )
-        self._place = Place(0, self._server.host, self._server.port, READY)
+        self._endpoint = Endpoint(0, self._server.host, self._server.port, READY)
         self._link = Link()
-        self._lock = threading.Lock()  # of the place
+        self._lock = threading.Lock()  # guards the endpoint
         self._is_ended = threading.Event()
-        while not self._place.slot:  # an update goes on to the next node, so this one must be known
+        # An update goes on to the next node, so this one must be known.
+        while not self._endpoint.slot:
             self._announce(READY)
-        for loop in (self._beat, self._count):
+        for loop in (self._send_heartbeats, self._count):
             threading.Thread(target=loop, name=loop.__name__, daemon=True).start()
 
     async def check_health(self) -> None:
@@ -66,29 +67,30 @@ class Node:
         await asyncio.to_thread(self._announce, GONE)
 
     def _announce(self, state: str) -> None:
-        """Tell of a new state until all balancers have told HAProxy, or for long enough."""
+        """Send a new state until all balancers have passed it to HAProxy, or for long enough."""
         with self._lock:
-            self._place = self._place._replace(state=state)
+            self._endpoint = self._endpoint._replace(state=state)
         deadline = time.monotonic() + FOLLOWED_S
         while time.monotonic() < deadline:
-            if (version := self._tell()) and self._is_followed(version):
+            if (version := self._heartbeat()) and self._is_followed(version):
                 return
             time.sleep(LOOK_S)
 
-    def _tell(self) -> int:
-        """Tell the registry of this node, with the slot it had, and note that which it has.
+    def _heartbeat(self) -> int:
+        """Send the registry this node's endpoint, with the slot it had, and note the slot it has.
 
-        Return the version in which that is known, or 0.
+        Return the version of the table that has it, or 0.
         """
         with self._lock:
             try:
-                told = self._link.ask("hear", self._name, self._place, timeout_s=ANSWER_S)
+                slot, version = self._link.ask(
+                    "heartbeat", self._name, self._endpoint, timeout_s=ANSWER_S
+                )
             except RegistryAway as error:
                 logger.warning("%s", error)
                 return 0
-            slot, version = told
-            self._place = self._place._replace(slot=slot or self._place.slot)
-            return int(version) if slot or self._place.state == GONE else 0
+            self._endpoint = self._endpoint._replace(slot=slot or self._endpoint.slot)
+            return int(version) if slot or self._endpoint.state == GONE else 0
 
     def _is_followed(self, version: int) -> bool:
         try:
@@ -96,9 +98,9 @@ class Node:
         except RegistryAway:
             return False
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._is_ended.wait(HEARTBEAT_S):
-            self._tell()
+            self._heartbeat()
 
     def _count(self) -> None:
         """Tell the registry from time to time how many requests each model had."""
@@ -107,8 +109,8 @@ class Node:
             started = time.monotonic()
             try:
                 counts = difference.since(requests_in(self._server.get("/metrics")))
-                told = busiest(counts, MOST_COUNTED)
-                self._link.ask("count", told, sum(counts.values()), timeout_s=ANSWER_S)
+                most = busiest(counts, MOST_COUNTED)
+                self._link.ask("count", most, sum(counts.values()), timeout_s=ANSWER_S)
             except (OSError, RegistryAway) as error:
                 logger.warning("requests of models are not counted: %s", error)
             pause_s = max(COUNTING_S, (time.monotonic() - started) / COUNTING_SHARE)

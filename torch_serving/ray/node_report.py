@@ -5,7 +5,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from torch_serving.ray.table import Place
+from torch_serving.ray.table import Endpoint
 
 ASK_S = 5.0
 AT_ONCE = 32
@@ -14,7 +14,7 @@ AT_ONCE = 32
 class NodeReport(NamedTuple):
     """A node; None stands for what it did not tell."""
 
-    place: Place
+    endpoint: Endpoint
     load: dict[str, Any] | None
     models: list[dict[str, Any]] | None
 
@@ -35,21 +35,23 @@ class NodeReport(NamedTuple):
         return found / self.requests if self.requests else None
 
 
-def ask_all(places: tuple[Place, ...], key: str | None) -> list[NodeReport]:
+def ask_all(endpoints: tuple[Endpoint, ...], key: str | None) -> list[NodeReport]:
     """Ask all nodes, many at a time."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(lambda place: ask(place, key), places))
+        return list(threads.map(lambda endpoint: ask(endpoint, key), endpoints))
 
 
-def ask(place: Place, key: str | None) -> NodeReport:
-    models = get(place, "/models", key)
-    return NodeReport(place, get(place, "/load", key), models["models"] if models else None)
+def ask(endpoint: Endpoint, key: str | None) -> NodeReport:
+    models = get(endpoint, "/models", key)
+    return NodeReport(endpoint, get(endpoint, "/load", key), models["models"] if models else None)
 
 
-def get(place: Place, path: str, key: str | None) -> Any:
+def get(endpoint: Endpoint, path: str, key: str | None) -> Any:
     """Return a document, or None if the node does not answer, or not to us."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"http://{place.host}:{place.port}{path}", headers=headers)
+    request = urllib.request.Request(
+        f"http://{endpoint.host}:{endpoint.port}{path}", headers=headers
+    )
     try:
         with urllib.request.urlopen(request, timeout=ASK_S) as answer:
             return json.load(answer)

@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from torch_serving.ray.copies import Rates
 from torch_serving.ray.slots import FORGOTTEN_S, Slots
-from torch_serving.ray.table import Place, Table
+from torch_serving.ray.table import Endpoint, Table
 
 NAME, NAMESPACE = "torch_serving_registry", "torch_serving"
 HEAD = "node:__internal_head__"
@@ -29,14 +29,14 @@ class Follower(NamedTuple):
 
     facts: BalancerFacts
     version: int
-    heard: float
+    heard_s: float
 
 
 class Registry:
     """Slots of nodes and copies of models, for balancers that wait for changes.
 
-    It has soft state: nodes and balancers tell it again and again, so it may be restarted at any
-    time. Versions go on from one that no earlier process can have told.
+    It has soft state, which heartbeats renew, so it may be restarted at any time. Versions go on
+    from one that no earlier process can have had.
     """
 
     def __init__(self) -> None:
@@ -47,15 +47,15 @@ class Registry:
         self._balancers: dict[str, Follower] = {}
         self._changed = asyncio.Event()
 
-    async def hear(self, node: str, place: Place) -> tuple[int, int]:
-        """A node tells of itself, with the slot that it had.
+    async def heartbeat(self, node: str, endpoint: Endpoint) -> tuple[int, int]:
+        """Note where a node is; it sends the slot that it had.
 
-        Return its slot, 0 for none yet, and the version in which this is known.
+        Return its slot, 0 for none yet, and the version of the table that has it.
         """
         before = self._version()
-        slot = self._slots.hear(node, place, time.monotonic())
+        slot = self._slots.heartbeat(node, endpoint, time.monotonic())
         if self._version() != before:
-            self._tell()
+            self._notify()
         return slot, self._version()
 
     async def is_followed(self, version: int) -> bool:
@@ -63,10 +63,10 @@ class Registry:
         return all(each.version >= version for each in self._followers())
 
     async def count(self, counts: Mapping[str, int], total: int) -> None:
-        """A node tells how many requests its busiest models had, and all."""
-        if self._rates.add(counts, total, len(self._slots.places() or ())):
+        """Add the requests of a node's busiest models, and of all its models."""
+        if self._rates.add(counts, total, len(self._slots.endpoints() or ())):
             self._copies_version += 1
-            self._tell()
+            self._notify()
 
     async def table(self, version: int, balancer: BalancerFacts | None = None) -> Table:
         """Return what is known, as soon as it is not that of a version, or after a second."""
@@ -79,7 +79,7 @@ class Registry:
                 await asyncio.wait_for(changed.wait(), LONG_POLL_S)
             except asyncio.TimeoutError:
                 self._slots.forget(time.monotonic())
-        return Table(self._version(), self._slots.places(), self._rates.copies)
+        return Table(self._version(), self._slots.endpoints(), self._rates.copies)
 
     async def balancers(self) -> list[BalancerFacts]:
         """Return those that were heard of lately."""
@@ -87,12 +87,12 @@ class Registry:
 
     def _followers(self) -> list[Follower]:
         oldest = time.monotonic() - FORGOTTEN_S
-        return [each for each in self._balancers.values() if each.heard > oldest]
+        return [each for each in self._balancers.values() if each.heard_s > oldest]
 
     def _version(self) -> int:
         return self._first_version + self._slots.version + self._copies_version
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

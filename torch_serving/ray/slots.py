@@ -1,8 +1,8 @@
-"""Which node has which slot: soft state, which nodes tell again and again."""
+"""Which node has which slot: soft state, which heartbeats of nodes renew."""
 
 from dataclasses import dataclass
 
-from torch_serving.ray.table import GONE, Place
+from torch_serving.ray.table import GONE, Endpoint
 
 FORGOTTEN_S = 5.0  # after the last a node was heard of
 SETTLING_S = 2.0  # after the start: some heartbeats of all nodes
@@ -10,68 +10,68 @@ MOST_SLOTS = 4096
 
 
 @dataclass
-class Known:
+class KnownNode:
     """A node, and when it was heard of."""
 
-    place: Place
-    heard: float
+    endpoint: Endpoint
+    heard_s: float
 
 
 class Slots:
-    """Places on the ring, and the nodes that have them; time is what it is told.
+    """Places on the ring, and the nodes that have them; time is what it is endpoint.
 
     A node that takes the slot of one that is gone takes its models, so the first free one is given.
     After a restart, nodes say which slots they had. Until all could do so, none is given to others
-    and no places are told: slots in the order of heartbeats would move all models.
+    and no endpoints are given: slots in the order of heartbeats would move all models.
     """
 
-    def __init__(self, now: float) -> None:
-        self._settled = now + SETTLING_S
+    def __init__(self, now_s: float) -> None:
+        self._settled_s = now_s + SETTLING_S
         self._was_settled = False
-        self._nodes: dict[str, Known] = {}
+        self._nodes: dict[str, KnownNode] = {}
         self.version = 0
 
-    def hear(self, node: str, told: Place, now: float) -> int:
-        """Note what a node tells of itself, and return its slot; 0: ask again."""
-        self.forget(now)
+    def heartbeat(self, node: str, endpoint: Endpoint, now_s: float) -> int:
+        """Note where a node is, and return its slot; 0: ask again."""
+        self.forget(now_s)
         known = self._nodes.get(node)
-        if told.state == GONE:
+        if endpoint.state == GONE:
             self._remove(node)
             return 0
         if known is None:
-            slot = self._slot_for(told.slot, now)
+            slot = self._slot_for(endpoint.slot, now_s)
             if slot:
-                self._put(node, told._replace(slot=slot), now)
+                self._put(node, endpoint._replace(slot=slot), now_s)
             return slot
-        known.heard = now
-        if told._replace(slot=known.place.slot) != known.place:
-            self._put(node, told._replace(slot=known.place.slot), now)
-        return known.place.slot
+        known.heard_s = now_s
+        if endpoint._replace(slot=known.endpoint.slot) != known.endpoint:
+            self._put(node, endpoint._replace(slot=known.endpoint.slot), now_s)
+        return known.endpoint.slot
 
-    def forget(self, now: float) -> None:
+    def forget(self, now_s: float) -> None:
         """Drop nodes that were not heard of for long."""
-        if now >= self._settled and not self._was_settled:
+        if now_s >= self._settled_s and not self._was_settled:
             self._was_settled = True
             self.version += 1
-        for node in [each for each, known in self._nodes.items() if is_old(known, now)]:
+        for node in [each for each, known in self._nodes.items() if is_old(known, now_s)]:
             self._remove(node)
 
-    def places(self) -> tuple[Place, ...] | None:
-        """All places by slot; None while that is not certain."""
+    def endpoints(self) -> tuple[Endpoint, ...] | None:
+        """All endpoints by slot; None while that is not certain."""
         if not self._was_settled:
             return None
-        return tuple(sorted(known.place for known in self._nodes.values()))
+        return tuple(sorted(known.endpoint for known in self._nodes.values()))
 
-    def _slot_for(self, had: int, now: float) -> int:
-        taken = {known.place.slot for known in self._nodes.values()}
+    def _slot_for(self, had: int, now_s: float) -> int:
+        taken = {known.endpoint.slot for known in self._nodes.values()}
         if 0 < had <= MOST_SLOTS and had not in taken:
             return had
-        if now < self._settled:
+        if now_s < self._settled_s:
             return 0
         return next((slot for slot in range(1, MOST_SLOTS + 1) if slot not in taken), 0)
 
-    def _put(self, node: str, place: Place, now: float) -> None:
-        self._nodes[node] = Known(place, now)
+    def _put(self, node: str, endpoint: Endpoint, now_s: float) -> None:
+        self._nodes[node] = KnownNode(endpoint, now_s)
         self.version += 1
 
     def _remove(self, node: str) -> None:
@@ -79,5 +79,5 @@ class Slots:
             self.version += 1
 
 
-def is_old(known: Known, now: float) -> bool:
-    return now - known.heard > FORGOTTEN_S
+def is_old(known: KnownNode, now_s: float) -> bool:
+    return now_s - known.heard_s > FORGOTTEN_S

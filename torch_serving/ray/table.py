@@ -6,7 +6,7 @@ from typing import NamedTuple
 READY, DRAIN, GONE = "ready", "drain", "gone"
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """A node, its slot on the ring, and whether it takes new requests."""
 
     slot: int
@@ -23,5 +23,5 @@ class Table(NamedTuple):
     """
 
     version: int
-    places: tuple[Place, ...] | None
+    endpoints: tuple[Endpoint, ...] | None
     copies: Mapping[str, int] | None
