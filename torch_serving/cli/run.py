@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch_serving.cli.flags import Parser
 from torch_serving.cli.model_file import command_parser, load_model
-from torch_serving.cli.serving import tell
+from torch_serving.cli.serving import print_notice
 from torch_serving.errors import ServingError, StartupError
 
 if TYPE_CHECKING:  # torch takes a second
@@ -65,7 +65,9 @@ def read_data(data: str) -> bytes:
         return data.encode()
     if data == "@-":
         if sys.stdin.isatty():
-            tell("reading the body from the terminal; Ctrl-D ends it, --data has another one")
+            print_notice(
+                "reading the body from the terminal; Ctrl-D ends it, --data has another one"
+            )
         return sys.stdin.buffer.read()
     try:
         return Path(data[1:]).read_bytes()
