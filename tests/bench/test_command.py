@@ -70,6 +70,13 @@ def test_the_only_model_of_a_server(command: Command, fake: FakeServer):
     ]
 
 
+def test_the_servers_times_of_a_model_by_another_name(command: Command, fake: FakeServer):
+    code, out, _ = command("other", "--url", fake.url, "-c", "1", *SHORT)
+    assert code == 0
+    assert out.splitlines()[0].startswith("other, forward: ")
+    assert out.splitlines()[4].split()[-4:] == ["|", "server", "forward", "batch"]
+
+
 @pytest.mark.parametrize(
     ("place", "target"),
     [

@@ -16,6 +16,7 @@ DESCRIPTION = {
 MODELS = {
     b"GET /models ": {"models": [{"identifier": "a b.pt"}]},
     b"GET /models/a%20b.pt ": DESCRIPTION,
+    b"GET /models/other ": {**DESCRIPTION, "identifier": "a b.pt"},
     b"GET /other/models ": {"models": [{"identifier": f"{name}.pt"} for name in "abcdefg"]},
     b"GET /v2/models/theirs ": {
         "inputs": [{"name": "y", "datatype": "INT64", "shape": [-1, 3]}],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from torch_serving.bench.address import Answer
 from torch_serving.bench.target import Target
@@ -32,12 +33,14 @@ class StepReader:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._model = ""  # as metrics call it
         self._readings: list[Sums] = []
 
     def read(self) -> None:
         if not self._target.model:
             return
         try:
+            self._model = self._model or self._identifier()
             answer = self._target.address.get("/metrics", TIMEOUT_S)
         except StartupError:  # it may be too busy
             return
@@ -52,10 +55,16 @@ class StepReader:
         gained = {key: value - before.get(key, 0.0) for key, value in after.items()}
         return steps_of(gained)
 
+    def _identifier(self) -> str:
+        """The identifier of the model, which may be measured by another name."""
+        answer = self._target.address.get(f"/models/{quote(self._target.model)}", TIMEOUT_S)
+        found = answer.document().get("identifier") if answer.status == 200 else None
+        return str(found or self._target.model)
+
     def _sums_in(self, answer: Answer) -> Iterator[tuple[tuple[str, str], float]]:
         from prometheus_client.parser import text_string_to_metric_families
 
-        wanted = {"model": self._target.model, "method": self._target.method}
+        wanted = {"model": self._model, "method": self._target.method}
         for family in text_string_to_metric_families(answer.body.decode()):
             for sample in family.samples:
                 is_sum = sample.name.endswith(("_sum", "_count"))
