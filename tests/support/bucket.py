@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 PAGE = 400  # keys
+DRIP = 8192  # bytes
 NAME = "bucket"
 FAILED = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>secret-signature</Message></Error>"
 
@@ -21,14 +22,16 @@ FAILED = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>secret-signature<
 class Bucket:
     """What is in it, what was asked for, and what goes wrong.
 
-    `faults` has for a key what happens to the next requests for it: a status, `cut`, `long`,
-    a function that is called before the answer, or None for nothing.
+    `faults` has for a key what happens to the next requests for it: a status, `cut`, `drip`,
+    `long`, `gzip`, `range`, a function that is called before the answer, or None for nothing.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[object]] = {}
         self.requests: list[tuple[str, str]] = []
+        self.has_etags = True
+        self.modified = "Thu, 01 Jan 2026 00:00:00 GMT"
         self.code = b"AccessDenied"  # of a status that is a fault
         self.port = 0
         self.is_open = threading.Event()
@@ -99,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(self.bucket.files[key])}</Size>"
             f"<LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-            f"<ETag>{escape(etag(self.bucket.files[key]))}</ETag></Contents>"
+            f"{self.listed_etag(key)}</Contents>"
             for key in page
         )
         truncated = str(bool(rest)).lower()
@@ -110,6 +113,10 @@ class Handler(BaseHTTPRequestHandler):
             "</ListBucketResult>".encode(),
         )
 
+    def listed_etag(self, key: str) -> str:
+        found = escape(etag(self.bucket.files[key]))
+        return f"<ETag>{found}</ETag>" if self.bucket.has_etags else ""
+
     def send_file(self, key: str, fault: object) -> None:
         data = self.bucket.files.get(key)
         if data is None:
@@ -118,14 +125,18 @@ class Handler(BaseHTTPRequestHandler):
         if (wanted := self.headers.get("If-Match")) and wanted != etag(data):
             self.send(412, b"")
             return
-        headers = {"ETag": etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        headers = {"ETag": etag(data)} if self.bucket.has_etags else {}
+        headers["Last-Modified"] = self.bucket.modified
+        if fault == "gzip":
+            headers["Content-Encoding"] = "gzip"
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if found and self.headers.get("If-Range", etag(data)) == etag(data):
             begin, end = int(found[1]), min(int(found[2] or len(data)) + 1, len(data))
             if begin >= len(data):
                 self.send(416, b"")
                 return
-            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{len(data)}"
+            first = 0 if fault == "range" else begin
+            headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(data)}"
             self.send(206, data[begin:end], headers, fault)
         else:
             self.send(200, data, headers, fault)
@@ -140,8 +151,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
-        if fault in ("cut", "long"):
+            come = {"cut": len(body) // 2, "drip": DRIP}.get(str(fault), len(body))
+            self.wfile.write(body[:come])
+        if fault in ("cut", "drip", "long"):
             self.close_connection = True
 
 

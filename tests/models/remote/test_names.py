@@ -37,4 +37,4 @@ def test_names_that_differ_by_case_where_that_does_not_count():
 
 
 def test_what_is_beside_a_model():
-    assert beside("f/a.pt") == ["models.sha256", "f/a.toml", "f/a.warmup.json"]
+    assert beside("f/a.pt") == ["f/a.toml", "f/a.warmup.json"]

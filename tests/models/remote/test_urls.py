@@ -11,6 +11,8 @@ from torch_serving.models.remote.urls import parse
     [
         ("s3://bucket/a/b/", "s3://bucket/a/b"),
         ("https://user:secret@host/models?sig=secret", "https://host/models"),
+        ("https://user:p@secret@host/models/#secret", "https://host/models"),
+        ("HTTPS://:secret@host?secret", "HTTPS://host"),
         ("hf://org/repo@v1/folder", "hf://org/repo@v1/folder"),
     ],
 )

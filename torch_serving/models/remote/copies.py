@@ -4,24 +4,32 @@
     parts/     what is being fetched, and how much it will be
     state/     for each copy its version (.json), and whether it is in use or fetched (locks)
     index.json what the root had when it was last listed
+    listed     its time is when that was
 
-All locks are the kernel's: they end with the process that holds them. The time of a `.use` file is
-when its model was last used; who has the model loaded holds it.
+What is of another form is taken as not there. All locks are the kernel's: they end with the process
+that holds them. The time of a `.use` file is when its model was last used; who has the model loaded
+holds it.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import stat
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch_serving.errors import StartupError
 from torch_serving.models.remote.names import MODELS, beside, is_model
 from torch_serving.models.remote.source import Entry, Refused, Unreachable
 
 DIGEST_DIGITS = 32
+COPY = {"name": str, "version": str, "size": int}
+COMING = {"name": str, "total": int}
 
 
 class Copy(NamedTuple):
@@ -36,11 +44,18 @@ class Copies:
     """The copies of one root. Safe to use from any thread and process."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
-        """Make the folders, for nobody else to write to."""
+        """Raises StartupError where there can be no such folder."""
         self.folder = folder
         self.files = folder / "files"
         self._limit_bytes = limit_bytes
-        for each in (folder, self.files, folder / "parts", folder / "state"):
+        try:
+            self.make_folders()
+        except OSError as error:
+            raise StartupError(f"--remote-cache: {folder.parent}: {error.strerror}") from None
+
+    def make_folders(self) -> None:
+        """Make what is missing, for nobody else to write to."""
+        for each in (self.folder, self.files, self.folder / "parts", self.folder / "state"):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def ignores_case(self) -> bool:
@@ -49,23 +64,33 @@ class Copies:
 
     def version(self, name: str) -> str | None:
         """The version of a copy; None if there is none."""
-        try:
-            state = json.loads(self._state(name, "json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        return str(state["version"]) if (self.files / name).is_file() else None
+        with suppress(OSError):
+            state = read_json(self._state(name, "json"), COPY)
+            status = (self.files / name).stat()
+            if state and stat.S_ISREG(status.st_mode) and status.st_size == state["size"]:
+                return str(state["version"])
+        return None
 
     def put(self, entry: Entry, part: Path) -> None:
         """Move a file that is whole to its place. The version is said last."""
         place = self.files / entry.name
+        state = {"name": entry.name, "version": entry.version, "size": part.stat().st_size}
         with self._locked("room"):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            self._make_way(place)
             with suppress(OSError):
                 self._state(entry.name, "json").unlink()
             os.replace(part, place)
-            write_json(
-                self._state(entry.name, "json"), {"name": entry.name, "version": entry.version}
-            )
+            write_json(self._state(entry.name, "json"), state)
+
+    def _make_way(self, place: Path) -> None:
+        """Remove copies where a folder or a file has to be: the root has another form now."""
+        above = place.parents[: len(place.relative_to(self.files).parts) - 1]
+        for each in above:
+            if each.is_file():
+                each.unlink()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            shutil.rmtree(place)
 
     def names(self) -> list[str]:
         """The names of all copies."""
@@ -106,9 +131,9 @@ class Copies:
         """How many bytes have come of how many, of each file that is being fetched."""
         found = {}
         for path in (self.folder / "parts").glob("*.json"):
-            with suppress(OSError, ValueError):
-                said = json.loads(path.read_bytes())
-                if not is_locked(self._state(said["name"], "fetch")):
+            with suppress(OSError):
+                said = read_json(path, COMING)
+                if not said or not is_locked(self._state(said["name"], "fetch")):
                     continue
                 parts = [each for each in path.parent.glob(f"{path.stem}.*") if each != path]
                 done = sum(each.stat().st_size for each in parts)
@@ -132,10 +157,11 @@ class Copies:
             )
         with self._locked("room"):
             here = list(self._here())
-            coming = sum(
-                total for name, (_, total) in self.under_way().items() if name != entry.name
-            )
-            missing = sum(each.size for each in here) + coming + size - self._limit_bytes
+            coming = {name: total for name, (_, total) in self.under_way().items()}
+            coming[entry.name] = size
+            missing = sum(each.size for each in here) + sum(coming.values()) - self._limit_bytes
+            if (missing := missing + self._left_bytes(coming)) > 0:
+                missing -= self._left_bytes(coming, remove=True)
             models = (each for each in here if is_model(each.name) and each.name != entry.name)
             for each in sorted(models, key=lambda each: each.used_s):
                 if missing <= 0:
@@ -146,10 +172,25 @@ class Copies:
                 raise Unreachable("--remote-cache-size is full of models that are in use")
             self.announce(entry, size)
 
+    def _left_bytes(self, coming: Collection[str], remove: bool = False) -> int:
+        """The bytes that are left of fetches which were cut, and that nobody goes on with."""
+        keys = {key_of(name) for name in coming}
+        count = 0
+        for path in (self.folder / "parts").iterdir():
+            with suppress(OSError):
+                if path.name.lstrip(".").partition(".")[0] not in keys:
+                    count += path.stat().st_size
+                    if remove:
+                        path.unlink()
+        return count
+
     def _here(self) -> Iterator[Copy]:
         for path in (self.folder / "state").glob("*.json"):
-            with suppress(OSError, ValueError):
-                name = json.loads(path.read_bytes())["name"]
+            with suppress(OSError):
+                state = read_json(path, COPY)
+                if not state:
+                    continue
+                name = state["name"]
                 used = path.with_suffix(".use")
                 used_s = used.stat().st_mtime if used.exists() else 0.0
                 yield Copy(name, (self.files / name).stat().st_size, used_s)
@@ -162,7 +203,7 @@ class Copies:
             self.drop(name)
             stem = os.path.splitext(name)[0]
             if not any((self.files / f"{stem}{suffix}").exists() for suffix in MODELS):
-                for each in beside(name)[1:]:
+                for each in beside(name):
                     self.drop(each)
         return True
 
@@ -180,11 +221,42 @@ def key_of(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
+def read_json(path: Path, form: Mapping[str, type]) -> dict[str, Any] | None:
+    """Read a file of ours; None for one that has another form. Raises OSError."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    is_right = isinstance(found, dict) and all(
+        isinstance(found.get(key), kind) for key, kind in form.items()
+    )
+    return found if is_right else None
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a file as a whole: readers see the one before, or this one."""
+    write_whole(path, json.dumps(document).encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
     beside_it = path.with_name(f".{path.name}.{os.getpid()}")
-    beside_it.write_text(json.dumps(document))
-    os.replace(beside_it, path)
+    try:
+        beside_it.write_bytes(data)
+        os.replace(beside_it, path)
+    except OSError:
+        beside_it.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Raise RemoteErrors in place of those of the disk with the copies."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unreachable("the disk of --remote-cache is full") from None
+        raise Unreachable(f"--remote-cache: {os.strerror(error.errno or 0)}") from None
 
 
 @contextmanager

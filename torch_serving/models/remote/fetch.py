@@ -1,21 +1,18 @@
 """One file of a remote root -> a copy that is whole and checked."""
 
-import errno
 import logging
-import os
 import random
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from torch_serving.models.integrity import sha256_of
-from torch_serving.models.remote.copies import Copies
+from torch_serving.models.remote.copies import Copies, disk_errors
 from torch_serving.models.remote.source import (
     Changed,
     Entry,
     Opened,
     Refused,
-    RemoteError,
     Source,
     Unreachable,
 )
@@ -23,7 +20,7 @@ from torch_serving.models.remote.source import (
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # in a row that bring nothing
-MAX_RESTARTS = 20  # in all, and of a file that changes all the time
+MAX_CHANGES = 20  # of a file that changes all the time
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 10.0
 TOLD_BYTES = 100 << 20  # of a file whose fetching the log tells at its start
 
@@ -40,54 +37,64 @@ class Fetcher:
 
         Others wait for the one that fetches. Raises RemoteError.
         """
-        with self._copies.fetching(entry.name):
-            if not entry.version:
-                entry = self._source.newest(entry.name)
-            if self._copies.version(entry.name) == entry.version:
-                return False
+        with disk_errors(), self._copies.fetching(entry.name):
             started_s = time.monotonic()
-            part, found = self._download(entry)
-            if self._copies.version(entry.name) == found.version:
-                part.unlink()
+            found = self._download(entry)
+            if found is None:
                 return False
+            part = self._copies.part(found)
             size = part.stat().st_size
             self._copies.put(found, part)
         seconds = time.monotonic() - started_s
         logger.info("fetched %s: %s bytes in %.2f s", entry.name, f"{size:,}", seconds)
         return True
 
-    def _download(self, entry: Entry) -> tuple[Path, Entry]:
-        failures = 0
-        for _ in range(MAX_RESTARTS):
-            part = self._copies.part(entry)
-            before = size_of(part)
+    def _download(self, wanted: Entry) -> Entry | None:
+        """Complete the part of a version, and return that; None if it is here already."""
+        entry = wanted if wanted.version else None
+        failures, changes, before = 0, 0, -1
+        while changes < MAX_CHANGES:
             try:
-                self._write(entry, part)
-                check(entry, part)
-                return part, entry
-            except Changed:
-                failures += 1
-                part.unlink(missing_ok=True)
-                entry = self._source.newest(entry.name)
+                entry = entry or self._source.newest(wanted)
+                if self._copies.version(entry.name) == entry.version:
+                    return None
+                before = size_of(self._copies.part(entry))
+                self._write(entry)
+                return entry
+            except Changed:  # noqa: PERF203
+                entry, changes = None, changes + 1
             except Unreachable as error:
-                failures = 1 if size_of(part) > before else failures + 1
+                came = entry is not None and size_of(self._copies.part(entry)) > before
+                failures = 1 if came else failures + 1
                 if failures >= ATTEMPTS:
                     raise
                 pause(failures, error.retry_after_s)
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                raise disk_error(error) from None
-        raise Unreachable("it changes all the time, or comes in too small pieces")
+        raise Unreachable("it changes all the time")
 
-    def _write(self, entry: Entry, part: Path) -> None:
-        """Add what is missing to a part."""
-        opened = self._source.open(entry, size_of(part))
-        self._copies.make_room(entry, opened.size)
-        if opened.size >= TOLD_BYTES and not opened.offset:
-            logger.info("fetching %s: %s bytes", entry.name, f"{opened.size:,}")
-        append(opened, part)
-        if size_of(part) != opened.size:
-            raise Unreachable("the connection was cut")
+    def _write(self, entry: Entry) -> None:
+        """Add what is missing to a part, and check it. Raises Changed without a part."""
+        part = self._copies.part(entry)
+        try:
+            opened = self._source.open(entry, size_of(part))
+            with closing(opened):
+                self._copies.make_room(entry, opened.size)
+                if opened.size >= TOLD_BYTES and not opened.offset:
+                    logger.info("fetching %s: %s bytes", entry.name, f"{opened.size:,}")
+                append(opened, part)
+            if size_of(part) != opened.size:
+                raise Unreachable("the connection was cut")
+            if entry.sha256 and sha256_of(part) != entry.sha256:
+                part.unlink()
+                self._tell_wrong(entry)
+        except (Changed, OSError):
+            part.unlink(missing_ok=True)
+            raise
+
+    def _tell_wrong(self, entry: Entry) -> None:
+        """Raise for contents that have another checksum than was listed."""
+        if self._source.newest(entry).sha256 == entry.sha256:
+            raise Refused("its SHA-256 is not the one that the root says")
+        raise Changed("it has changed")
 
 
 def append(opened: Opened, part: Path) -> None:
@@ -100,13 +107,6 @@ def append(opened: Opened, part: Path) -> None:
                 raise Unreachable("more came than it has")
 
 
-def check(entry: Entry, part: Path) -> None:
-    """Raise Refused for a file with another checksum than the root says."""
-    if entry.sha256 and sha256_of(part) != entry.sha256:
-        part.unlink()
-        raise Refused("its SHA-256 is not the one that the root says")
-
-
 def size_of(part: Path) -> int:
     with suppress(OSError):
         return part.stat().st_size
@@ -117,9 +117,3 @@ def pause(failures: int, asked_s: float) -> None:
     """Wait before another attempt: longer each time, and not as long as others do."""
     longest_s = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
     time.sleep(min(LAST_PAUSE_S, max(asked_s, random.uniform(longest_s / 2, longest_s))))
-
-
-def disk_error(error: OSError) -> RemoteError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unreachable("the disk of --remote-cache is full")
-    return Unreachable(f"--remote-cache: {os.strerror(error.errno or 0)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from torch_serving.models.remote.source import Entry, Missing, Opened, Refused
+from torch_serving.models.remote.source import Entry, Missing, Opened, Refused, listed_anew
 from torch_serving.models.remote.urls import RemoteUrl
 from torch_serving.models.remote.web import Web
 
@@ -43,11 +43,8 @@ class HubSource:
             match = re.search(r'<([^>]+)>;\s*rel="next"', headers.get("Link", ""))
             url = match[1] if match else ""
 
-    def newest(self, name: str) -> Entry:
-        for entry in self.entries():
-            if entry.name == name:
-                return entry
-        raise Missing("it is not there any more")
+    def newest(self, entry: Entry) -> Entry:
+        return listed_anew(self, entry)
 
     def open(self, entry: Entry, offset: int) -> Opened:
         return self._web.open(self._files + quote(entry.name), entry, offset)

@@ -84,6 +84,6 @@ def is_below_file(name: str, found: dict[str, Entry]) -> bool:
 
 
 def beside(name: str) -> list[str]:
-    """The names of the files that a model may have beside it, and of the manifest."""
+    """The names of the files that a model may have beside it."""
     stem = os.path.splitext(name)[0]
-    return [MANIFEST, *(f"{stem}{suffix}" for suffix in SIDECARS)]
+    return [f"{stem}{suffix}" for suffix in SIDECARS]

@@ -21,6 +21,7 @@ from torch_serving.models.remote.source import (
 )
 from torch_serving.models.remote.urls import RemoteUrl
 
+CHUNK_BYTES = 4 << 10  # what comes less at a time is lost when it is cut
 RANGE_BYTES = 16 << 20  # of one request: each is within the timeout, and begins where one was cut
 MISSING = 'obstore is not installed here; pip install "torch-serving[remote]"'
 
@@ -67,9 +68,9 @@ class ObjectSource:
             for page in self._store.list():
                 yield from map(entry_of, page)
 
-    def newest(self, name: str) -> Entry:
+    def newest(self, entry: Entry) -> Entry:
         with translated():
-            return entry_of(self._store.head(name))
+            return entry_of(self._store.head(entry.name))
 
     def open(self, entry: Entry, offset: int) -> Opened:
         if entry.size is None:
@@ -82,9 +83,9 @@ class ObjectSource:
             with translated():
                 options = {"if_match": entry.version} if entry.version.startswith('"') else {}
                 found = self._store.get(entry.name, options={**options, "range": (offset, end)})
-                if found.meta["size"] != size:
-                    raise Changed("its size has changed")
-                for chunk in found.stream(1 << 20):
+                if found.meta["size"] != size or is_other(entry, found.meta):
+                    raise Changed("it has changed")
+                for chunk in found.stream(CHUNK_BYTES):
                     offset += len(chunk)
                     yield bytes(chunk)
                 if offset < end:
@@ -93,8 +94,25 @@ class ObjectSource:
 
 def entry_of(meta: Any) -> Entry:
     """Its ETag tells versions apart; where there is none, its time and size."""
-    version = meta["e_tag"] or f"{meta['last_modified'].timestamp()} {meta['size']}"
-    return Entry(meta["path"], version, meta["size"])
+    return Entry(meta["path"], etag_of(meta) or time_of(meta), meta["size"])
+
+
+def etag_of(meta: Any) -> str:
+    """The ETag in quotation marks, which lists of some stores leave out."""
+    etag = meta["e_tag"] or ""
+    return etag if not etag or etag.startswith(("W/", '"')) else f'"{etag}"'
+
+
+def time_of(meta: Any) -> str:
+    """Lists tell it with more digits than headers do."""
+    return f"{int(meta['last_modified'].timestamp())} {meta['size']}"
+
+
+def is_other(entry: Entry, meta: Any) -> bool:
+    """Whether an answer is of another version, by what both tell."""
+    if entry.version.startswith(("W/", '"')):
+        return bool(meta["e_tag"]) and etag_of(meta) != entry.version
+    return time_of(meta) != entry.version
 
 
 @contextmanager

@@ -1,22 +1,22 @@
 """A repository of models whose files come from a remote root when they are asked for."""
 
 import fnmatch
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from torch_serving.errors import InvalidServable, NotReady, Overloaded, StartupError
+from torch_serving.errors import InvalidServable, NotReady, StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.identifiers import no_such_model, normalize
+from torch_serving.models.load_queue import REPLACING_S
 from torch_serving.models.remote.names import MODELS, is_model
 from torch_serving.models.remote.root import RemoteRoot
 from torch_serving.models.remote.source import Missing, RemoteError
 from torch_serving.models.remote.start import prepare
 from torch_serving.models.repository import SUFFIXES, ModelRepository
-
-MAX_PENDING = 64  # models that are fetched, or wait for it
 
 
 class FetchFailed(NotReady):
@@ -76,10 +76,13 @@ class RemoteRepository(ModelRepository):
 
     def bring(self, identifier: str) -> "Future[None] | None":
         name = normalize(identifier)
-        if len(self.remote.pending()) >= MAX_PENDING:
-            raise Overloaded(f"{MAX_PENDING} models are being fetched already")
         fetching = self.remote.bring(name)
-        return None if fetching is None else translated(name, fetching)
+        if fetching is None:
+            return None
+        told = translated(name, fetching)
+        if self.remote.is_here(name):
+            end_after(told, REPLACING_S)
+        return told
 
     def file_facts(self, identifier: str) -> dict[str, Any]:
         facts = super().file_facts(identifier)
@@ -95,12 +98,29 @@ class RemoteRepository(ModelRepository):
         return self.remote.copies.under_way()
 
 
+def end_after(told: "Future[None]", seconds: float) -> None:
+    """Have an older copy serve, if the newer one does not come soon."""
+
+    def end() -> None:
+        with suppress(InvalidStateError):
+            told.set_result(None)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    told.add_done_callback(lambda _: timer.cancel())
+
+
 def translated(name: str, fetching: "Future[None]") -> "Future[None]":
     """A future that raises what clients are told."""
     told: Future[None] = Future()
     told.set_running_or_notify_cancel()
 
     def end(fetched: "Future[None]") -> None:
+        with suppress(InvalidStateError):  # an older copy serves already
+            tell(fetched)
+
+    def tell(fetched: "Future[None]") -> None:
         error = None if fetched.cancelled() else fetched.exception()
         if error is None:
             told.set_result(None)

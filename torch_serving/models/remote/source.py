@@ -9,7 +9,7 @@ RemoteError
 Messages hold no address, no header and no text of the other side, where secrets might be.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 
@@ -59,6 +59,7 @@ class Opened(NamedTuple):
     offset: int
     size: int
     chunks: Iterable[bytes]
+    close: Callable[[], None] = lambda: None
 
 
 class Source(Protocol):
@@ -67,8 +68,16 @@ class Source(Protocol):
     def entries(self) -> Iterator[Entry]:
         """List all files, in any order, with whatever names they have."""
 
-    def newest(self, name: str) -> Entry:
-        """The version of a file that is there now."""
+    def newest(self, entry: Entry) -> Entry:
+        """The version of a file that is there now, in place of the one that was listed."""
 
     def open(self, entry: Entry, offset: int) -> Opened:
         """Open a version of a file; the offset of what is opened may be 0 instead."""
+
+
+def listed_anew(source: Source, entry: Entry) -> Entry:
+    """What a source lists now in place of a file. Raises Missing."""
+    for each in source.entries():
+        if each.name == entry.name:
+            return each
+    raise Missing("it is not there any more")

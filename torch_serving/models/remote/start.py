@@ -5,8 +5,10 @@ The parent must have no threads when it forks, and libraries that speak to bucke
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -53,8 +55,11 @@ def prepare(root: RemoteRoot, patterns: Iterable[str], suffixes: Iterable[str]) 
 def ask(request: Mapping[str, object]) -> dict[str, Any]:
     """Have a process of its own answer, and log what it tells meanwhile."""
     answer: dict[str, Any] = {"problem": "the process that lists it has failed", "fetched": {}}
-    command = [sys.executable, "-m", WITHOUT_THREADS, json.dumps(request)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-m", WITHOUT_THREADS]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        # not as an argument, which all users see
+        print(json.dumps(request), file=process.stdin, flush=True)
         for line in process.stdout or ():
             said = json.loads(line)
             if "level" in said:
@@ -118,6 +123,14 @@ def matching(root: RemoteRoot, patterns: list[str], suffixes: list[str]) -> list
     return found
 
 
+def end_with_parent() -> None:
+    """End this process when the one that asked is gone: nobody would read the answer."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level="INFO", handlers=[Tell()])
-    print(json.dumps(answer_to(json.loads(sys.argv[1]))))
+    asked = json.loads(sys.stdin.readline())
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    print(json.dumps(answer_to(asked)), flush=True)

@@ -28,7 +28,11 @@ class RemoteUrl(NamedTuple):
     @property
     def shown(self) -> str:
         """The URL for people: without user, password and query."""
-        return re.sub(r"//[^/@]*@", "//", self.text.partition("?")[0]) if self.is_web else self.text
+        return (
+            re.sub(r"//[^/]*@", "//", re.split("[?#]", self.text)[0]).rstrip("/")
+            if self.is_web
+            else self.text
+        )
 
     @property
     def is_web(self) -> bool:

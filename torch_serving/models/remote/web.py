@@ -21,6 +21,7 @@ from torch_serving.models.remote.source import (
     Refused,
     RemoteError,
     Unreachable,
+    listed_anew,
 )
 from torch_serving.models.remote.urls import RemoteUrl
 
@@ -43,7 +44,7 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         headers: Message, newurl: str,
     ) -> urllib.request.Request | None:  # fmt: skip
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise urllib.error.HTTPError(newurl, 403, "a redirect to HTTP", headers, None)
+            raise urllib.error.HTTPError(newurl, 403, "a redirect to HTTP", headers, fp)
         new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         if new is not None and urlsplit(newurl).netloc == urlsplit(req.full_url).netloc:
             new.unredirected_hdrs.update(req.unredirected_hdrs)
@@ -71,11 +72,15 @@ class Web:
         if self._authorization:
             request.add_unredirected_header("Authorization", self._authorization)
         try:
-            return self._opener.open(request, timeout=self._timeout_s)
+            response = self._opener.open(request, timeout=self._timeout_s)
         except urllib.error.HTTPError as error:
             raise meaning_of(error) from None
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(unreachable(error)) from None
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            response.close()
+            raise Refused("it comes compressed, which was not asked for")
+        return response
 
     def read(self, url: str) -> tuple[bytes, Any]:
         """Read a small file whole; return it with the headers."""
@@ -90,14 +95,24 @@ class Web:
             headers = {"Range": f"bytes={offset}-"}
             headers |= {"If-Range": if_range} if if_range else {}
         response = self.request(url, headers=headers)
-        length = response.headers.get("Content-Length")
-        if length is None:
-            raise Refused("its length is not told")
-        begin = offset if response.status == 206 else 0
-        size = begin + int(length)
-        if entry.size not in (None, size):
-            raise Changed("its size has changed")
-        return Opened(begin, size, chunks_of(response, int(length)))
+        try:
+            return opened(response, entry, offset)
+        except RemoteError:
+            response.close()
+            raise
+
+
+def opened(response: Any, entry: Entry, offset: int) -> Opened:
+    """What an answer brings of a file that was asked for from an offset on."""
+    length = length_of(response.headers)
+    if length is None:
+        raise Refused("its length is not told")
+    begin = offset if response.status == 206 else 0
+    if begin and not response.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
+        raise Refused("another range came than was asked for")
+    if entry.size not in (None, begin + length):
+        raise Changed("its size has changed")
+    return Opened(begin, begin + length, chunks_of(response, length), response.close)
 
 
 def chunks_of(response: Any, length: int | None) -> Iterator[bytes]:
@@ -106,7 +121,7 @@ def chunks_of(response: Any, length: int | None) -> Iterator[bytes]:
     with response:
         while True:
             try:
-                chunk = response.read(CHUNK_BYTES)
+                chunk = response.read1(CHUNK_BYTES)  # what has come: more may never do
             except (OSError, http.client.HTTPException) as error:
                 raise Unreachable(unreachable(error)) from None
             count += len(chunk)
@@ -170,12 +185,15 @@ class WebSource:
                 return
             yield Entry(MANIFEST, hashlib.sha256(data).hexdigest(), len(data))
             yield from manifest_entries(data.decode())
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise Refused("its list can't be read") from None
 
-    def newest(self, name: str) -> Entry:
-        with self._web.request(self._url_of(name), "HEAD") as response:
-            return Entry(name, version_of(response.headers), length_of(response.headers))
+    def newest(self, entry: Entry) -> Entry:
+        if entry.version:
+            return listed_anew(self, entry)
+        with self._web.request(self._url_of(entry.name), "HEAD") as response:
+            headers = response.headers
+            return Entry(entry.name, version_of(headers), length_of(headers))
 
     def open(self, entry: Entry, offset: int) -> Opened:
         url = self._url_of(entry.name)
@@ -204,9 +222,12 @@ def json_entries(data: bytes) -> Iterator[Entry]:
         if isinstance(each, str):
             yield Entry(each, "")
         else:
-            sha256 = str(each.get("sha256", "")).lower()
-            version = str(each.get("version", "")) or sha256
-            yield Entry(str(each["name"]), version, each.get("size"), sha256)
+            sha256, size = str(each.get("sha256") or "").lower(), each.get("size")
+            if not (sha256 == "" or re.fullmatch("[0-9a-f]{64}", sha256)):
+                raise ValueError("sha256")
+            if not (size is None or (type(size) is int and size >= 0)):
+                raise ValueError("size")
+            yield Entry(str(each["name"]), str(each.get("version") or "") or sha256, size, sha256)
 
 
 def version_of(headers: Any) -> str:
@@ -218,5 +239,5 @@ def version_of(headers: Any) -> str:
 
 
 def length_of(headers: Any) -> int | None:
-    length = headers.get("Content-Length")
-    return None if length is None else int(length)
+    length = headers.get("Content-Length", "")
+    return int(length) if re.fullmatch("[0-9]+", length) else None
