@@ -84,7 +84,7 @@ def test_what_arguments_are_made_of(arguments: str, tensors: dict[str, Any], exp
     ("arguments", "tensors", "error", "problem"),
     [
         ("x: Tensor", {}, InvalidInput, "input `x`: Tensor is missing"),
-        ("x: Tensor", {"y": ONE}, InvalidInput, "input `x`: Tensor is missing"),
+        ("x: Tensor", {"y": ONE}, InvalidInput, "input `x`: Tensor is missing; got `y`"),
         ("x: Tensor", {"x": ONE, "y": ONE}, InvalidInput, "input `y` is unknown; expected x"),
         ("x: Tensor", {"x": text("a")}, IncompatibleDtype, "expected a tensor of numbers"),
         ("n: int", {"n": ONE}, IncompatibleDtype, "input `n`: expected int, got float32"),

@@ -1,6 +1,7 @@
 """Named tensors -> the arguments of a method."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from torch_serving.codecs.tensor_tree.specs import (
 from torch_serving.errors import IncompatibleDtype, IncompatibleShape, InvalidInput
 
 MAX_TENSORS = 1024  # of a request: names are looked for once for each part of each argument
+MAX_TOLD = 5  # names in an error
 MAX_INT64 = (1 << 63) - 1
 MISSING: Any = object()
 
@@ -52,13 +54,15 @@ def argument_of(argument: Argument, left: dict[str, Leaf]) -> Any:
     if value is not MISSING:
         return value
     if argument.required and spec.kind != "optional":
-        raise missing(spec, argument.name)
+        raise missing(spec, argument.name, left)
     return None if argument.required else argument.default
 
 
-def missing(spec: TypeSpec, name: str) -> InvalidInput:
+def missing(spec: TypeSpec, name: str, left: Iterable[str] = ()) -> InvalidInput:
+    """What is said of an input that did not come, with names that came and are not taken yet."""
     names = ", ".join(tensor.name for tensor in tensor_specs(spec, name))
-    return InvalidInput(f"input `{names}`: {spec.type} is missing")
+    got = ", ".join([f"`{each[:100]}`" for each in islice(left, MAX_TOLD)])
+    return InvalidInput(f"input `{names}`: {spec.type} is missing{got and '; got '}{got}")
 
 
 def value_of(spec: TypeSpec, name: str, left: dict[str, Leaf]) -> Any:
