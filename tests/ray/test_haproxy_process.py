@@ -79,7 +79,7 @@ def balancer(tmp_path: Path) -> Iterator[Callable[[Table], HaproxyProcess]]:
             made = HaproxyProcess(BalancerArguments(port=free_port(), slots=4), HOST, tmp_path)
             made.start(table)
             stack.callback(made.stop)
-            wait_until(lambda: answers(made.port))
+            assert answers(made.port)
             return made
 
         yield start
@@ -153,6 +153,20 @@ def test_it_comes_back_with_what_it_was_told_last(
     wait_until(lambda: made.pid != before and answers(made.port))
     assert set(homes(made.port).values()) == {each.port for each in nodes}
     assert len({ask(made.port, "m5.pt") for _ in range(60)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [(HOST, "Address already in use"), ("192.0.2.1", "Cannot assign requested address")],
+)
+def test_it_says_why_it_can_not_listen(host: str, why: str, nodes: list[Endpoint], tmp_path: Path):
+    """Else it would be started again and again, and `up` would tell the URL of something else."""
+    with socket.create_server((HOST, 0)) as other:
+        port = int(other.getsockname()[1])
+        made = HaproxyProcess(BalancerArguments(port=port, slots=4), host, tmp_path)
+        with pytest.raises(RuntimeError, match=f"can't listen on {host}:{port}: {why}"):
+            made.start(table(nodes))
+        made.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -15,6 +15,7 @@ NODES, BALANCER = "nodes", "balancer"
 HEALTH = {"health_check_period_s": 1, "health_check_timeout_s": 5}
 ENDING_S = 10.0  # beside the drain: balancers are told, and the process ends
 TRIES = 3  # of a start, then the application has failed
+MORE_AFTER_S, FEWER_AFTER_S = 2.0, 30.0  # that load has wanted another number of nodes
 
 
 def nodes_application(arguments: NodesArguments) -> Any:
@@ -47,8 +48,8 @@ def number_of_nodes(arguments: NodesArguments) -> Mapping[str, Any]:
         min_replicas=least,
         max_replicas=most,
         metrics_interval_s=1,
-        upscale_delay_s=2,
-        downscale_delay_s=30,
+        upscale_delay_s=MORE_AFTER_S,
+        downscale_delay_s=FEWER_AFTER_S,
         look_back_period_s=3,
         policy=policy,
     )

@@ -36,9 +36,9 @@ class Balancer:
         self._is_ended = threading.Event()
         self._link = Link()
         self._haproxy = HaproxyProcess(arguments, host, Path(self._folder.name))
-        table = self._next(0)
+        table = self._next(0, None)
         while not (table and table.endpoints):
-            table = self._next(table.version if table else 0)
+            table = self._next(table.version if table else 0, None)
         self._haproxy.start(table)
         self._version = table.version
         threading.Thread(target=self._follow, name="follow", daemon=True).start()
@@ -54,7 +54,7 @@ class Balancer:
 
     def _follow(self) -> None:
         while not self._is_ended.is_set():
-            table = self._next(self._version)
+            table = self._next(self._version, self._facts)
             if table is None:
                 continue
             try:
@@ -64,10 +64,13 @@ class Balancer:
                 logger.warning("haproxy does not listen: %s", error)
                 time.sleep(AGAIN_S)
 
-    def _next(self, version: int) -> Table | None:
-        """Wait a while for another table than that of a version; None if the registry is away."""
+    def _next(self, version: int, facts: BalancerFacts | None) -> Table | None:
+        """Wait a while for another table than that of a version; None if the registry is away.
+
+        The registry knows this balancer by its facts, once HAProxy listens.
+        """
         try:
-            found: Table = self._link.ask("table", version, self._facts, timeout_s=ANSWER_S)
+            found: Table = self._link.ask("table", version, facts, timeout_s=ANSWER_S)
         except RegistryAway as error:
             logger.warning("%s", error)
             time.sleep(AGAIN_S)

@@ -121,7 +121,13 @@ def table() -> Table:
 
 def is_up() -> bool:
     """Whether there is anything of ours on the cluster."""
-    return bool({NODES, BALANCER} & set(serve.status().applications))
+    return bool(statuses())
+
+
+def statuses() -> dict[str, Any]:
+    """Return what Serve says of those of our applications that there are."""
+    found = serve.status().applications
+    return {name: found[name] for name in (NODES, BALANCER) if name in found}
 
 
 def down() -> None:

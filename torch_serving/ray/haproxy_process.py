@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,10 +15,11 @@ from torch_serving.haproxy import Address, Fleet, binary, key_of, problems_in, r
 from torch_serving.ray import end_with_starter
 from torch_serving.ray.arguments import BalancerArguments
 from torch_serving.ray.changes import copies_commands, is_safe, map_text, server_commands
-from torch_serving.ray.runtime_api import execute
+from torch_serving.ray.runtime_api import ask, execute
 from torch_serving.ray.table import READY, Endpoint, Table
 
 logger = logging.getLogger(__name__)
+LOOK_S = 0.05  # between looks at HAProxy that starts
 PAUSE_S = 1.0  # before it is started again, where it ended at once
 STOP_S = 10.0  # for what is under way; then a node's answer is not waited for any more
 
@@ -42,16 +44,21 @@ class HaproxyProcess:
         self._endpoints: dict[int, Endpoint] = {}
         self._copies: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
 
     def start(self, table: Table) -> None:
-        """Start it with what is known. Raises RuntimeError for a configuration that is wrong."""
+        """Start it with what is known, and wait until it listens. Raises RuntimeError."""
+        require_free(self._bind)
         self._endpoints = self._usable(table.endpoints or ())
         self._copies = self._capped(table.copies or {})
         if problems := problems_in(self._write(), self._program):
             raise RuntimeError(f"haproxy refuses its configuration: {problems}")
-        self._start()
-        threading.Thread(target=self._keep, name="keep-haproxy", daemon=True).start()
+        child = self._start()
+        while not self._listens():
+            self.check()
+            time.sleep(LOOK_S)
+        threading.Thread(target=self._keep, args=(child,), name="keep-haproxy", daemon=True).start()
 
     def follow(self, table: Table) -> None:
         """Tell it what has changed. Raises OSError if it does not listen: then try again."""
@@ -67,9 +74,11 @@ class HaproxyProcess:
             self._endpoints, self._copies = endpoints, copies
 
     def stop(self) -> None:
-        """Let it end what is under way, without new connections."""
+        """Let it end what is under way, without new connections. It may not have been started."""
         with self._lock:
             self._is_stopped = True
+        if self._child is None:
+            return
         os.close(self._lifeline)
         try:
             self._child.wait(STOP_S)
@@ -83,12 +92,19 @@ class HaproxyProcess:
     @property
     def pid(self) -> int:
         """The process that holds HAProxy to its lifeline; HAProxy is its child."""
-        return self._child.pid
+        return self._child.pid if self._child else 0
 
     def check(self) -> None:
         """Raise RuntimeError if it does not run."""
-        if self._child.poll() is not None:
-            raise RuntimeError("haproxy has ended")
+        if self._child is None or self._child.poll() is not None:
+            raise RuntimeError("haproxy has ended; its log says why")
+
+    def _listens(self) -> bool:
+        """Whether it has opened its ports: its socket comes with them."""
+        try:
+            return bool(ask(self._socket, "show info"))
+        except OSError:
+            return False
 
     def _usable(self, endpoints: tuple[Endpoint, ...]) -> dict[int, Endpoint]:
         found = {each.slot: each for each in endpoints if each.slot <= self._arguments.slots}
@@ -127,19 +143,21 @@ class HaproxyProcess:
         self._config.write_text(text)
         return text
 
-    def _start(self) -> None:
+    def _start(self) -> "subprocess.Popen[bytes]":
         """A soft stop is what HAProxy gets once this process is gone, however that ends."""
         read, self._lifeline = os.pipe()
         command = [sys.executable, "-I", "-S", end_with_starter.__file__, str(read)]
         command += [str(int(signal.SIGUSR1)), self._program, "-db", "-f", str(self._config)]
-        self._child = subprocess.Popen(command, pass_fds=(read,), stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command, pass_fds=(read,), stdin=subprocess.DEVNULL)
         os.close(read)
+        self._child = child
+        return child
 
-    def _keep(self) -> None:
+    def _keep(self, child: "subprocess.Popen[bytes]") -> None:
         """Start it again whenever it ends: Serve would take seconds to see that."""
         while True:
             started = time.monotonic()
-            code = self._child.wait()
+            code = child.wait()
             if time.monotonic() - started < PAUSE_S:
                 time.sleep(PAUSE_S)
             with self._lock:
@@ -148,4 +166,17 @@ class HaproxyProcess:
                 logger.error("haproxy ended with exit code %s; it is started again", code)
                 os.close(self._lifeline)
                 self._write()
-                self._start()
+                child = self._start()
+
+
+def require_free(address: Address) -> None:
+    """Raise RuntimeError if HAProxy could not listen there. Another HAProxy may: they share it."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    host = "" if address.host == "*" else address.host
+    with socket.socket(family) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            one.bind((host, address.port))
+        except OSError as error:
+            raise RuntimeError(f"haproxy can't listen on {address}: {error.strerror}") from None

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from torch_serving.ray.copies import Rates
 from torch_serving.ray.slots import FORGOTTEN_S, Slots
 from torch_serving.ray.table import Endpoint, Table
 
 NAME, NAMESPACE = "torch_serving_registry", "torch_serving"
-HEAD = "node:__internal_head__"
+HEAD = "node:__internal_head__"  # a resource of Ray, which only the head has
 LONG_POLL_S = 1.0
 
 
@@ -119,7 +118,10 @@ class Link:
 
 
 def registry() -> Any:
-    """Return the registry; start it where there is none."""
+    """Return the registry; start it on the head where there is none.
+
+    The end of the head is the end of Ray anyway.
+    """
     return (
         ray.remote(Registry)
         .options(
@@ -130,16 +132,12 @@ def registry() -> Any:
             max_restarts=-1,
             max_task_retries=-1,
             num_cpus=0,
+            # Ray places a detached actor that asks for nothing anywhere, and ignores soft affinity
+            resources={HEAD: 0.001},
             max_concurrency=1000,
-            # the end of the head is the end of Ray anyway
-            scheduling_strategy=NodeAffinitySchedulingStrategy(id_of_head(), soft=True),
         )
         .remote()
     )
-
-
-def id_of_head() -> str:
-    return next(str(each["NodeID"]) for each in ray.nodes() if HEAD in each["Resources"])
 
 
 def address_of_machine() -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch_serving.ray.table import GONE, Endpoint
 
 FORGOTTEN_S = 5.0  # after the last a node was heard of
+OVERDUE_S = 1.5  # some heartbeats: it may be gone, and its slot free soon
 SETTLING_S = 2.0  # after the start: some heartbeats of all nodes
 MOST_SLOTS = 4096
 
@@ -18,9 +19,10 @@ class KnownNode:
 
 
 class Slots:
-    """Places on the ring, and the nodes that have them; time is what it is endpoint.
+    """Places on the ring, and the nodes that have them; callers say what time it is.
 
-    A node that takes the slot of one that is gone takes its models, so the first free one is given.
+    A node that takes the slot of one that is gone takes its models, so the slot is given that was
+    left last, and none while a node may just have gone without a word.
     After a restart, nodes say which slots they had. Until all could do so, none is given to others
     and no endpoints are given: slots in the order of heartbeats would move all models.
     """
@@ -29,6 +31,7 @@ class Slots:
         self._settled_s = now_s + SETTLING_S
         self._was_settled = False
         self._nodes: dict[str, KnownNode] = {}
+        self._left: dict[int, None] = {}  # slots in the order in which nodes left them
         self.version = 0
 
     def heartbeat(self, node: str, endpoint: Endpoint, now_s: float) -> int:
@@ -66,16 +69,22 @@ class Slots:
         taken = {known.endpoint.slot for known in self._nodes.values()}
         if 0 < had <= MOST_SLOTS and had not in taken:
             return had
-        if now_s < self._settled_s:
+        if now_s < self._settled_s or self._is_any_overdue(now_s):
             return 0
-        return next((slot for slot in range(1, MOST_SLOTS + 1) if slot not in taken), 0)
+        slots = (*reversed(self._left), *range(1, MOST_SLOTS + 1))
+        return next((slot for slot in slots if slot not in taken), 0)
+
+    def _is_any_overdue(self, now_s: float) -> bool:
+        return any(now_s - known.heard_s > OVERDUE_S for known in self._nodes.values())
 
     def _put(self, node: str, endpoint: Endpoint, now_s: float) -> None:
         self._nodes[node] = KnownNode(endpoint, now_s)
         self.version += 1
 
     def _remove(self, node: str) -> None:
-        if self._nodes.pop(node, None):
+        if known := self._nodes.pop(node, None):
+            self._left.pop(known.endpoint.slot, None)
+            self._left[known.endpoint.slot] = None
             self.version += 1
 
 
