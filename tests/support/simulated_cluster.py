@@ -25,6 +25,8 @@ class SimulatedCluster:
     The head is not 127.0.0.1: `ray.init` would replace that by the address of another interface.
     """
 
+    head = "127.0.1.1"
+
     def __init__(self, machines: int) -> None:
         from ray.cluster_utils import Cluster
 
@@ -35,24 +37,26 @@ class SimulatedCluster:
             head_node_args={
                 "num_cpus": 2,
                 "resources": {"front": 1},
-                "node_ip_address": "127.0.1.1",
+                "node_ip_address": self.head,
                 **SMALL,
             },
         )
         self.address: str = self._cluster.address
-        self.machines = [self.add(number) for number in range(2, 2 + machines)]
+        self._machines: dict[int, Any] = {}
+        for number in range(2, 2 + machines):
+            self.add(number)
 
-    def add(self, number: int) -> Any:
+    def add(self, number: int) -> None:
         """Add a machine for a node; the first one may have a balancer, too."""
         resources = {"machine": 1, "front": 1} if number == 2 else {"machine": 1}
-        return self._cluster.add_node(
+        self._machines[number] = self._cluster.add_node(
             num_cpus=1, node_ip_address=f"127.0.1.{number}", resources=resources, **SMALL
         )
 
     def lose(self, number: int, model_root: Path) -> None:
         """All processes of a machine end at once."""
         kill(pids("torch_serving", str(model_root), f"127.0.1.{number}"))
-        self._cluster.remove_node(self.machines[number - 2], allow_graceful=False)
+        self._cluster.remove_node(self._machines.pop(number), allow_graceful=False)
 
     def end(self) -> None:
         self._cluster.shutdown()
@@ -61,33 +65,37 @@ class SimulatedCluster:
 class Clients:
     """Requests for all models in a few threads until told to stop, and what became of them.
 
-    A client whose connection is refused asks the next balancer. At the end, a line tells what
-    requests noticed of an event.
+    A client whose connection is refused asks the next balancer.
     """
 
     def __init__(
-        self, event: str, urls: Iterable[str], models: list[str], body: bytes, threads: int = 4
+        self, urls: Iterable[str], models: list[str], body: bytes, threads: int = 4
     ) -> None:
         self._urls, self._models, self._body = list(urls), models, body
         self._threads = [
             threading.Thread(target=self._run, args=(each,)) for each in range(threads)
         ]
         self._stop = threading.Event()
-        self.event = event
         self.outcomes: collections.Counter[int | str] = collections.Counter()
         self.slowest_s = 0.0
 
-    def __enter__(self) -> "Clients":
+    def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def end(self) -> None:
+        """Wait for all answers. It may not have been started."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def __enter__(self) -> "Clients":
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        found = f"{self.count} requests, {self.lost} lost, {self.slowest_s:.2f} s at most"
-        print(f"\n{self.event}: {found}", flush=True)
+        self.end()
 
     @property
     def count(self) -> int:
