@@ -69,7 +69,7 @@ class Clients:
     """
 
     def __init__(
-        self, urls: Iterable[str], models: list[str], body: bytes, threads: int = 4
+        self, urls: Iterable[str], models: list[str], body: bytes, threads: int = 3
     ) -> None:
         self._urls, self._models, self._body = list(urls), models, body
         self._threads = [

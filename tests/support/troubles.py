@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from tests.support.simulated_cluster import ask, kill, parent_of, pids, wait_for
 from tests.support.simulated_fleet import BODY, MODELS, Fleet
+from torch_serving.ray import end_with_starter
 
 ENOUGH = 1000  # requests around each trouble
 BEFORE = AFTER = ENOUGH / 4
 SPARE = 4  # the machine that comes
+HOLDER = Path(end_with_starter.__file__).name  # is HAProxy's parent
 Endpoints = dict[int, tuple[str, int]]
 Condition = Callable[[], bool]
 
@@ -79,7 +81,9 @@ def meet(fleet: Fleet, trouble: Trouble) -> Outcome:
         enough = max(ENOUGH, clients.count + AFTER)
         wait_for(lambda: clients.count > enough)
     lost = clients.lost + fleet.load.lost - lost_before
-    return Outcome(trouble, clients.count, lost, clients.slowest_s, back_s, before, fleet.endpoints())
+    return Outcome(
+        trouble, clients.count, lost, clients.slowest_s, back_s, before, fleet.endpoints()
+    )
 
 
 def a_worker_is_killed(fleet: Fleet) -> Condition:
@@ -119,14 +123,14 @@ def the_controller_is_killed(fleet: Fleet) -> Condition:
 
 
 def haproxy_is_killed(fleet: Fleet) -> Condition:
-    kill([pid for pid in balancers() if "lifeline" not in cmdline(pid)][:1])
+    kill([pid for pid in balancers() if HOLDER not in cmdline(pid)][:1])
     return lambda: all_balancers_answer(fleet)
 
 
 def the_actor_of_a_balancer_is_killed(fleet: Fleet) -> Condition:
     """HAProxy ends as well: it would go on with what it was told last, and share the port."""
     running = balancers()
-    actor = parent_of(next(pid for pid in running if "lifeline" in cmdline(pid)))
+    actor = parent_of(next(pid for pid in running if HOLDER in cmdline(pid)))
     orphans = [pid for pid in running if actor in (parent_of(pid), parent_of(parent_of(pid)))]
     kill([actor])
 
@@ -186,7 +190,7 @@ def has_successors(fleet: Fleet, before: Endpoints, count: int) -> bool:
 
 
 def balancers() -> list[int]:
-    """HAProxy of each balancer, and what holds it to its lifeline."""
+    """HAProxy of each balancer, and its parent."""
     return pids("haproxy -db", "torch-serving-balancer-")
 
 
