@@ -42,6 +42,14 @@ def test_nothing_is_wrong(root: Path):
     assert (code, out) == (0, "all is well\n")
 
 
+def test_preloaded_models_that_do_not_fit_are_no_mistake(root: Path):
+    for name in "ab":
+        mlp().save(root / f"{name}.pt")
+    code, out, err = run_check(root, "--preload", "*.pt", "-c", "1", "-b", "0")
+    assert (code, out, len(err)) == (0, "all is well\n", 1)
+    assert "--preload names 3 models, of which --model-capacity 1 keeps some only" in err[0]
+
+
 def test_every_model_that_is_wrong_is_told(root: Path):
     torch.save({"weight": torch.ones(2)}, root / "weights.pt")
     damaged = bytearray((root / "good.pt").read_bytes())

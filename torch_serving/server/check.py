@@ -20,6 +20,7 @@ from torch_serving.server.cards import count_cards_in_child
 from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.listener import bind
 from torch_serving.server.tls import load_tls_context
+from torch_serving.service.preload_room import lack_of_room
 from torch_serving.service.runtime import Runtime
 
 EXIT_BAD_MODELS = 1
@@ -27,13 +28,18 @@ EXIT_BAD_SETTINGS = 2
 
 
 def check(config: Config, report: Callable[[str], None]) -> int:
-    """Tell each problem; return the exit code. Models of `--preload` are loaded."""
+    """Tell each problem; return the exit code. Models of `--preload` are loaded.
+
+    That they do not fit into the cache is told, too, but is no mistake.
+    """
     settings = list(problems_with_settings(config))
     for problem in settings:
         report(problem)
     if settings:
         return EXIT_BAD_SETTINGS
     runtime = Runtime.build(dataclasses.replace(config, preload=()))
+    if problem := lack_of_room(config, runtime.models.repository):
+        report(problem)
     models = list(problems_with_models(runtime, config.preload))
     for problem in models:
         report(problem)

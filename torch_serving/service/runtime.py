@@ -38,6 +38,7 @@ from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest, WorkerGroup
 from torch_serving.service.loop_thread import LoopThread
 from torch_serving.service.management import Management
+from torch_serving.service.preload_room import lack_of_room
 from torch_serving.telemetry import tracing
 from torch_serving.telemetry.prometheus import Metrics
 from torch_serving.telemetry.responses import ResponseRecorder
@@ -109,6 +110,8 @@ class Runtime:
         repository = runtime.models.repository
         repository.prepare(config.preload)
         repository.other_names = other_names(repository, config.names)
+        if problem := lack_of_room(config, repository):
+            logger.warning("%s", problem)
         runtime.preload(on_cpu=True)
         return runtime
 
