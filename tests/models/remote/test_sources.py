@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.bucket import Bucket
 from tests.support.remote_roots import MODEL, bring, publish, s3, web
-from torch_serving.models.remote.objects import ObjectSource
+from torch_serving.models.remote.objects import ObjectSource, entry_of, is_other
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
 from torch_serving.models.remote.source import Refused
 from torch_serving.models.remote.urls import parse
@@ -72,3 +73,44 @@ def test_a_repository_of_the_hub(bucket: Bucket, tmp_path: Path):
     assert bring(root, "a.pt") == MODEL
     assert (root.copies.files / "a.toml").exists()
     root.close()
+
+
+def test_a_bucket_of_google(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("obstore")
+    account = tmp_path / "account.json"
+    names = ("client_email", "private_key", "private_key_id")
+    facts = {"gcs_base_url": bucket.url, "disable_oauth": True, **dict.fromkeys(names, "")}
+    account.write_text(json.dumps(facts))
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
+    publish(bucket, a=MODEL)
+    root = RemoteRoot(parse("gs://bucket/models"), RemoteOptions(tmp_path, 1 << 20, 5.0, 60.0))
+    root.refresh()
+    bucket.faults["models/a.pt"] = ["drip", 503, None]
+    assert bring(root, "a.pt") == MODEL
+    root.close()
+
+
+NOON, LATER = datetime(2026, 1, 1, 12, 0, 0, 250_000), datetime(2026, 1, 1, 12, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "answered", "is_same"),
+    [
+        (('"a"', NOON), ('"a"', LATER), True),
+        (("0xA", NOON), ('"0xA"', NOON), True),  # as Azure writes them
+        (('"a"', NOON), ('"b"', NOON), False),
+        (('"a"', NOON), (None, LATER), True),  # nothing tells
+        ((None, NOON), ('"a"', NOON.replace(microsecond=0)), True),
+        ((None, NOON), (None, LATER), False),
+        (('W/"a"', NOON), ('W/"a"', LATER), True),
+        (('W/"a"', NOON), ('W/"b"', NOON), False),
+    ],
+)
+def test_versions_of_lists_and_of_answers(
+    listed: tuple[str | None, datetime], answered: tuple[str | None, datetime], is_same: bool
+):
+    metas = [
+        {"path": "a.pt", "e_tag": etag, "last_modified": time, "size": 7}
+        for etag, time in (listed, answered)
+    ]
+    assert is_other(entry_of(metas[0]), metas[1]) is not is_same
