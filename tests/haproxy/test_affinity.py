@@ -34,6 +34,11 @@ def spellings(name: str) -> list[tuple[str, str]]:
         ("POST", f"/serve?servable_identifier={quote(name, safe='')}&plain=1"),
         ("POST", f"/serve?plain=1&servable_identifier={quote_plus(name)}"),
         ("POST", f"/serve?servable_identifier={quote_plus(stem)}"),
+        ("POST", f"/serve?servable_identifier=./{quote(name).replace('/', '//')}"),
+        ("POST", f"//serve?servable_identifier={quote(name).lower()}"),
+        ("GET", f"//v2/models/{quote(name)}/ready"),
+        ("GET", f"/%76%32/models/.//{quote(stem).replace('/', '/./')}/ready/"),
+        ("GET", f"//models/{quote(name)}/"),
     ]
     for path in (quote(name), quote(name, safe=""), quote(stem)):
         for method, rest in (("GET", ""), ("POST", "/infer"), ("GET", "/ready"), ("GET", "/stats")):

@@ -165,6 +165,9 @@ def test_what_can_not_be_said(settings: dict[str, Any], words: str):
         ("text/hot.compiled.pt2", "text/hot.compiled"),
         ("hot.pt.onnx", "hot.pt.onnx"),
         ("hotXpt", "hotXpt"),
+        (".//hot.pt", "hot"),
+        ("text/.//./hot.pt2", "text/hot"),
+        (".hidden/a..b/c.", ".hidden/a..b/c."),
     ],
 )
 def test_keys(identifier: str, key: str):

@@ -105,6 +105,22 @@ def test_a_request_that_ends_workers_does_so_on_one_node(nodes: Nodes, balancer:
     assert all(process.is_running() for process in nodes.processes)
 
 
+def test_a_balancer_that_stops_answers_idle_connections_once_more(
+    nodes: Nodes, balance: Callable[..., Balancer]
+):
+    """As the old one does at a reload: its client may be sending just then."""
+    stopped = balance(Fleet(nodes.addresses))
+    wait_until(lambda: len(stopped.up()) == 3)
+    with Client(stopped.url) as client:
+        assert client.post("echo.pt", BODY).status == 200
+        stopped.signal(signal.SIGUSR1)
+        wait_until(lambda: not stopped.listens())
+        response = client.post("echo.pt", BODY)
+    assert response.status == 200
+    assert response.headers["connection"] == "close"
+    wait_until(lambda: not stopped.is_running())
+
+
 def test_no_node_is_there(nodes: Nodes, balance: Callable[..., Balancer]):
     """The error is in the form of the server's own, and in that of the other contract."""
     lonely = balance(Fleet(nodes.addresses[:1]))

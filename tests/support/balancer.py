@@ -54,6 +54,18 @@ class Balancer:
         """The names of the nodes that are up."""
         return {name for name, row in self.servers().items() if row["status"] == "UP"}
 
+    def listens(self) -> bool:
+        """Whether it takes connections."""
+        with socket.socket() as client:
+            client.settimeout(LIMIT_S)
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def end(self) -> None:
         self._process.kill()
         self._process.wait(LIMIT_S)
