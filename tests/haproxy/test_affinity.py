@@ -35,7 +35,7 @@ def spellings(name: str) -> list[tuple[str, str]]:
         ("POST", f"/serve?plain=1&servable_identifier={quote_plus(name)}"),
         ("POST", f"/serve?servable_identifier={quote_plus(stem)}"),
         ("POST", f"/serve?servable_identifier=./{quote(name).replace('/', '//')}"),
-        ("POST", f"//serve?servable_identifier={quote(name).lower()}"),
+        ("POST", f"//serve?servable_identifier={quote(name).lower()}"),  # %c3 for %C3
         ("GET", f"//v2/models/{quote(name)}/ready"),
         ("GET", f"/%76%32/models/.//{quote(stem).replace('/', '/./')}/ready/"),
         ("GET", f"//models/{quote(name)}/"),

@@ -133,6 +133,8 @@ def factor_lines(fleet: Fleet) -> Iterator[str]:
 
 
 def node_lines(fleet: Fleet) -> Iterator[str]:
+    if fleet.node_ca:
+        yield from since("3.3", "default-server no-sni-auto")
     if fleet.dns:
         yield from dns_lines(fleet)
         return
@@ -151,9 +153,7 @@ def dns_lines(fleet: Fleet) -> Iterator[str]:
     Without `hash-key`, a node's place on the ring is that of its slot, and slots are filled in the
     order of DNS, which is another one in another balancer, or after a restart.
     """
-    yield ".if version_atleast(3.0)"
-    yield "default-server hash-key addr-port"
-    yield ".endif"
+    yield from since("3.0", "default-server hash-key addr-port")
     tls = tls_of(fleet, "")
     yield (
         f"server-template n 1-{fleet.slots or DNS_SLOTS} {fleet.dns} resolvers dns "
@@ -161,8 +161,18 @@ def dns_lines(fleet: Fleet) -> Iterator[str]:
     )
 
 
+def since(version: str, line: str) -> Iterator[str]:
+    """A line that older versions do not know."""
+    yield f".if version_atleast({version})"
+    yield line
+    yield ".endif"
+
+
 def tls_of(fleet: Fleet, host: str) -> str:
-    """How a node is spoken to; a name is checked in its certificate, an address is not."""
+    """How a node is spoken to; a name is checked in its certificate, an address is not.
+
+    Left alone, HAProxy from 3.3 on expects the name that the client asked for.
+    """
     if fleet.node_ca is None:
         return ""
     named = "" if not host or is_ip_address(host) else f" sni str({host}) verifyhost {host}"
