@@ -28,7 +28,7 @@ def descriptors() -> int:
 def test_failures_leave_no_descriptors(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, **{f"m{number}": b"m" for number in range(50)})
     root = make()
-    root.refresh()
+    root.index.refresh()
     bring(root, "m0.pt")
     before = descriptors()
     for number in range(1, 50):
@@ -44,7 +44,7 @@ def test_what_is_here_needs_no_turn(
     monkeypatch.setattr(root, "MAX_PENDING", 1)
     publish(bucket, a=b"a", b=b"b", c=b"c")
     busy = make()
-    busy.refresh()
+    busy.index.refresh()
     bring(busy, "a.pt")
     bucket.is_open.clear()
     waiting = busy.bring("b.pt")
@@ -60,7 +60,7 @@ def test_files_of_another_form_are_written_anew(
 ):
     publish(bucket, a=MODEL)
     first = make()
-    first.refresh()
+    first.index.refresh()
     bring(first, "a.pt")
     for path in (
         first.copies.folder / "index.json",
@@ -69,9 +69,9 @@ def test_files_of_another_form_are_written_anew(
         path.write_bytes(content)
     (first.copies.folder / "parts" / "x.json").write_bytes(content)
     second = make()
-    assert second.index().keys() <= {"a.pt"}
+    assert second.index.entries().keys() <= {"a.pt"}
     assert second.copies.under_way() == {}
-    second.refresh()
+    second.index.refresh()
     assert bring(second, "a.pt") == MODEL
 
 
@@ -80,7 +80,7 @@ def test_a_copy_that_was_cut_by_the_machine_is_fetched_anew(
 ):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     (root.copies.files / "a.pt").write_bytes(b"")
     assert bring(root, "a.pt") == MODEL
@@ -92,11 +92,11 @@ def test_a_file_becomes_a_folder(
 ):
     root = make()
     publish(bucket, **{before: b"before"})
-    root.refresh()
+    root.index.refresh()
     bring(root, f"{before}.pt")
     bucket.files.clear()
     publish(bucket, **{after: b"after"})
-    root.refresh()
+    root.index.refresh()
     assert bring(root, f"{after}.pt") == b"after"
 
 
@@ -106,12 +106,12 @@ def test_a_folder_that_is_removed_meanwhile(
 ):
     publish(bucket, a=MODEL, b=b"b")
     root = make()
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     shutil.rmtree(root.copies.folder / removed)
     assert bring(root, "b.pt") == b"b"
     assert bring(root, "a.pt") == MODEL
-    root.refresh()
+    root.index.refresh()
 
 
 @pytest.mark.parametrize("wrong", ["state", "parts"])
@@ -120,7 +120,7 @@ def test_a_folder_that_can_not_be_written_to(
 ):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     shutil.rmtree(root.copies.folder / wrong)
     (root.copies.folder / wrong).write_bytes(b"")  # whoever runs the tests may write to all folders
     with pytest.raises(RemoteError, match="--remote-cache: "):
@@ -136,20 +136,20 @@ def test_no_folder_at_the_start(bucket: Bucket, tmp_path: Path, make: Callable[.
 def test_a_list_is_written_where_it_has_changed(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     path = root.copies.folder / "index.json"
     before = path.stat()
     os.utime(path.with_name("listed"), (1, 1))
-    root.refresh()
+    root.index.refresh()
     assert path.stat() == before
-    assert root.age_s() < 60
+    assert root.index.age_s() < 60
 
 
 def test_what_was_used_last_is_evicted_last(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, a=b"a" * 400, b=b"b" * 400, c=b"c" * 400)
     del bucket.files["models/models.sha256"]
     root = make("s3", size=1000)
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     bring(root, "b.pt")
     wait_until(lambda: not root.pending())
@@ -166,7 +166,7 @@ def test_what_is_left_of_fetches_makes_room(bucket: Bucket, make: Callable[..., 
     del bucket.files["models/models.sha256"]
     bucket.files["models/list.json"] = b'["a.pt", "b.pt"]'
     root = make("web", "/list.json", size=1000)
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = [None, "cut", *[503] * 99]
     with pytest.raises(Unreachable):
         bring(root, "a.pt")

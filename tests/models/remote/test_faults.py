@@ -8,7 +8,7 @@ import pytest
 from tests.support.bucket import Bucket
 from tests.support.process import wait_until
 from tests.support.remote_roots import bring, publish
-from torch_serving.models.remote import objects, repository, root
+from torch_serving.models.remote import index, objects, repository
 from torch_serving.models.remote.repository import RemoteRepository
 from torch_serving.models.remote.root import RemoteRoot
 from torch_serving.models.remote.source import Refused, Unreachable
@@ -25,7 +25,7 @@ def test_what_comes_in_pieces_comes(
 ):
     publish(bucket, a=MODEL)
     root = make(kind)
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = faults
     assert bring(root, "a.pt") == MODEL
 
@@ -37,7 +37,7 @@ def test_a_file_that_is_looked_at_first_is_tried_again(
     publish(bucket, a=MODEL)
     bucket.files["models/list.json"] = b'["a.pt"]'
     root = make("web", "/list.json")
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = faults
     assert bring(root, "a.pt") == MODEL
 
@@ -56,7 +56,7 @@ def test_what_a_web_server_should_not_do(
 ):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = faults
     with pytest.raises(Refused) as refused:
         bring(root, "a.pt")
@@ -77,7 +77,7 @@ def test_ranges_are_of_one_version(
     publish(bucket, a=MODEL)
     bucket.has_etags = has_etags
     root = make("s3")
-    root.refresh()
+    root.index.refresh()
 
     def change() -> None:
         bucket.files["models/a.pt"] = newer
@@ -93,7 +93,7 @@ def test_a_version_that_is_here_is_not_fetched_for_an_old_list(
 ):
     publish(bucket, a=MODEL)
     root = make("s3")
-    root.refresh()
+    root.index.refresh()
     bucket.files["models/a.pt"] = b"newer"
     for _ in range(3):
         assert bring(root, "a.pt") == b"newer"
@@ -103,7 +103,7 @@ def test_a_version_that_is_here_is_not_fetched_for_an_old_list(
 def test_a_list_that_is_older_than_the_file(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     publish(bucket, a=b"newer")
     assert bring(root, "a.pt") == b"newer"
 
@@ -125,23 +125,23 @@ def test_a_list_that_is_older_than_the_file(bucket: Bucket, make: Callable[..., 
 def test_lists_that_are_none(bucket: Bucket, make: Callable[..., RemoteRoot], document: bytes):
     bucket.files["models/list.json"] = document
     with pytest.raises(Refused, match="its list can't be read"):
-        make("web", "/list.json").refresh()
+        make("web", "/list.json").index.refresh()
 
 
 def test_a_slow_list_holds_nobody(
     bucket: Bucket, make: Callable[..., RemoteRoot], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(root, "LISTED_WITHIN_S", 0.05)
-    monkeypatch.setattr(root, "SEEN_AGAIN_S", 0.0001)
+    monkeypatch.setattr(index, "LISTED_WITHIN_S", 0.05)
+    monkeypatch.setattr(index, "SEEN_AGAIN_S", 0.0001)
     publish(bucket, a=MODEL)
     slow = make()
-    slow.refresh()
+    slow.index.refresh()
     publish(bucket, new=b"new")
     bucket.is_open.clear()
-    assert slow.find("a.pt")
-    assert not slow.find("new.pt")
+    assert slow.index.find("a.pt")
+    assert not slow.index.find("new.pt")
     bucket.is_open.set()
-    wait_until(lambda: slow.find("new.pt"))
+    wait_until(lambda: slow.index.find("new.pt"))
 
 
 def test_an_older_copy_serves_where_the_newer_one_is_slow(
@@ -150,10 +150,10 @@ def test_an_older_copy_serves_where_the_newer_one_is_slow(
     monkeypatch.setattr(repository, "REPLACING_S", 0.05)
     publish(bucket, a=MODEL, b=b"b")
     slow = make()
-    slow.refresh()
+    slow.index.refresh()
     bring(slow, "a.pt")
     publish(bucket, a=b"newer")
-    slow.refresh()
+    slow.index.refresh()
     go_on = threading.Event()
     bucket.faults["models/a.pt"] = [lambda: go_on.wait(30)]
     waiting = RemoteRepository(slow).bring("a.pt")
@@ -168,11 +168,11 @@ def test_an_older_copy_serves_where_the_newer_one_is_slow(
 def test_an_older_copy_keeps_the_older_manifest(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, a=MODEL)
     root = make()
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     before = bring(root, "models.sha256")
     publish(bucket, a=b"newer")
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = [503] * 99
     assert bring(root, "a.pt") == MODEL
     assert (root.copies.files / "models.sha256").read_bytes() == before
@@ -181,7 +181,7 @@ def test_an_older_copy_keeps_the_older_manifest(bucket: Bucket, make: Callable[.
 def test_no_model_is_here_without_the_manifest(bucket: Bucket, make: Callable[..., RemoteRoot]):
     publish(bucket, a=MODEL)
     root = make("s3")
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/models.sha256"] = [503] * 99
     with pytest.raises(Unreachable):
         bring(root, "a.pt")

@@ -20,8 +20,8 @@ def test_a_file_comes_when_it_is_asked_for(bucket: Bucket, tmp_path: Path, kind:
     bucket.files["models/a.toml"] = b"batch = true"
     publish(bucket)
     root = s3(tmp_path) if kind == "s3" else web(tmp_path, bucket)
-    root.refresh()
-    assert {"a.pt", "folder/b.pt"} <= set(root.index())
+    root.index.refresh()
+    assert {"a.pt", "folder/b.pt"} <= set(root.index.entries())
     assert bucket.gets("models/a.pt") == 0
     assert bring(root, "a.pt") == MODEL
     assert (root.copies.files / "a.toml").read_bytes() == b"batch = true"
@@ -43,7 +43,7 @@ def test_what_passes_is_tried_again(
     publish(bucket, a=MODEL)
     bucket.code = b"SlowDown"
     root = s3(tmp_path) if kind == "s3" else web(tmp_path, bucket)
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = list(faults)
     assert bring(root, "a.pt") == MODEL
     assert list((root.copies.folder / "parts").iterdir()) == []
@@ -74,7 +74,7 @@ def test_an_error_says_what_and_nothing_secret(
 ):
     publish(bucket, a=MODEL)
     root = s3(tmp_path) if kind == "s3" else web(tmp_path, bucket)
-    root.refresh()
+    root.index.refresh()
     bucket.code = code
     bucket.faults["models/a.pt"] = list(faults)
     with pytest.raises(error) as raised:
@@ -86,7 +86,7 @@ def test_an_error_says_what_and_nothing_secret(
 def test_a_checksum_that_is_wrong(bucket: Bucket, tmp_path: Path):
     publish(bucket, a=MODEL)
     root = web(tmp_path, bucket)
-    root.refresh()
+    root.index.refresh()
     bucket.files["models/a.pt"] = MODEL[::-1]
     with pytest.raises(Refused, match="SHA-256"):
         bring(root, "a.pt")
@@ -98,7 +98,7 @@ def test_a_checksum_that_is_wrong(bucket: Bucket, tmp_path: Path):
 def test_a_file_that_changes_meanwhile(bucket: Bucket, tmp_path: Path, fault: str | None):
     publish(bucket, a=MODEL)
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
 
     def change() -> None:
         bucket.files["models/a.pt"] = b"newer" * 1000
@@ -111,12 +111,12 @@ def test_a_file_that_changes_meanwhile(bucket: Bucket, tmp_path: Path, fault: st
 def test_a_newer_version_replaces_a_copy(bucket: Bucket, tmp_path: Path):
     publish(bucket, a=MODEL, b=b"b")
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     bring(root, "b.pt")
     publish(bucket, a=b"newer")
     del bucket.files["models/b.pt"]
-    root.refresh()
+    root.index.refresh()
     root.update_copies()
     assert (root.copies.files / "a.pt").read_bytes() == b"newer"
     assert not (root.copies.files / "b.pt").exists()
@@ -126,19 +126,19 @@ def test_a_newer_version_replaces_a_copy(bucket: Bucket, tmp_path: Path):
 def test_copies_serve_while_the_root_is_away(bucket: Bucket, tmp_path: Path):
     publish(bucket, a=MODEL, b=b"b")
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     root.close()
     bucket.faults = {key: [500] * 99 for key in ["", *bucket.files]}
     again = s3(tmp_path)
     with pytest.raises(RemoteError):
-        again.refresh()
+        again.index.refresh()
     assert again.bring("a.pt") is None
     with pytest.raises(Unreachable):
         bring(again, "b.pt")
     publish(bucket, a=b"newer")
     bucket.faults[""] = []
-    again.refresh()
+    again.index.refresh()
     assert bring(again, "a.pt") == MODEL
     again.close()
 
@@ -146,7 +146,7 @@ def test_copies_serve_while_the_root_is_away(bucket: Bucket, tmp_path: Path):
 def test_two_processes_fetch_once(bucket: Bucket, tmp_path: Path):
     publish(bucket, a=MODEL)
     roots = [s3(tmp_path), s3(tmp_path)]
-    roots[0].refresh()
+    roots[0].index.refresh()
     bucket.is_open.clear()
     waiting = [root.bring("a.pt") for root in roots]
     wait_until(lambda: bucket.gets("models/models.sha256") > 0)
@@ -163,7 +163,7 @@ def test_a_slow_file_shows_its_progress_and_holds_no_other(bucket: Bucket, tmp_p
     publish(bucket, slow=MODEL, b=b"b")
     del bucket.files["models/models.sha256"]
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
     go_on = threading.Event()
     bucket.faults["models/slow.pt"] = [lambda: go_on.wait(30)]
     waiting = root.bring("slow.pt")
@@ -181,7 +181,7 @@ def test_room_is_made_by_use_and_not_of_what_is_loaded(bucket: Bucket, tmp_path:
     publish(bucket, a=b"a" * 400, b=b"b" * 400, c=b"c" * 400, d=b"d" * 400, huge=b"h" * 2000)
     del bucket.files["models/models.sha256"]
     root = s3(tmp_path, size=1000)
-    root.refresh()
+    root.index.refresh()
     bring(root, "a.pt")
     bring(root, "b.pt")
     root.keep(["a.pt"], for_s=-1.0)
@@ -198,7 +198,7 @@ def test_room_is_made_by_use_and_not_of_what_is_loaded(bucket: Bucket, tmp_path:
 def test_a_disk_that_is_full(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     publish(bucket, a=MODEL)
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
 
     def append(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -226,8 +226,8 @@ def test_names_that_no_folder_can_have(bucket: Bucket, tmp_path: Path):
     options = RemoteOptions(tmp_path, 1 << 20, 5.0, 60.0)
     pytest.importorskip("obstore")
     root = RemoteRoot(parse("s3://bucket/models"), options, lambda fact: bool(told.append(fact)))
-    root.refresh()
-    assert set(root.index()) == {"ok.pt", "OK.pt", "folder.pt"}
+    root.index.refresh()
+    assert set(root.index.entries()) == {"ok.pt", "OK.pt", "folder.pt"}
     assert len(told) == 3
 
 
@@ -235,9 +235,9 @@ def test_names_that_no_folder_can_have(bucket: Bucket, tmp_path: Path):
 def test_a_key_that_is_no_path_leaves_the_list_as_it_was(bucket: Bucket, tmp_path: Path, key: str):
     publish(bucket, a=MODEL)
     root = s3(tmp_path)
-    root.refresh()
+    root.index.refresh()
     bucket.files[key] = b"x"
     with pytest.raises(Refused, match="is no plain path; rename or remove it"):
-        root.refresh()
+        root.index.refresh()
     assert bring(root, "a.pt") == MODEL
     root.close()

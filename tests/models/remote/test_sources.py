@@ -17,7 +17,7 @@ from torch_serving.models.remote.urls import parse
 
 def test_no_such_bucket(bucket: Bucket, tmp_path: Path):
     with pytest.raises(Refused, match="there is no such bucket"):
-        s3(tmp_path, "s3://other/models").refresh()
+        s3(tmp_path, "s3://other/models").index.refresh()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_store_of_a_url(
 
 def test_no_list(bucket: Bucket, tmp_path: Path):
     with pytest.raises(Refused, match=r"there is no list: models\.sha256"):
-        web(tmp_path, bucket).refresh()
+        web(tmp_path, bucket).index.refresh()
 
 
 def test_a_list_of_json(bucket: Bucket, tmp_path: Path):
@@ -47,7 +47,7 @@ def test_a_list_of_json(bucket: Bucket, tmp_path: Path):
     files = ["b.pt", {"name": "a.pt", "size": len(MODEL), "version": "7"}]
     bucket.files["models/list.json"] = json.dumps({"files": files}).encode()
     root = web(tmp_path, bucket, "models/list.json")
-    root.refresh()
+    root.index.refresh()
     assert bring(root, "a.pt") == MODEL
     assert bring(root, "b.pt") == b"b"
     assert bring(root, "b.pt") == b"b"
@@ -68,7 +68,7 @@ def test_a_repository_of_the_hub(bucket: Bucket, tmp_path: Path):
     bucket.files["hub/org/repo/resolve/v1/a.pt"] = MODEL
     bucket.files["hub/org/repo/resolve/v1/a.toml"] = b"batch = true"
     root = RemoteRoot(parse("hf://org/repo@v1"), RemoteOptions(tmp_path, 1 << 20, 5.0, 60.0))
-    root.refresh()
+    root.index.refresh()
     bucket.faults["hub/org/repo/resolve/v1/a.pt"] = ["cut"]
     assert bring(root, "a.pt") == MODEL
     assert (root.copies.files / "a.toml").exists()

@@ -39,25 +39,27 @@ class RootKeeper:
             pause_s = INTERVAL_S
             try:
                 self._root.keep(self._loaded(), UNLOADED_S)
-                if self._root.age_s() >= self._root.options.refresh_s:
+                if self._root.index.age_s() >= self._root.options.refresh_s:
                     self._refresh()
             except RemoteError as error:
                 pause_s = self._root.options.refresh_s
-                self._tell_away(error)
+                self._warn_away(error)
             except BaseException:  # else nothing would be renewed from here on
                 logger.exception("looking after the remote root failed")
 
     def _refresh(self) -> None:
-        done = self._root.refresh(self._root.options.refresh_s)
+        done = self._root.index.refresh(self._root.options.refresh_s)
         if self._is_away:
             self._is_away = False
             logger.info("%s can be listed again", self._root.url.shown)
         if done and self._watch:
             self._root.update_copies()
 
-    def _tell_away(self, error: RemoteError) -> None:
+    def _warn_away(self, error: RemoteError) -> None:
         if not self._is_away:
             self._is_away = True
-            told = f"{self._root.url.shown} can't be listed, what is here serves: {error.message}"
-            if self._root.is_first_report(told):
-                logger.warning("%s", told)
+            problem = (
+                f"{self._root.url.shown} can't be listed, what is here serves: {error.message}"
+            )
+            if self._root.index.is_first_report(problem):
+                logger.warning("%s", problem)

@@ -44,7 +44,7 @@ class RemoteRepository(ModelRepository):
         prepare(self.remote, patterns, SUFFIXES)
 
     def names(self, pattern: str = "*") -> list[str]:
-        names = filter(is_model, self.remote.index())
+        names = filter(is_model, self.remote.index.entries())
         return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
 
     def find_identifier(self, name: str) -> str:
@@ -54,20 +54,20 @@ class RemoteRepository(ModelRepository):
         identifier = normalize(name)
         candidates = [identifier, *(f"{identifier}{suffix}" for suffix in SUFFIXES)]
         candidates = [each for each in candidates if each.endswith(MODELS)]
-        index = self.remote.index()
-        known = next((each for each in candidates if each in index), None)
-        if known is None and candidates and self.remote.find(candidates[0]):
+        entries = self.remote.index.entries()
+        known = next((each for each in candidates if each in entries), None)
+        if known is None and candidates and self.remote.index.find(candidates[0]):
             known = candidates[0]
         if known is None:
-            index = self.remote.index()
-            known = next((each for each in candidates if each in index), None)
+            entries = self.remote.index.entries()
+            known = next((each for each in candidates if each in entries), None)
         if known is None:
             raise no_such_model(identifier)
         return name if known == identifier else known
 
     def check_exists(self, identifier: str) -> str:
         known = normalize(identifier)
-        if known in self.remote.index() and is_model(known):
+        if known in self.remote.index.entries() and is_model(known):
             return known
         return super().check_exists(identifier)
 
@@ -88,7 +88,7 @@ class RemoteRepository(ModelRepository):
         facts = super().file_facts(identifier)
         if facts["bytes"] is None:
             with suppress(InvalidServable, KeyError):
-                facts["bytes"] = self.remote.index()[normalize(identifier)].size
+                facts["bytes"] = self.remote.index.entries()[normalize(identifier)].size
         return facts
 
     def problem_with(self, identifier: str) -> str:

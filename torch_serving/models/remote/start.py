@@ -42,7 +42,7 @@ def prepare(root: RemoteRoot, patterns: Iterable[str], suffixes: Iterable[str]) 
     answer = ask(request)
     if answer["problem"]:
         told = f"{root.url.shown} can't be listed: {answer['problem']}"
-        if not root.index():
+        if not root.index.entries():
             raise StartupError(told)
         here = sum(map(is_model, root.copies.names()))
         logger.warning("%s; %d models are here and serve", told, here)
@@ -91,7 +91,7 @@ def answer_to(request: Mapping[str, object]) -> dict[str, object]:
 def problem_with_listing(root: RemoteRoot, failures: int = 0) -> str:
     """List a root, again where it may answer later; say what went wrong in the end."""
     try:
-        root.refresh()
+        root.index.refresh()
     except Unreachable as error:
         if failures + 1 >= ATTEMPTS:
             return error.message
@@ -113,7 +113,7 @@ def problem_with_fetching(root: RemoteRoot, name: str) -> str:
 
 def matching(root: RemoteRoot, patterns: list[str], suffixes: list[str]) -> list[str]:
     """The models that are loaded at the start; a pattern may leave the suffix out."""
-    names = [name for name in root.index() if is_model(name)]
+    names = [name for name in root.index.entries() if is_model(name)]
     found: list[str] = []
     for pattern in patterns:
         for each in (pattern, *(f"{pattern}{suffix}" for suffix in suffixes)):
