@@ -16,6 +16,7 @@ from torch_serving.cli.run import read_data
 from torch_serving.errors import StartupError
 from torch_serving.models.compilation.toolchain import check_compiler
 from torch_serving.models.compilation.workplace import reserved, workplace
+from torch_serving.models.file_names import MANIFEST, SIDECARS
 
 if TYPE_CHECKING:  # torch takes a second
     from torch_serving.models.compilation.job import Job
@@ -27,7 +28,6 @@ before the file is written. A TorchScript model is converted first, with a reque
 """
 EXIT_FAILED = 1  # it can't be compiled, or gives other results
 SUFFIX = ".pt2"
-MANIFEST = "models.sha256"
 NO_REQUEST = (
     "is TorchScript, which does not tell what it takes: give --example @body.json, a request that "
     "it takes"
@@ -173,7 +173,7 @@ def tell_sidecars(model: Path, output: Path) -> None:
     """Say which settings beside the model are not beside the new file, and who must know it."""
     if output.with_name(MANIFEST).exists():
         print(f"{MANIFEST} must list {output.name}, or no server takes it")
-    for suffix in (".toml", ".warmup.json"):
+    for suffix in SIDECARS:
         old, new = model.with_suffix(suffix), output.with_suffix(suffix)
         if old != new and old.exists() and not new.exists():
             print(f"{old.name} holds for {model.name} only; copy it to {new.name} for the new file")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from torch_serving.errors import InvalidServable, file_error
+from torch_serving.models.file_names import MANIFEST
 from torch_serving.models.files import FileStat, OpenFile, open_file, open_regular, read_regular
 from torch_serving.models.written_files import stable
 
@@ -23,7 +24,6 @@ MAX_UNPACK_RATIO, UNPACK_MARGIN_BYTES = 16, 16 << 20
 MAX_DIRECTORY_BYTES = 16 << 20  # of an archive: some 200,000 names
 CHUNK_BYTES = 1 << 20
 VERSION_DIGITS = 12
-MANIFEST = "models.sha256"  # beside the models; optional
 UNREADABLE_MANIFEST = f"{MANIFEST} can't be read, and only what it lists may be loaded"
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 

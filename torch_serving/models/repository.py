@@ -14,6 +14,7 @@ import torch
 from torch_serving.errors import InvalidServable, ServingError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.registry import backend_of
+from torch_serving.models.file_names import MANIFEST, SUFFIXES, matching
 from torch_serving.models.files import FileStat, Sources
 from torch_serving.models.identifiers import (
     ModelPath,
@@ -26,7 +27,6 @@ from torch_serving.models.identifiers import (
 )
 from torch_serving.models.imports import import_for_model
 from torch_serving.models.integrity import (
-    MANIFEST,
     digest_in,
     expected_digest,
     open_model,
@@ -44,14 +44,6 @@ from torch_serving.models.settings import (
     stat_or_none,
 )
 
-SUFFIXES = (
-    ".pt",
-    ".pt2",
-    ".torchscript",
-    ".pth",
-    ".jit",
-    ".ts",
-)  # that a name may be said without, the first first
 MAX_LOOKS = 4096  # that are remembered
 ReadConfig = Callable[[Path, ModelConfig, frozenset[str]], ModelConfig]
 
@@ -99,13 +91,15 @@ class ModelRepository:
 
     def names(self, pattern: str = "*") -> list[str]:
         """The identifiers of the model files that match a pattern, in order."""
-        names = [self._only] if self._only else self._listing.names()
-        return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
+        found = (name for name in self._all_names() if fnmatch.fnmatchcase(name, pattern))
+        return sorted(found, key=Path)
+
+    def _all_names(self) -> Iterable[str]:
+        return [self._only] if self._only else self._listing.names()
 
     def matching(self, pattern: str) -> list[str]:
         """The names that match a pattern, or match it without their suffix."""
-        patterns = [pattern, *(f"{pattern}{suffix}" for suffix in SUFFIXES)]
-        return next(filter(None, map(self.names, patterns)), [])
+        return matching(self.names(), pattern)
 
     def check_exists(self, identifier: str) -> str:
         """Return the normalised identifier of a file. Raises InvalidServable if there is none."""

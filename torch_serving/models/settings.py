@@ -18,6 +18,7 @@ from torch_serving.errors import InvalidServable, file_error
 from torch_serving.model_config import MAX_MAX_BATCH, ModelConfig, WarmUp, is_module_name
 from torch_serving.models.backends.registry import BACKENDS
 from torch_serving.models.declarations import TomlFile, read_inputs, read_methods
+from torch_serving.models.file_names import SIDECARS
 from torch_serving.models.files import FileStat, SidecarStats, file_stat, read_regular
 from torch_serving.suggestions import did_you_mean
 
@@ -70,7 +71,8 @@ def read_configuration(
 
 def sidecar_paths(model: Path) -> tuple[Path, Path]:
     """The paths of a model's configuration and warm-up requests; there need be no such files."""
-    return model.with_suffix(".toml"), model.with_suffix(".warmup.json")
+    toml, warm_up = map(model.with_suffix, SIDECARS)
+    return toml, warm_up
 
 
 def sidecar_stats(model: Path) -> SidecarStats:

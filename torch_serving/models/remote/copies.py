@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch_serving.errors import StartupError
-from torch_serving.models.remote.names import MODELS, beside, is_model
+from torch_serving.models.file_names import SUFFIXES
+from torch_serving.models.remote.names import beside, is_model
 from torch_serving.models.remote.source import Entry, Refused, Unreachable
 
 DIGEST_DIGITS = 32
@@ -202,7 +203,7 @@ class Copies:
                 return False
             self.drop(name)
             stem = os.path.splitext(name)[0]
-            if not any((self.files / f"{stem}{suffix}").exists() for suffix in MODELS):
+            if not any((self.files / f"{stem}{suffix}").exists() for suffix in SUFFIXES):
                 for each in beside(name):
                     self.drop(each)
         return True

@@ -5,11 +5,9 @@ import posixpath
 from collections.abc import Iterable
 
 from torch_serving.model_config import MAX_IDENTIFIER_BYTES
+from torch_serving.models.file_names import MANIFEST, SIDECARS, SUFFIXES
 from torch_serving.models.remote.source import Entry
 
-MANIFEST = "models.sha256"
-MODELS = (".pt", ".pt2", ".torchscript", ".pth", ".jit", ".ts")
-SIDECARS = (".toml", ".warmup.json")
 MAX_ENTRIES = 200_000  # that are kept of a root: models, and the files beside them
 MAX_COMPONENT_BYTES = 255  # of a file system
 
@@ -49,11 +47,11 @@ def usable(
 
 def is_wanted(name: str) -> bool:
     """Whether a key is a model's, or that of a file which models have beside them."""
-    return name == MANIFEST or name.endswith((*MODELS, *SIDECARS))
+    return name == MANIFEST or name.endswith((*SUFFIXES, *SIDECARS))
 
 
 def is_model(name: str) -> bool:
-    return name.endswith(MODELS)
+    return name.endswith(SUFFIXES)
 
 
 def problem_with(name: str) -> str:

@@ -1,22 +1,21 @@
 """A repository of models whose files come from a remote root when they are asked for."""
 
-import fnmatch
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from torch_serving.errors import InvalidServable, NotReady, StartupError
 from torch_serving.model_config import ModelConfig
+from torch_serving.models.file_names import SUFFIXES
 from torch_serving.models.identifiers import no_such_model, normalize
 from torch_serving.models.load_queue import REPLACING_S
-from torch_serving.models.remote.names import MODELS, is_model
+from torch_serving.models.remote.names import is_model
 from torch_serving.models.remote.root import RemoteRoot
 from torch_serving.models.remote.source import Missing, RemoteError
 from torch_serving.models.remote.start import prepare
-from torch_serving.models.repository import SUFFIXES, ModelRepository
+from torch_serving.models.repository import ModelRepository
 
 
 class FetchFailed(NotReady):
@@ -41,11 +40,10 @@ class RemoteRepository(ModelRepository):
 
     def prepare(self, patterns: tuple[str, ...]) -> None:
         """List the root, and fetch the models that are loaded at the start."""
-        prepare(self.remote, patterns, SUFFIXES)
+        prepare(self.remote, patterns)
 
-    def names(self, pattern: str = "*") -> list[str]:
-        names = filter(is_model, self.remote.index.entries())
-        return sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=Path)
+    def _all_names(self) -> Iterable[str]:
+        return filter(is_model, self.remote.index.entries())
 
     def find_identifier(self, name: str) -> str:
         name = self.other_names.get(name, name)
@@ -53,7 +51,7 @@ class RemoteRepository(ModelRepository):
             return name
         identifier = normalize(name)
         candidates = [identifier, *(f"{identifier}{suffix}" for suffix in SUFFIXES)]
-        candidates = [each for each in candidates if each.endswith(MODELS)]
+        candidates = [each for each in candidates if is_model(each)]
         entries = self.remote.index.entries()
         known = next((each for each in candidates if each in entries), None)
         if known is None and candidates and self.remote.index.find(candidates[0]):

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch_serving.errors import Overloaded
+from torch_serving.models.file_names import MANIFEST
 from torch_serving.models.remote.copies import Copies, disk_errors
 from torch_serving.models.remote.fetch import Fetcher
 from torch_serving.models.remote.holds import Holds
 from torch_serving.models.remote.hub import HubSource
 from torch_serving.models.remote.index import RemoteIndex
-from torch_serving.models.remote.names import MANIFEST, beside, is_model
+from torch_serving.models.remote.names import beside, is_model
 from torch_serving.models.remote.objects import ObjectSource
 from torch_serving.models.remote.source import RemoteError, Source, Unreachable
 from torch_serving.models.remote.urls import STORES, RemoteUrl, default_cache

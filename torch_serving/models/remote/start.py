@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from torch_serving.errors import StartupError
+from torch_serving.models.file_names import matching
 from torch_serving.models.remote.fetch import pause
 from torch_serving.models.remote.names import is_model
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
@@ -27,7 +27,7 @@ ATTEMPTS = 3
 WITHOUT_THREADS = "torch_serving.models.remote.start"
 
 
-def prepare(root: RemoteRoot, patterns: Iterable[str], suffixes: Iterable[str]) -> None:
+def prepare(root: RemoteRoot, patterns: Iterable[str]) -> None:
     """List a root, and fetch what the patterns name.
 
     What is here does, if the root is away. Raises StartupError if nothing is here.
@@ -37,7 +37,6 @@ def prepare(root: RemoteRoot, patterns: Iterable[str], suffixes: Iterable[str]) 
         "url": root.url.text,
         "options": [str(cache) if cache else None, *others],
         "patterns": list(patterns),
-        "suffixes": list(suffixes),
     }
     answer = ask(request)
     if answer["problem"]:
@@ -82,7 +81,7 @@ def answer_to(request: Mapping[str, object]) -> dict[str, object]:
     options = RemoteOptions(cache and Path(cache), cache_bytes, timeout_s, refresh_s)  # type: ignore[has-type]
     root = RemoteRoot(parse(str(request["url"])), options)
     problem, fetched = problem_with_listing(root), {}
-    for name in matching(root, request["patterns"], request["suffixes"]):  # type: ignore[arg-type]
+    for name in preloaded(root, request["patterns"]):  # type: ignore[arg-type]
         if refusal := problem_with_fetching(root, name):
             fetched[name] = refusal
     return {"problem": problem, "fetched": fetched}
@@ -111,16 +110,10 @@ def problem_with_fetching(root: RemoteRoot, name: str) -> str:
     return ""
 
 
-def matching(root: RemoteRoot, patterns: list[str], suffixes: list[str]) -> list[str]:
-    """The models that are loaded at the start; a pattern may leave the suffix out."""
+def preloaded(root: RemoteRoot, patterns: list[str]) -> list[str]:
+    """The models that are loaded at the start."""
     names = [name for name in root.index.entries() if is_model(name)]
-    found: list[str] = []
-    for pattern in patterns:
-        for each in (pattern, *(f"{pattern}{suffix}" for suffix in suffixes)):
-            if fitting := [name for name in names if fnmatchcase(name, each)]:
-                found += fitting
-                break
-    return found
+    return [name for pattern in patterns for name in matching(names, pattern)]
 
 
 def end_with_parent() -> None:

@@ -12,7 +12,7 @@ from email.message import Message
 from typing import IO, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from torch_serving.models.integrity import MANIFEST
+from torch_serving.models.file_names import MANIFEST
 from torch_serving.models.remote.source import (
     Changed,
     Entry,
