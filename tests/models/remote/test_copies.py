@@ -189,6 +189,6 @@ def test_what_is_asked_at_the_start_is_no_argument(
     publish(bucket, a=MODEL)
     url = bucket.url.replace("//", "//user:secret@") + "/models?token=secret"
     options = RemoteOptions(tmp_path / "cache", 1 << 20, 5.0, 60.0)
-    start.prepare(RemoteRoot(parse(url), options), ["a"], [".pt"])
+    start.prepare(RemoteRoot(parse(url), options), ["a"])
     assert "secret" not in json.dumps(commands)
     assert bring(RemoteRoot(parse(url), options), "a.pt") == MODEL
