@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, read_json
-from torch_serving.errors import InvalidJson
+from torch_serving.errors import IncompatibleDtype, InvalidJson
 
 DECODER = Decoder([Argument("x", TypeSpec("tensor", "Tensor"))], lambda array: array)
 
@@ -70,6 +70,7 @@ def test_files_that_serve_takes_in_another_way(body: bytes, hint: str):
         ("[1]".encode("utf-32-le"), "UTF-16 or UTF-32: send UTF-8"),
         (b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n[]\r\n--b--', "multipart/form"),
         (b"x=%5B1%2C2%5D", "a form (application/x-www-form-urlencoded): send the JSON alone"),
+        (b"[object Object]", "an object of JavaScript: send JSON.stringify("),
         (b"body.json", "the name of a file: curl sends what is in it with --data-binary @FILE"),
         (b"@./some folder/body.json\n", "the name of a file"),
         (b"C:\\data\\cat.jpg", "the name of a file"),
@@ -98,6 +99,20 @@ def test_files_that_serve_takes_in_another_way(body: bytes, hint: str):
 )
 def test_what_is_meant_by_text_that_is_no_json(body: bytes, hint: str):
     assert all(hint in detail for detail in details(body))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("[1, null]", '; NaN, which JSON.stringify makes null of, is the string "NaN"'),
+        ('[{"0": 1, "1": 2}]', "; JSON.stringify makes that of a typed array: send Array.from("),
+        ('["1"]', 'got the string "1" (argument'),
+    ],
+)
+def test_what_javascript_makes_of_numbers(value: str, hint: str):
+    with pytest.raises(IncompatibleDtype) as caught:
+        DECODER.decode(b'{"x": %b}' % value.encode())
+    assert hint in caught.value.detail
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])

@@ -49,6 +49,7 @@ FILES = (
     (rb"II\*\0|MM\0\*", "a TIFF image", "convert it to PNG"),
     (rb".{4}ftyp(?:hei|hev|mif|msf|avi)", "a HEIC or AVIF image", "convert it to JPEG or PNG"),
     (rb"\s*(?:<\?xml[^>]*>\s*)?<svg", "an SVG image", "convert it to PNG"),
+    (rb"\[object ", "an object of JavaScript", "send JSON.stringify(…) of it"),
     (rb"%PDF", "a PDF file", "send an image of a page"),
     (rb"\x93NUMPY", "a file of numpy", "send it with the header Content-Type: application/x-npy"),
     (
@@ -129,6 +130,15 @@ def unknown_argument(name: str, known: Iterable[str], required: list[str]) -> st
     if name == "value" or name in MEANT:
         return '; an envelope has a key `type`, as in {"type": "tensor", "value": [1, 2]}'
     return f"; send {{{', '.join([f'{json.dumps(each)}: …' for each in required])}}}"
+
+
+def of_no_number(quoted: str) -> str:
+    """The end of an error: what stands in the place of a number, if known."""
+    if quoted == "null":
+        return '; NaN, which JSON.stringify makes null of, is the string "NaN"'
+    if quoted.startswith("{"):
+        return "; JSON.stringify makes that of a typed array: send Array.from(…) of it"
+    return of_string(quoted) if quoted.startswith('"') else ""
 
 
 def of_string(quoted: str) -> str:

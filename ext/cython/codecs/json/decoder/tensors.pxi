@@ -171,8 +171,7 @@ cdef int raise_located(Reader reader, const LocatedError& located, int data_type
         problem = f"{quote(&reader.document, ref)} does not fit {name} ({RANGES[name]})"
     else:
         problem = f"expected a number that fits {name} ({RANGES[name]}), got {actual}"
-        if reader.kind(ref) == Kind.string:
-            problem += hints.of_string(quote(&reader.document, ref))
+        problem += hints.of_no_number(quote(&reader.document, ref))
     raise reader.error_at(IncompatibleDtype, ref, problem)
 
 
