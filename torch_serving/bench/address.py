@@ -14,7 +14,7 @@ from torch_serving.errors import StartupError
 PORTS = {"http": 80, "https": 443}
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: bytes
 
@@ -75,18 +75,18 @@ class Address:
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def get(self, target: str, timeout_s: float = 60.0) -> Answer:
+    def get(self, target: str, timeout_s: float = 60.0) -> Response:
         return self.ask("GET", self.path(target), b"", {}, timeout_s)
 
     def ask(
         self, method: str, path: str, body: bytes, headers: dict[str, str], timeout_s: float = 60.0
-    ) -> Answer:
+    ) -> Response:
         """Send one request. Raises StartupError if there is no answer."""
         connection = self._connection(timeout_s)
         try:
             connection.request(method, path, body or None, {**self.headers, **headers})
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return Response(response.status, response.read())
         except ssl.SSLCertVerificationError as error:
             raise StartupError(
                 f"{self.name}: its certificate is not trusted ({error.verify_message}); "

@@ -64,8 +64,8 @@ class Contestant:
         """The answers to a request alone and to many at once. Raises StartupError."""
         target = self.target
         with ThreadPoolExecutor(BURST) as pool:
-            asked = [pool.submit(answer_of, target) for _ in range(BURST)]
-            return [answer_of(target), *(each.result() for each in asked)]
+            asked = [pool.submit(response_to, target) for _ in range(BURST)]
+            return [response_to(target), *(each.result() for each in asked)]
 
     def problem(self, expected: bytes, only_structure: bool) -> str:
         """Why it is out: its answers are not those of the defaults. Empty if they are."""
@@ -88,9 +88,9 @@ class Contestant:
         return Figures(loaded.rate, loaded.percentile_ms(99), alone.percentile_ms(50), failed)
 
 
-def answer_of(target: Target) -> bytes:
+def response_to(target: Target) -> bytes:
     """Send the request once. Raises StartupError if it fails."""
-    answer = target.address.ask("POST", target.path, target.body, dict(target.headers), TIMEOUT_S)
-    if answer.status != 200:
-        raise StartupError(f"it answers {answer.status}")
-    return answer.body
+    response = target.address.ask("POST", target.path, target.body, dict(target.headers), TIMEOUT_S)
+    if response.status != 200:
+        raise StartupError(f"it answers {response.status}")
+    return response.body

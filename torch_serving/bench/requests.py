@@ -67,15 +67,15 @@ class Request:
 
     def _description(self, address: Address) -> dict[str, Any]:
         """What the server tells of the model, or the metadata of another server."""
-        answer = address.get(f"/models/{quote(self.model)}", LOAD_TIMEOUT_S)
-        document = answer.document()
-        if answer.status == 200 and "methods" in document:
+        response = address.get(f"/models/{quote(self.model)}", LOAD_TIMEOUT_S)
+        document = response.document()
+        if response.status == 200 and "methods" in document:
             return document
         if self.form == "v2":
             other = address.get(f"/v2/models/{quote(self.model)}", LOAD_TIMEOUT_S)
             if other.status == 200 and "inputs" in other.document():
                 return other.document()
-        words = document.get("detail") or document.get("description") or f"status {answer.status}"
+        words = document.get("detail") or document.get("description") or f"status {response.status}"
         raise StartupError(f"{address.name} does not describe {self.model}: {words}; {GIVE_BODY}")
 
     def _example(self, description: dict[str, Any]) -> Any:

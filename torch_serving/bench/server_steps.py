@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
-from torch_serving.bench.address import Answer
+from torch_serving.bench.address import Response
 from torch_serving.bench.target import Target
 from torch_serving.errors import StartupError
 
@@ -41,11 +41,11 @@ class StepReader:
             return
         try:
             self._model = self._model or self._identifier()
-            answer = self._target.address.get("/metrics", TIMEOUT_S)
+            response = self._target.address.get("/metrics", TIMEOUT_S)
         except StartupError:  # it may be too busy
             return
-        if answer.status == 200:
-            self._readings.append(dict(self._sums_in(answer)))
+        if response.status == 200:
+            self._readings.append(dict(self._sums_in(response)))
 
     def steps(self) -> ServerSteps | None:
         """What was gained between the readings; None if there are not two, or nothing was."""
@@ -57,15 +57,15 @@ class StepReader:
 
     def _identifier(self) -> str:
         """The identifier of the model, which may be measured by another name."""
-        answer = self._target.address.get(f"/models/{quote(self._target.model)}", TIMEOUT_S)
-        found = answer.document().get("identifier") if answer.status == 200 else None
+        response = self._target.address.get(f"/models/{quote(self._target.model)}", TIMEOUT_S)
+        found = response.document().get("identifier") if response.status == 200 else None
         return str(found or self._target.model)
 
-    def _sums_in(self, answer: Answer) -> Iterator[tuple[tuple[str, str], float]]:
+    def _sums_in(self, response: Response) -> Iterator[tuple[tuple[str, str], float]]:
         from prometheus_client.parser import text_string_to_metric_families
 
         wanted = {"model": self._model, "method": self._target.method}
-        for family in text_string_to_metric_families(answer.body.decode()):
+        for family in text_string_to_metric_families(response.body.decode()):
             for sample in family.samples:
                 is_sum = sample.name.endswith(("_sum", "_count"))
                 if is_sum and sample.labels.items() >= wanted.items():

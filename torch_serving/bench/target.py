@@ -37,7 +37,7 @@ class Target:
     def check(self, timeout_s: float) -> None:
         """Send it once, before anything is measured. Raises StartupError for all but 200."""
         headers = dict(self.headers)
-        answer = self.address.ask("POST", self.path, self.body, headers, timeout_s)
-        if answer.status != 200:
-            words = reason_in(answer.body, answer.status)
-            raise StartupError(f"{self.url} answers {answer.status}: {words}")
+        response = self.address.ask("POST", self.path, self.body, headers, timeout_s)
+        if response.status != 200:
+            words = reason_in(response.body, response.status)
+            raise StartupError(f"{self.url} answers {response.status}: {words}")

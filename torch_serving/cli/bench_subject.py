@@ -153,12 +153,12 @@ def request_of(arguments: argparse.Namespace, parts: UrlParts) -> Request:
 
 def only_model(address: Address) -> str:
     """The name of the only model of a server. Raises StartupError."""
-    answer = address.get("/models")
-    models = answer.document().get("models")
-    if answer.status != 200 or not isinstance(models, list):
+    response = address.get("/models")
+    models = response.document().get("models")
+    if response.status != 200 or not isinstance(models, list):
         raise StartupError(
-            f"{address.name} answers {answer.status} for /models; name a model with --url, or give "
-            "the URL of a request and --body FILE"
+            f"{address.name} answers {response.status} for /models; name a model with --url, or "
+            "give the URL of a request and --body FILE"
         )
     names = [str(each["identifier"]) for each in models]
     if len(names) == 1:

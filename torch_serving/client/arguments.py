@@ -19,7 +19,7 @@ def prepared(value: Any, where: str) -> Any:
     Raises TypeError, which says where, for a value of another type.
     """
     if isinstance(value, np.ndarray):
-        return of_strings(value) if value.dtype.kind == "U" else sendable(value, where)
+        return string_lists(value) if value.dtype.kind == "U" else sendable(value, where)
     if isinstance(value, np.generic):
         value = value.item()  # of what Python has no number for, itself
     if isinstance(value, Enum):
@@ -27,25 +27,25 @@ def prepared(value: Any, where: str) -> Any:
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, list | tuple):
-        return sequence(value, where)
+        return prepared_sequence(value, where)
     if isinstance(value, Mapping):
         return {key: prepared(each, f"{where}[{key!r}]") for key, each in value.items()}
-    return other(value, where)
+    return prepared_object(value, where)
 
 
-def of_strings(array: Any) -> Any:
+def string_lists(array: Any) -> Any:
     """An array of strings as lists of them."""
     return array.tolist()
 
 
-def sequence(values: Any, where: str) -> Any:
+def prepared_sequence(values: Any, where: str) -> Any:
     made = [prepared(each, f"{where}[{index}]") for index, each in enumerate(values)]
     if hasattr(values, "_fields"):
         return type(values)(*made)
     return tuple(made) if isinstance(values, tuple) else made
 
 
-def other(value: Any, where: str) -> Any:
+def prepared_object(value: Any, where: str) -> Any:
     if is_tensor(value):
         return of_tensor(value, where)
     if is_device(value):

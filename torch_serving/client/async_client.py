@@ -8,10 +8,10 @@ from torch_serving.client import calls
 from torch_serving.client.base import AnyClient, AnyModel
 from torch_serving.client.calls import Options, Target, path_of
 from torch_serving.client.exchange import (
-    Answer,
     ConnectionLost,
     Pause,
     Request,
+    Response,
     Sending,
     Steps,
 )
@@ -93,13 +93,13 @@ class AsyncClient(AnyClient):
         try:
             step = next(steps)
             while True:
-                answer, failure = await self._do(step)
-                step = steps.send(answer) if failure is None else steps.throw(failure)
+                response, failure = await self._do(step)
+                step = steps.send(response) if failure is None else steps.throw(failure)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _do(self, step: Sending | Pause) -> tuple[Answer | None, Exception | None]:
+    async def _do(self, step: Sending | Pause) -> tuple[Response | None, Exception | None]:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None, None

@@ -110,17 +110,17 @@ def named_body(named: Mapping[str, Any]) -> Body | None:
     """Named tensors as safetensors; None where an argument has another form."""
     arrays: dict[str, Any] = {}
     for name, value in named.items():
-        if not put(arrays, name, value):
+        if not add_value(arrays, name, value):
             return None
     if not 0 < len(arrays) <= MAX_TENSORS:
         return None
     if not any(isinstance(value, np.ndarray) for value in arrays.values()):
         return None  # numbers alone are as short in JSON
-    numbers = {name: as_array(value) for name, value in arrays.items()}
+    numbers = {name: array_of(value) for name, value in arrays.items()}
     return Body(tuple(safetensors.write(numbers)), safetensors.MEDIA_TYPE, True)
 
 
-def put(arrays: dict[str, Any], name: str, value: Any) -> bool:
+def add_value(arrays: dict[str, Any], name: str, value: Any) -> bool:
     """Add a value under the names of its parts, unless there is something without such a form."""
     if isinstance(value, np.ndarray):
         fits = value.dtype in safetensors.NAMES
@@ -129,12 +129,12 @@ def put(arrays: dict[str, Any], name: str, value: Any) -> bool:
     elif isinstance(value, int):
         fits = -MAX_INT64 <= value < MAX_INT64
     else:
-        return put_parts(arrays, name, value)
+        return add_parts(arrays, name, value)
     arrays[name] = value
     return fits
 
 
-def put_parts(arrays: dict[str, Any], name: str, value: Any) -> bool:
+def add_parts(arrays: dict[str, Any], name: str, value: Any) -> bool:
     """Add the arrays of a container, by the paths to them."""
     if isinstance(value, dict):
         parts = list(value.items())
@@ -147,10 +147,10 @@ def put_parts(arrays: dict[str, Any], name: str, value: Any) -> bool:
         return False
     if not parts or any(isinstance(each, bool | int | float) for _, each in parts):
         return False  # a list of numbers is one tensor, but in a tuple they are several
-    return all(put(arrays, f"{name}.{part}", each) for part, each in parts)
+    return all(add_value(arrays, f"{name}.{part}", each) for part, each in parts)
 
 
-def as_array(value: Any) -> Any:
+def array_of(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value
     return np.array(value, OF_NUMBERS[type(value)])

@@ -14,7 +14,7 @@ from torch_serving.client.errors import (
     Unavailable,
     Unreachable,
 )
-from torch_serving.client.exchange import Answer, Deadline, Pause, Request, Steps, ask
+from torch_serving.client.exchange import Deadline, Pause, Request, Response, Steps, ask
 from torch_serving.client.results import result_of
 
 FIRST_LOOK_S, MAX_LOOK_S = 0.02, 0.5  # between two looks whether a server is ready
@@ -69,12 +69,12 @@ class Calls:
             named = yield from self._all_by_name(target, options, deadline, (positional, named))
             positional = ()
         arguments = arguments_of(positional, named)
-        answer = yield from self._ask_in_any_form(target, options, deadline, arguments)
-        return result_of(answer, options.results)
+        response = yield from self._ask_in_any_form(target, options, deadline, arguments)
+        return result_of(response, options.results)
 
     def _ask_in_any_form(
         self, target: Target, options: Options, deadline: Deadline, arguments: Arguments
-    ) -> Steps[Answer]:
+    ) -> Steps[Response]:
         method = (target.model, target.method)
         while True:
             are_tensors = method in self._numbers_are_tensors
@@ -91,15 +91,15 @@ class Calls:
 
     def _ask(
         self, target: Target, options: Options, deadline: Deadline, body: Body
-    ) -> Steps[Answer]:
+    ) -> Steps[Response]:
         method = (target.model, target.method)
         is_large = body.size >= LARGE_BYTES or method in self._gives_much
         accept = NESTED if is_large else ""
         request = Request("POST", target.path, body, options.repeatable, accept)
-        answer = yield from ask(request, deadline, options.retries)
-        if len(answer.body) >= LARGE_BYTES:
+        response = yield from ask(request, deadline, options.retries)
+        if len(response.body) >= LARGE_BYTES:
             self._gives_much.add(method)
-        return answer
+        return response
 
     def _all_by_name(
         self,
@@ -113,8 +113,8 @@ class Calls:
         method = (target.model, target.method)
         if method not in self._names:
             request = Request("GET", path_of(target.model))
-            answer = yield from ask(request, deadline, options.retries)
-            self._names[method] = names_in(document_of(answer), target)
+            response = yield from ask(request, deadline, options.retries)
+            self._names[method] = names_in(document_of(response), target)
         names = self._names[method]
         if len(positional) > len(names):
             raise TypeError(f"{target.model} takes {len(names)} arguments, {names}")
@@ -147,8 +147,8 @@ def path_of(model: str, action: str = "", device: str = "") -> str:
 
 def document(request: Request, options: Options) -> Steps[Any]:
     """Get what a resource tells."""
-    answer = yield from ask(request, Deadline(options.timeout_s), options.retries)
-    return document_of(answer)
+    response = yield from ask(request, Deadline(options.timeout_s), options.retries)
+    return document_of(response)
 
 
 def models(options: Options) -> Steps[list[dict[str, Any]]]:
@@ -158,11 +158,11 @@ def models(options: Options) -> Steps[list[dict[str, Any]]]:
     return listed
 
 
-def document_of(answer: Answer) -> Any:
+def document_of(response: Response) -> Any:
     try:
-        return json.loads(answer.body)
+        return json.loads(response.body)
     except ValueError as error:
-        raise InvalidResponse("Unreadable response", str(error), status=answer.status) from None
+        raise InvalidResponse("Unreadable response", str(error), status=response.status) from None
 
 
 def wait_until_ready(timeout_s: float) -> Steps[None]:

@@ -1,7 +1,7 @@
-"""One request, its answer, and when to try again: without a socket, for both clients.
+"""One request, its response, and when to try again: without a socket, for both clients.
 
 A call is a generator of steps. It yields a `Sending` or a `Pause`; a client does that and sends in
-the `Answer`, or throws `ConnectionLost`, or TimeoutError when the time is over.
+the `Response`, or throws `ConnectionLost`, or TimeoutError when the time is over.
 """
 
 import json
@@ -53,7 +53,7 @@ class Pause(NamedTuple):
     seconds: float
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A whole response; names of headers are in lower case."""
 
     status: int
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
 
 
 class ConnectionLost(Exception):
-    """There is no answer. `was_sent`: whether all of the request had been."""
+    """There is no response. `was_sent`: whether all of the request had been."""
 
     def __init__(self, problem: str, was_sent: bool) -> None:
         super().__init__(problem)
@@ -95,23 +95,23 @@ class Deadline:
         return DeadlineExceeded("Deadline exceeded", f"no response within {self.seconds:g} s")
 
 
-def ask(request: Request, deadline: Deadline, retries: int) -> Steps[Answer]:
-    """Get an answer below 400, in as many tries as allowed. Raises ServingError."""
+def ask(request: Request, deadline: Deadline, retries: int) -> Steps[Response]:
+    """Get a response of 2xx, in as many tries as allowed. Raises ServingError."""
     for attempt in range(retries + 1):
         left = deadline.left_s()
         if left is not None and left <= 0:
             raise deadline.error()
         try:
-            answer: Answer = yield Sending(request, headers_of(request, left), left)
+            response: Response = yield Sending(request, headers_of(request, left), left)
         except TimeoutError:
             raise deadline.error() from None
         except ConnectionLost as lost:
             error: ServingError = unreachable(lost)
             again = request.repeatable or not lost.was_sent
         else:
-            if 200 <= answer.status < 300:
-                return answer
-            error = error_of(answer)
+            if 200 <= response.status < 300:
+                return response
+            error = error_of(response)
             again = may_be_tried_again(error, request.repeatable)
         pause = pause_before(attempt, error)
         if not again or attempt == retries or deadline.is_before(pause):
@@ -157,30 +157,30 @@ class Proxied(Unavailable):
     """A proxy answered in the server's place."""
 
 
-def error_of(answer: Answer) -> ServingError:
+def error_of(response: Response) -> ServingError:
     """The error that a response stands for."""
     known: dict[str, Any] = {
-        "status": answer.status,
-        "request_id": answer.headers.get("x-request-id", ""),
-        "retry_after_s": retry_after_s(answer.headers.get("retry-after")),
+        "status": response.status,
+        "request_id": response.headers.get("x-request-id", ""),
+        "retry_after_s": retry_after_s(response.headers.get("retry-after")),
     }
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
         description, detail = document["description"], document.get("detail", "")
     except (ValueError, TypeError, LookupError, AttributeError):
-        return foreign_error(answer, known)
-    return kind_of(answer.status, description)(description, detail, **known)
+        return foreign_error(response, known)
+    return kind_of(response.status, description)(description, detail, **known)
 
 
-def foreign_error(answer: Answer, known: dict[str, Any]) -> ServingError:
+def foreign_error(response: Response, known: dict[str, Any]) -> ServingError:
     """The error of a response that is not the server's."""
-    kind = Proxied if answer.status in (429, 502, 503, 504) else InvalidResponse
-    return kind(f"HTTP status {answer.status}", shown(answer), **known)
+    kind = Proxied if response.status in (429, 502, 503, 504) else InvalidResponse
+    return kind(f"HTTP status {response.status}", shown(response), **known)
 
 
-def shown(answer: Answer) -> str:
+def shown(response: Response) -> str:
     """How a response begins that is not the server's."""
-    text = bytes(answer.body[:MAX_SHOWN]).decode(errors="replace").strip()
+    text = bytes(response.body[:MAX_SHOWN]).decode(errors="replace").strip()
     return text or "an empty response"
 
 

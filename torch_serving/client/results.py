@@ -11,7 +11,7 @@ import numpy as np
 from torch_serving.client import safetensors
 from torch_serving.client.arrays import BFLOAT16, MAKERS
 from torch_serving.client.errors import InvalidResponse
-from torch_serving.client.exchange import Answer, shown
+from torch_serving.client.exchange import Response, shown
 from torch_serving.codecs.json._decoder import Argument, Decoder, TypeSpec, ValueFactory
 from torch_serving.errors import InvalidInput, ServingError
 
@@ -34,39 +34,39 @@ def decoder_of(make: Make) -> Decoder:
 DECODERS = {kind: decoder_of(make) for kind, make in MAKERS.items()}
 
 
-def result_of(answer: Answer, kind: str) -> Any:
+def result_of(response: Response, kind: str) -> Any:
     """The result, with `numpy` arrays or `torch` tensors. Raises InvalidResponse."""
-    if answer.headers.get("content-type", "").startswith(safetensors.MEDIA_TYPE):
-        return nested_result(answer, MAKERS[kind])
+    if response.headers.get("content-type", "").startswith(safetensors.MEDIA_TYPE):
+        return nested_result(response, MAKERS[kind])
     try:
-        return DECODERS[kind].decode(answer.body)[3]
+        return DECODERS[kind].decode(response.body)[3]
     except InvalidInput:
-        return result_by_names(answer, MAKERS[kind])
+        return result_by_names(response, MAKERS[kind])
     except ServingError:
-        raise invalid(answer, f"expected its JSON, got {shown(answer)}") from None
+        raise invalid(response, f"expected its JSON, got {shown(response)}") from None
 
 
-def result_by_names(answer: Answer, make: Make) -> Any:
+def result_by_names(response: Response, make: Make) -> Any:
     """A result whose types the decoder knows only from a schema."""
     try:
-        return value_of(json.loads(answer.body)["result"], lambda each: make(array_of(each)))
+        return value_of(json.loads(response.body)["result"], lambda each: make(array_of(each)))
     except (ValueError, TypeError, LookupError) as error:
-        raise invalid(answer, f"{type(error).__name__}: {error}") from None
+        raise invalid(response, f"{type(error).__name__}: {error}") from None
 
 
-def nested_result(answer: Answer, make: Make) -> Any:
+def nested_result(response: Response, make: Make) -> Any:
     """A result whose tensors are views of the body, and whose nesting is in its metadata."""
     try:
-        arrays, metadata = safetensors.read(answer.body)
+        arrays, metadata = safetensors.read(response.body)
         return value_of(json.loads(metadata["result"]), lambda each: make(arrays[each["name"]]))
     except (ValueError, TypeError, LookupError) as error:
-        raise invalid(answer, f"{type(error).__name__}: {error}") from None
+        raise invalid(response, f"{type(error).__name__}: {error}") from None
 
 
-def invalid(answer: Answer, problem: str) -> InvalidResponse:
-    request_id = answer.headers.get("x-request-id", "")
+def invalid(response: Response, problem: str) -> InvalidResponse:
+    request_id = response.headers.get("x-request-id", "")
     return InvalidResponse(
-        "Unreadable response", problem, status=answer.status, request_id=request_id
+        "Unreadable response", problem, status=response.status, request_id=request_id
     )
 
 

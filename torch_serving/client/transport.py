@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from torch_serving import __version__
 from torch_serving.client.bodies import Body
-from torch_serving.client.exchange import Answer, ConnectionLost, Sending
+from torch_serving.client.exchange import ConnectionLost, Response, Sending
 
 try:
     import httpx
@@ -139,12 +139,12 @@ def lost(error: Exception, request: httpx.Request) -> ConnectionLost:
     return ConnectionLost(problem, was_sent and not isinstance(error, NOT_SENT))
 
 
-def answer_of(response: httpx.Response, body: bytearray) -> Answer:
+def answer_of(response: httpx.Response, body: bytearray) -> Response:
     """The response; a proxy may have compressed it, though nobody asked for that."""
     if response.headers.get("content-encoding") in ("gzip", "deflate"):
         with contextlib.suppress(zlib.error):
             body = bytearray(zlib.decompress(body, AUTOMATIC))
-    return Answer(response.status_code, response.headers, body)
+    return Response(response.status_code, response.headers, body)
 
 
 class Transport:
@@ -159,7 +159,7 @@ class Transport:
         self._http = BoundedTransport(**self._options)
         self._pid = os.getpid()
 
-    def send(self, sending: Sending) -> Answer:
+    def send(self, sending: Sending) -> Response:
         """Send and receive. Raises ConnectionLost, and TimeoutError when the time is over."""
         if os.getpid() != self._pid:  # answers to both would come on the same connection
             self._connect()
@@ -195,14 +195,14 @@ class AsyncTransport:
         self._senders = Senders(connections)
         self._http = httpx.AsyncHTTPTransport(**connections.options())
 
-    async def send(self, sending: Sending) -> Answer:
+    async def send(self, sending: Sending) -> Response:
         """Send and receive. Raises ConnectionLost, and TimeoutError when the time is over."""
         try:
             return await asyncio.wait_for(self._exchange(sending), sending.left_s)
         except asyncio.TimeoutError:  # Python 3.10 has one of its own
             raise TimeoutError from None
 
-    async def _exchange(self, sending: Sending) -> Answer:
+    async def _exchange(self, sending: Sending) -> Response:
         request = self._senders.request(sending)
         try:
             response = await self._http.handle_async_request(request)
