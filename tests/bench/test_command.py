@@ -8,7 +8,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -34,7 +37,8 @@ def fake() -> Iterator[FakeServer]:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command within this process: what it ends with."""
-    monkeypatch.setattr(bench.signal, "signal", lambda *_: None)  # the runner's own stay
+    nothing = SimpleNamespace(signal=lambda *_: None, SIGTERM=signal.SIGTERM)
+    monkeypatch.setattr(bench, "signal", nothing)  # the runner's own stay
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
@@ -157,6 +161,49 @@ def test_json_is_compared_and_drawn(command: Command, fake: FakeServer, tmp_path
     assert "prefers-color-scheme: dark" in drawing.read_text()
 
 
+def test_what_is_compared_with_another_request_is_said(
+    command: Command, fake: FakeServer, tmp_path: Path
+):
+    before, body = tmp_path / "before.json", tmp_path / "body.json"
+    body.write_text('{"x": 1}')
+    before.write_text(command(fake.url, "-c", "1", *SHORT, "--json")[1])
+    flags = ["--body", str(body), "--compare", str(before)]
+    _, out, _ = command(fake.url, "-c", "1", *SHORT, *flags)
+    assert "not the same request: it was a b.pt, forward: 51 bytes of json" in out
+    _, out, _ = command(fake.url, "-c", "1", *SHORT, "--compare", str(before), "--json")
+    assert "not the same request" not in json.loads(out)["comparison"][0]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (["format"], 99),
+        (["request"], {}),
+        (["measurements"], None),
+        (["measurements", 0], {}),
+        (["measurements", 0, "load"], {"connects": 1}),
+        (["measurements", 0, "histogram"], "HISTxx"),
+        (["measurements", 0, "histogram"], ""),
+        (["measurements", 0, "failures"], [1]),
+        (["measurements", 0, "server"], [1]),
+    ],
+)
+def test_files_that_can_not_be_compared(
+    command: Command, fake: FakeServer, tmp_path: Path, place: list[Any], value: Any
+):
+    document = json.loads(command(fake.url, "-c", "1", *SHORT, "--json")[1])
+    part = document
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(document))
+    fake.requests.clear()
+    code, _, err = command(fake.url, "-c", "1", *SHORT, "--compare", str(before))
+    assert (code, fake.requests) == (2, [])  # nothing was measured for that
+    assert "before.json: expected what `bench --json` of this version prints" in err
+
+
 def test_answers_that_differ(command: Command):
     busy = response(503, b'{"description": "Too many requests"}')
     posted = itertools.count()
@@ -201,6 +248,18 @@ def test_an_interrupt_prints_what_was_measured(
     thread.join()
     assert code == 130
     assert [line.split()[:1] for line in out.splitlines()[5:7]] == [["1"], []]
+    assert "1 connection: interrupted after " in out
+
+
+def test_an_interrupt_before_anything_was_measured(
+    command: Command, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*arguments: Any) -> Measurement:
+        return replace(measure(*arguments), answers=0, is_interrupted=True)
+
+    monkeypatch.setattr("torch_serving.bench.measurement.measure", interrupted)
+    code, out, _ = command(fake.url, "-c", "1,2", *SHORT)
+    assert (code, out) == (130, "")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ def test_nobody_reads_the_output(root: Path):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "closing", "expected"),
+    [("ascii", "", b"N[,N\\u2026]"), ("utf-8", "", "N[,N…]".encode()), ("ascii", ">&-", b"")],
+)
+def test_any_output_will_do(encoding: str, closing: str, expected: bytes):
+    command = f"PYTHONUTF8=0 PYTHONIOENCODING={encoding} {MODULE} bench --help {closing}"
+    done = subprocess.run(command, shell=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert expected in done.stdout
+
+
 def test_inspect(root: Path, command: Command):
     check_document(root, command("inspect", root / "Several.pt", "--json"))
 

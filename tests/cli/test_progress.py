@@ -24,6 +24,17 @@ class Terminal:
         pass
 
 
+def test_a_line_that_is_redrawn_is_never_two(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("torch_serving.cli.progress.EACH_S", 0.01)
+    stream: Any = Terminal()
+    with Progress(stream) as progress:
+        progress.step("a step with many more words than there are columns")
+        while "a step" not in stream.text:
+            time.sleep(0.01)
+    assert max(map(len, stream.text.split("\r\x1b[K"))) == 39
+
+
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch_serving.cli.progress.EACH_S", 0.01)
     stream: Any = Terminal()

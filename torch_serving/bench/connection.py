@@ -79,4 +79,5 @@ class Connection(asyncio.Protocol):
 
     def reason(self, status: int) -> str:
         """Why the last response is no success, as its body says."""
-        return reason_in(self._data.partition(b"\r\n\r\n")[2], status)
+        head, _, body = self._data.partition(b"\r\n\r\n")
+        return reason_in(body or head, status)  # a body may come without its head

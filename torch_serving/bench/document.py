@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_serving.bench.histogram import Latencies
 from torch_serving.bench.load import Load
@@ -19,6 +19,7 @@ from torch_serving.bench.target import Target
 from torch_serving.errors import StartupError
 
 FORMAT = 1  # of the document
+REQUEST = ("url", "model", "method", "content_type", "bytes", "body")
 
 
 def document_of(
@@ -79,7 +80,14 @@ def server_of(steps: ServerSteps | None) -> dict[str, Any] | None:
     }
 
 
-def read_document(path: Path) -> dict[str, Any]:
+class Earlier(NamedTuple):
+    """What was measured before, and of which request."""
+
+    request: dict[str, Any]
+    measurements: list[Measurement]
+
+
+def read_document(path: Path) -> Earlier:
     """Read what `--json` printed. Raises StartupError."""
     try:
         document = json.loads(path.read_text())
@@ -87,13 +95,14 @@ def read_document(path: Path) -> dict[str, Any]:
         raise StartupError(f"--compare {path}: {error.strerror}") from None
     except ValueError:
         raise StartupError(f"--compare {path}: it is no JSON; --json prints such a file") from None
+    expected = f"--compare {path}: expected what `bench --json` of this version prints"
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise StartupError(f"--compare {path}: expected what `bench --json` of this version prints")
-    return document
-
-
-def measurements_in(document: dict[str, Any]) -> list[Measurement]:
-    return [measurement_of(run) for run in document["measurements"]]
+        raise StartupError(expected)
+    try:
+        request = {name: document["request"][name] for name in REQUEST}
+        return Earlier(request, [measurement_of(run) for run in document["measurements"]])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise StartupError(expected) from None
 
 
 def measurement_of(run: dict[str, Any]) -> Measurement:

@@ -1,5 +1,6 @@
 """Latencies in a HdrHistogram: all percentiles to three digits, in microseconds."""
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ MOST_US = 3_600_000_000  # an hour
 DIGITS = 3
 
 try:
+    from hdrh.codec import HdrCookieException, HdrLengthException
     from hdrh.histogram import HdrHistogram
 except ModuleNotFoundError:
     raise StartupError(
@@ -37,7 +39,11 @@ class Latencies:
 
     @classmethod
     def decoded(cls, text: str) -> "Latencies":
-        return cls(HdrHistogram.decode(text))
+        """Read what `encoded` wrote. Raises TypeError or ValueError."""
+        try:
+            return cls(HdrHistogram.decode(text))
+        except (HdrCookieException, HdrLengthException, zlib.error):
+            raise ValueError("no histogram") from None
 
     def encoded(self) -> str:
         """The histogram in the format that all libraries of HdrHistogram read."""

@@ -76,7 +76,9 @@ class Measurement:
                 f"the generator waited for a core {each.waited_share * 100:.0f} % of the time: "
                 "something else takes them, or the server all of them"
             )
-        if each.lag_mean_ms > max(WAKE_UP_MS, LATE * self.latencies.mean_ms):
+        if self.latencies.count and each.lag_mean_ms > max(
+            WAKE_UP_MS, LATE * self.latencies.mean_ms
+        ):
             found.append(
                 f"the generator was {each.lag_mean_ms:.2g} ms late on average (p99 "
                 f"{each.lag_p99_ms:.2g} ms), which the latencies hold"

@@ -23,7 +23,8 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
 def row_of(each: Measurement, steps: Sequence[str], has_server: bool) -> list[str]:
     times = [each.percentile_ms(percentile) for percentile in PERCENTILES.values()]
     times += [each.latencies.max_ms, each.latencies.mean_ms]
-    cells = [each.load.name, f"{each.rate:,.0f}", *map(ms_text, times)]
+    texts = map(ms_text, times) if each.latencies.count else ["-"] * len(times)
+    cells = [each.load.name, f"{each.rate:,.0f}", *texts]
     if has_server:
         own = each.steps
         cells.append(f"| {ms_text(own.request_ms)}" if own else "|")
@@ -57,7 +58,9 @@ def remarks_on(each: Measurement) -> Iterator[str]:
     if statuses and each.answers:
         others = ", ".join(map(str, sorted(statuses)))
         yield f"answers to the same request differ: 200 and {others}"
-    if each.unanswered:
+    if each.is_interrupted:
+        yield f"interrupted after {each.seconds:.2g} s"
+    elif each.unanswered:
         yield f"{each.unanswered:,} requests had no answer when the load had ended"
     if each.is_overrun:
         yield f"ended early, as {each.backlog_peak:,} requests waited: the server can't keep up"

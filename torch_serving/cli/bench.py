@@ -20,6 +20,7 @@ from torch_serving.cli.requirements import required_modules
 from torch_serving.errors import StartupError
 
 if TYPE_CHECKING:  # what a server needs not
+    from torch_serving.bench.document import Earlier
     from torch_serving.bench.load import Load
     from torch_serving.bench.measurement import Measurement
     from torch_serving.bench.target import Target
@@ -50,8 +51,7 @@ def bench(argv: Sequence[str]) -> int:
     if run.target is None or not run.measurements:
         return EXIT_INTERRUPTED
     found = document.document_of(run.target, run.measurements, server_flags)
-    before = document.measurements_in(earlier) if earlier else []
-    print_results(arguments, found, run.measurements, before)
+    print_results(arguments, found, run.measurements, earlier)
     if run.problem:
         raise run.problem
     if run.is_interrupted:
@@ -129,9 +129,10 @@ class Run:
                     raise
                 self.problem = error
                 return
-            self.measurements.append(measurement)
-            if measurement.is_interrupted:
-                self.is_interrupted = True
+            self.is_interrupted = measurement.is_interrupted
+            if measurement.answers or not self.is_interrupted:  # else it had hardly begun
+                self.measurements.append(measurement)
+            if self.is_interrupted:
                 return
 
 
@@ -179,19 +180,18 @@ def print_results(
     arguments: argparse.Namespace,
     found: dict[str, Any],
     measurements: "Sequence[Measurement]",
-    earlier: "Sequence[Measurement]",
+    earlier: "Earlier | None",
 ) -> None:
     """Print the figures, and write the picture."""
-    from torch_serving.bench.compare import comparison
     from torch_serving.bench.machine import machine_text
     from torch_serving.bench.report import generator_text, remarks, table
 
-    ratios = comparison(measurements, earlier) if arguments.compare else []
+    ratios = beside(earlier, found["request"], measurements) if earlier else []
     about = [request_text(found["request"]), machine_text(found["machine"])]
     if found["server_flags"]:
         about.append(f"server: {' '.join(found['server_flags'])}")
     if arguments.json:
-        print(json.dumps({**found, "comparison": ratios}, indent=2, ensure_ascii=False))
+        print(json.dumps({**found, "comparison": ratios}, indent=2))
     else:
         lines = [*about, "", *table(measurements), "", *remarks(measurements)]
         lines.append(generator_text(measurements))
@@ -199,7 +199,21 @@ def print_results(
             lines += ["", f"beside {arguments.compare}:", *ratios]
         print("\n".join(lines))
     if arguments.svg:
-        write_picture(arguments.svg, about, measurements, earlier)
+        before = earlier.measurements if earlier else []
+        write_picture(arguments.svg, about, measurements, before)
+
+
+def beside(
+    earlier: "Earlier", request: dict[str, Any], measurements: "Sequence[Measurement]"
+) -> list[str]:
+    """The figures as shares of earlier ones, and a word where those are of another request."""
+    from torch_serving.bench.compare import comparison
+
+    ratios = comparison(measurements, earlier.measurements)
+    was, now = ({**each, "url": "", "body": ""} for each in (earlier.request, request))
+    if was == now:
+        return ratios
+    return [f"not the same request: it was {request_text(earlier.request)}", *ratios]
 
 
 def request_text(request: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The command line: `torch-serving [serve]` serves; the other commands need no server."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ WORDS = ("serve", "help", "version")  # beside the commands
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the server or a command, and end the process with its exit code."""
-    open_missing()
+    prepare_output()
     try:
         run_command(sys.argv[1:] if argv is None else argv)
     except StartupError as error:
@@ -29,6 +30,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # who reads the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written then
         sys.exit(1)
+
+
+def prepare_output() -> None:
+    """Have an output, whatever was closed, and write what its encoding lacks as numbers."""
+    open_missing()
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run_command(argv: Sequence[str]) -> NoReturn:

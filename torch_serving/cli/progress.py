@@ -1,5 +1,6 @@
 """What a command that takes long is doing, and for how long."""
 
+import shutil
 import sys
 import threading
 import time
@@ -71,7 +72,9 @@ class Progress:
                 self._write(f"{self._line(step)}\n")
 
     def _line(self, step: str) -> str:
-        return f"torch-serving: {self.elapsed_s:3.0f} s  {step}"
+        """The line of a step; where it is redrawn, as much as fits: a second line would stay."""
+        line = f"torch-serving: {self.elapsed_s:3.0f} s  {step}"
+        return line[: shutil.get_terminal_size().columns - 1] if self._redraws else line
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
