@@ -39,6 +39,7 @@ EVERYTHING: dict[str, Any] = {
         "service": {"type": "LoadBalancer", "annotations": {"internal": "true"}},
         "affinity": {"nodeAffinity": {}},
     },
+    "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]},
     "serviceMonitor": {
         "enabled": True,
         "labels": {"release": "prometheus"},
@@ -61,6 +62,7 @@ WRONG: list[dict[str, Any]] = [
     {"nodes": {"args": "--watch"}},
     {"autoscaling": {"by": "queue"}},
     {"balancer": {"service": {"type": "Ingress"}}},
+    {"networkPolicy": {"from": ["monitoring"]}},
 ]
 
 
@@ -165,6 +167,28 @@ def test_names_and_selectors_belong_together():
         budget = resources["PodDisruptionBudget", name]["spec"]["selector"]["matchLabels"]
         assert budget == selected
     assert resources["Service", "torch-serving-nodes"]["spec"]["clusterIP"] == "None"
+
+
+def test_a_policy_lets_balancers_reach_nodes():
+    key = ("NetworkPolicy", "fleet-torch-serving-nodes")
+    assert key not in rendered({})
+    resources = rendered(EVERYTHING)
+    policy = resources[key]["spec"]
+    assert (
+        policy["podSelector"]["matchLabels"]
+        == (resources["Service", "fleet-torch-serving-nodes"]["spec"]["selector"])
+    )
+    [rule] = policy["ingress"]
+    balancers, *others = rule["from"]
+    assert (
+        balancers["podSelector"]["matchLabels"]
+        == (resources["Service", "fleet-torch-serving"]["spec"]["selector"])
+    )
+    assert others == EVERYTHING["networkPolicy"]["from"]
+    nodes = pod_of(resources["Deployment", "fleet-torch-serving-nodes"])
+    assert {each["port"] for each in rule["ports"]} <= {
+        each["name"] for each in nodes["containers"][0]["ports"]
+    }
 
 
 def test_scaling_asks_for_what_the_server_tells():

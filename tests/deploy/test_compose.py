@@ -1,7 +1,9 @@
 """compose.yaml, and what Prometheus and Grafana get there."""
 
 import json
+import re
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,21 @@ PROMETHEUS = DEPLOY / "prometheus"
 GRAFANA = DEPLOY / "grafana"
 
 
+def interpolated(value: Any) -> Any:
+    """What compose makes of a value where the environment has no variables: their defaults."""
+    if isinstance(value, dict):
+        return {key: interpolated(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [interpolated(each) for each in value]
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) if isinstance(value, str) else value
+
+
+def compose() -> dict[str, Any]:
+    return interpolated(document_of(COMPOSE))
+
+
 def services() -> dict[str, Any]:
-    return document_of(COMPOSE)["services"]
+    return compose()["services"]
 
 
 def test_the_schema_takes_it():
@@ -40,8 +55,19 @@ def test_nodes_get_flags_that_exist():
     assert nodes["volumes"][0].split(":")[-2] == str(read["model_root"])
     grace_s = float(nodes["stop_grace_period"].removesuffix("s"))
     assert grace_s > read["drain_delay_s"] + read.get("shutdown_timeout_s", 60) + 5
-    assert "ports" not in nodes  # their only client is trusted
-    assert document_of(COMPOSE)["networks"]["fleet"] == {"internal": True}
+    assert "ports" not in nodes
+    assert nodes["networks"] == ["fleet"]
+
+
+def test_nodes_believe_the_balancer_alone():
+    fleet = compose()["networks"]["fleet"]
+    assert fleet["internal"]
+    [network] = fleet["ipam"]["config"]
+    balancer = services()["balancer"]["networks"]["fleet"]["ipv4_address"]
+    command = services()["nodes"]["command"]
+    assert command[command.index("--forwarded-allow-ips") + 1] == balancer
+    assert ip_address(balancer) in ip_network(network["subnet"])
+    assert ip_address(balancer) not in ip_network(network["ip_range"])  # no other gets it
 
 
 def test_only_this_machine_reaches_it():
