@@ -1,7 +1,5 @@
 """Values that go through a real server and come back: as arrays, as JSON, by position and name."""
 
-from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import pytest
 import torch
 
 from tests.support.pictures import PICTURE, PIXELS
-from tests.support.typed_models import CASES, Case, Envelope, Pairs, Point, file_of
+from tests.support.same_values import same
 from torch_serving.client import Client, Image, InvalidRequest, bodies, calls
 
 DATA_TYPES = [
@@ -48,31 +46,6 @@ def either(request: pytest.FixtureRequest, url: str, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(bodies, "named_body", lambda _: None)
     with Client(url) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def typed(typed_models: Path, start_for_module: Any) -> Iterator[Client]:
-    flags = ["--port", "0", "--no-trial-load", "--model-capacity", "1000"]
-    with Client(start_for_module(typed_models, *flags).url) as client:
-        yield client
-
-
-def same(given: Any, came: Any) -> None:
-    """Compare values with their types; of arrays, every bit."""
-    if isinstance(given, np.ndarray):
-        assert isinstance(came, np.ndarray)
-        native = np.asarray(given, given.dtype.newbyteorder("="))
-        assert (came.dtype, came.shape) == (native.dtype, native.shape)
-        assert came.tobytes() == native.tobytes()
-    elif isinstance(given, list | tuple):
-        assert len(given) == len(came)
-        for one, other in zip(given, came, strict=True):
-            same(one, other)
-    elif isinstance(given, dict):
-        assert list(given) == list(came)
-        same(list(given.values()), list(came.values()))
-    else:
-        assert (type(given), given) == (type(came), came)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -139,66 +112,6 @@ def test_an_argument_that_binary_bodies_lack(models: Client):
     x = np.ones(2, np.float32)
     for _ in range(2):
         same(x, models["anything.pt"](x=x, a=x))
-
-
-def plain(value: Any) -> Any:
-    """A case's value as a caller has it."""
-    if isinstance(value, Envelope):
-        return plain(value.value)
-    if isinstance(value, Pairs):
-        return {hashable(key): plain(each) for key, each in value.members}
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    if isinstance(value, tuple):
-        made = [plain(each) for each in value]
-        return type(value)(*made) if hasattr(value, "_fields") else tuple(made)
-    return value
-
-
-def hashable(key: Any) -> Any:
-    return tuple(key.tolist()) if isinstance(key, np.ndarray) else key
-
-
-def as_result(value: Any) -> Any:
-    """The same as it comes back."""
-    if isinstance(value, dict):
-        return {key: as_result(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_result(each) for each in value]
-    if isinstance(value, Enum | torch.device):
-        return getattr(value, "name", str(value))
-    return value
-
-
-def can_be_said(case: Case) -> bool:
-    """Arrays are no keys in Python, and nobody knows what type the keys of an empty one have."""
-    is_empty = isinstance(case.value, Pairs) and not case.value.members
-    return not case.type.startswith("Dict[Tensor") and not is_empty
-
-
-SAID = list(filter(can_be_said, CASES))
-
-
-@pytest.mark.parametrize("case", SAID, ids=[f"{i}-{case.type}" for i, case in enumerate(SAID)])
-@pytest.mark.parametrize("large_bytes", [0, 1 << 60], ids=["nested", "json"])
-def test_types(typed: Client, case: Case, large_bytes: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(calls, "LARGE_BYTES", large_bytes)
-    typed.calls._gives_much.clear()
-    value = plain(case.value)
-    echo = typed[file_of(case.type)]
-    same(as_result(value), as_result(echo(value)))
-    same(as_result(value), as_result(echo(v=value)))
-
-
-@pytest.mark.parametrize("large_bytes", [0, 1 << 60], ids=["nested", "json"])
-def test_named_tuples(typed: Client, large_bytes: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(calls, "LARGE_BYTES", large_bytes)
-    typed.calls._gives_much.clear()
-    came = typed["Point.pt"](Point(np.ones(2, np.float32), 3))
-    assert type(came).__name__ == "Point"
-    assert (came.x.tolist(), came.n) == ([1, 1], 3)
 
 
 def test_bfloat16_comes_as_float32(models: Client):
