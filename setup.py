@@ -7,6 +7,7 @@ import numpy
 import simdjson
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 SIMDJSON = str(Path(simdjson.__file__).parent)  # the wheel ships simdjson.h and simdjson.cpp
 
@@ -49,7 +50,20 @@ def extension(module: str, *patterns: str) -> Extension:
     )
 
 
+class BuildAfresh(build_py):
+    """Packs no file of an earlier build: setuptools adds to `build/lib`, and removes nothing."""
+
+    def run(self) -> None:
+        modules = {each.name.rpartition(".")[2] for each in self.distribution.ext_modules}
+        for path in Path(self.build_lib).rglob("*"):
+            is_built = path.suffix == ".so" and path.name.partition(".")[0] in modules
+            if path.is_file() and not is_built:
+                path.unlink()
+        super().run()
+
+
 setup(
+    cmdclass={"build_py": BuildAfresh},
     ext_modules=cythonize(
         [
             extension(
