@@ -136,7 +136,7 @@ def of_no_number(quoted: str) -> str:
     """The end of an error: what stands in the place of a number, if known."""
     if quoted == "null":
         return '; NaN, which JSON.stringify makes null of, is the string "NaN"'
-    if quoted.startswith("{"):
+    if quoted.startswith('{"0"'):
         return "; JSON.stringify makes that of a typed array: send Array.from(…) of it"
     return of_string(quoted) if quoted.startswith('"') else ""
 
