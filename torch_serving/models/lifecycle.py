@@ -185,6 +185,7 @@ class ModelLifecycle:
         loaded = self.cache.values()
         self._statistics.set_cache(len(loaded), sum(each.bytes() for each in loaded))
         self._publish([each.entry() for each in loaded])
+        self.repository.note_loaded([each.identifier for each in loaded])
         self.repository.placement.forget()  # they are those of the loaded models
 
     def free_memory(self, device: torch.device, missing_bytes: int | None = None) -> bool:

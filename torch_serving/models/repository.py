@@ -139,6 +139,9 @@ class ModelRepository:
         """Begin to fetch what a load of a model needs; None if that is here. Reads files."""
         return None
 
+    def note_loaded(self, identifiers: Iterable[str]) -> None:
+        """Called with what is in memory of this process whenever that has changed."""
+
     def under_way(self) -> dict[str, tuple[int, int]]:
         """How many bytes have come of how many, of each model that is being fetched."""
         return {}

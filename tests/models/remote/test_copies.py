@@ -15,7 +15,7 @@ from tests.support.process import wait_until
 from tests.support.remote_roots import MODEL, bring, publish
 from torch_serving.errors import Overloaded, StartupError
 from torch_serving.models.remote import root, start
-from torch_serving.models.remote.copies import key_of
+from torch_serving.models.remote.copies import is_locked, key_of
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
 from torch_serving.models.remote.source import Refused, RemoteError, Unreachable
 from torch_serving.models.remote.urls import parse
@@ -159,6 +159,28 @@ def test_what_was_used_last_is_evicted_last(bucket: Bucket, make: Callable[..., 
     root.keep([], for_s=-1.0)
     assert bring(root, "c.pt") == b"c" * 400
     assert {path.name for path in root.copies.files.iterdir()} == {"a.pt", "c.pt"}
+
+
+def test_a_copy_is_held_from_before_its_load_until_it_is_unloaded(
+    bucket: Bucket, make: Callable[..., RemoteRoot]
+):
+    publish(bucket, a=b"a")
+    root = make()
+    root.refresh()
+    use = root.copies.folder / "state" / f"{key_of('a.pt')}.use"
+    bring(root, "a.pt")
+    wait_until(lambda: not root.pending())
+    held = []
+    for loaded in ([], ["a.pt"], []):
+        root.keep(loaded, for_s=60.0)
+        held.append(is_locked(use))
+    for begins in (False, True):  # the next load, which may end between two looks
+        bring(root, "a.pt")
+        if begins:
+            root.note_loaded(["a.pt"])
+        root.keep([], for_s=60.0)
+        held.append(is_locked(use))
+    assert held == [True, True, False, True, False]
 
 
 def test_what_is_left_of_fetches_makes_room(bucket: Bucket, make: Callable[..., RemoteRoot]):

@@ -10,7 +10,7 @@ from torch_serving.models.remote.source import RemoteError
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
-UNLOADED_S = 60.0  # a copy that was fetched and not loaded may be evicted after this time
+UNLOADED_S = 60.0  # a copy that was fetched and never loaded may be evicted after this time
 
 
 class RootKeeper:

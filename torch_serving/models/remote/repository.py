@@ -82,6 +82,9 @@ class RemoteRepository(ModelRepository):
             end_after(told, REPLACING_S)
         return told
 
+    def note_loaded(self, identifiers: Iterable[str]) -> None:
+        self.remote.note_loaded(identifiers)
+
     def file_facts(self, identifier: str) -> dict[str, Any]:
         facts = super().file_facts(identifier)
         if facts["bytes"] is None:

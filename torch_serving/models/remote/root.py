@@ -131,8 +131,12 @@ class RemoteRoot:
         for each in self._stale(name):
             self._fetcher.fetch(entries[each])
 
+    def note_loaded(self, names: Iterable[str]) -> None:
+        """Hold these copies no longer than their models are loaded."""
+        self._holds.note_loaded(names)
+
     def keep(self, loaded: Iterable[str], for_s: float) -> None:
-        """Hold the copies of loaded models, and let those go that were not loaded for so long."""
+        """Hold the copies of loaded models, as `Holds.keep` does."""
         self._holds.keep(loaded, for_s, self._pending.__contains__)
 
     def update_copies(self) -> None:
