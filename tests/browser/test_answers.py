@@ -100,6 +100,35 @@ def test_the_largest_of_a_vector_is_named(answers: Answers):
     assert [row[0] for row in answers.cells()] == ["index", "ant (0)", "bee (1)", "cat (2)"]
 
 
+def test_a_dictionary_of_numbers_has_bars(answers: Answers):
+    answers.show(dictionary(cat=scalar(2**53 + 1, "int64"), __proto__=scalar(-1, "int64")))
+    assert answers.cells() == [
+        ["index", "value", "bar"],
+        ["cat", str(2**53 + 1), ""],
+        ["__proto__", "-1", ""],
+    ]
+    answers.browser.sees("Largest: cat with", ".answer")
+    answers.browser.sees("dictionary, 2 members", ".answer")
+    for others in ({"a": string("a")}, {"a": scalar(1.0)}, {f"k{i}": scalar(i) for i in range(40)}):
+        answers.show(dictionary(cat=scalar(1, "int64"), **others))
+        assert answers.browser.all(".answer .leaf")
+
+
+def test_members_are_further_in_than_what_holds_them(answers: Answers):
+    answers.show(dictionary(a=string("a"), b=dictionary(c=string("c"), d=dictionary(e=string("")))))
+    left = "return [...document.querySelectorAll('.answer :is(.leaf, summary) strong')].map("
+    left += "(each) => [each.textContent, each.getBoundingClientRect().left])"
+    for each in answers.browser.all(".answer > div > details > summary"):
+        answers.browser.wait(lambda each=each: each.is_displayed())
+    answers.browser.script(
+        "document.querySelectorAll('.answer details details > summary').forEach((e) => e.click())"
+    )
+    found = dict(answers.browser.script(left))
+    assert found["a"] == pytest.approx(found["b"], abs=4)
+    assert found["c"] == pytest.approx(found["d"], abs=4)
+    assert found["a"] + 8 < found["c"] < found["e"] - 8
+
+
 def test_of_long_vectors_the_largest_are_listed(answers: Answers):
     answers.show(tensor([1000], [*range(999), "NaN"]))
     assert [row[0] for row in answers.cells()][:4] == ["index", "998", "997", "996"]

@@ -5,7 +5,7 @@ import { table } from "./table.js";
 
 const ROWS = 100;
 const COLUMNS = 50;
-const ALL = 32; // bars of longer vectors are sorted
+export const ALL = 32; // bars of longer vectors are sorted
 const LARGEST = 20;
 
 export const leftOut = (n, word) =>
@@ -28,7 +28,8 @@ export function bars(tensor, from, names) {
   const length = tensor.shape.at(-1);
   const { low, high, odd } = tensor.range(from, length);
   const best = tensor.largest(from, length, LARGEST);
-  const named = (i) => (names.length ? `${names[i - from]} (${i - from})` : String(i - from));
+  const numbered = (i) => (names.length ? `${names[i - from]} (${i - from})` : String(i - from));
+  const named = tensor.name === "dictionary" ? (i) => names[i] : numbered;
   const [least, span] = [Math.min(low, 0), Math.max(high, 0) - Math.min(low, 0) || 1];
   const percent = (part) => `${(100 * part) / span}%`;
   const bar = (value) => {

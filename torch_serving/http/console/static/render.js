@@ -3,7 +3,7 @@ import { fold } from "./blocks.js";
 import { field, h, options, replace, row } from "./dom.js";
 import { strings } from "./envelopes.js";
 import { count } from "./format.js";
-import { bars, leftOut, matrixTable } from "./numbers.js";
+import { ALL, bars, leftOut, matrixTable } from "./numbers.js";
 import { boxes, classes, isMask, layer } from "./overlay.js";
 import { image, imageOf, isPicture, matrix } from "./picture.js";
 import { Tensor, stride } from "./tensor.js";
@@ -71,9 +71,22 @@ function tree(value, context) {
   const words = items.map(([, each]) => strings(each));
   const names = (n) => words.find(({ length }) => n && length === n) ?? context.names(n);
   const inner = { ...context, names, isDeep: true };
-  const members = items.slice(0, ITEMS).map(([key, each], i) => member(key, each, inner, i < OPEN && !context.isDeep));
   const title = !context.isDeep && h("p", { class: "quiet" }, `${name}, ${count(items.length, "member")}`);
+  if (areNumbers(items)) return [title, numbers(items)];
+  const members = items.slice(0, ITEMS).map(([key, each], i) => member(key, each, inner, i < OPEN && !context.isDeep));
   return [title, boxes(value, context), members, leftOut(items.length - ITEMS, "member")];
+}
+
+/** Whether members are a few numbers of one type, as the scores of classes are. */
+function areNumbers(items) {
+  const isNumber = ([, each]) => each.name === "scalar" && each.type === items[0][1].type && /int|float/.test(each.type);
+  return items.length > 1 && items.length <= ALL && items.every(isNumber);
+}
+
+function numbers(items) {
+  const values = items.map(([, each]) => each.values[0]);
+  const tensor = new Tensor(items[0][1].type, [items.length], values, "dictionary");
+  return bars(tensor, 0, items.map(([key]) => key));
 }
 
 /** Short ones on a line; others fold, and are drawn when they are first opened. */
