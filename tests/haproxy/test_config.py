@@ -42,6 +42,7 @@ def servers_in(text: str) -> list[str]:
         lambda folder: Fleet(NODES, stats=Address("127.0.0.1", 8404), header_timeout_s=0.5),
         lambda folder: Fleet((NODES[0], None), slots=4, copies_file=folder / "copies.map"),
         lambda folder: Fleet(slots=2, stats_socket=folder / "the socket"),
+        lambda folder: Fleet(NODES, user="daemon"),
         lambda folder: Fleet(NODES, tls_cert=folder / "both.pem", bind=Address("", 8443)),
         lambda folder: Fleet((Address("localhost", 8888), *NODES), node_ca=folder / "cert.pem"),
         lambda folder: Fleet(dns=DnsName("nodes"), node_ca=folder / "cert.pem"),
@@ -149,6 +150,8 @@ def test_what_is_no_name(text: str):
         ({"nodes": NODES, "copies_file": Path("a,1).map")}, "HAProxy can't read"),
         ({"nodes": NODES, "tls_cert": Path("it's.pem")}, "HAProxy can't read"),
         ({"nodes": NODES, "stats_socket": Path("a\nb")}, "HAProxy can't read"),
+        ({"nodes": NODES, "user": "a b"}, "no name of a user"),
+        ({"nodes": NODES, "user": "a\nchroot /"}, "no name of a user"),
     ],
 )
 def test_what_can_not_be_said(settings: dict[str, Any], words: str):

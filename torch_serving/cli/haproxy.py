@@ -144,6 +144,11 @@ def add_front(group: argparse._ArgumentGroup) -> None:
         "--stats-socket", metavar="FILE", type=Path, help="a socket for HAProxy's Runtime API"
     )
     group.add_argument(
+        "--user",
+        metavar="NAME",
+        help="the user and group that HAProxy becomes if root starts it, as systemd does: haproxy",
+    )
+    group.add_argument(
         "--balancer-threads",
         metavar="N",
         type=positive,
@@ -212,6 +217,7 @@ def fleet_of(arguments: argparse.Namespace) -> Fleet:
             request_timeout_s=arguments.request_timeout,
             max_connections=arguments.max_connections,
             threads=arguments.balancer_threads,
+            user=arguments.user,
         )
     except ValueError as error:
         raise StartupError(f"{error} (see torch-serving haproxy --help)") from None

@@ -76,6 +76,10 @@ def bind_of(fleet: Fleet) -> str:
 
 
 def global_lines(fleet: Fleet) -> Iterator[str]:
+    if fleet.user:
+        yield f"user {fleet.user}"
+        yield f"group {fleet.user}"
+        yield from since("3.4", "chroot auto")
     if fleet.threads:
         yield f"nbthread {fleet.threads}"
     if fleet.stats_socket:

@@ -9,6 +9,7 @@ from torch_serving.haproxy.address import Address, DnsName, checked, is_name
 from torch_serving.haproxy.names import is_safe
 
 UNSAFE = re.compile(r"""[\x00-\x1f"'\\$#,()\x7f]""")  # HAProxy gives them a meaning
+USER = re.compile("[a-z_][a-z0-9_-]{0,31}")
 LEAST_FACTOR = 101  # per cent of the mean: with 100, no node may have more than another
 MOST_SLOTS = 4096
 DEFAULT_BIND = Address("", 8000)
@@ -39,6 +40,7 @@ class Fleet:
     request_timeout_s: float = REQUEST_S
     max_connections: int = 4096
     threads: int | None = None  # one per core
+    user: str | None = None  # and group, that it becomes if root starts it
 
     def __post_init__(self) -> None:
         if not (self.nodes or self.dns or self.slots):
@@ -51,6 +53,8 @@ class Fleet:
             )
         if max(self.slots, len(self.nodes)) > MOST_SLOTS:
             raise ValueError(f"a balancer has {MOST_SLOTS} slots at most")
+        if self.user and not USER.fullmatch(self.user):
+            raise ValueError(f"{self.user!r} is no name of a user")
         self._check_addresses()
         self._check_files()
         for name, count in self.copies.items():
