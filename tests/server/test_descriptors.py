@@ -128,12 +128,37 @@ def test_a_wrong_descriptor_is_an_error_of_the_start(
     assert f"torch-serving: {flag} {number}: {problem}" in errors.decode()
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--lifeline-fd", "{written}"], "--lifeline-fd {written}: expected the end for reading"),
+        (["--ready-fd", "{read}"], "--ready-fd {read}: expected the end for writing, got reading"),
+        (["--ready-fd", "1"], "--ready-fd 1: it is closed then; hand over another one"),
+        (["--ready-fd", "2"], "--ready-fd 2: it is closed then; hand over another one"),
+        (
+            ["--ready-fd", "{both}", "--lifeline-fd", "{both}"],
+            "--ready-fd {both}: it is that of --lifeline-fd; hand over two",
+        ),
+    ],
+)
+def test_the_wrong_end_is_an_error_of_the_start(root: Path, flags: list[str], problem: str) -> None:
+    read, written = os.pipe()
+    both, other = (each.detach() for each in socket.socketpair())
+    numbers = {"read": read, "written": written, "both": both}
+    flags = [each.format(**numbers) for each in flags]
+    with started(root, flags, *numbers.values()) as process:
+        _, errors = process.communicate(timeout=LIMIT_S)
+    os.close(other)
+    assert process.returncode == 2
+    assert problem.format(**numbers) in errors.decode()
+
+
 def test_no_program_that_the_server_starts_inherits_them(root: Path) -> None:
     from torch_serving.server.descriptors import check_descriptor
 
     read, written = os.pipe()
     os.set_inheritable(read, True)
-    check_descriptor("--lifeline-fd", read)
+    check_descriptor("--lifeline-fd", read, os.O_RDONLY)
     assert not os.get_inheritable(read)
     for each in (read, written):
         with suppress(OSError):

@@ -3,6 +3,7 @@
 It imports no torch, so that a wrong number is reported at once.
 """
 
+import fcntl
 import json
 import os
 import stat
@@ -11,15 +12,20 @@ from contextlib import suppress
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
 
+STANDARD_ERROR = 2
+
 
 def check_descriptors(config: Config) -> None:
-    """Raise StartupError for a descriptor that is not open, or neither pipe nor socket."""
-    for flag, descriptor in (
-        ("--lifeline-fd", config.lifeline_fd),
-        ("--ready-fd", config.ready_fd),
-    ):
-        if descriptor is not None:
-            check_descriptor(flag, descriptor)
+    """Raise StartupError for a descriptor that can't be what its flag says."""
+    lifeline, ready = config.lifeline_fd, config.ready_fd
+    if lifeline is not None:
+        check_descriptor("--lifeline-fd", lifeline, os.O_RDONLY)
+    if ready is not None:
+        check_descriptor("--ready-fd", ready, os.O_WRONLY)
+        if ready <= STANDARD_ERROR:
+            raise StartupError(f"--ready-fd {ready}: it is closed then; hand over another one")
+        if ready == lifeline:
+            raise StartupError(f"--ready-fd {ready}: it is that of --lifeline-fd; hand over two")
 
 
 class Lifeline:
@@ -60,10 +66,11 @@ class ReadyLine:
             self._file.close()
 
 
-def check_descriptor(flag: str, descriptor: int) -> None:
+def check_descriptor(flag: str, descriptor: int, access: int) -> None:
     """Let no program that is started from here inherit a descriptor. Raises StartupError."""
     try:
         mode = os.fstat(descriptor).st_mode
+        given = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     except OSError:
         raise StartupError(
             f"{flag} {descriptor}: it is not open; whoever starts the server hands it over, as "
@@ -71,4 +78,7 @@ def check_descriptor(flag: str, descriptor: int) -> None:
         ) from None
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         raise StartupError(f"{flag} {descriptor}: expected a pipe or a socket")
+    if given not in (access, os.O_RDWR):
+        ends = ("reading", "writing") if access == os.O_RDONLY else ("writing", "reading")
+        raise StartupError(f"{flag} {descriptor}: expected the end for {ends[0]}, got {ends[1]}")
     os.set_inheritable(descriptor, False)
