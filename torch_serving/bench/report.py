@@ -15,9 +15,15 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
     head = ["", "requests/s", *PERCENTILES, "max", "mean"]
     head += ["| server", *steps, "batch"] if has_server else []
     rows = [head, *(row_of(each, steps, has_server) for each in measurements)]
+    return ["latencies in ms" + ("; of the server: means" if has_server else ""), *aligned(rows)]
+
+
+def aligned(rows: Sequence[Sequence[str]], names: int = 0) -> list[str]:
+    """Return the lines of a table whose first columns are `names`, and the others figures."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.rjust, row, widths)).rstrip() for row in rows]
-    return ["latencies in ms" + ("; of the server: means" if has_server else ""), *lines]
+    signs = ["<"] * names + [">"] * (len(widths) - names)
+    line = "  ".join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
+    return [line.format(*row).rstrip() for row in rows]
 
 
 def row_of(each: Measurement, steps: Sequence[str], has_server: bool) -> list[str]:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from torch_serving.bench.contestant import Contestant
-from torch_serving.bench.report import ms_text
+from torch_serving.bench.report import aligned, ms_text
 from torch_serving.bench.suggest import Search, Server
 from torch_serving.bench.verdict import Rounds, middle
 
@@ -20,17 +20,13 @@ def report(search: Search, model: str, given: list[str]) -> list[str]:
 def table_of(search: Search) -> list[str]:
     measured = [each for each in [search.defaults, *search.tried] if each and each.rounds.count]
     rows = [HEAD, *(row_of(each, each is search.defaults) for each in measured)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(map(str.rjust, row[1:], widths[1:]))]) for row in rows
-    ]
     notes = [f"{' '.join(each.flags)}: {why}" for each, why in search.refused.items()]
     notes += [
         f"{' '.join(each.candidate.flags)}: {why}"
         for each in search.tried
         for why in each.rounds.objections
     ]
-    return [*lines, *notes]
+    return [*aligned(rows, names=1), *notes]
 
 
 def row_of(server: Server, is_default: bool) -> tuple[str, ...]:

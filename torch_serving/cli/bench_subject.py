@@ -19,10 +19,10 @@ from torch_serving.cli.near_path import check_file
 from torch_serving.cli.settings import read_settings
 from torch_serving.config import Config
 from torch_serving.errors import StartupError
+from torch_serving.http.reach import reachable
 
 KEY = "TORCH_SERVING_API_KEY"
 LOCAL = "http://localhost"
-ANY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 SERVE = re.compile(r"(.*)/serve")
 INFER = re.compile(r"(.*)/v2/models/(.+?)(?:/versions/[^/]+)?/infer")
 DESCRIPTION = re.compile(r"(.*)/models/(.+)")
@@ -92,10 +92,9 @@ def subject_of_file(arguments: argparse.Namespace, server_flags: Sequence[str]) 
 
 
 def address_of_config(config: Config, arguments: argparse.Namespace) -> Address:
-    host = ANY_HOSTS.get(config.host, config.host)
-    host = f"[{host}]" if ":" in host else host
+    host = f"[{config.host}]" if ":" in config.host else config.host
     scheme = "https" if config.tls_cert else "http"
-    url = f"{scheme}://localhost" if config.uds else f"{scheme}://{host}:{config.port}"
+    url = f"{scheme}://localhost" if config.uds else reachable(f"{scheme}://{host}:{config.port}")
     key = first_key(config.api_key_file or arguments.api_key_file)
     return Address(url, config.uds, insecure=True, key=key)
 

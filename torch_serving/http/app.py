@@ -113,7 +113,7 @@ def routes_of(
 def middleware_of(
     config: Config, api_keys: ApiKeys | None, console: "ConsoleRoutes | None"
 ) -> list[Any]:
-    middleware: list[Any] = [TellTimes()]
+    middleware: list[Any] = [AddServerTiming()]
     if logs_steps():
         middleware.append(NameRequest())
     if config.cors_origins:
@@ -134,8 +134,8 @@ class NameRequest:
         REQUEST_ID.set(req.scope.get("torch_serving.request_id", b"-").decode())
 
 
-class TellTimes:
-    """Tells the times of a request to a client that asks for them, errors or not."""
+class AddServerTiming:
+    """Adds the times of a request's steps, where a client asks for them; to errors as well."""
 
     async def process_response_async(
         self, req: Request, resp: falcon.asgi.Response, resource: object, req_succeeded: bool

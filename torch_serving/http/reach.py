@@ -4,6 +4,8 @@ import ipaddress
 
 from torch_serving.config import Config
 
+LOCAL_HOSTS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # of all addresses
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
@@ -11,6 +13,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def reachable(url: str) -> str:
+    """Return a server's URL for clients on its machine: no client connects to all addresses."""
+    for any_host, host in LOCAL_HOSTS.items():
+        url = url.replace(f"//{any_host}:", f"//{host}:")
+    return url
 
 
 def serves_console(config: Config) -> bool:

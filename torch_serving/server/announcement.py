@@ -8,7 +8,7 @@ from urllib.parse import quote
 from torch_serving import __version__
 from torch_serving.config import Config
 from torch_serving.config.root import is_url
-from torch_serving.http.reach import serves_console
+from torch_serving.http.reach import reachable, serves_console
 from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import ModelRepository
 from torch_serving.server.curl import request_command
@@ -18,7 +18,6 @@ MAX_READ = 50  # models that are looked at
 MAX_NAMES = 5  # that are shown
 MAX_TRIED = 3  # models that are loaded to find a request
 MAX_TRIED_BYTES = 256 << 20  # of a file that is loaded for it
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
 class Announcement:
@@ -115,13 +114,6 @@ def how_to_make_a_model(root: Path | str) -> list[str]:
         return ["no model there yet"]
     save = f'torch.jit.script(torch.nn.Linear(4, 2).eval()).save("{root}/linear.pt")'
     return [f"no model yet; Python makes one: import torch; {save}"]
-
-
-def reachable(url: str) -> str:
-    """The address for a client on this machine."""
-    for any_address, address in ANY_ADDRESS.items():
-        url = url.replace(f"//{any_address}:", f"//{address}:")
-    return url
 
 
 def quantity(count: int, noun: str) -> str:

@@ -13,7 +13,7 @@ from torch_serving.http.negotiation import quality_values
 from torch_serving.http.root import operations
 
 ShowPage = Callable[[falcon.asgi.Request, falcon.asgi.Response], Awaitable[None]]
-PLACES = {
+PATHS = {
     "serve": "/serve",
     "models": "/models",
     "v2": "/v2",
@@ -59,9 +59,9 @@ class Root:
 
 def contents(root_path: str, has_console: bool) -> dict[str, Any]:
     """Where things are, as clients see the paths."""
-    places = {name: root_path + path for name, path in PLACES.items()}
+    paths = {name: root_path + path for name, path in PATHS.items()}
     console = f"{root_path}/" if has_console else None
-    return {"name": "torch-serving", "version": __version__, **places, "console": console}
+    return {"name": "torch-serving", "version": __version__, **paths, "console": console}
 
 
 def prefers_html(accept: str) -> bool:
