@@ -74,6 +74,19 @@ def test_time_in_steps(answers: Answers):
     assert widths == ["1", "2", "30.5", "4", "2.5", "10"]
 
 
+def test_colours_that_mean_something_stay_where_colours_are_forced(answers: Answers):
+    command = answers.browser.driver.execute_cdp_cmd
+    forced = {"name": "forced-colors", "value": "active"}
+    command("Emulation.setEmulatedMedia", {"features": [forced]})
+    answers.show(tensor([2], [1, 2]))
+    code = "return [...document.querySelectorAll(arguments[0])].map((e) => getComputedStyle(e))"
+    legend = answers.browser.script(f"{code}.map((style) => style.color)", ".answer .legend > .c1")
+    lines = answers.browser.script(f"{code}.map((style) => style.color)", ".answer .legend > .c2")
+    bars = answers.browser.script(f"{code}.map((style) => style.backgroundColor)", ".amount")
+    assert legend != lines
+    assert bars == legend * 2
+
+
 def test_times_that_are_not_told(answers: Answers):
     for header in ("", "cache", "queue", "queue;dur=x, total;dur=", "total;dur=5"):
         answers.show(scalar(1), headers={"server-timing": header})

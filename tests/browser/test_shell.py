@@ -30,6 +30,12 @@ IMPATIENT = """
 const {setTimeout} = window;
 window.setTimeout = (then, ms) => setTimeout(then, ms === 10_000 ? 100 : ms);
 """
+TIMED = """
+const started = performance.now();
+import("./console/api.js")
+  .then(({request}) => request("GET", "models"))
+  .then(({ms}) => (window.times = [ms, performance.now() - started]));
+"""
 GROUND = "return getComputedStyle(document.documentElement).backgroundColor"
 VIEWS = ["Models", "Try", "Live"]
 
@@ -103,6 +109,22 @@ def test_the_key_is_asked_for_once_and_kept_nowhere(page: Browser, guarded: Proc
     assert KEY not in page.stored()
     assert KEY not in page.driver.page_source + page.driver.current_url
     assert all("401" in each for each in page.errors())  # which browsers log themselves
+
+
+def test_the_time_of_a_request_is_not_that_of_the_user(page: Browser, guarded: Process):
+    page.open(f"{guarded.url}/")
+    page.sees("This server asks for a key", "dialog")
+    page.press(Keys.ESCAPE)
+    page.wait(lambda: not page.all("dialog"))
+    page.script(TIMED)
+    page.sees("This server asks for a key", "dialog")
+    before = page.script("return performance.now()")
+    page.fill("dialog input", KEY)
+    after = page.script("return performance.now()")
+    page.press(Keys.ENTER)
+    request_ms, all_ms = page.wait(lambda: page.script("return window.times"))
+    assert request_ms + (after - before) <= all_ms
+    page.errors()
 
 
 def test_without_a_key_the_page_says_so(page: Browser, guarded: Process):

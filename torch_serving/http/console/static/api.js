@@ -23,8 +23,7 @@ export const hasKey = () => key !== "";
  * the page does by itself: the user who gave no key is not asked again.
  */
 export async function request(method, path, options) {
-  const started = performance.now();
-  const response = await send(method, path, options);
+  const [response, started] = await send(method, path, options);
   const bytes = new Uint8Array(await response.arrayBuffer().catch(unreachable));
   const ms = performance.now() - started;
   return { status: response.status, headers: Object.fromEntries(response.headers), bytes, ms, text: () => new TextDecoder().decode(bytes) };
@@ -61,10 +60,10 @@ function notLoaded(error) {
 
 async function send(method, path, { headers, quiet, ...options } = {}) {
   for (;;) {
-    const used = key;
+    const [used, started] = [key, performance.now()];
     const all = { ...headers, ...(key && { Authorization: `Bearer ${key}` }) };
     const response = await fetch(new URL(path, base), { ...options, method, headers: all, cache: "no-store" }).catch(unreachable);
-    if (response.status !== 401 || (quiet && declined) || !(await askForKey(used))) return response;
+    if (response.status !== 401 || (quiet && declined) || !(await askForKey(used))) return [response, started];
   }
 }
 
@@ -114,7 +113,7 @@ export async function stream(path, onEvent, onState) {
 }
 
 async function follow(path, aborter, take) {
-  const response = await send("GET", path, { signal: aborter.signal, quiet: true, headers: { Accept: "text/event-stream" } });
+  const [response] = await send("GET", path, { signal: aborter.signal, quiet: true, headers: { Accept: "text/event-stream" } });
   if (!response.ok) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ; ) {
