@@ -65,7 +65,9 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--check", action="store_true", help="let haproxy check it first")
     add_nodes(parser.add_argument_group("nodes"))
-    add_front(parser.add_argument_group("clients"))
+    clients = parser.add_argument_group("clients")
+    add_front(clients)
+    add_process(clients)
     add_balance(parser.add_argument_group("balance"))
     return parser
 
@@ -132,6 +134,9 @@ def add_front(group: argparse._ArgumentGroup) -> None:
         default=4096,
         help="the most clients at once; each takes two file descriptors (default: 4096)",
     )
+
+
+def add_process(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--stats",
         metavar="HOST:PORT",

@@ -61,13 +61,13 @@ def deploy(name: str, application: Any, on_progress: OnProgress) -> None:
     """Deploy an application, and wait until it is. Raises StartupError if it fails."""
     target = serve.RunTarget(application, name=name, route_prefix=None)
     serve.run_many([target], wait_for_applications_running=False)
-    told = ""
+    last = ""
     while (status := serve.status().applications[name]).status != "RUNNING":
         if status.status == "DEPLOY_FAILED":
             raise StartupError(f"{name} could not be deployed: {cause_in(status)}")
-        if (text := progress_of(name, status)) != told:
+        if (text := progress_of(name, status)) != last:
             on_progress(text)
-            told = text
+            last = text
         time.sleep(LOOK_S)
     on_progress(progress_of(name, status))
 

@@ -77,10 +77,10 @@ class RemoteRepository(ModelRepository):
         fetching = self.remote.bring(name)
         if fetching is None:
             return None
-        told = translated(name, fetching)
+        for_client = translated(name, fetching)
         if self.remote.is_here(name):
-            end_after(told, REPLACING_S)
-        return told
+            end_after(for_client, REPLACING_S)
+        return for_client
 
     def note_loaded(self, identifiers: Iterable[str]) -> None:
         self.remote.note_loaded(identifiers)
@@ -99,23 +99,23 @@ class RemoteRepository(ModelRepository):
         return self.remote.copies.under_way()
 
 
-def end_after(told: "Future[None]", seconds: float) -> None:
+def end_after(for_client: "Future[None]", seconds: float) -> None:
     """Have an older copy serve, if the newer one does not come soon."""
 
     def end() -> None:
         with suppress(InvalidStateError):
-            told.set_result(None)
+            for_client.set_result(None)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    told.add_done_callback(lambda _: timer.cancel())
+    for_client.add_done_callback(lambda _: timer.cancel())
 
 
 def translated(name: str, fetching: "Future[None]") -> "Future[None]":
     """A future that raises what clients are told."""
-    told: Future[None] = Future()
-    told.set_running_or_notify_cancel()
+    for_client: Future[None] = Future()
+    for_client.set_running_or_notify_cancel()
 
     def end(fetched: "Future[None]") -> None:
         with suppress(InvalidStateError):  # an older copy serves already
@@ -124,14 +124,14 @@ def translated(name: str, fetching: "Future[None]") -> "Future[None]":
     def tell(fetched: "Future[None]") -> None:
         error = None if fetched.cancelled() else fetched.exception()
         if error is None:
-            told.set_result(None)
+            for_client.set_result(None)
         elif isinstance(error, Missing):
-            told.set_exception(no_such_model(name))
+            for_client.set_exception(no_such_model(name))
         elif isinstance(error, (RemoteError, StartupError)):
             text = error.message if isinstance(error, RemoteError) else str(error)
-            told.set_exception(FetchFailed(f"`{name}` can't be fetched: {text}"))
+            for_client.set_exception(FetchFailed(f"`{name}` can't be fetched: {text}"))
         else:
-            told.set_exception(error)
+            for_client.set_exception(error)
 
     fetching.add_done_callback(end)
-    return told
+    return for_client

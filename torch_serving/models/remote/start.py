@@ -40,11 +40,11 @@ def prepare(root: RemoteRoot, patterns: Iterable[str]) -> None:
     }
     answer = ask(request)
     if answer["problem"]:
-        told = f"{root.url.shown} can't be listed: {answer['problem']}"
+        problem = f"{root.url.shown} can't be listed: {answer['problem']}"
         if not root.index.entries():
-            raise StartupError(told)
+            raise StartupError(problem)
         here = sum(map(is_model, root.copies.names()))
-        logger.warning("%s; %d models are here and serve", told, here)
+        logger.warning("%s; %d models are here and serve", problem, here)
     for name, problem in answer["fetched"].items():
         if root.copies.version(name) is None:
             raise StartupError(f"--preload {name} can't be fetched: {problem}")
@@ -68,7 +68,7 @@ def ask(request: Mapping[str, object]) -> dict[str, Any]:
     return answer
 
 
-class Tell(logging.Handler):
+class RecordPipe(logging.Handler):
     """Writes log records for the process that asks."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -123,7 +123,7 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level="INFO", handlers=[Tell()])
+    logging.basicConfig(level="INFO", handlers=[RecordPipe()])
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()
     print(json.dumps(answer_to(asked)), flush=True)
