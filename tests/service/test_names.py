@@ -1,12 +1,14 @@
 """Which model a name means, and what is said where it means none."""
 
 import asyncio
+import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.servables import SOURCES, scripted
+from tests.support.servables import SOURCES, mlp, scripted
 from torch_serving import Config, Runtime
 from torch_serving.errors import InvalidServable
 from torch_serving.models import near_names
@@ -14,6 +16,8 @@ from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.near_names import NearNames, nearest
 from torch_serving.models.placement import CPU
 from torch_serving.models.repository import ModelRepository
+from torch_serving.service import names
+from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.names import find_identifier, only_model
 
 FILES = ["iris.pt", "sub/bert.torchscript", "two.pt", "two.pth", "deep.v2.pt", "folder/x.pt"]
@@ -166,3 +170,35 @@ def test_hints_from_many_threads():
     for thread in threads:
         thread.join()
     assert set(found) == {"; did you mean `iris.pt`?"}
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    mlp().save(tmp_path / "iris.pt")
+    with Runtime.build(Config(tmp_path, threads=1)) as runtime:
+        yield runtime
+
+
+def test_a_name_without_its_suffix_is_sought_once_a_moment(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    request = InferenceRequest("iris")
+    inference = runtime.inference
+    body = json.dumps({"x": [[0.5] * 16]}).encode()
+    assert inference.resolve(request) is None
+    asyncio.run(inference.infer(request, body))
+    assert inference.resolve(request) is not None
+    monkeypatch.setattr(names, "MEANT_S", 0.0)
+    asyncio.run(inference.infer(InferenceRequest("./iris"), body))
+    assert inference.resolve(InferenceRequest("./iris")) is None
+
+
+def test_another_file_in_its_place_is_found(runtime: Runtime, tmp_path: Path):
+    request = InferenceRequest("iris")
+    body = json.dumps({"x": [[0.5] * 16]}).encode()
+    asyncio.run(runtime.inference.infer(request, body))
+    (tmp_path / "iris.pt").rename(tmp_path / "iris.pth")
+    asyncio.run(runtime.inference.infer(request, body))
+    (tmp_path / "iris.pth").unlink()
+    with pytest.raises(InvalidServable):
+        asyncio.run(runtime.inference.infer(request, body))

@@ -16,11 +16,12 @@ from torch_serving.engine.engine import Engine
 from torch_serving.engine.interfaces import Completion, Invocation
 from torch_serving.engine.job import Job
 from torch_serving.errors import ServingError
+from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.servable import Method, Servable
 from torch_serving.service.interfaces import Caller, InferenceRequest, ProgramCaller
 from torch_serving.service.loop_thread import LoopThread
-from torch_serving.service.names import resolve_request, resolve_request_blocking
+from torch_serving.service.names import MeantRequests, resolve_request, resolve_request_blocking
 from torch_serving.service.servables import Servables
 from torch_serving.telemetry.responses import ResponseRecorder
 from torch_serving.telemetry.step_log import log_steps, logs_steps
@@ -48,6 +49,7 @@ class Inference:
         self.repository = models.repository
         self._servables = Servables(models, devices)
         self._known_device = models.repository.placement.known
+        self._meant = MeantRequests()
         self._responses = responses
         self._followers: list[Callable[[str, Sequence[StepTime]], None]] = []  # of steps
         if tracing:
@@ -71,7 +73,7 @@ class Inference:
             request = self._with_identifier(request)
         device = self._known_device(request.model, self._devices, request.device)
         if device is None:
-            return None
+            return self._resolve_meant(request)
         servable = self._models.get(request.model, device, request.reload_probability)
         if servable is None:
             return None
@@ -79,6 +81,17 @@ class Inference:
         if request.content_type is None and request.accept is None:
             return method
         return invocation_of(method, request)
+
+    def _resolve_meant(self, request: InferenceRequest) -> Invocation | None:
+        """Return what runs a request whose name left out a suffix, as it was found just now."""
+        meant = self._meant.get(request)
+        if meant is None:
+            return None
+        try:
+            return self.resolve(meant)
+        except NoSuchModel:  # another file may have come in its place
+            self._meant.forget(request)
+            return None
 
     def _with_identifier(self, request: InferenceRequest) -> InferenceRequest:
         """A request that names its model by an other name, with its identifier."""
@@ -107,7 +120,10 @@ class Inference:
     ) -> Response:
         meant = await resolve_request(self.repository, request)
         deadline = self.deadline(caller.timeout_s())
-        found = None if meant is request else self.resolve(meant)
+        found = None
+        if meant is not request:
+            self._meant.note(request, meant)
+            found = self.resolve(meant)
         invocation = found or invocation_of(await self._load(meant, deadline), meant)
         caller.count_in(invocation.counters)
         return await self.submit(invocation, body, deadline.remaining_s(), caller.steps)

@@ -1,5 +1,6 @@
 """What transports call and say, and what the service asks of the processes that serve together."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -30,7 +31,12 @@ class InferenceRequest:
 
     def meaning(self, identifier: str) -> "InferenceRequest":
         """The same request to a model, which its name means."""
-        return replace(self, model=identifier, asked=self.asked or self.model)
+        return meant_as(self, identifier)
+
+
+@functools.lru_cache(1024)  # requests: clients send few different ones
+def meant_as(request: InferenceRequest, identifier: str) -> InferenceRequest:
+    return replace(request, model=identifier, asked=request.asked or request.model)
 
 
 class Caller(Protocol):

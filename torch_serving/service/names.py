@@ -1,10 +1,15 @@
 """The model that a client means: its suffix may be left out, and a misspelt name gets a hint."""
 
+import time
+
 from torch_serving.errors import ServingError
 from torch_serving.models.identifiers import NoSuchModel
 from torch_serving.models.repository import ModelRepository
 from torch_serving.service.file_threads import in_file_thread
 from torch_serving.service.interfaces import InferenceRequest
+
+MAX_MEANT = 1024  # requests that are remembered
+MEANT_S = 1.0  # another file may have the name after that
 
 
 async def find_identifier(repository: ModelRepository, name: str) -> str:
@@ -26,6 +31,29 @@ async def resolve_request(
     """Return a request with the identifier of the model that it means."""
     name = await find_identifier(repository, request.model)
     return request if name == request.model else request.meaning(name)
+
+
+class MeantRequests:
+    """Requests whose names left out a suffix, and what they meant a moment ago.
+
+    Without it, each such request would ask the disk which file is meant.
+    """
+
+    def __init__(self) -> None:
+        self._meant: dict[InferenceRequest, tuple[InferenceRequest, float]] = {}
+
+    def note(self, request: InferenceRequest, meant: InferenceRequest) -> None:
+        if len(self._meant) >= MAX_MEANT:
+            self._meant.clear()
+        self._meant[request] = meant, time.monotonic() + MEANT_S
+
+    def get(self, request: InferenceRequest) -> InferenceRequest | None:
+        """What a request means; None if that was not found just now."""
+        found = self._meant.get(request)
+        return found[0] if found and time.monotonic() < found[1] else None
+
+    def forget(self, request: InferenceRequest) -> None:
+        self._meant.pop(request, None)
 
 
 async def hint_for(repository: ModelRepository, name: str) -> str:
