@@ -12,6 +12,7 @@ from tests.support.hostile_names import NAMES
 from tests.support.process import Process
 
 SHOWN = "return [...document.querySelectorAll('.models bdi')].map((e) => e.textContent)"
+LABELS = "return [...document.querySelectorAll('[data-model] button')].map((e) => e.textContent)"
 BUTTON = """
 const name = document.querySelectorAll('.models bdi')[arguments[0]];
 return name.closest('[role=row]').querySelector('button');
@@ -30,7 +31,8 @@ def test_names_are_text_and_work(page: Browser, hostile: Process):
     assert sorted(shown) == sorted(NAMES)
     for i in range(len(shown)):
         page.script("arguments[0].click()", page.script(BUTTON, i))
-    page.wait(lambda: len(page.all(".badge.ok")) == len(NAMES))
+    page.wait(lambda: page.script(LABELS) == ["Unload"] * len(NAMES))
+    assert len(page.all(".badge.ok")) == len(NAMES)
     for i in range(len(shown)):
         page.script("arguments[0].click()", page.script(BUTTON, i))
     page.wait(lambda: not page.all(".badge.ok"))

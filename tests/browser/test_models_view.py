@@ -88,7 +88,7 @@ def test_behind_a_proxy_that_has_the_server_below_a_path(page: Browser, console:
     with served_below("/of%20a/team", console.url) as url:
         page.open(f"{url}/")
         page.click(f"{row('echo.pt')} button")
-        page.sees("loaded", row("echo.pt"))
+        page.wait(lambda: page.text(f"{row('echo.pt')} button") == "Unload")
         page.click(f"{row('echo.pt')} button")
         page.sees("available", row("echo.pt"))
         page.driver.get("about:blank")

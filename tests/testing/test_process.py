@@ -12,7 +12,7 @@ import pytest
 from tests.support.client import LIMIT_S
 from tests.support.process import is_alive, wait_until
 from torch_serving.testing import Served, ServerFailed, server
-from torch_serving.testing.process import arguments_of, end
+from torch_serving.testing.process import address_in, arguments_of, end
 
 ROOT = Path(__file__).parents[2]
 X = np.ones(3, np.float32)
@@ -52,6 +52,22 @@ def test_it_serves_and_ends(model_root: Path):
         assert served.client["echo.pt"](X).tolist() == X.tolist()
         assert served.url in served.log
     assert not any(map(is_alive, pids))
+    assert served.log == ""  # its file has gone
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:41234", "https://[::1]:41234", "http://a-b.example:80", "unix:/a b/x.sock"],
+)
+def test_the_address_is_that_of_the_start(tmp_path: Path, address: str):
+    """Other lines name other servers: a collector, a store of models."""
+    log = tmp_path / "log"
+    log.write_text(
+        "WARNING no answer from http://127.0.0.1:4318\n"
+        f'{{"message": "torch-serving 0.1.0 on {address} (uvicorn): 3 models"}}\n'
+    )
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        assert address_in(log, process, 0.0) == address
 
 
 @pytest.mark.parametrize("killed", ["the test", "the keeper"])

@@ -68,7 +68,7 @@ class Progress:
         """Write a step that is new, where lines stay."""
         if step != self._step:
             self._step = step
-            if not self._redraws:
+            if step and not self._redraws:
                 self._write(f"{self._line(step)}\n")
 
     def _line(self, step: str) -> str:

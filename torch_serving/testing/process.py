@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch_serving.client import Client, DeadlineExceeded
 
-ADDRESS = re.compile(r"https?://[\w.\[\]:-]+:\d+|unix:/\S+")
+ADDRESS = re.compile(r"torch-serving \S+ on (https?://[\w.\[\]:-]+:\d+|unix:/.+?)(?= \()")
 LOOK_S = 0.02
 STOP_S = 15.0  # longer than the keeper waits
 SHOWN_BYTES = 8_000  # of the log, from its end
@@ -35,8 +35,8 @@ class Served:
 
     @property
     def log(self) -> str:
-        """What it has printed; of a long log, the end."""
-        return tail_of(self._log)
+        """What it has printed; of a long log, the end; nothing once it has ended."""
+        return tail_of(self._log) if self._log.exists() else ""
 
     @property
     def is_running(self) -> bool:
@@ -116,7 +116,7 @@ def address_in(log: Path, process: "subprocess.Popen[bytes]", end_s: float) -> s
         ended = process.poll() is not None
         found = ADDRESS.search(tail_of(log))
         if found:
-            return found[0]
+            return found[1]
         if ended:
             raise ServerFailed(
                 f"torch-serving ended with status {process.returncode}\n{tail_of(log)}"
