@@ -19,6 +19,8 @@ from torch_serving.telemetry.access_log import AccessLog
 from torch_serving.telemetry.output import lines_of
 from torch_serving.telemetry.responses import ResponseRecorder
 
+READINESS = frozenset({"/ready", "/v2/health/ready"})
+
 
 class WorkerContext(NamedTuple):
     """What a worker has from its parent."""
@@ -55,8 +57,12 @@ def run_transport(
 
 
 def access_log_of(config: Config) -> AccessLog | None:
-    """Lines have the level `info`, or `warning` where the server or a model is to blame."""
+    """Lines have the level `info`, or `warning` where the server or a model is to blame.
+
+    Balancers ask every second whether a server is ready: that it is, is a line at `debug` only.
+    """
     if config.log_level == "error":
         return None
     least_status = 500 if config.log_level == "warning" else 0
-    return AccessLog(lines_of(sys.stdout), config.log_format == "json", least_status)
+    unless_200 = frozenset() if config.log_level == "debug" else READINESS
+    return AccessLog(lines_of(sys.stdout), config.log_format == "json", least_status, unless_200)

@@ -26,12 +26,19 @@ COLOURS = {2: "32", 3: "36", 4: "33", 5: "31"}  # of the status, by its first di
 class AccessLog:
     """Writes lines; on an event loop it gathers them, since each write is a system call."""
 
-    def __init__(self, stream: TextIO, as_json: bool = False, least_status: int = 0) -> None:
-        """Responses below `least_status` are left out."""
+    def __init__(
+        self,
+        stream: TextIO,
+        as_json: bool = False,
+        least_status: int = 0,
+        unless_200: frozenset[str] = frozenset(),
+    ) -> None:
+        """Responses below `least_status` are left out, and 200 for the URLs of `unless_200`."""
         self._stream = stream
         self._line: Callable[[LogEntry], str]
         self._line = json_line if as_json else colour_line if stream.isatty() else text_line
         self._least_status = least_status
+        self._unless_200 = unless_200
         self._pid = os.getpid()
         self._lines: list[str] = []
         self._millisecond = 0
@@ -48,7 +55,7 @@ class AccessLog:
         reason: str = "",
     ) -> None:
         """Log one response. What the client sent is escaped and cut."""
-        if status < self._least_status:
+        if status < self._least_status or (status == 200 and url in self._unless_200):
             return
         if len(url) > MAX_URL or not url.isprintable():
             url = short(url, MAX_URL)
