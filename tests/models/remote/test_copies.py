@@ -166,7 +166,7 @@ def test_a_copy_is_held_from_before_its_load_until_it_is_unloaded(
 ):
     publish(bucket, a=b"a")
     root = make()
-    root.refresh()
+    root.index.refresh()
     use = root.copies.folder / "state" / f"{key_of('a.pt')}.use"
     bring(root, "a.pt")
     wait_until(lambda: not root.pending())

@@ -84,7 +84,7 @@ def test_a_bucket_of_google(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
     publish(bucket, a=MODEL)
     root = RemoteRoot(parse("gs://bucket/models"), RemoteOptions(tmp_path, 1 << 20, 5.0, 60.0))
-    root.refresh()
+    root.index.refresh()
     bucket.faults["models/a.pt"] = ["drip", 503, None]
     assert bring(root, "a.pt") == MODEL
     root.close()
