@@ -40,7 +40,17 @@ WRONG = [
     (["up", "m", "--worker", "2", "--no-such"], "unrecognized arguments: --no-such"),
     (["up", "m", "--port", "0"], "port: expected 1 to 65535"),
     (["up", "m", "--resource", "fast"], "expected a name and an amount as in fast=1"),
+    (["up", ".", "--nodez", "3"], "unrecognized arguments: --nodez 3; did you mean --nodes?"),
+    (["up", ".", "--thread", "2", "extra"], "unrecognized arguments: extra"),
+    (["up", ".", "--check"], "--check: `torch-serving FOLDER --check` looks for mistakes"),
+    (["up", ".", "--print-config"], "--print-config: `torch-serving FOLDER --print-config`"),
+    (["up", ".", "--json"], "up takes no --json"),
+    (["up", "no-such-folder"], "no such folder or file: no-such-folder"),
+    (["config", "m", "--key-file", "k"], "config takes no --key-file"),
     (["status", "m", "--workers", "2"], "unrecognized arguments: --workers"),
+    (["status", "m"], "status takes no FOLDER"),
+    (["down", "--nodes", "2"], "down takes no --nodes"),
+    (["down", "--json"], "down takes no --json"),
 ]
 
 
@@ -48,6 +58,7 @@ def test_flags_that_are_not_of_the_fleet_are_those_of_each_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
     own = ["--port=80", "--balancers", "2", "--resource", "fast=1", "--tls-cert", "c.pem"]
     servers = ["--workers", "2", "-c", "20", "--preload", "a.pt", "--request-timeout", "400"]
     argv = ["up", "models", "--nodes", "2-20", *servers[:6], *own, *servers[6:], "--gpus", "1"]
@@ -58,6 +69,26 @@ def test_flags_that_are_not_of_the_fleet_are_those_of_each_server(
     assert request.balancer == BalancerArguments(
         port=80, balancers=2, tls_cert=str(tmp_path / "c.pem"), request_timeout=400.0
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "whole"),
+    [
+        (["--api-key-file", "keys"], ["--api-key-file", "HERE/keys"]),
+        (["--api-key-file=keys"], ["--api-key-file=HERE/keys"]),
+        (["--config", "/etc/a.toml", "--watch"], ["--config", "/etc/a.toml", "--watch"]),
+        (["--api-key", "keys", "-c", "2"], ["--api-key-file", "HERE/keys", "-c", "2"]),
+        (["--shutdown", "5", "--import", "ops"], ["--shutdown-timeout", "5", "--import", "ops"]),
+        (["-c2", "--name", "a=keys"], ["-c2", "--name", "a=keys"]),
+    ],
+)
+def test_flags_of_nodes_mean_the_same_in_any_folder(
+    flags: list[str], whole: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    nodes = read_request(["config", "/models", *flags]).nodes
+    assert nodes
+    assert nodes.flags == tuple(each.replace("HERE", str(tmp_path)) for each in whole)
 
 
 def test_a_root_that_is_a_url_stays_one():

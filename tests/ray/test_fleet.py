@@ -53,6 +53,16 @@ def test_status_tells_what_each_node_holds(fleet: Fleet):
     assert found["balancers"] == fleet.urls
 
 
+def test_a_cluster_that_is_not_there_is_seen_at_once():
+    """Ray would look for it for minutes."""
+    command = [sys.executable, "-W", "ignore", "-m", "torch_serving", "ray", "status"]
+    done = subprocess.run(
+        [*command, "--address", "127.0.1.1:1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no cluster of Ray at 127.0.1.1:1: Connection refused" in done.stderr
+
+
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 def test_what_requests_notice(fleet: Fleet, trouble: Trouble):
     met = meet(fleet, trouble)

@@ -28,10 +28,27 @@ class Parser(argparse.ArgumentParser):
         """Parse all arguments; end the process for wrong ones."""
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
-            flag = next((each for each in unknown if each.startswith("-")), "").partition("=")[0]
-            hint = did_you_mean(flag, self._option_string_actions) if flag else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+            self.refuse(unknown, self.flags)
         return arguments
+
+    @property
+    def flags(self) -> list[str]:
+        return list(self._option_string_actions)
+
+    def action_of(self, flag: str) -> argparse.Action | None:
+        """Return what a flag does, also where only its first letters are given."""
+        exact = self._option_string_actions.get(flag)
+        if exact or not flag.startswith("--"):
+            return exact
+        known = self._option_string_actions.items()
+        found = {action.dest: action for name, action in known if name.startswith(flag)}
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def refuse(self, unknown: Sequence[str], known: Sequence[str]) -> NoReturn:
+        """End the process for unknown words; the nearest known flag may have been meant."""
+        flag = next((each for each in unknown if each.startswith("-")), "").partition("=")[0]
+        hint = did_you_mean(flag, known) if flag else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")

@@ -38,8 +38,12 @@ def up(request: Request) -> int:
     from torch_serving.ray import deployment
 
     if request.nodes and request.balancer:
-        for url in deployment.up(request.nodes, request.balancer, print_notice):
-            print(url)
+        try:
+            urls = deployment.up(request.nodes, request.balancer, print_notice)
+        except KeyboardInterrupt:
+            print_notice("Ray goes on with it; `torch-serving ray down` ends that")
+            raise
+        print("\n".join(urls))
     return 0
 
 
@@ -61,6 +65,8 @@ def status(request: Request) -> int:
     if not deployment.is_up():
         print_notice("there are no nodes and no balancers on this cluster")
         return EXIT_NOTHING
+    for text in deployment.unsettled():
+        print_notice(text)
     table, balancers = deployment.table(), deployment.balancers()
     reports = ask_all(table.endpoints or (), key_of(request))
     if request.arguments.json:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch_serving.cli.flag_types import natural, port, positive
-from torch_serving.cli.flags import NOT_GIVEN, HelpFormatter, Parser
-from torch_serving.cli.flags import build_parser as parser_of_server
+from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.near_path import near_path
+from torch_serving.cli.node_flags import read_node_flags, with_whole_paths
 from torch_serving.config import Config
 from torch_serving.ray.arguments import BalancerArguments, NodesArguments, counts_in
 
@@ -28,16 +29,11 @@ examples:
   torch-serving ray config /models --nodes 3 > serve.yaml
 
 All other flags are those of each server. Models, keys and certificates must be at the same path on
-all machines. See docs/several-machines.md.
+all machines. See docs/ray.md.
 """
 ACTIONS = ("up", "down", "status", "config")
-OF_BALANCERS = {  # flags of the server that say nothing of nodes, and what to do instead
-    "uds": "a node listens on the address of its machine",
-    "tls_key": "--tls-cert names certificate and key in one file, for the balancers",
-    "lifeline_fd": "nodes have one already",
-    "ready_fd": "nodes have one already",
-}
-NOT_WITH_NODES = "meinheld does not serve /load, which nodes are asked for; leave --server out"
+OF_STATUS = {"json", "key_file"}
+OF_DOWN = {"action", "address"}
 
 
 class Request(NamedTuple):
@@ -56,14 +52,18 @@ def read_request(argv: Sequence[str]) -> Request:
     if deploys and len(argv) > 1 and not argv[1].startswith("-"):
         own, others = [*own[:1], argv[1], *own[1:]], others[1:]
     arguments = parser.read(own if deploys else [*own, *others])
+    refuse_flags_of_others(parser, arguments)
     if not deploys:
         return Request(arguments)
     if arguments.root is None:
         parser.error(f"say which models: torch-serving ray {arguments.action} FOLDER …")
     try:
-        return Request(arguments, *both(parser, arguments, others))
+        request = Request(arguments, *both(parser, arguments, others))
     except ValueError as error:
         parser.error(str(error))
+    if arguments.action == "up":
+        check_root(parser, arguments.root)
+    return request
 
 
 def split(argv: Sequence[str], parser: Parser) -> tuple[list[str], list[str]]:
@@ -81,20 +81,33 @@ def split(argv: Sequence[str], parser: Parser) -> tuple[list[str], list[str]]:
     return own, others
 
 
+def refuse_flags_of_others(parser: Parser, arguments: argparse.Namespace) -> None:
+    """End the process for flags that say nothing of what shall be done."""
+    every = set(vars(arguments))
+    taken = {"down": OF_DOWN, "status": OF_DOWN | OF_STATUS}.get(
+        arguments.action, every - OF_STATUS
+    )
+    for name in sorted(every - taken):
+        if getattr(arguments, name) != parser.get_default(name):
+            flag = "FOLDER" if name == "root" else f"--{name.replace('_', '-')}"
+            parser.error(f"{arguments.action} takes no {flag}; leave it out")
+
+
+def check_root(parser: Parser, root: str) -> None:
+    """End the process for a folder that is not here: machines have models at the same path."""
+    if not ("://" in root or Path(root).exists()):
+        parser.error(f"no such folder or file: {root}{near_path(Path(root))}")
+
+
 def both(
     parser: Parser, arguments: argparse.Namespace, flags: Sequence[str]
 ) -> tuple[NodesArguments, BalancerArguments]:
     """Return the arguments of both applications. Raises ValueError."""
-    set_up = vars(parser_of_server().read([arguments.root, *flags]))
-    for name, instead in OF_BALANCERS.items():
-        if set_up.get(name, NOT_GIVEN) is not NOT_GIVEN:
-            parser.error(f"--{name.replace('_', '-')}: {instead}; leave it out")
-    if set_up.get("server") == "meinheld":
-        parser.error(NOT_WITH_NODES)
+    set_up = vars(read_node_flags(parser, flags))
     nodes = NodesArguments(
         root_of(arguments.root),
         arguments.nodes,
-        tuple(flags),
+        with_whole_paths(flags),
         waiting=arguments.waiting,
         cpus=arguments.cpus,
         gpus=arguments.gpus,

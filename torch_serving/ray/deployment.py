@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,12 +21,14 @@ from torch_serving.ray.applications import (
     nodes_application,
 )
 from torch_serving.ray.arguments import BalancerArguments, NodesArguments
+from torch_serving.ray.progress import cause_in, progress_of, state_of
 from torch_serving.ray.registry import NAME, NAMESPACE, BalancerFacts, registry
 from torch_serving.ray.table import Table
 
 LOOK_S = 0.5
 HEARD_S = 10.0
-CAUSE = re.compile(r"^\s*[\w.]*(?:Error|Exception): (.+)$", re.M)
+REACHED_S = 5.0
+HOST_AND_PORT = re.compile(r"([^/]+):([0-9]{1,5})")
 OnProgress = Callable[[str], None]
 
 
@@ -38,6 +41,7 @@ def connect(address: str | None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     where = address or os.environ.get("RAY_ADDRESS") or "auto"
     try:
+        reach(where)
         ray.init(where, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise StartupError(
@@ -45,48 +49,64 @@ def connect(address: str | None) -> None:
         ) from None
 
 
+def reach(where: str) -> None:
+    """Raise ConnectionError if nothing listens at an address: Ray would look for minutes."""
+    if not (found := HOST_AND_PORT.fullmatch(where)):
+        return
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), REACHED_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(getattr(error, "strerror", None) or str(error)) from None
+
+
 def up(nodes: NodesArguments, balancer: BalancerArguments, on_progress: OnProgress) -> list[str]:
     """Deploy nodes anew, and balancers where they change; return the URLs of balancers.
 
-    Balancers that are as they should be are left alone, as replacing one costs requests.
+    Balancers that are as they should be are left alone, as replacing one costs requests. What was
+    not there before is removed if it fails. Raises StartupError.
     """
     serve.start(proxy_location="Disabled")
-    deploy(NODES, nodes_application(nodes), on_progress)
-    if not is_deployed(balancer):
-        deploy(BALANCER, balancer_application(balancer), on_progress)
+    was_up = is_up()
+    try:
+        deploy(NODES, nodes_application(nodes))
+        if not was_up:  # requests need not wait for all machines
+            deploy(BALANCER, balancer_application(balancer))
+        wait_for(NODES, on_progress)
+        if was_up and not is_deployed(balancer):
+            deploy(BALANCER, balancer_application(balancer))
+        wait_for(BALANCER, on_progress)
+    except StartupError:
+        if not was_up:
+            remove()
+        raise
     return [each.url for each in wait_for_balancers(balancer)]
 
 
-def deploy(name: str, application: Any, on_progress: OnProgress) -> None:
-    """Deploy an application, and wait until it is. Raises StartupError if it fails."""
+def deploy(name: str, application: Any) -> None:
+    """Tell Serve what shall be there."""
     target = serve.RunTarget(application, name=name, route_prefix=None)
     serve.run_many([target], wait_for_applications_running=False)
+
+
+def wait_for(name: str, on_progress: OnProgress) -> None:
+    """Wait until an application is as it shall be. Raises StartupError if it fails."""
     last = ""
-    while (status := serve.status().applications[name]).status != "RUNNING":
+    while (status := statuses().get(name)) is None or status.status != "RUNNING":
+        if status is None:
+            raise StartupError(f"{name}: somebody has removed it meanwhile")
         if status.status == "DEPLOY_FAILED":
             raise StartupError(f"{name} could not be deployed: {cause_in(status)}")
-        if (text := progress_of(name, status)) != last:
+        if (text := progress_of(name, status)) != last and status.deployments:
             on_progress(text)
             last = text
         time.sleep(LOOK_S)
     on_progress(progress_of(name, status))
 
 
-def progress_of(name: str, status: Any) -> str:
-    """Say how many actors run, of both versions during an update."""
-    states = [each.replica_states for each in status.deployments.values()]
-    counts: dict[str, int] = {}
-    for each in states:
-        for state, count in each.items():
-            counts[str(state).lower()] = counts.get(str(state).lower(), 0) + count
-    return f"{name}: " + (", ".join(f"{count} {state}" for state, count in counts.items()) or "…")
-
-
-def cause_in(status: Any) -> str:
-    """The innermost error of a deployment's message, which has the trace of an actor as well."""
-    texts = [status.message, *(each.message for each in status.deployments.values())]
-    found = [each for text in texts for each in CAUSE.findall(text)]
-    return " ".join((found or texts)[-1].split())
+def unsettled() -> list[str]:
+    """What is to say of applications that are not as they shall be."""
+    states = [state_of(name, status) for name, status in statuses().items()]
+    return [state for state in states if state]
 
 
 def is_deployed(wanted: BalancerArguments) -> bool:
@@ -131,14 +151,16 @@ def statuses() -> dict[str, Any]:
 
 
 def down() -> None:
-    """Remove both applications, and Serve if no others are left on it."""
-    others = serve.status().applications.keys() - {NODES, BALANCER}
-    if others:
-        for name in (BALANCER, NODES):
-            serve.delete(name)
-    else:
-        serve.delete(BALANCER)
+    """Remove both applications, and Serve if no others are on it."""
+    remove()
+    if not serve.status().applications:
         serve.shutdown()
+
+
+def remove() -> None:
+    """Remove both applications, and the registry once nodes and balancers have left it."""
+    for name in reversed(statuses()):
+        serve.delete(name)
     with suppress(ValueError):  # there is none
         ray.kill(ray.get_actor(NAME, NAMESPACE))
 
