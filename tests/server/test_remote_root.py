@@ -1,6 +1,7 @@
 """Servers whose models lie in a bucket."""
 
 import json
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -131,3 +132,15 @@ def test_progress_is_told(bucket: Bucket, serve: Callable[..., Process]):
     bucket.is_open.set()
     wait_until(lambda: states(process)["b.pt"] != "fetching")
     assert ask(process, "b")[0] == 200
+
+
+def test_what_is_loaded_serves_without_its_copy(
+    bucket: Bucket, serve: Callable[..., Process], tmp_path: Path
+):
+    process = serve("--workers", "2")
+    assert ask(process, "a")[0] == 200
+    shutil.rmtree(tmp_path / "cache")
+    assert ask(process, "a")[0] == 200
+    assert ask(process, "b")[0] == 200
+    assert request(process, "POST", "/models/a.pt/load")[0] == 200
+    assert ask(process, "a")[0] == 200

@@ -63,6 +63,7 @@ class ModelLifecycle:
         self.repository = repository
         self.cache = cache
         self._root = repository.root
+        self._stat = repository.stat
         self._load = load
         self._use_device = use_device
         events = events or NoEvents()
@@ -107,7 +108,7 @@ class ModelLifecycle:
         if reload_probability and random.random() < reload_probability:
             self.cache.remove(model.key)
         servable = self.cache.get(model.key)
-        if servable is None or self._is_watched or stat_file(model) == servable.file:
+        if servable is None or self._is_watched or self._stat(model) == servable.file:
             return servable
         is_kept = self._queue.is_loading(model.key, REPLACING_S) or self._is_kept(servable, model)
         return servable if is_kept else None

@@ -71,6 +71,7 @@ class ModelRepository:
     """
 
     is_remote = False
+    stat = staticmethod(stat_file)  # of a loaded model's file
 
     def __init__(
         self,

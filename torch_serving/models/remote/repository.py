@@ -9,7 +9,14 @@ from typing import Any
 from torch_serving.errors import InvalidServable, NotReady, StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.file_names import SUFFIXES
-from torch_serving.models.identifiers import no_such_model, normalize
+from torch_serving.models.files import FileStat
+from torch_serving.models.identifiers import (
+    ModelPath,
+    NoSuchModel,
+    no_such_model,
+    normalize,
+    stat_file,
+)
 from torch_serving.models.load_queue import REPLACING_S
 from torch_serving.models.remote.names import is_model
 from torch_serving.models.remote.root import RemoteRoot
@@ -68,6 +75,17 @@ class RemoteRepository(ModelRepository):
         if known in self.remote.index.entries() and is_model(known):
             return known
         return super().check_exists(identifier)
+
+    def stat(self, model: ModelPath) -> FileStat:
+        """A model that is loaded and listed needs its copy no more."""
+        try:
+            return stat_file(model)
+        except NoSuchModel:
+            loaded = {each.identifier: each.file for each in self.loaded()}
+            file = loaded.get(model.identifier)
+            if file is None or model.identifier not in self.remote.index.entries():
+                raise
+            return file
 
     def is_here(self, identifier: str) -> bool:
         return self.remote.copies.version(normalize(identifier)) is not None

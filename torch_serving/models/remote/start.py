@@ -92,7 +92,7 @@ def problem_with_listing(root: RemoteRoot, failures: int = 0) -> str:
     try:
         root.index.refresh()
     except Unreachable as error:
-        if failures + 1 >= ATTEMPTS:
+        if root.index.entries() or failures + 1 >= ATTEMPTS:  # the list is renewed while it serves
             return error.message
         pause(failures, error.retry_after_s)
     except (RemoteError, StartupError) as error:
