@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from torch_serving.cli.flag_types import one_of, positive, seconds, seconds_or_zero
-from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.flags import Parser
 from torch_serving.errors import StartupError
 
 Value = TypeVar("Value")
@@ -53,11 +53,10 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def build_parser() -> Parser:
     parser = Parser(
-        prog="torch-serving bench",
+        "bench",
         usage="%(prog)s MODEL|URL [flags] [-- flags of the server]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL|URL", help="what to measure")
     add_place(parser.add_argument_group("where"))

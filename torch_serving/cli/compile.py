@@ -63,7 +63,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> Parser:
-    parser = Parser(prog="torch-serving compile", description=DESCRIPTION)
+    parser = Parser("compile", description=DESCRIPTION)
     parser.add_argument(
         "model", type=Path, help="a file saved with torch.export.save, or with torch.jit.save"
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_serving.cli.flag_types import one_of
-from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.flags import Parser
 
 SHELL = Path(__file__).with_name("shell")
 FILES = {"bash": "torch-serving", "zsh": "_torch-serving", "fish": "torch-serving.fish"}
@@ -24,10 +24,9 @@ def completion(argv: Sequence[str]) -> int:
 
 def build_parser() -> Parser:
     parser = Parser(
-        prog="torch-serving completion",
+        "completion",
         description="Print the completions of commands, flags and files for a shell.",
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "shell",

@@ -34,7 +34,7 @@ def example(argv: Sequence[str]) -> NoReturn:
 
 
 def build_parser() -> Parser:
-    parser = Parser(prog="torch-serving example", description=DESCRIPTION)
+    parser = Parser("example", description=DESCRIPTION)
     parser.add_argument(
         "--keep",
         metavar="FOLDER",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_serving.cli.flag_types import one_of
-from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.flags import Parser
 
 SCRIPTS = Path(__file__).with_name("export_scripts")
 CELL = "# %% "  # begins a part of a script
@@ -32,10 +32,9 @@ def export(argv: Sequence[str]) -> int:
 def build_parser() -> Parser:
     known = kinds()
     parser = Parser(
-        prog="torch-serving export",
+        "export",
         description="Print a script that makes a .pt and a .pt2 file of a module.",
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "kind",

@@ -22,7 +22,12 @@ NOT_GIVEN = object()  # argparse has no SUPPRESS for positional arguments
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line; help keeps the lines of descriptions."""
+
+    def __init__(self, command: str = "", **options: Any) -> None:
+        """`options` are those of `argparse`; without a command, it is the server's parser."""
+        prog = f"{NAME} {command}".strip()
+        super().__init__(prog=prog, formatter_class=HelpFormatter, **options)
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; end the process for wrong ones."""
@@ -64,10 +69,8 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def build_parser() -> Parser:
     """Return a parser whose result has only what was given: defaults are those of `Config`."""
     parser = Parser(
-        prog=NAME,
         description="Serve the PyTorch models in a folder over HTTP.",
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("-V", "--version", action="version", version=version_text())

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from torch_serving.cli.flag_types import natural, positive, seconds
-from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.flags import Parser
 from torch_serving.cli.serving import print_notice
 from torch_serving.errors import StartupError
 from torch_serving.haproxy import (
@@ -58,10 +58,9 @@ def haproxy(argv: Sequence[str]) -> int:
 
 def build_parser() -> Parser:
     parser = Parser(
-        prog="torch-serving haproxy",
+        "haproxy",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
     )
     parser.add_argument("--check", action="store_true", help="let haproxy check it first")
     add_nodes(parser.add_argument_group("nodes"))

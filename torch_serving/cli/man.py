@@ -22,6 +22,6 @@ def man(argv: Sequence[str]) -> int:
 
 def build_parser() -> Parser:
     return Parser(
-        prog="torch-serving man",
+        "man",
         description="Show the manual page; where the output is no terminal, print its source.",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch takes a second
 
 def command_parser(name: str, description: str) -> Parser:
     """Return a parser of a command about one model."""
-    parser = Parser(prog=f"torch-serving {name}", description=description)
+    parser = Parser(name, description=description)
     parser.add_argument("model", type=Path, help="a model file: .pt or .pt2")
     parser.add_argument(
         "--device", help="where to load it (default: what its TOML file says, else cpu)"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torch_serving.cli.flag_types import natural, port, positive
-from torch_serving.cli.flags import HelpFormatter, Parser
+from torch_serving.cli.flags import Parser
 from torch_serving.cli.near_path import near_path
 from torch_serving.cli.node_flags import read_node_flags, with_whole_paths
 from torch_serving.config import Config
@@ -134,12 +134,11 @@ def root_of(text: str) -> str:
 
 def build_parser() -> Parser:
     parser = Parser(
-        prog="torch-serving ray",
+        "ray",
         usage="torch-serving ray {up,config} FOLDER [flags] [flags of the server]\n"
         "       torch-serving ray {down,status} [flags]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
     )
     actions = f"{{{','.join(ACTIONS)}}}"
     parser.add_argument("action", metavar=actions, choices=ACTIONS, help="what to do")
