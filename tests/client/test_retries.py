@@ -167,6 +167,29 @@ def test_a_response_that_drips(scripted: ScriptedServer, head: bytes):
         call(scripted, timeout_s=0.2)
 
 
+@pytest.mark.parametrize(
+    ("status", "document", "kind"),
+    [
+        (401, "<html>", "Unauthorized"),
+        (403, {"detail": "no"}, "Unauthorized"),
+        (413, "<html><h1>413 Request Entity Too Large", "RequestTooLarge"),
+        (400, {"description": 5, "detail": "x"}, "InvalidResponse"),
+        (400, {"description": "no", "detail": [{"loc": ["x"]}]}, "InvalidResponse"),
+        (422, {"detail": [{"loc": ["x"]}]}, "InvalidResponse"),
+        (302, "", "InvalidResponse"),
+        (500, {"description": None}, "InvalidResponse"),
+        (502, "<html>", "Proxied"),
+    ],
+)
+def test_errors_of_a_proxy(scripted: ScriptedServer, status: int, document: Any, kind: str):
+    scripted.script = [answer(status, document)]
+    with pytest.raises(ServingError) as caught:
+        call(scripted)
+    assert type(caught.value).__name__ == kind
+    assert caught.value.status == status
+    assert (caught.value.pointer, caught.value.argument) == ("", "")
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_response_that_a_proxy_compressed(scripted: ScriptedServer, coding: str):
     pack = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]

@@ -169,12 +169,18 @@ def error_of(response: Response) -> ServingError:
         description, detail = document["description"], document.get("detail", "")
     except (ValueError, TypeError, LookupError, AttributeError):
         return foreign_error(response, known)
+    if not (isinstance(description, str) and isinstance(detail, str)):
+        return foreign_error(response, known)
     return kind_of(response.status, description)(description, detail, **known)
 
 
 def foreign_error(response: Response, known: dict[str, Any]) -> ServingError:
-    """The error of a response that is not the server's."""
-    kind = Proxied if response.status in (429, 502, 503, 504) else InvalidResponse
+    """The error of a response that is not the server's: proxies have keys and limits, too."""
+    kind: type[ServingError] = InvalidResponse
+    if response.status in (401, 403, 413):
+        kind = kind_of(response.status, "")
+    elif response.status in (429, 502, 503, 504):
+        kind = Proxied
     return kind(f"HTTP status {response.status}", shown(response), **known)
 
 
