@@ -15,7 +15,8 @@ from tests.support.process import wait_until
 from tests.support.remote_roots import MODEL, bring, publish
 from torch_serving.errors import Overloaded, StartupError
 from torch_serving.models.remote import root, start
-from torch_serving.models.remote.copies import is_locked, key_of
+from torch_serving.models.remote.copies import key_of
+from torch_serving.models.remote.disk import is_locked
 from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
 from torch_serving.models.remote.source import Refused, RemoteError, Unreachable
 from torch_serving.models.remote.urls import parse

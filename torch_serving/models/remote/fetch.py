@@ -7,7 +7,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from torch_serving.models.integrity import sha256_of
-from torch_serving.models.remote.copies import Copies, disk_errors
+from torch_serving.models.remote.copies import Copies
+from torch_serving.models.remote.disk import disk_errors
 from torch_serving.models.remote.source import (
     Changed,
     Entry,

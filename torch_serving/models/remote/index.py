@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from torch_serving.models.remote.copies import Copies, disk_errors, locked, write_whole
+from torch_serving.models.remote.copies import Copies
+from torch_serving.models.remote.disk import disk_errors, locked, write_whole
 from torch_serving.models.remote.names import is_model, usable
 from torch_serving.models.remote.source import Entry, RemoteError, Source
 

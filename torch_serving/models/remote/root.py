@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from torch_serving.errors import Overloaded
 from torch_serving.models.file_names import MANIFEST
-from torch_serving.models.remote.copies import Copies, disk_errors
+from torch_serving.models.remote.copies import Copies
+from torch_serving.models.remote.disk import disk_errors
 from torch_serving.models.remote.fetch import Fetcher
 from torch_serving.models.remote.holds import Holds
 from torch_serving.models.remote.hub import HubSource
