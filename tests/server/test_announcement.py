@@ -67,7 +67,9 @@ def test_the_command_is_a_known_request(tmp_path: Path, warm_ups: dict[str, str]
         (tmp_path / name).write_text(text)
     first, *others = announcement(tmp_path).lines()
     assert first.endswith(f"2 models in {tmp_path}, device auto, 2 threads")
-    assert others == ["models: a.pt, b.pt", f"console: {URL}/", f"docs: {URL}/docs"]
+    is_wrong = warm_ups.get("a.toml") == "warmup = 1"
+    broken = ["can't be loaded: a.pt; --check says why"] if is_wrong else []
+    assert others == ["models: a.pt, b.pt", *broken, f"console: {URL}/", f"docs: {URL}/docs"]
     assert command_for(tmp_path).startswith("curl ")
     assert command_for(tmp_path).endswith(command)
 

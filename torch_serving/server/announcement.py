@@ -1,7 +1,7 @@
 """What a server prints once it serves: its address, what it serves, and what to do next."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,11 +31,9 @@ class Announcement:
         if config.uds:  # browsers don't reach it
             url = "https://localhost" if config.tls_cert else "http://localhost"
         self._url = reachable(url)
-        self._loadable = [
-            name
-            for name in self._names[:MAX_READ]
-            if repository.is_here(name) and not repository.problem_with(name)
-        ]
+        here = [name for name in self._names[:MAX_READ] if repository.is_here(name)]
+        self._loadable = [name for name in here if not repository.problem_with(name)]
+        self._broken = [name for name in here if name not in self._loadable]
 
     def lines(self) -> list[str]:
         """All but the command; the first line is the same for all to parse."""
@@ -46,13 +44,10 @@ class Announcement:
             f"in {shown(config.model_root)}, device {config.device}, "
             f"{workers}{quantity(config.threads or 1, 'thread')}"
         )
-        models = [f"models: {self._shown_names()}"] if self._names else []
+        models = [f"models: {shown_names(self._names)}"] if self._names else []
+        if self._broken:
+            models.append(f"can't be loaded: {shown_names(self._broken)}; --check says why")
         return [first, *(models or how_to_make_a_model(config.model_root)), *self._pages()]
-
-    def _shown_names(self) -> str:
-        shown = [name if name.isprintable() else repr(name) for name in self._names[:MAX_NAMES]]
-        more = len(self._names) - len(shown)
-        return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
     def _pages(self) -> list[str]:
         """The pages for a browser, which reaches no Unix socket."""
@@ -107,6 +102,13 @@ class Announcement:
         if config.uds:
             curl += f" --unix-socket {shlex.quote(str(config.uds))}"
         return f'{curl} -H "X-Api-Key: $KEY"' if config.api_key_file else curl
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    told = [name if name.isprintable() else repr(name) for name in names[:MAX_NAMES]]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more:,} more" if more else "")
 
 
 def how_to_make_a_model(root: Path | str) -> list[str]:

@@ -57,6 +57,7 @@ SAFETENSORS = struct.pack("<Q", 20) + b'{"weight":{"dtype":1'
         (b"GGUF\x03\x00\x00\x00", "GGUF", "a module of PyTorch"),
         (b"\x1c\x00\x00\x00TFL3", "TensorFlow Lite", "a module of PyTorch"),
         (b"\x89HDF\r\n\x1a\n", "HDF5", "a module of PyTorch"),
+        (b"PK\x03\x04\x00\x00", "its end is missing", "copy the model's file"),
         (b"\x1f\x8b\x08\x00", "packed with gzip", "unpack it"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
         (b"<!DOCTYPE html>", "HTML", "copy the model's file"),

@@ -23,6 +23,7 @@ COPY = "copy the model's file itself"
 HEADS: Sequence[tuple[bytes, str, str]] = (
     (b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9", "saved by torch.save in its old format", OF_WEIGHTS),
     (b"\x80", "a pickle of Python", OF_WEIGHTS),
+    (b"PK\x03\x04", "the beginning of an archive: its end is missing", COPY),
     (b"\x89HDF", "HDF5, as Keras has it", OF_OTHERS),
     (b"GGUF", "weights in GGUF", OF_OTHERS),
     (b"\x1f\x8b", "packed with gzip", "unpack it"),
