@@ -12,6 +12,8 @@ from tests.support.browser import Browser
 from torch_serving.http.console.files import FOLDER, TYPES
 from torch_serving.http.console.policy import HEADERS
 
+HOSTILE = "<img src=x onerror=\"document.title='executed'\"><u>bold</u>"
+
 PAGE = Path(__file__).parents[1] / "browser/results_page"
 STEPS = "queue;dur=1, decode;dur=2, copy;dur=0, forward;dur=30, encode;dur=4, total;dur=40"
 CELLS = """

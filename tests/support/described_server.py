@@ -1,9 +1,12 @@
 """What a server tells of a model, as `bench` asks for it."""
 
 import json
+from collections.abc import Callable
 
 from tests.support.fake_server import OK, response
 
+SHORT = ["-s", "0.2", "--warm-up", "0"]
+Command = Callable[..., tuple[int, str, str]]  # returns exit code, output, errors
 DESCRIPTION = {
     "methods": {
         "forward": {"example": {"x": {"type": "tensor", "shape": [1, 2], "value": [1, 2]}}},
