@@ -40,7 +40,7 @@ def hostile_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def console(console_models: Path, start_for_all: Callable[..., Process]) -> Process:
-    """A server of `console_models`, for tests that leave no model in another state."""
+    """A server of `console_models`, any of which may be in memory already."""
     return start_for_all(console_models, "--port", "0", "--workers", "2", "--threads", "2")
 
 

@@ -97,6 +97,16 @@ def test_what_could_not_be_loaded_is_tried_again_with_its_inputs(view: TryPage):
     assert "not loaded" not in view.browser.text(".try")
 
 
+def test_a_request_is_kept_while_another_view_is_shown(view: TryPage):
+    view.open("n.pt")
+    view.write("n", "7")
+    view.browser.click("nav a[href='#/models']")
+    view.browser.sees("Models", "h1")
+    view.browser.click("nav a[href='#/try']")
+    view.browser.wait(lambda: view.is_ready("n.pt"))
+    assert view.send().body["n"] == 7
+
+
 def test_inputs_of_one_model_are_not_those_of_the_next(view: TryPage):
     fail_to_reuse(view)
     view.open("x.pt")

@@ -43,7 +43,9 @@ def served_below(prefix: str, url: str) -> Iterator[str]:
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=proxy.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
-    proxy.shutdown()
-    thread.join()
-    proxy.server_close()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()

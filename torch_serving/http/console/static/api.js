@@ -1,6 +1,4 @@
 /** The server: requests with the key, its stream of events, and more of the page. */
-import { field, h } from "./dom.js";
-import { ask } from "./parts.js";
 
 /** The URL of the server's root as the page sees it; it ends with "/". */
 export const base = new URL("..", import.meta.url).href;
@@ -74,16 +72,9 @@ function unreachable(error) {
 
 /** Ask once for all requests that wait; whether there is another key than `used` now. */
 async function askForKey(used) {
-  if (key === used) key = (await (asking ??= keyDialog(used).finally(() => (asking = null)))) || key;
+  if (key === used) key = (await (asking ??= load("dialog").then(({ askKey }) => askKey(used)).finally(() => (asking = null)))) || key;
   declined = key === used;
   return !declined;
-}
-
-async function keyDialog(wrong) {
-  const input = h("input", { type: "password", autocomplete: "off", required: true });
-  const why = wrong ? "The server does not know this key." : "This server asks for a key.";
-  const note = h("p", null, why, " It is kept in this page's memory until you leave it.");
-  return (await ask("Key", [note, field("API key", input)], "Use key")) && input.value.trim();
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Files that become values: texts, images, the camera's pictures, .npy and .safetensors. */
+import { ask } from "./dialog.js";
 import { h } from "./dom.js";
-import { ask } from "./parts.js";
 
 const ARRAYS = {
   bool: Uint8Array, uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array, uint32: Uint32Array, int32: Int32Array,

@@ -77,7 +77,7 @@ function textField(name, spec, value, form) {
   const input = h("textarea", { value, class: "text" });
   const field = leaf(name, spec, input, () => input.value, form);
   const accept = async (file) => {
-    const { textOf } = await load("files");
+    const { textOf } = await load("files", "dialog");
     input.value = await textOf(file);
     form.changed();
   };

@@ -6,7 +6,7 @@ import { createStats } from "./stats.js";
 
 /** Of each view: its title, and the modules that it needs at once. */
 const VIEWS = {
-  models: ["Models", "models", "model-row", "places", "table", "format"],
+  models: ["Models", "models", "model-row", "dialog", "places", "table", "format"],
   try: ["Try", "try", "request-form", "form", "tensor-field", "types", "values"],
   live: ["Live", "live", "chart", "table", "format"],
 };

@@ -1,8 +1,8 @@
 /** One model in the list. Cells are written where their text differs. */
 import { pathOf } from "./api.js";
+import { ask } from "./dialog.js";
 import { announce, button, h, write } from "./dom.js";
 import { bytes, duration, number } from "./format.js";
-import { ask } from "./parts.js";
 import { quantile, sum } from "./stats.js";
 
 const RATE_S = 10;

@@ -43,7 +43,7 @@ export function tensorField(name, spec, example, form) {
 /** Take a file, an element with a picture, or else a picture of the camera. */
 async function accept(field, given) {
   const turn = (field.turn = {});
-  const { encoded, takePicture, tensorsIn } = await load("files");
+  const { encoded, takePicture, tensorsIn } = await load("files", "dialog");
   const file = given ?? (await takePicture());
   if (!file) return;
   const isImage = file instanceof Element || file.type.startsWith("image/");

@@ -57,10 +57,12 @@ class Try {
     const known = await demand("GET", "models").then(parsed, (error) => this.route === route && this.fail("The models are unknown", error));
     if (this.route !== route) return; // gone elsewhere meanwhile
     const ready = this.list(known || {}, model);
-    if (!model) return ready && /^#\/try\/?$/.test(location.hash) && location.replace(hashOf(ready));
+    const next = this.loaded ?? ready;
+    if (!model) return next && /^#\/try\/?$/.test(location.hash) && location.replace(hashOf(next, this.loaded && this.name));
     this.wanted = method;
-    if (model === this.loaded) this.choose();
-    else await this.load(model);
+    if (model !== this.loaded) return this.load(model);
+    replace(this.status);
+    if (this.reused || (method || Object.keys(this.description.methods)[0]) !== this.name) this.choose();
   }
 
   hide() {
