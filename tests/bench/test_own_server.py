@@ -74,7 +74,7 @@ def test_wrk_sends_the_same(model: Path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--workers", "none"], "--workers: expected a whole number, got 'none'"),
+        (["--workers", "none"], "--workers: expected a whole number or auto, got 'none'"),
         (["--preload", "other.pt"], "the server did not start: "),
     ],
 )

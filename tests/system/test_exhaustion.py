@@ -162,7 +162,7 @@ def test_an_evicted_model_is_freed_at_once(model: Path):
 
 def test_memory_errors_are_reported_as_such():
     assert isinstance(to_serving_error(MemoryError()), OutOfMemory)
-    assert to_serving_error(translate(falcon.HTTPNotFound())).status == 404
+    assert to_serving_error(translate(falcon.HTTPNotFound(), "/nothing")).status == 404
 
 
 def test_a_worker_that_can_not_be_forked_is_tried_again(
