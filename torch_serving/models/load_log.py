@@ -55,7 +55,7 @@ class LoadLog:
     def refused(self, servable: Servable, problem: str, sources: Sources) -> str:
         """Return what is said of a model that goes on serving although something is new."""
         what = "file" if has_new_file(servable, sources) else "configuration"
-        if self._is_first_report(f"{problem} {sources}"):
+        if self._is_first_report(f"{servable.identifier} {sources} is refused"):
             logger.warning("the new %s is not served, the old one is: %s", what, problem)
         return f"a newer {what} is not served: {problem}"
 
