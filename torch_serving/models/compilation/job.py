@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from torch_serving.engine.batch_tensors import rebuilt
+from torch_serving.engine.devices import device_of
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models.backends.export.package.package import PackageProgram
 from torch_serving.models.compilation.comparison import Bind, Comparison, Refused, Run, compare
@@ -223,7 +224,7 @@ def children(value: Any) -> list[Any]:
 def served(path: Path, device: str) -> Servable:
     """A package as a server loads it. Raises CompilationFailed where it would not run it."""
     try:
-        servable = load(path, torch.device(device))
+        servable = load(path, device_of(device))
     except ServingError as error:
         raise CompilationFailed(error.detail) from error
     if not isinstance(servable.program, PackageProgram):

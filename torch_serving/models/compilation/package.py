@@ -1,5 +1,6 @@
 """An exported program -> its AOTInductor package, and a file of both."""
 
+import copy
 import importlib
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch.export import ExportedProgram
 
 from torch_serving.models.compilation.toolchain import first_error
 
+AUTOCAST = "wrap_with_autocast"  # its first argument is a kind of device
 MODEL = "model"  # its name inside the file
 # The sources of the library hold paths of this machine, and nothing reads them.
 LEFT_OUT = (".cpp", ".cu", ".h", ".py", ".kernel_metadata.json")
@@ -68,13 +70,19 @@ def on_device(program: ExportedProgram, device: str) -> ExportedProgram:
     from torch.export.passes import move_to_device_pass
 
     tensors = [*program.state_dict.values(), *program.constants.values()]
-    devices = {each.device.type for each in tensors if isinstance(each, torch.Tensor)}
     args, kwargs = program.example_inputs
-    leaves = torch.utils._pytree.tree_leaves((args, kwargs))
-    devices |= {each.device.type for each in leaves if isinstance(each, torch.Tensor)}
+    tensors += torch.utils._pytree.tree_leaves((args, kwargs))
+    tensors = [each for each in tensors if isinstance(each, torch.Tensor)]
+    devices = {each.device.type for each in tensors}
     if devices <= {device}:
         return program
-    return move_to_device_pass(program, device)
+    apart = copy.deepcopy(program, {id(each): each for each in tensors})  # but for its weights
+    moved = move_to_device_pass(apart, device)
+    graphs = [each.graph for each in moved.graph_module.modules() if hasattr(each, "graph")]
+    for node in [node for graph in graphs for node in graph.nodes]:
+        if str(node.target) == AUTOCAST and node.args[0] in devices:
+            node.args = (torch.device(device).type, *node.args[1:])
+    return moved
 
 
 def reason_of(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from torch_serving.engine.device_errors import explain
 from torch_serving.errors import InvalidServable
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.export.archive.evaluated import graphs_in
+from torch_serving.models.backends.export.graph.devices import place_on
 from torch_serving.models.backends.export.graph.facts import GraphFacts, facts_of
 from torch_serving.models.backends.export.graph.source import (
     MUTATIONS,
@@ -126,7 +127,6 @@ def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.d
     # they take a second, and most servers never need them
     from torch._export.serde import schema, serialize
     from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.export.passes import move_to_device_pass
     from torch.fx.graph_module import _loader
 
     weights: dict[str, torch.Tensor] = {}
@@ -142,11 +142,12 @@ def read_graph(document: Json, stored: Stored, tensors: Tensors, device: torch.d
     for graph in graphs_in(document["graph_module"]["graph"]):
         for node in graph["nodes"]:
             node["metadata"] = {}  # where the exporter's code stood, which torch parses
+    place_on(document, device)  # what torch's own pass moves goes on running its old code
     read: Any = serialize
     program = read._dict_to_dataclass(schema.ExportedProgram, document)
     try:
         exported = read.ExportedProgramDeserializer().deserialize(program, weights, constants)
-        run: Run = move_to_device_pass(exported, str(device)).graph_module.forward
+        run: Run = exported.graph_module.forward
     finally:  # torch remembers parts of every program that it reads
         FakeTensorMode.cache_clear()
         _loader.eval_cache.clear()

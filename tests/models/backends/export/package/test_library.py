@@ -51,8 +51,8 @@ def test_packages_for_other_machines(monkeypatch: pytest.MonkeyPatch):
             CPU,
             "for CPUs with AVX512, AVX512_VNNI, and this machine has AVX2",
         ),
-        (card, CPU, "for the device cuda, and this machine serves it on cpu"),
-        ({}, CARD, "for the device cpu, and this machine serves it on cuda"),
+        (card, CPU, "for the device cuda, and is to run on cpu: compile it with"),
+        ({}, CARD, 'serve it on cpu: `device = "cpu"` in its TOML file'),
         (card, CARD, "for cards of compute capability 90, and this machine has one of 86"),
         ({**card, "AOTI_COMPUTE_CAPABILITY": "86", "AOTI_CPU_ISA": "AVX512"}, CARD, ""),
     )

@@ -22,6 +22,10 @@ FEATURES = {
 }
 MAX_SHOWN = 200  # characters: of each set of instructions, torch writes a word
 COMPILE_HERE = "compile it on this machine with `torch-serving compile`, or on one like it"
+COMPILE_FOR = (
+    "compile it with `torch-serving compile --device {here}`, or serve it on {there}: "
+    '`device = "{there}"` in its TOML file'
+)
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
@@ -43,6 +47,13 @@ def shown(value: Any) -> str:
 
 def check_machine(metadata: Mapping[str, str], device: torch.device) -> None:
     """Raise InvalidServable for a package that this machine, or this device, can't run."""
+    kind = metadata.get(DEVICE, device.type)
+    if kind != device.type:
+        advice = COMPILE_FOR.format(here=device.type, there=kind)
+        raise InvalidServable(
+            f"its package is compiled for the device {kind}, and is to run on {device.type}: "
+            f"{advice}"
+        )
     for wanted, here in differences(metadata, device):
         raise InvalidServable(
             f"its package is compiled for {wanted}, and this machine {here}: {COMPILE_HERE}"
@@ -55,9 +66,6 @@ def differences(metadata: Mapping[str, str], device: torch.device) -> Iterator[t
     here = sys.platform, platform.machine()
     if wanted != here:
         yield " ".join(wanted), f"is {' '.join(here)}"
-    kind = metadata.get(DEVICE, device.type)
-    if kind != device.type:
-        yield f"the device {kind}", f"serves it on {device.type}"
     if device.type == "cpu":
         words = metadata.get(INSTRUCTIONS, "").split()
         missing = [word for word in words if not has_instructions(word)]
