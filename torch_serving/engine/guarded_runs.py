@@ -36,3 +36,29 @@ def with_gradients(run: Run) -> Run:
             return with_tensors(run(*inputs), torch.Tensor.detach)
 
     return run_with_gradients
+
+
+def in_default_stream(run: Run, device: torch.device) -> Run:
+    """Return a function that works in the default stream of a card, between what its caller does.
+
+    Threads of torch that run parts of a method know no other stream.
+    """
+
+    def run_in_default_stream(*arguments: Any) -> Any:
+        own, default = torch.cuda.current_stream(device), torch.cuda.default_stream(device)
+        default.wait_stream(own)
+        try:
+            with torch.cuda.stream(default):
+                outputs = run(*arguments)
+        finally:
+            own.wait_stream(default)
+        return with_tensors(outputs, lambda each: used_in(own, each))
+
+    return run_in_default_stream
+
+
+def used_in(stream: torch.cuda.Stream, tensor: torch.Tensor) -> torch.Tensor:
+    """Let nobody have the memory of a tensor before a stream is done with it."""
+    if tensor.is_cuda:
+        tensor.record_stream(stream)
+    return tensor

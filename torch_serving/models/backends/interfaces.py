@@ -39,6 +39,10 @@ class ProgramMethod(Protocol):
         """Whether a run asks for gradients."""
 
     @property
+    def forks(self) -> bool:
+        """Whether other threads of torch may run parts of it."""
+
+    @property
     def draws(self) -> bool:
         """Whether a run draws random numbers."""
 

@@ -65,6 +65,7 @@ class ExportedMethod:
         self.signature = called.signature
         self.bounded_by_shapes = method.bounded_by_shapes
         self.differentiates = method.differentiates
+        self.forks = method.forks
         self.draws = method.draws
         self.seeds = method.seeds
         # a loop of a program goes on as long as numbers in tensors say

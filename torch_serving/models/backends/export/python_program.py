@@ -43,6 +43,7 @@ class PythonMethod:
 
     bounded_by_shapes = False
     differentiates = False
+    forks = False
     seeds = False
     can_be_captured = False
     takes_arrays = False

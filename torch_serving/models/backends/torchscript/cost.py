@@ -32,11 +32,17 @@ NOT_CAPTURED = ("aten::Bool", "aten::is_nonzero", "aten::equal", "aten::cpu")
 
 
 DIFFERENTIATE = ("aten::grad", "aten::backward")
+FORK = ("prim::fork", "prim::CallMethod")  # an interface's method is not known before it is called
 
 
 def differentiates(nodes: Nodes) -> bool:
     """Whether a method asks for gradients."""
     return any(node.kind() in DIFFERENTIATE for node in nodes)
+
+
+def forks(nodes: Nodes) -> bool:
+    """Whether other threads of torch may run parts of a method."""
+    return any(node.kind() in FORK for node in nodes)
 
 
 def waits(nodes: Nodes) -> bool:

@@ -14,7 +14,7 @@ from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, Un
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.backends.interfaces import SampleInputs
 from torch_serving.models.backends.torchscript.branches import branches_on_values
-from torch_serving.models.backends.torchscript.cost import differentiates, is_bounded, waits
+from torch_serving.models.backends.torchscript.cost import differentiates, forks, is_bounded, waits
 from torch_serving.models.backends.torchscript.enums import EnumMember, envelope_of
 from torch_serving.models.backends.torchscript.graphs import nodes_in, settled_graphs
 from torch_serving.models.backends.torchscript.randomness import draws, seeds
@@ -61,11 +61,12 @@ class TorchScriptMethod:
         nodes = list(nodes_in(graph))
         self.bounded_by_shapes = is_bounded(method.schema, nodes)
         self.differentiates = differentiates(nodes)
+        self.forks = forks(nodes)
         self.seeds = seeds(nodes)
         self.draws = draws(nodes)
         self.branches_on_values = branches_on_values(graph, nodes)
         self.state = written_state(graph, nodes)
-        is_pure = not (self.state or self.seeds or self.differentiates)
+        is_pure = not (self.state or self.seeds or self.differentiates or self.forks)
         self.can_be_captured = self.bounded_by_shapes and is_pure and not waits(nodes)
 
     @functools.cached_property

@@ -20,6 +20,7 @@ class PackageMethod:
     """The only method of a package."""
 
     differentiates = False
+    forks = False
     seeds = False
     can_be_captured = False  # its runners wait for events of the device
 
