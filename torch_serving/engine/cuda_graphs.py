@@ -87,11 +87,19 @@ class GraphCache:
         """
         if not self.is_on or not self._accelerator.can_capture():
             return None
-        entry = self._entry(tuple([(each.shape, each.dtype) for each in inputs]))
+        entry = self._entry(shapes_of(inputs))
         entry.runs += 1
         if entry.graph is None and entry.runs > EAGER_RUNS and not entry.is_refused:
             self._capture(entry, inputs)
         return entry.graph
+
+    def forget(self, inputs: list[torch.Tensor]) -> None:
+        """The method refused these inputs: runs of their shape so far are no reason to capture.
+
+        Else whoever sends bad requests would cost all others the graphs.
+        """
+        if self._accelerator.can_capture():
+            self._entries.pop(shapes_of(inputs), None)
 
     def _entry(self, shapes: Shapes) -> Entry:
         entry = self._entries.get(shapes)
@@ -134,6 +142,10 @@ class GraphCache:
         self.is_on = False
         self._entries.clear()
         logger.warning("%s: runs without CUDA graphs: %s", self._model, problem)
+
+
+def shapes_of(inputs: list[torch.Tensor]) -> Shapes:
+    return tuple([(each.shape, each.dtype) for each in inputs])
 
 
 def is_of_capture(error: Exception) -> bool:

@@ -59,9 +59,9 @@ class DeviceMethod:
         progress = accelerator.begin()
         capacity = self._capacity(rows) if rows else 0
         inputs = gathered(accelerator, requests, rows, capacity)
-        graph = None
-        if self.graphs is not None and all(isinstance(each, torch.Tensor) for each in inputs):
-            graph = self.graphs.find(inputs)
+        are_tensors = all(isinstance(each, torch.Tensor) for each in inputs)
+        graphs = self.graphs if are_tensors else None
+        graph = None if graphs is None else graphs.find(inputs)
         if graph is not None:
             accelerator.copy_into(graph.inputs, inputs)
             progress.set_copied()
@@ -70,7 +70,12 @@ class DeviceMethod:
         else:
             arrived = copied_in(accelerator, inputs)
             progress.set_copied()
-            outputs = self._run(*arrived)
+            try:
+                outputs = self._run(*arrived)
+            except Exception:
+                if graphs is not None:
+                    graphs.forget(inputs)
+                raise
         progress.set_run()
         outputs = copied_out(accelerator, outputs)
         progress.set_ended()
