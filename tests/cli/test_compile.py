@@ -126,7 +126,7 @@ def test_the_name_of_the_file_that_is_written(name: str):
 def test_no_card(command: Command):
     code, _, err = command("mlp.pt2", "-o", "new.pt2", "--device", "cuda")
     assert code == 2
-    assert "--device cuda: there is no such device here" in err
+    assert "--device cuda: `cuda` is not a device of this machine; it has cpu (" in err
 
 
 def test_no_compiler(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

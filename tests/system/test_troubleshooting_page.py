@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.pages import ENVIRONMENT, ROOT, messages_on, run_files, says
 from tests.support.process import Process
+from torch_serving.engine.devices import unusable
 from torch_serving.errors import OutOfMemory, Quarantined, ShuttingDown
 from torch_serving.models.backends.export.archive import contents
 from torch_serving.models.backends.torchscript.missing import missing
@@ -132,6 +133,7 @@ TROUBLES = {
     "… is not a device of this machine; it has …": starts(
         "models", "--device", "cuda:7", "--port", "0"
     ),
+    "… can't be used: …": tells(unusable("cuda:0", "the driver is too old").detail),
     "--import …: No module named …": starts("models", "--import", "no_such_module", "--port", "0"),
     "--tls-cert needs --tls-key, the file of its private key": starts("--tls-cert", "cert.pem"),
     "…: there is no such file below the model root; did you mean …?": loads("liner.pt"),

@@ -4,7 +4,8 @@ A name is checked by counting: that puts nothing on a graphics card. `open_devic
 """
 
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -14,6 +15,9 @@ from torch_serving.errors import DeviceFailed, InvalidDevice, OutOfMemory, Overl
 AUTO = "auto"
 CPU = "cpu"
 IN_USE = "busy or unavailable"  # cudaErrorDevicesUnavailable
+NUMBERED = re.compile(r"\bError \d+: [^\n]+")  # after advice that fits few of those errors
+CODE = re.compile(r"(?:sm|compute)_(\d+)[a-z]*")  # what a build of torch has code for
+SENTENCE_END = re.compile(r"\.(?:\s+[A-Z]|$)|\n")
 
 
 def count_cards() -> int:
@@ -21,11 +25,15 @@ def count_cards() -> int:
     return torch.cuda.device_count()
 
 
-def resolve_auto(names: str, count: Callable[[], int] | None = None) -> str:
-    """Put all CUDA cards in the place of `auto`, or the CPU where there are none."""
+def all_cards() -> Iterable[int]:
+    return range(count_cards())
+
+
+def resolve_auto(names: str, cards: Callable[[], Iterable[int]] = all_cards) -> str:
+    """Put these CUDA cards in the place of `auto`, or the CPU where there are none."""
     if names.strip() != AUTO:
         return names
-    return ",".join(f"cuda:{index}" for index in range((count or count_cards)())) or CPU
+    return ",".join(f"cuda:{index}" for index in cards()) or CPU
 
 
 def is_cpu(names: str) -> bool:
@@ -68,7 +76,7 @@ def open_device(device: torch.device) -> None:
     """Make a device ready for this process.
 
     A card has no room or no time for it: OutOfMemory or Overloaded. A card is in error:
-    DeviceFailed.
+    DeviceFailed. CUDA does not start, which a new process would not change: InvalidDevice.
     """
     if device.type == CPU:
         return
@@ -79,8 +87,45 @@ def open_device(device: torch.device) -> None:
             raise OutOfMemory(f"`{device}` is full: other processes hold its memory") from error
         if IN_USE in str(error):
             raise Overloaded(f"`{device}` is in use by another process, and not shared") from error
-        reason = explain(error).partition("\n")[0]
-        raise DeviceFailed(f"`{device}` is in error ({reason})") from error
+        if device.type == "cuda" and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            raise unusable(str(device), first_sentence(error)) from error
+        raise DeviceFailed(f"`{device}` is in error ({first_sentence(error)})") from error
+    if device.type == "cuda" and (why := why_too_old(device)):
+        raise unusable(str(device), why)
+
+
+def why_too_old(device: torch.device) -> str:
+    """Why this torch has no code for a card, if surely it has none. CUDA has started."""
+    found = [CODE.fullmatch(each) for each in torch.cuda.get_arch_list()]
+    least = min((int(each[1]) for each in found if each), default=0)
+    if not least:
+        return ""
+    major, minor = torch.cuda.get_device_capability(device)
+    if 10 * major + minor >= least:
+        return ""
+    return (
+        f"it has compute capability {major}.{minor}, and torch {torch.__version__} is built for "
+        f"{least // 10}.{least % 10} and above"
+    )
+
+
+@functools.cache
+def why_no_cards() -> str:
+    """Why torch finds no card, in its words; call only where it finds none: CUDA starts else."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        return first_sentence(error)
+    return ""
+
+
+def first_sentence(error: Exception) -> str:
+    """What a foreign error says, without its advice."""
+    text = explain(error)
+    if numbered := NUMBERED.search(text):
+        return numbered[0]
+    end = SENTENCE_END.search(text)
+    return text[: end.start()] if end else text
 
 
 class DevicePool:
@@ -124,6 +169,13 @@ def available_devices() -> list[str]:
 
 def not_here(name: str) -> InvalidDevice:
     shown = name if len(name) <= 40 else f"{name[:40]}…"
+    here = available_devices()
+    has_cards = any(each.startswith("cuda") for each in here)
+    why = why_no_cards() if name.startswith("cuda") and not has_cards else ""
     return InvalidDevice(
-        f"`{shown}` is not a device of this machine; it has {', '.join(available_devices())}"
+        f"`{shown}` is not a device of this machine; it has {', '.join(here)}{why and f' ({why})'}"
     )
+
+
+def unusable(name: str, why: str) -> InvalidDevice:
+    return InvalidDevice(f"`{name}` can't be used: {why}")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from torch_serving.config import Config
-from torch_serving.engine.devices import resolve_auto
-from torch_serving.errors import ServingError, StartupError
+from torch_serving.engine.devices import AUTO, device_of, resolve_auto, unusable
+from torch_serving.errors import InvalidDevice, ServingError, StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models.backends import registry
 from torch_serving.models.integrity import expected_digest, open_verified
@@ -16,7 +16,7 @@ from torch_serving.models.placement import CPU
 from torch_serving.models.remote.build import build_repository
 from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import ModelRepository
-from torch_serving.server.cards import count_cards_in_child
+from torch_serving.server.cards import Cards, look_in_child
 from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.listener import bind
 from torch_serving.server.tls import load_tls_context
@@ -30,9 +30,14 @@ EXIT_BAD_SETTINGS = 2
 def check(config: Config, report: Callable[[str], None]) -> int:
     """Tell each problem; return the exit code. Models of `--preload` are loaded.
 
-    That they do not fit into the cache is told, too, but is no mistake.
+    That they do not fit into the cache, or a card can't be used, is told, too, but is no mistake.
     """
-    settings = list(problems_with_settings(config))
+    is_auto = config.device.strip() == AUTO
+    cards = look_in_child() if is_auto or "cuda" in config.device else Cards([], {})
+    for notice in cards.notices() if is_auto and not cards.are_as_expected() else ():
+        report(notice)
+    config = dataclasses.replace(config, device=resolve_auto(config.device, lambda: cards.usable))
+    settings = list(problems_with_settings(config, cards))
     for problem in settings:
         report(problem)
     if settings:
@@ -46,9 +51,10 @@ def check(config: Config, report: Callable[[str], None]) -> int:
     return EXIT_BAD_MODELS if models else 0
 
 
-def problems_with_settings(config: Config) -> Iterator[str]:
+def problems_with_settings(config: Config, cards: Cards) -> Iterator[str]:
     """Yield what is wrong with address, device, threads, certificate, keys and names."""
-    for step in (check_address, check_cores, load_tls_context, check_keys):
+    devices = functools.partial(check_devices, cards)
+    for step in (check_address, devices, load_tls_context, check_keys):
         yield from complaints_of(step, config)
     repository = build_repository(config)
     yield from complaints_of(lambda config: repository.prepare(config.preload), config)
@@ -71,9 +77,20 @@ def check_address(config: Config) -> None:
         bind(config.host, 0).close()
 
 
-def check_cores(config: Config) -> None:
-    device = resolve_auto(config.device, count_cards_in_child)
-    divide_cores(dataclasses.replace(config, device=device))
+def check_devices(cards: Cards, config: Config) -> None:
+    """Divide the cores, and look for each device.
+
+    None is opened: a server may be using what is left of it.
+    """
+    divide_cores(config)
+    for name in map(str.strip, config.device.split(",")):
+        try:
+            device = device_of(name)
+        except InvalidDevice as error:
+            raise StartupError(error.detail) from None
+        if device.type == "cuda" and device.index not in cards.usable:
+            why = cards.left_out.get(str(device), cards.problem)
+            raise StartupError(unusable(name, why).detail)
 
 
 def check_keys(config: Config) -> None:

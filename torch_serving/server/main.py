@@ -19,7 +19,7 @@ from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
 from torch_serving.server.announcement import Announcement
-from torch_serving.server.cards import check_no_cuda, count_cards_in_child
+from torch_serving.server.cards import check_no_cuda, usable_cards
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.descriptors import Lifeline, ReadyLine
 from torch_serving.server.ipc.shared_state import SharedState
@@ -47,7 +47,7 @@ def serve(config: Config, listener: socket.socket) -> int:
     Raises StartupError if a device is not there, a model can't be preloaded, or the server is not
     installed.
     """
-    config = dataclasses.replace(config, device=resolve_auto(config.device, count_cards_in_child))
+    config = dataclasses.replace(config, device=resolve_auto(config.device, usable_cards))
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # no look at cards starts CUDA here
     config = dataclasses.replace(config, **divide_cores(config)._asdict())
     warn_of_workers(config)

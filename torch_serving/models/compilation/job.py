@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from torch_serving.engine.batch_tensors import rebuilt
-from torch_serving.engine.devices import device_of
+from torch_serving.engine.devices import device_of, not_here
 from torch_serving.errors import ServingError, StartupError
 from torch_serving.models.backends.export.package.package import PackageProgram
 from torch_serving.models.compilation.comparison import Bind, Comparison, Refused, Run, compare
@@ -253,4 +253,4 @@ def quiet() -> Iterator[None]:
 def check_device(device: str) -> None:
     """Raise StartupError for a device that is not here: what is compiled is tried, too."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise StartupError("--device cuda: there is no such device here, and none is emulated")
+        raise StartupError(f"--device {device}: {not_here(device).detail}")
