@@ -101,12 +101,23 @@ def test_a_model_can_not_pretend_that_its_device_is_in_error(words: str):
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", OutOfMemory),
         ("RuntimeError: CUDA error: invalid configuration argument\nSearch for", None),
         ("CUDA error: no kernel image is available for execution on the device", None),
+        ("CUDA error: invalid device ordinal\nGPU device may be out of range", None),
+        ("CUDA error: invalid device function\nSearch for", None),
         ("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx(`", None),
     ],
 )
 def test_a_call_that_is_refused_leaves_a_device_as_it_was(text: str, kind: type | None):
     error = device_error(RuntimeError(text))
     assert (error and type(error)) is kind
+
+
+@pytest.mark.parametrize("words", ["out of memory", "CUDA error: why?"])
+def test_what_a_model_says_of_itself_is_no_error(words: str):
+    """Torch shows the code around what failed, comments included."""
+    module = scripted("x: Tensor", "Tensor", f"y = x + 1  # {words}\n    return y.view(7)")
+    with pytest.raises(RuntimeError, match=words) as raised:
+        module(torch.ones(2))
+    assert device_error(raised.value) is None
 
 
 def test_a_request_for_more_memory_than_there_is():

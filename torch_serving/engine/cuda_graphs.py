@@ -16,7 +16,7 @@ import torch
 
 from torch_serving.engine.accelerator import Accelerator, Graph
 from torch_serving.engine.batch_tensors import changed, is_close
-from torch_serving.engine.device_errors import device_error, explain
+from torch_serving.engine.device_errors import device_error, explain, own_text, trace_of
 from torch_serving.engine.memory import ALLOCATOR, empty_cache
 from torch_serving.errors import OutOfMemory
 
@@ -150,4 +150,4 @@ def shapes_of(inputs: list[torch.Tensor]) -> Shapes:
 
 def is_of_capture(error: Exception) -> bool:
     """Whether a method did what no graph can hold; the device goes on working."""
-    return "captur" in str(error)
+    return "captur" in own_text(trace_of(error))

@@ -13,6 +13,8 @@ REFUSED = (
     "invalid configuration argument",
     "too many resources requested for launch",
     "no kernel image is available",
+    "invalid device function",
+    "invalid device ordinal",
     "CUBLAS_STATUS_INVALID_VALUE",
     "CUBLAS_STATUS_NOT_SUPPORTED",
     "CUBLAS_STATUS_ARCH_MISMATCH",
@@ -45,7 +47,7 @@ def device_error(error: Exception, user: str = "the request") -> ServingError | 
     if is_out_of_memory(error):
         detail = f"{user} needs more memory than the device has left"
         return OutOfMemory(detail, missing_bytes(str(error)))
-    if is_broken(str(error)):
+    if is_broken(own_text(trace_of(error))):
         return DeviceFailed("the device is in error; this server process starts again")
     return None
 
@@ -57,7 +59,10 @@ def is_broken(text: str) -> bool:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory was short. Torch has a class of errors for that only on GPUs."""
     kinds = (torch.cuda.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
+    if isinstance(error, kinds):
+        return True
+    text = own_text(trace_of(error))  # the code of a model may speak of memory, too
+    return any(words in text for words in NO_MEMORY)
 
 
 def explain(error: BaseException) -> str:
