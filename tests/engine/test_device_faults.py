@@ -14,9 +14,10 @@ import torch
 from tests.support.batching import body_of, method
 from tests.support.client import LIMIT_S, tensor
 from tests.support.device_engine import Accelerators, served, value_of, with_run
+from tests.support.fake_device import FakeAccelerator
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
-from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
+from torch_serving.errors import DeviceFailed, InferenceFailed, OutOfMemory, ServingError
 from torch_serving.model_config import ModelConfig
 
 CPU = torch.device("cpu")
@@ -214,3 +215,27 @@ def test_memory_runs_out(device: Accelerators, failures: int):
         assert not server.fatal
         assert server.engine._dispatcher.jobs == 0
     gc.collect()
+
+
+def test_libraries_have_other_words_for_a_device_that_failed(late_device: FakeAccelerator):
+    """One that runs after a kernel that failed says only that nothing works."""
+    model = method(max_batch=1)
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        if bool((x > 10).any()):
+            late_device.is_broken = True
+        if bool((x > 5).any()):
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+        return x * 2
+
+    with_run(model, run)
+    with served() as server:
+
+        async def ask_all() -> list[Any]:
+            return [(await server.ask(model, body_of(n)))[0] for n in (1.0, 7.0, 11.0, 1.0)]
+
+        good, refused, *failed = asyncio.run(ask_all())
+        assert value_of(good) == [2.0]
+        assert isinstance(refused, InferenceFailed)
+        assert {type(each) for each in failed} == {DeviceFailed}
+        assert len(server.fatal) == 1

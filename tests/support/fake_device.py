@@ -140,6 +140,9 @@ class FakeAccelerator:
     def begin(self) -> FakeProgress:
         return FakeProgress(self._stream("launch"))
 
+    def check(self) -> None:
+        self._stream("check")
+
     def can_capture(self) -> bool:
         return getattr(self._thread, "has_entered", False)
 

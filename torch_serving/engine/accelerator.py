@@ -72,6 +72,9 @@ class Accelerator(Protocol):
     def begin(self) -> Progress:
         """Begin a launch."""
 
+    def check(self) -> None:
+        """Raise what the device raises, if it has failed by now. Waits for nothing."""
+
     def can_capture(self) -> bool:
         """Whether this thread captures graphs."""
 

@@ -175,6 +175,9 @@ class CudaAccelerator:
             one = self._thread.one = torch.ones(1, dtype=torch.uint8, device=self.device)
         return CudaProgress(self._stream(), one)
 
+    def check(self) -> None:
+        self._stream().query()
+
     def can_capture(self) -> bool:
         return hasattr(self._thread, "captures")
 

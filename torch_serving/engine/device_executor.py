@@ -169,11 +169,19 @@ class DeviceExecutor:
         """What a request is told of an error that its launch raised."""
         if isinstance(error, ServingError) or not isinstance(error, Exception):
             return error_of_job(error)
-        problem = device_error(error)
+        problem = device_error(error) or self._failure()
         if isinstance(problem, DeviceFailed):
             problem.__cause__ = error  # its frames hold what was copied to the device
             self._flights.on_failure(problem, jobs)
         return problem or jobs[0].invocation.translate(error)
+
+    def _failure(self) -> ServingError | None:
+        """What the device says itself: libraries have words of their own for its failure."""
+        try:
+            self._accelerator.check()
+        except Exception as error:
+            return device_error(error)
+        return None
 
     def _validate(self, flight: Flight, method: DeviceMethod, batcher: Batcher) -> None:
         """Let the first request of a method decide whether its requests run as batches."""

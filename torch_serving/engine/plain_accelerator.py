@@ -64,6 +64,9 @@ class PlainAccelerator:
     def begin(self) -> PlainProgress:
         return PlainProgress()
 
+    def check(self) -> None:
+        pass
+
     def can_capture(self) -> bool:
         return False
 
