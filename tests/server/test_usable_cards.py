@@ -13,7 +13,7 @@ from torch_serving.config import Config
 from torch_serving.engine.devices import device_of, not_here, open_device, why_no_cards
 from torch_serving.errors import InvalidDevice
 from torch_serving.server import cards
-from torch_serving.server.cards import Cards, look_in_child, usable_cards
+from torch_serving.server.cards import Cards, look_in_child
 from torch_serving.server.check import check
 from torch_serving.service.alone import Alone
 from torch_serving.service.runtime import Runtime
@@ -94,6 +94,12 @@ FAILURES = [
     (UNEXPECTED, "Error 802: system not yet initialized", logging.WARNING),
     (UNKNOWN, "CUDA unknown error - an environment, e.g. changing CUDA_VISIBLE_DEVICES", 30),
 ]
+
+
+def usable_cards() -> list[int]:
+    cards = look_in_child()
+    cards.log()
+    return cards.usable
 
 
 @pytest.mark.parametrize(("error", "reason", "level"), FAILURES)

@@ -39,14 +39,13 @@ class Cards(NamedTuple):
         is_usual = not self.problem or self.problem.startswith((*NOTHING_THERE, NOT_BUILT))
         return is_usual and not self.left_out
 
+    def log(self) -> None:
+        level = logging.INFO if self.are_as_expected() else logging.WARNING
+        for notice in self.notices():
+            logger.log(level, "%s", notice)
 
-def usable_cards() -> list[int]:
-    """The cards that `auto` stands for. Logs why others are none of them."""
-    cards = look_in_child()
-    level = logging.INFO if cards.are_as_expected() else logging.WARNING
-    for notice in cards.notices():
-        logger.log(level, "%s", notice)
-    return cards.usable
+
+NO_CARDS = Cards([], {})
 
 
 def look_in_child() -> Cards:

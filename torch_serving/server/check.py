@@ -16,7 +16,7 @@ from torch_serving.models.placement import CPU
 from torch_serving.models.remote.build import build_repository
 from torch_serving.models.remote.urls import shown
 from torch_serving.models.repository import ModelRepository
-from torch_serving.server.cards import Cards, look_in_child
+from torch_serving.server.cards import NO_CARDS, Cards, look_in_child
 from torch_serving.server.concurrency import divide_cores
 from torch_serving.server.listener import bind
 from torch_serving.server.tls import load_tls_context
@@ -33,7 +33,7 @@ def check(config: Config, report: Callable[[str], None]) -> int:
     That they do not fit into the cache, or a card can't be used, is told, too, but is no mistake.
     """
     is_auto = config.device.strip() == AUTO
-    cards = look_in_child() if is_auto or "cuda" in config.device else Cards([], {})
+    cards = look_in_child() if is_auto or "cuda" in config.device else NO_CARDS
     for notice in cards.notices() if is_auto and not cards.are_as_expected() else ():
         report(notice)
     config = dataclasses.replace(config, device=resolve_auto(config.device, lambda: cards.usable))

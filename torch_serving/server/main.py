@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import torch
 
 from torch_serving.config import Config
-from torch_serving.engine.devices import resolve_auto
+from torch_serving.engine.devices import AUTO, resolve_auto
 from torch_serving.errors import StartupError
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
 from torch_serving.server.announcement import Announcement
-from torch_serving.server.cards import check_no_cuda, usable_cards
+from torch_serving.server.cards import NO_CARDS, Cards, check_no_cuda, look_in_child
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.descriptors import Lifeline, ReadyLine
 from torch_serving.server.ipc.shared_state import SharedState
@@ -47,13 +47,14 @@ def serve(config: Config, listener: socket.socket) -> int:
     Raises StartupError if a device is not there, a model can't be preloaded, or the server is not
     installed.
     """
-    config = dataclasses.replace(config, device=resolve_auto(config.device, usable_cards))
+    cards = look_in_child() if config.device.strip() == AUTO else NO_CARDS
+    config = dataclasses.replace(config, device=resolve_auto(config.device, lambda: cards.usable))
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # no look at cards starts CUDA here
     config = dataclasses.replace(config, **divide_cores(config)._asdict())
     warn_of_workers(config)
     keep_freed_memory()
     torch.set_num_threads(1)  # the parent must not start threads that its children would miss
-    state = PreforkState(config, listener)
+    state = PreforkState(config, listener, cards)
     if config.server == "meinheld":
         return state.serve_with_meinheld()
     hooks = Hooks(
@@ -76,10 +77,11 @@ class PreforkState:
     The configuration says how the cores are divided.
     """
 
-    def __init__(self, config: Config, listener: socket.socket) -> None:
+    def __init__(self, config: Config, listener: socket.socket, cards: Cards = NO_CARDS) -> None:
         """Load models, keys and certificate. Raises StartupError."""
         self._config = config
         self._listener = listener
+        self._cards = cards
         self._ready_line = None if config.ready_fd is None else ReadyLine(config.ready_fd)
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
         count_dropped_lines(self.shared.statistics.count_dropped)
@@ -156,6 +158,7 @@ class PreforkState:
         For people, a request that is not known yet is looked for, and printed once it is found:
         that is the task to run in a process of its own.
         """
+        self._cards.log()
         url = url_of(self._listener, "https" if self._config.tls_cert else "http")
         if self._ready_line:
             self._ready_line.write(url, self._listener.getsockname())
