@@ -164,6 +164,16 @@ def test_cards_are_looked_at_in_a_child(machine: Machine):
     assert look_in_child().problem.endswith("ended with signal SIGKILL")
 
 
+def test_a_driver_that_does_not_answer_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    answer, told = os.pipe()
+    machine.error = lambda: os.read(answer, 1)
+    monkeypatch.setattr(cards, "SLOW_S", 0.01)
+    monkeypatch.setattr(cards.logger, "warning", lambda *_: os.write(told, b"."))
+    assert look_in_child() == Cards([0], {})
+    os.close(answer)
+    os.close(told)
+
+
 @pytest.mark.parametrize(
     ("capabilities", "code", "usable"),
     [

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import select
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,10 @@ import torch
 
 from torch_serving.engine.devices import first_sentence, why_too_old
 from torch_serving.errors import StartupError
-from torch_serving.server.process import exit_text, fork
+from torch_serving.server.process import end_with_parent, exit_text, fork
 
 DRIVER = Path("/proc/driver/nvidia/version")  # there with the driver, in most containers, too
+SLOW_S = 10.0  # more than cards take that no other process has opened
 NOT_BUILT = "it is built without CUDA"
 NOTHING_THERE = ("Found no NVIDIA driver", "No CUDA GPUs are available")  # in torch's words
 
@@ -58,6 +60,8 @@ def look_in_child() -> Cards:
             pid = fork(lambda: write_cards(write_end))
         finally:
             os.close(write_end)
+        if not select.select([found], [], [], SLOW_S)[0]:
+            logger.warning("looking for cards: the driver has not answered for %.0f s", SLOW_S)
         text = found.read()
     _, status = os.waitpid(pid, 0)
     if not text:
@@ -67,6 +71,7 @@ def look_in_child() -> Cards:
 
 
 def write_cards(descriptor: int) -> int:
+    end_with_parent()  # a driver may never answer
     os.write(descriptor, json.dumps(look()).encode())
     return 0
 
