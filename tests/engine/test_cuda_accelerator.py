@@ -1,8 +1,11 @@
 """Streams, captures and copies of a card: in which order torch is asked, and on a real one."""
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,7 @@ import torch
 from tests.support.client import in_a_thread
 from tests.support.fake_device import FakeAccelerator
 from torch_serving.engine import cuda_accelerator, cuda_graphs
-from torch_serving.engine.cuda_accelerator import CudaAccelerator, CudaGraph
+from torch_serving.engine.cuda_accelerator import CudaAccelerator, CudaGraph, CudaProgress
 from torch_serving.engine.cuda_graphs import EAGER_RUNS, GraphCache
 
 CARD = torch.device("cuda", 0)
@@ -63,7 +66,8 @@ class TorchCuda:
     """What of torch a capture uses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: list[str] = []
+        self.calls: list[Any] = []
+        self.at_end_of_device: Callable[[], Any] = lambda: None
         self.underway: set[int] = set()
         self.users: Counter[int] = Counter()
         self.capturing: int | None = None
@@ -84,6 +88,12 @@ class TorchCuda:
         before, self.stream = self.stream, stream
         yield
         self.stream = before
+
+    @contextmanager
+    def on_device(self, device: torch.device) -> Iterator[None]:
+        self.calls.append(device)
+        yield
+        self.calls.append(self.at_end_of_device())
 
     def end(self, device: int, pool: int) -> None:
         if pool not in self.underway:
@@ -199,6 +209,28 @@ def test_a_thread_of_several_cards_runs_on_that_of_the_model(monkeypatch: pytest
     for card in (*cards, *cards):
         card.begin()
     assert [each.index for each in chosen] == [1, 0, 1, 0]
+
+
+def test_whoever_waits_is_on_the_card_of_the_launch(monkeypatch: pytest.MonkeyPatch):
+    """CUDA starts on the current card of a thread, which is the first one unless it was told."""
+    calls: list[Any] = []
+    event = SimpleNamespace(record=lambda _: None, synchronize=lambda: calls.append("wait"))
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: event)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: None)
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    second = torch.device("cuda", 1)
+    CudaProgress(SimpleNamespace(device=second), torch.ones(1)).wait()  # type: ignore[arg-type]
+    assert calls == [second, "wait"]
+
+
+def test_a_graph_is_dropped_on_its_card(torch_cuda: TorchCuda, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "device", torch_cuda.on_device)
+    graph = CudaGraph(lambda x: x, [torch.ones(2)], 7, Stream(torch_cuda))  # type: ignore[arg-type]
+    outputs = weakref.ref(graph.outputs)
+    torch_cuda.calls.clear()
+    torch_cuda.at_end_of_device = lambda: outputs() is None
+    del graph
+    assert torch_cuda.calls == [CARD, True]
 
 
 class TestCuda:

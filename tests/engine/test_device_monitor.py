@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.support.client import LIMIT_S
+from tests.support.fake_device import emptied_cards
 from torch_serving.engine import device_monitor
 from torch_serving.engine.device_monitor import IDLE_SAMPLES, DeviceMonitor
 from torch_serving.telemetry._counters import Statistics
@@ -25,6 +26,7 @@ class Driver:
         self.emptied = 0
         self.limits: list[tuple[float, torch.device]] = []
         self.utilization: Any = lambda device: 25
+        emptied_cards(monkeypatch)
         for name, double in {
             "is_initialized": lambda: self.initialized,
             "empty_cache": self.empty_cache,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.support.fake_device import emptied_cards
 from torch_serving.engine import memory
 from torch_serving.engine.device_errors import device_error
 from torch_serving.errors import OutOfMemory
@@ -45,7 +46,7 @@ class Card:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[Any] = []
-        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+        self.cards = emptied_cards(monkeypatch, 1)
         monkeypatch.setattr(torch.cuda, "empty_cache", lambda: self.calls.append("empty"))
 
     def free_memory(self, device: torch.device, missing_bytes: int | None) -> bool:
@@ -92,6 +93,13 @@ def test_cuda_is_never_initialised_for_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "empty_cache", pytest.fail)
     assert not memory.empty_cache()
     assert not memory.empty_cache(CARD)
+
+
+def test_a_card_that_is_not_in_use_is_left_alone(card: Card):
+    """CUDA starts on the current card of a thread, which is the first one unless it was told."""
+    memory.empty_cache()
+    memory.empty_cache(torch.device("cuda", 3))
+    assert card.cards == [1, 3]
 
 
 def test_an_error_keeps_no_tensors_of_its_frames(card: Card):

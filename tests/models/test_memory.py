@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.support.client import LIMIT_S
+from tests.support.fake_device import emptied_cards
 from tests.support.model_folder import CPU, FakeServable, ModelFolder
 
 CARD, OTHER_CARD = torch.device("cuda", 0), torch.device("cuda", 1)
@@ -18,7 +19,7 @@ CARD, OTHER_CARD = torch.device("cuda", 0), torch.device("cuda", 1)
 def emptied(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Released whenever the cache of the allocator of cards is emptied."""
     emptied = threading.Semaphore(0)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    emptied_cards(monkeypatch)
     monkeypatch.setattr(torch.cuda, "empty_cache", emptied.release)
     return emptied
 

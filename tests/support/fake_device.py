@@ -6,10 +6,14 @@ somebody waits for it, or runs something in the same thread. Its memory is that 
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import torch
+
+from torch_serving.engine import memory
 
 GARBAGE = 77
 POISON = -98765.0  # among the outputs of a run: the device fails for good when it gets there
@@ -161,3 +165,18 @@ class FakeAccelerator:
 
 def garbage(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
     return torch.full(tuple(shape), GARBAGE, dtype=dtype)
+
+
+def emptied_cards(monkeypatch: pytest.MonkeyPatch, opened: int | None = 0) -> list[int | None]:
+    """Pretend that CUDA runs on one card; return which one was current when caches were emptied."""
+    cards: list[int | None] = []
+
+    @contextmanager
+    def device(index: int | None) -> Iterator[None]:
+        cards.append(index)
+        yield
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(memory, "opened_card", lambda: opened)
+    return cards

@@ -43,6 +43,7 @@ class CudaProgress:
         self._ended = self._event()
 
     def wait(self) -> None:
+        torch.cuda.set_device(self._stream.device)  # else CUDA starts on the first card, too
         self._ended.synchronize()
 
     def has_ended(self) -> bool:
@@ -64,6 +65,7 @@ class CudaGraph:
     def __init__(
         self, run: Run, inputs: list[torch.Tensor], pool: Any, stream: torch.cuda.Stream
     ) -> None:
+        self._device = stream.device
         self.inputs = [torch.empty_like(each).copy_(each) for each in inputs]
         graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(stream.device))
@@ -76,6 +78,11 @@ class CudaGraph:
                 allow_random_numbers(stream.device)
                 raise
         self.replay = graph.replay
+
+    def __del__(self) -> None:
+        """End it on its card: the thread that drops it may have another one, or none."""
+        with suppress(Exception), torch.cuda.device(self._device):
+            self.__dict__.clear()
 
 
 def captured(graph: Any, run: Callable[[], Any], pool: Any, device: torch.device) -> Any:

@@ -76,9 +76,16 @@ def empty_cache(device: torch.device | None = None, error: BaseException | None 
         return False
     if error is not None:
         forget_frames(error)
-    with ALLOCATOR:
+    opened = device.index if device is not None else opened_card()
+    with ALLOCATOR, torch.cuda.device(opened):  # else CUDA starts on the first card, too
         torch.cuda.empty_cache()
     return True
+
+
+def opened_card() -> int | None:
+    """The index of a card that CUDA runs on in this process."""
+    cards = range(torch.cuda.device_count())
+    return next(filter(torch._C._cuda_hasPrimaryContext, cards), None)  # type: ignore[attr-defined]
 
 
 def forget_frames(error: BaseException | None) -> None:
