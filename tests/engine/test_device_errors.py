@@ -104,6 +104,8 @@ def test_a_model_can_not_pretend_that_its_device_is_in_error(words: str):
         ("CUDA error: invalid device ordinal\nGPU device may be out of range", None),
         ("CUDA error: invalid device function\nSearch for", None),
         ("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx(`", None),
+        ("CUDA error: CUDA driver version is insufficient for CUDA runtime version", None),
+        ("CUDA error: no CUDA-capable device is detected", None),
     ],
 )
 def test_a_call_that_is_refused_leaves_a_device_as_it_was(text: str, kind: type | None):

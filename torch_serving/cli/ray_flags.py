@@ -179,7 +179,11 @@ def add_nodes(group: "argparse._ArgumentGroup") -> None:
         help="what Ray counts a node as; it takes a machine anyway (default: 1)",
     )
     group.add_argument(
-        "--gpus", metavar="N", type=amount, default=0.0, help="cards of each node (default: 0)"
+        "--gpus",
+        metavar="N",
+        type=amount,
+        default=0.0,
+        help="cards that Ray keeps for each node (default: 0, it takes those that it sees)",
     )
     group.add_argument(
         "--resource",

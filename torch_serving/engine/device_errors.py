@@ -15,6 +15,8 @@ REFUSED = (
     "no kernel image is available",
     "invalid device function",
     "invalid device ordinal",
+    "no CUDA-capable device",
+    "CUDA driver version is insufficient",
     "CUBLAS_STATUS_INVALID_VALUE",
     "CUBLAS_STATUS_NOT_SUPPORTED",
     "CUBLAS_STATUS_ARCH_MISMATCH",

@@ -9,6 +9,7 @@ import torch
 from torch_serving._unlocked_import import unlocked
 from torch_serving.codecs.signature import Signature
 from torch_serving.engine.device_errors import device_error, explain, trace_of
+from torch_serving.engine.placement_errors import placement_error
 from torch_serving.engine.request_errors import request_error
 from torch_serving.errors import InferenceFailed, InvalidInput, ServingError, UnsupportedResult
 from torch_serving.model_config import ModelConfig
@@ -39,7 +40,7 @@ def translate(error: Exception) -> ServingError:
                 f"a list or dictionary for Any or a union must name its type: {line}"
             )
     text = explain(error)
-    problem = request_error(error, text) or InferenceFailed(text)
+    problem = placement_error(error, text) or request_error(error, text) or InferenceFailed(text)
     problem.trace = trace_of(error)
     return problem
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_serving.engine.device_errors import device_error, explain, trace_of
+from torch_serving.engine.placement_errors import placement_error
 from torch_serving.engine.request_errors import request_error
 from torch_serving.errors import (
     ClientError,
@@ -41,7 +42,7 @@ def translate(error: Exception) -> ServingError:
     if isinstance(error, ServingError):
         return error
     text = explain(error).partition("\n")[0]
-    problem = device_error(error) or request_error(error, text)
+    problem = device_error(error) or placement_error(error, text) or request_error(error, text)
     if problem is None:
         kind = InvalidInput if OUT_OF_RANGE.match(text) else InferenceFailed
         problem = kind(text)
