@@ -133,7 +133,10 @@ class GraphCache:
         expected = self._run(*[each.clone() for each in others])
         for target, other in zip(graph.inputs, others, strict=True):
             target.copy_(other)
+        progress = self._accelerator.begin()
         graph.replay()
+        progress.set_ended()
+        progress.wait()  # torch would unmap the memory of a graph that is given up under its replay
         if not self._is_close(graph.outputs, expected):
             raise NoGraph("a replay gives other results than a run")
         return graph
