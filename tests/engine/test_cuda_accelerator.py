@@ -125,6 +125,21 @@ def test_a_method_is_captured_in_a_stream_where_nothing_else_runs(torch_cuda: To
     assert (torch_cuda.underway, torch_cuda.users[7]) == (set(), 1)
 
 
+def test_a_run_that_fails_before_the_capture_reads_no_memory_of_others(torch_cuda: TorchCuda):
+    def fail(x: torch.Tensor) -> torch.Tensor:
+        raise ValueError("of the model")
+
+    with pytest.raises(ValueError, match="of the model"):
+        CudaGraph(fail, [torch.ones(2)], 7, Stream(torch_cuda))  # type: ignore[arg-type]
+    assert torch_cuda.calls == ["wait", "synchronize"]
+
+
+def test_a_capture_leaves_the_inputs_as_they_were(torch_cuda: TorchCuda):
+    x = torch.ones(2)
+    CudaGraph(lambda x: x.add_(1), [x], 7, Stream(torch_cuda))  # type: ignore[arg-type]
+    assert x.tolist() == [1.0, 1.0]
+
+
 def fail_in_capture(torch_cuda: TorchCuda) -> Callable[[torch.Tensor], torch.Tensor]:
     def run(x: torch.Tensor) -> torch.Tensor:
         if torch_cuda.capturing:

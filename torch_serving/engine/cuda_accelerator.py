@@ -70,8 +70,10 @@ class CudaGraph:
         graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(stream.device))
         with torch.cuda.stream(stream):
-            run(*self.inputs)  # cuBLAS's memory of this stream must be no part of the graph
-            stream.synchronize()
+            try:
+                run(*self.inputs)  # cuBLAS's memory of this stream must be no part of the graph
+            finally:
+                stream.synchronize()  # if it failed, others get the memory that it reads
             try:
                 self.outputs = captured(graph, lambda: run(*self.inputs), pool, stream.device)
             except BaseException:
