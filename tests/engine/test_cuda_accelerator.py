@@ -74,14 +74,18 @@ class TorchCuda:
         self.is_broken = False
         self.has_random_numbers = True
         self.stream = self.runs = Stream(self)
-        zeros = torch.zeros
-        monkeypatch.setattr(torch, "zeros", lambda count, device: zeros(count))
+        self.zeros_made_in: list[int | None] = []  # captures
+        monkeypatch.setattr(torch, "zeros", self.zeros)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(self))
         monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: 1000)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.stream)
         monkeypatch.setattr(torch.cuda, "stream", self.in_stream)
         monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", self.end)
         monkeypatch.setattr(torch._C, "_cuda_releasePool", self.release)
+
+    def zeros(self, count: int, device: torch.device) -> torch.Tensor:
+        self.zeros_made_in.append(self.capturing)
+        return torch.empty(count)
 
     @contextmanager
     def in_stream(self, stream: Stream) -> Iterator[None]:
@@ -157,6 +161,7 @@ def test_a_bad_capture_leaves_the_allocator_as_it_was(torch_cuda: TorchCuda, end
     assert torch_cuda.underway == set()
     assert torch_cuda.users[7] == int(ends)  # a graph that has ended gives its pool back itself
     assert torch_cuda.has_random_numbers
+    assert torch_cuda.zeros_made_in == [None, 1000]  # its kernel was loaded before
 
 
 def cache_of(device: FakeAccelerator) -> GraphCache:

@@ -106,6 +106,7 @@ def allow_random_numbers(device: torch.device) -> None:
     """After a bad capture, torch before 2.13 refuses them until another one has ended well."""
     with suppress(RuntimeError):
         graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        torch.zeros(1, device=device)  # no capture may load a kernel
         captured(graph, lambda: torch.zeros(1, device=device), pool, device)
 
 
