@@ -167,6 +167,14 @@ def test_a_card_that_is_full_is_not_one_that_is_absent(
     open_device(device)  # a failure is not remembered
 
 
+def test_a_card_that_only_nvml_knows_costs_no_worker(driver: Driver):
+    """Of several parts of cards, a process can use one."""
+    open_device(torch.device("cuda:0"))  # CUDA has started
+    driver.error = RuntimeError("CUDA error: invalid device ordinal\nGPU device may be out")
+    with pytest.raises(InvalidDevice, match=r"`cuda:1` .*invalid device ordinal"):
+        open_device(torch.device("cuda:1"))
+
+
 @pytest.mark.parametrize("name", ["cuda:2", "cuda:99"])
 def test_a_card_that_is_absent(driver: Driver, root: Path, name: str):
     with pytest.raises(InvalidDevice, match=f"`{name}` is not .*; it has cpu, cuda:0, cuda:1$"):

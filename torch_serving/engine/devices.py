@@ -15,6 +15,7 @@ from torch_serving.errors import DeviceFailed, InvalidDevice, OutOfMemory, Overl
 AUTO = "auto"
 CPU = "cpu"
 IN_USE = "busy or unavailable"  # cudaErrorDevicesUnavailable
+ABSENT = "invalid device ordinal"  # NVML counts parts of cards that a process can't use, too
 NUMBERED = re.compile(r"\bError \d+: [^\n]+")  # after advice that fits few of those errors
 CODE = re.compile(r"(?:sm|compute)_(\d+)[a-z]*")  # what a build of torch has code for
 SENTENCE_END = re.compile(r"\.(?:\s+[A-Z]|$)|\n")
@@ -87,7 +88,8 @@ def open_device(device: torch.device) -> None:
             raise OutOfMemory(f"`{device}` is full: other processes hold its memory") from error
         if IN_USE in str(error):
             raise Overloaded(f"`{device}` is in use by another process, and not shared") from error
-        if device.type == "cuda" and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        is_initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        if device.type == "cuda" and (ABSENT in str(error) or not is_initialized):
             raise unusable(str(device), first_sentence(error)) from error
         raise DeviceFailed(f"`{device}` is in error ({first_sentence(error)})") from error
     if device.type == "cuda" and (why := why_too_old(device)):

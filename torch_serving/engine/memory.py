@@ -84,7 +84,7 @@ def empty_cache(device: torch.device | None = None, error: BaseException | None 
 
 def opened_card() -> int | None:
     """The index of a card that CUDA runs on in this process."""
-    cards = range(torch.cuda.device_count())
+    cards = range(torch._C._cuda_getDeviceCount())  # not those of NVML, which may be more
     return next(filter(torch._C._cuda_hasPrimaryContext, cards), None)  # type: ignore[attr-defined]
 
 
