@@ -96,7 +96,9 @@ def test_a_model_can_not_pretend_that_its_device_is_in_error(words: str):
     [
         ("CUDA error: an illegal memory access was encountered", DeviceFailed),
         ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(`", DeviceFailed),
+        ("CUDA driver error: unspecified launch failure", DeviceFailed),
         ("CUDA error: out of memory", OutOfMemory),
+        ("CUDA driver error: out of memory", OutOfMemory),
         ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", OutOfMemory),
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", OutOfMemory),
         ("RuntimeError: CUDA error: invalid configuration argument\nSearch for", None),

@@ -14,7 +14,8 @@ from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.repository import ModelRepository
 
 CPU = torch.device("cpu")
-BROKEN = RuntimeError("CUDA error: device-side assert triggered\nCompile with ...")
+BROKEN = "CUDA error: device-side assert triggered\nCompile with ..."
+GROWING = "CUDA driver error: unspecified launch failure"  # where a segment of memory grows
 WARM_UP = 'warmup = [\'[{"type": "tensor", "value": [1]}]\']\n'
 
 
@@ -40,11 +41,12 @@ def check_broken(root: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["torch.jit.load", "torch_serving.models.loader.warm_up"])
+@pytest.mark.parametrize("text", [BROKEN, GROWING])
 def test_a_device_that_is_broken_while_a_model_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, text: str
 ):
     def fail(*_: Any, **__: Any) -> None:
-        raise BROKEN
+        raise RuntimeError(text)
 
     scripted(*SOURCES["echo.pt"]).save(tmp_path / "m.pt")
     monkeypatch.setattr(step, fail)

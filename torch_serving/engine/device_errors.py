@@ -7,8 +7,7 @@ import torch
 from torch_serving.engine.memory import missing_bytes
 from torch_serving.errors import DeviceFailed, OutOfMemory, ServingError
 
-BROKEN_DEVICE = "CUDA error: "  # every call after it fails too, until the process ends
-# But for those that refuse one call, and leave the device as it was.
+# Errors that refuse one call, and leave the device as it was.
 REFUSED = (
     "invalid configuration argument",
     "too many resources requested for launch",
@@ -21,6 +20,9 @@ REFUSED = (
     "CUBLAS_STATUS_NOT_SUPPORTED",
     "CUBLAS_STATUS_ARCH_MISMATCH",
 )
+# Every call after others fails too, until the process ends. The driver's are those of segments that
+# grow.
+BROKEN_DEVICE = re.compile(rf"CUDA (?:driver )?error: (?!{'|'.join(REFUSED)})")
 NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -55,7 +57,7 @@ def device_error(error: Exception, user: str = "the request") -> ServingError | 
 
 
 def is_broken(text: str) -> bool:
-    return BROKEN_DEVICE in text and not any(BROKEN_DEVICE + words in text for words in REFUSED)
+    return BROKEN_DEVICE.search(text) is not None
 
 
 def is_out_of_memory(error: Exception) -> bool:
