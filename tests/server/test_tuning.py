@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
+from torch_serving.server.nvml import tells_fabrics
 from torch_serving.server.tuning import (
     GPU_SETTINGS,
     MALLOC_SETTINGS,
@@ -97,7 +98,8 @@ cli.main(["."])
 @pytest.mark.parametrize("settings", [{}, *({name: "backend:native"} for name in GPU_SETTINGS)])
 def test_segments_of_gpu_memory_grow_unless_the_operator_has_chosen(settings: dict[str, str]):
     printed = run(SEGMENTS, GPU_SETTINGS, **settings).stdout.strip()
-    assert printed == str(settings or {"PYTORCH_ALLOC_CONF": gpu_settings(version("torch"))})
+    chosen = gpu_settings(version("torch"), tells_fabrics())
+    assert printed == str(settings or {"PYTORCH_ALLOC_CONF": chosen})
 
 
 @pytest.mark.parametrize(
@@ -114,4 +116,5 @@ def test_a_failed_gpu_does_not_end_the_process_where_torch_can_help_it(
     torch_version: str, knows: bool
 ):
     ending = ",pinned_free_catch_all:True" if knows else ""
-    assert gpu_settings(torch_version) == f"expandable_segments:True{ending}"
+    assert gpu_settings(torch_version, True) == f"expandable_segments:True{ending}"
+    assert gpu_settings(torch_version, False) == f"expandable_segments:False{ending}"

@@ -10,14 +10,17 @@ threads of an operator then burn theirs until the last one gets its turn, at eve
 transformer that takes 4 ms takes up to 460 (docs/decisions has the figures).
 
 Torch's allocator for GPUs keeps blocks of the sizes that were asked for. Where batches have many
-sizes, ends of blocks lie idle that no other size fits into; segments that grow have none. Where a
-GPU has failed, the allocator of pinned memory ends the process unless it is told not to.
+sizes, ends of blocks lie idle that no other size fits into; segments that grow have none, but need
+NVML. Where a GPU has failed, the allocator of pinned memory ends the process unless it is told not
+to.
 """
 
 import ctypes
 import os
 import re
 from importlib.metadata import PackageNotFoundError, version
+
+from torch_serving.server.nvml import tells_fabrics
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 LARGE_BYTES = 16 << 20  # larger blocks go back to the kernel at once
@@ -66,12 +69,13 @@ def set_up_gpu_memory() -> None:
             torch_version = version("torch")
         except PackageNotFoundError:
             torch_version = ""
-        os.environ[GPU_SETTINGS[0]] = gpu_settings(torch_version)
+        can_grow = "+rocm" in torch_version or tells_fabrics()
+        os.environ[GPU_SETTINGS[0]] = gpu_settings(torch_version, can_grow)
 
 
-def gpu_settings(torch_version: str) -> str:
+def gpu_settings(torch_version: str, can_grow: bool) -> str:
     """Return what this version of torch knows: it refuses what it does not."""
-    settings = "expandable_segments:True"
+    settings = f"expandable_segments:{can_grow}"
     number = re.match(r"(\d+)\.(\d+)", torch_version)
     if number and (int(number[1]), int(number[2])) >= (2, 13) and "+xpu" not in torch_version:
         settings += ",pinned_free_catch_all:True"
