@@ -46,9 +46,11 @@ def test_the_times_of_a_launch(monkeypatch: pytest.MonkeyPatch):
         (7000, progress.set_run),
         (20, progress.set_ended),
     ):
+        assert not progress.has_ended()
         now_ms[0] += took_ms
         mark()
     assert progress.seconds() == (0.32, 7.0)
+    assert progress.has_ended()  # without an event, which a device that failed since would refuse
 
 
 def test_a_thread_gets_its_card_and_then_streams(monkeypatch: pytest.MonkeyPatch):
@@ -103,3 +105,10 @@ def test_what_sets_the_end_of_a_launch_is_made_once(monkeypatch: pytest.MonkeyPa
     for _ in range(3):
         card.begin()
     assert len(set(seen)) == 1
+
+
+def test_each_method_has_memory_of_its_own_for_graphs(monkeypatch: pytest.MonkeyPatch):
+    handles = iter([(0, 1), (0, 2)])
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
+    card = CudaAccelerator(CARD)
+    assert card.graph_pool() != card.graph_pool()

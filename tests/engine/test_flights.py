@@ -1,7 +1,6 @@
 """Flights of a device that fails."""
 
 import weakref
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -11,6 +10,7 @@ import torch
 from tests.support.fake_device import CUDA_ERROR
 from torch_serving.engine.device_method import Launch
 from torch_serving.engine.flights import Flight, Flights
+from torch_serving.engine.job import Job
 from torch_serving.errors import DeviceFailed
 
 CARD = torch.device("cuda", 0)
@@ -32,13 +32,15 @@ class Progress:
         raise RuntimeError(CUDA_ERROR)
 
 
-def flight(ends: bool = False, has_failed: bool = True) -> tuple[Flight, list[Any]]:
+def flight(
+    ends: bool = False, has_failed: bool = True, model: str = "bad.pt"
+) -> tuple[Flight, list[Any]]:
     """A flight, and what is left of its tensors."""
     inputs, outputs = torch.ones(2), torch.ones(2)
     launch = Launch(Progress(ends, has_failed), [inputs], outputs, 0, 0)  # type: ignore[arg-type]
-    job = SimpleNamespace(invocation=Mock(model="bad.pt"), error=None, steps=None)
+    job = Job(Mock(model=model), b"")
     left = [weakref.ref(inputs), weakref.ref(outputs)]
-    return Flight([job], [0], launch), left  # type: ignore[list-item]
+    return Flight([job], [0], launch), left
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -71,3 +73,47 @@ def test_memory_of_copies_is_freed_while_the_device_works():
         job.outputs = None
     del landed, job
     assert all(each() is None for each in left)
+
+
+def test_results_that_are_handed_on_are_not_freed_either():
+    """Their encoding may take longer than the device goes on."""
+    flights = Flights(CARD, Mock(), lambda jobs: None, Mock())
+    good, left = flight(ends=True, has_failed=False)
+    good.launch.progress.seconds = lambda: (0.0, 0.0)  # type: ignore[method-assign]
+    bad, _ = flight()
+    for each in (good, bad):
+        flights.add(each)
+    flights.land(good)
+    flights.hand_on(good)
+    (job,) = good.jobs
+    del good
+    flights.land(bad)
+    job.outputs = None
+    assert left[1]() is not None
+
+
+def test_a_device_that_fails_between_landing_and_handing_on():
+    flights = Flights(CARD, Mock(), lambda jobs: None, Mock())
+    landed, left = flight(ends=True, has_failed=False)
+    flights.add(landed)
+    flights.land(landed)
+    flights.hand_on(landed)
+    (job,) = landed.jobs
+    assert job.has_run
+    job.outputs = None
+    del landed
+    assert isinstance(flights.error, DeviceFailed)
+    assert all(each() is not None for each in left)
+
+
+def test_the_first_launch_that_did_not_end_is_to_blame():
+    fatal = Mock()
+    flights = Flights(CARD, fatal, lambda jobs: None, Mock())
+    ended, guilty, last = (
+        flight(ends=name == "ended.pt", has_failed=name == "last.pt", model=name)[0]
+        for name in ("ended.pt", "guilty.pt", "last.pt")
+    )
+    for each in (ended, guilty, last):
+        flights.add(each)
+    flights.land(last)
+    fatal.assert_called_once_with("a device is in error: cuda:0", ("guilty.pt",))

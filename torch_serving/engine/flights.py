@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
 
 import torch
 
@@ -46,16 +48,15 @@ class Flights:
         self._on_fatal = on_fatal
         self._finish = finish
         self._counters = counters
-        self._lock = threading.Lock()  # guards _airborne and the change of error
+        self._lock = threading.Lock()  # guards _airborne, _handed_on and the change of error
         self._airborne: deque[Flight] = deque()  # in the order of their launches
-        # of a device that failed: torch ends the process where memory of their copies is freed
-        self._kept: list[Launch] = []
+        self._handed_on: WeakSet[Job] = WeakSet()
+        # of a device that failed: torch ends the process where memory of its copies is freed
+        self._kept: list[Any] = []
 
     def add(self, flight: Flight) -> None:
         with self._lock:
             self._airborne.append(flight)
-            if self.error is not None:
-                self._kept.append(flight.launch)
 
     def land(self, flight: Flight) -> None:
         """Wait for the end of a flight."""
@@ -69,9 +70,14 @@ class Flights:
 
     def hand_on(self, flight: Flight) -> list[Job]:
         """Hand the results of a flight on, and return the jobs that are to run one by one."""
+        try:
+            return self._hand_on(flight)
+        finally:
+            if self.error is not None:
+                self._kept.append(flight.launch)
+
+    def _hand_on(self, flight: Flight) -> list[Job]:
         jobs = flight.jobs
-        if self.error is not None:
-            self._kept.append(flight.launch)
         if not flight.launch.progress.has_ended():
             self.fail(jobs, self.error or DeviceFailed())
             return []
@@ -81,8 +87,9 @@ class Flights:
             if batcher := jobs[0].invocation.batcher:
                 batcher.turn_off(explain(error).partition("\n")[0])
             return jobs
-        if self.error is None:  # a device that failed knows no times any more
-            self._record(flight)
+        self._record(flight)
+        with self._lock:
+            self._handed_on.update(jobs)
         for job, outputs in zip(jobs, results, strict=True):
             job.outputs = outputs
             job.has_run = True
@@ -95,7 +102,7 @@ class Flights:
         jobs, launch = flight.jobs, flight.launch
         try:
             whole_copy_s, whole_run_s = launch.progress.seconds()
-        except Exception as error:  # it has failed since
+        except Exception as error:  # a device that has failed since knows no times any more
             self.on_failure(device_error(error) or error, jobs)
             return
         copy_s, run_s = whole_copy_s / len(jobs), whole_run_s / len(jobs)
@@ -122,7 +129,7 @@ class Flights:
             lost = (each.jobs for each in self._airborne if not each.launch.progress.has_ended())
             guilty = next(lost, jobs)[0].invocation.model
             self.error = error if isinstance(error, DeviceFailed) else DeviceFailed(str(error))
-            self._kept += [each.launch for each in self._airborne]
+            self._kept += [(each.outputs, each.response) for each in self._handed_on]
         self._on_fatal(f"{DEVICE_ERROR}: {self._device}", (guilty,))
 
     def abandon(self, jobs: Sequence[Job]) -> None:

@@ -17,6 +17,7 @@ class Job:
     """
 
     __slots__ = (
+        "__weakref__",
         "body",
         "body_bytes",
         "completion",
