@@ -1,11 +1,13 @@
 """What torch is asked for where a thread uses a card: devices, memory, events; without a card."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from torch_serving.engine import cuda_accelerator
 from torch_serving.engine.cuda_accelerator import PINNED_BYTES, CudaAccelerator, CudaProgress
 
 CARD = torch.device("cuda", 1)
@@ -99,12 +101,11 @@ def test_what_sets_the_end_of_a_launch_is_made_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
     monkeypatch.setattr(torch, "ones", lambda *_, **__: object())
     seen: list[Any] = []
-    name = "torch_serving.engine.cuda_accelerator.CudaProgress"
-    monkeypatch.setattr(name, lambda stream, one: seen.append(one))
+    monkeypatch.setattr(cuda_accelerator, "CudaProgress", lambda stream, one: seen.append(one))
     card = CudaAccelerator(CARD)
     for _ in range(3):
         card.begin()
-    assert len(set(seen)) == 1
+    assert (len(seen), len(set(seen))) == (3, 1)
 
 
 def test_each_method_has_memory_of_its_own_for_graphs(monkeypatch: pytest.MonkeyPatch):
@@ -112,3 +113,46 @@ def test_each_method_has_memory_of_its_own_for_graphs(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
     card = CudaAccelerator(CARD)
     assert card.graph_pool() != card.graph_pool()
+
+
+def test_no_negation_is_left_for_what_has_not_arrived(monkeypatch: pytest.MonkeyPatch):
+    """The CPU negates the result of such a copy at once, before the device has written it."""
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda shape, dtype, pin_memory: empty(shape, dtype=dtype))
+    sources: list[torch.Tensor] = []
+
+    def copy(target: torch.Tensor, source: torch.Tensor, non_blocking: bool) -> torch.Tensor:
+        sources.append(source)
+        return target
+
+    monkeypatch.setattr(torch.Tensor, "copy_", copy)
+    conjugate = torch.tensor([1 + 2j, 3 - 4j]).conj()
+    for tensor in (conjugate, conjugate.imag):
+        CudaAccelerator(CARD).copy_out(tensor)
+    assert [each.is_conj() or each.is_neg() for each in sources] == [False, False]
+    assert sources[1].tolist() == [-2.0, 4.0]
+
+
+def test_a_thread_of_several_cards_runs_on_that_of_the_model(monkeypatch: pytest.MonkeyPatch):
+    """A model that says `cuda` alone means the current card of the thread."""
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: None)
+    monkeypatch.setattr(cuda_accelerator, "CudaProgress", lambda *_: None)
+    cards = [CudaAccelerator(torch.device("cuda", index)) for index in (1, 0)]
+    for card in (*cards, *cards):
+        card.begin()
+    assert [each.index for each in chosen] == [1, 0, 1, 0]
+
+
+def test_whoever_waits_is_on_the_card_of_the_launch(monkeypatch: pytest.MonkeyPatch):
+    """CUDA starts on the current card of a thread, which is the first one unless it was told."""
+    calls: list[Any] = []
+    event = SimpleNamespace(record=lambda _: None, synchronize=lambda: calls.append("wait"))
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: event)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: None)
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    second = torch.device("cuda", 1)
+    CudaProgress(SimpleNamespace(device=second), torch.ones(1)).wait()  # type: ignore[arg-type]
+    assert calls == [second, "wait"]

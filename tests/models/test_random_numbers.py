@@ -1,6 +1,7 @@
 """Models that draw random numbers: nobody's come again, but for those that a model asks for."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.client import in_a_thread
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
 from torch_serving.engine.job import Job
+from torch_serving.engine.random_numbers import RandomNumbers, with_random_numbers
 from torch_serving.engine.steps import run_all
 from torch_serving.models.backends.torchscript.program import TorchScriptProgram
 from torch_serving.models.servable import Method
@@ -62,3 +64,46 @@ def test_who_may_have_to_wait_is_not_run_on_the_event_loop():
     assert not method(SEEDED).inline.bounded
     assert not method("return torch.rand_like(x)").inline.bounded
     assert method("return x * 2").inline.bounded
+
+
+class Cards:
+    """The streams of two cards, if CUDA has started."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, has_started: bool) -> None:
+        self.states = [1, 2]
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: has_started)
+        read = (lambda: list(self.states)) if has_started else pytest.fail
+        monkeypatch.setattr(torch.cuda, "get_rng_state_all", read)
+        monkeypatch.setattr(torch.cuda, "set_rng_state_all", self.set_all)
+
+    def set_all(self, states: list[int]) -> None:
+        self.states = states
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_seeds_leaves_all_streams_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, has_started: bool, fails: bool
+):
+    cards = Cards(monkeypatch, has_started)
+
+    def run() -> None:
+        torch.manual_seed(7)
+        cards.states = [8, 9]
+        if fails:
+            raise ValueError
+
+    before = torch.get_rng_state()
+    with suppress(ValueError):
+        with_random_numbers(run, True)()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert cards.states == ([1, 2] if has_started else [8, 9])
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+def test_a_run_that_fails_holds_nobody_up(seeds: bool):
+    numbers = RandomNumbers()
+    with pytest.raises(ZeroDivisionError):
+        with_random_numbers(lambda: 1 / 0, seeds, numbers)()
+    for others in (False, True):
+        in_a_thread(with_random_numbers(lambda: 1, others, numbers))
