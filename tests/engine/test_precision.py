@@ -12,6 +12,7 @@ from torch_serving import Config, Runtime
 from torch_serving.engine.batch_tensors import is_close
 from torch_serving.engine.batcher import OFF, ON, Batcher
 from torch_serving.engine.precision import Tf32Switch, set_tf32, with_tf32
+from torch_serving.models.imports import import_for_model
 
 ONES = torch.ones(4)
 
@@ -103,3 +104,29 @@ def test_a_run_that_fails_holds_nobody_up():
     with pytest.raises(ZeroDivisionError):
         with_tf32(lambda: 1 / 0, True, switch)()
     assert with_tf32(setting, False, switch)() == (False, False)
+
+
+def test_a_module_that_a_model_imports_does_not_set_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    code = "import torch\ntorch.backends.cuda.matmul.allow_tf32 = True\n"
+    (tmp_path / "turns_tf32_on.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = with_tf32(setting, False)
+    assert run() == (False, False)
+    import_for_model(["turns_tf32_on"], "m.toml", "/models")
+    assert setting() == (True, False)
+    assert run() == (False, False)
+
+
+def test_what_others_set_is_set_anew_once_nothing_runs():
+    switch = Tf32Switch()
+    switch.enter(True)
+    switch.forget()
+    other = threading.Thread(target=with_tf32(lambda: None, True, switch))
+    other.start()
+    set_tf32(False)
+    switch.leave()
+    other.join(LIMIT_S)
+    assert not other.is_alive()
+    assert setting() == (True, True)

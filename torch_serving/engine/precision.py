@@ -45,6 +45,11 @@ class Tf32Switch:
                 self._is_on = on
             self._running += 1
 
+    def forget(self) -> None:
+        """Set it anew for the next run: somebody else may have changed it."""
+        with self._condition:
+            self._is_on = None
+
     def leave(self) -> None:
         """End a run."""
         with self._condition:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from torch_serving.engine.precision import SWITCH
 from torch_serving.errors import InvalidServable, StartupError
 
 
@@ -30,6 +31,7 @@ def import_for_model(names: Iterable[str], source: str, root: str) -> None:
             problem = f"it lies below the model root; start the server with --import {name}"
         else:
             problem = problem_of_import(name)
+            SWITCH.forget()  # many modules turn TF32 on
         if problem:
             raise InvalidServable(f"{source}: import `{name}`: {problem}")
 
