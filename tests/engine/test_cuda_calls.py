@@ -156,3 +156,18 @@ def test_whoever_waits_is_on_the_card_of_the_launch(monkeypatch: pytest.MonkeyPa
     second = torch.device("cuda", 1)
     CudaProgress(SimpleNamespace(device=second), torch.ones(1)).wait()  # type: ignore[arg-type]
     assert calls == [second, "wait"]
+
+
+def test_results_on_another_card_are_waited_for():
+    """The end of a launch is one of this card's stream."""
+
+    class Elsewhere:
+        is_quantized = False
+        layout = torch.strided
+        is_cuda = True
+        device = torch.device("cuda", 0)
+
+        def cpu(self) -> str:
+            return "waited"
+
+    assert CudaAccelerator(CARD).copy_out(Elsewhere()) == "waited"  # type: ignore[arg-type, comparison-overlap]

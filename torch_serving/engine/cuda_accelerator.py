@@ -172,6 +172,8 @@ class CudaAccelerator:
     def copy_out(self, tensor: torch.Tensor) -> torch.Tensor:
         if tensor.is_quantized or tensor.layout != torch.strided:
             return tensor.cpu()
+        if tensor.is_cuda and tensor.device != self.device:  # no stream of this card waits for it
+            return tensor.cpu()
         if tensor.is_neg() or tensor.is_conj():  # the CPU would negate what has not arrived yet
             tensor = tensor.resolve_conj().resolve_neg()
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
