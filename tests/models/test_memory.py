@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from tests.support.client import LIMIT_S
 from tests.support.fake_device import emptied_cards
 from tests.support.model_folder import CPU, FakeServable, ModelFolder
+from torch_serving.errors import OutOfMemory
 
 CARD, OTHER_CARD = torch.device("cuda", 0), torch.device("cuda", 1)
 
@@ -59,6 +61,85 @@ def test_the_model_in_use_may_be_on_another_device(folder: ModelFolder):
     folder.ask("x.pt")
     assert folder.models.free_memory(CARD, 1)
     assert loaded_on(folder, CARD) == ""
+
+
+class FullCard:
+    """A card with room for some models, each of a byte."""
+
+    def __init__(self, folder: ModelFolder, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self._room = room
+        self._needed = 1
+        folder.before_load = self.before_load
+        monkeypatch.setattr("torch_serving.models.room.free_bytes", lambda _: self.free())
+
+    def free(self) -> int:
+        return self._room - len(loaded_on(self._folder, CARD))
+
+    def before_load(self, path: Path) -> None:
+        self._needed = path.stat().st_size
+        if self.free() < self._needed:
+            raise OutOfMemory("the model needs more memory", 1)
+
+    def load(self, name: str, needed: int) -> bool:
+        """Load a model whose file has so many bytes; return whether there was room."""
+        (self._folder.root / name).write_bytes(b"x" * needed)
+        try:
+            self._folder.ask(name, CARD)
+        except OutOfMemory:
+            return False
+        return True
+
+
+@pytest.mark.parametrize(
+    ("room", "needed", "is_loaded", "left", "tries"),
+    [
+        (5, 1, True, "ncba", 1),
+        (3, 1, True, "ncb", 2),  # the one that was not used for longest goes
+        (3, 2, True, "nc", 2),  # as many as are needed go at once
+        (3, 3, True, "n", 2),  # also the one that was used last
+        (3, 4, False, "cba", 1),  # one that can't fit costs no other its place
+    ],
+)
+def test_a_load_that_finds_a_card_full_drops_idle_models_if_that_is_enough(
+    folder: ModelFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    room: int,
+    needed: int,
+    is_loaded: bool,
+    left: str,
+    tries: int,
+):
+    card = FullCard(folder, room, monkeypatch)
+    for name in "abc":
+        assert card.load(f"{name}.pt", 1)
+    folder.write("x.pt")
+    folder.before_load = lambda path: None
+    folder.ask("x.pt")  # on the CPU, where it stays
+    folder.before_load = card.before_load
+    folder.loads.clear()
+    assert card.load("new.pt", needed) is is_loaded
+    assert loaded_on(folder, CARD) == left
+    assert loaded_on(folder, CPU) == "x"
+    assert len(folder.loads) == tries
+
+
+def test_a_newer_file_that_finds_no_room_leaves_the_older_one_in_its_place(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    card = FullCard(folder, 1, monkeypatch)
+    assert card.load("a.pt", 1)
+    assert not card.load("a.pt", 2)
+    assert loaded_on(folder, CARD) == "a"
+
+
+def test_what_is_preloaded_drops_nothing(folder: ModelFolder, monkeypatch: pytest.MonkeyPatch):
+    card = FullCard(folder, 1, monkeypatch)
+    assert card.load("a.pt", 1)
+    folder.write("b.pt")
+    with pytest.raises(OutOfMemory):
+        folder.models.preload("b.pt", CARD)
+    assert loaded_on(folder, CARD) == "a"
 
 
 def unload(folder: ModelFolder) -> None:

@@ -102,3 +102,11 @@ def limit_memory(device: torch.device, limit: float) -> None:
     if limit > 1:
         limit = min(1.0, limit / torch.cuda.get_device_properties(device).total_memory)
     torch.cuda.set_per_process_memory_fraction(limit, device)
+
+
+def free_bytes(device: torch.device) -> int:
+    """How much this process may still take of a GPU, once torch keeps nothing for later."""
+    with ALLOCATOR:
+        free, total = torch.cuda.mem_get_info(device)
+    allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+    return min(free, allowed - torch.cuda.memory_reserved(device))

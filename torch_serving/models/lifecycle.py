@@ -36,6 +36,7 @@ from torch_serving.models.load_log import LoadLog
 from torch_serving.models.load_queue import REPLACING_S, LoadQueue
 from torch_serving.models.loader import load
 from torch_serving.models.repository import ModelRepository
+from torch_serving.models.room import Room
 from torch_serving.models.servable import ModelSource, Servable
 from torch_serving.models.trials import TryLoad, load_request
 from torch_serving.models.warmup import RunOn, run_here
@@ -72,6 +73,7 @@ class ModelLifecycle:
         self._check_quarantine = events.check_quarantine
         self._publish = events.publish
         self._log = LoadLog(events.is_first_report)
+        self._room = Room(cache, self._log, self.publish)
         self._on_fatal = events.request_restart
         self._is_watched = False
         self._try_load: TryLoad = lambda request, descriptor: True
@@ -130,7 +132,8 @@ class ModelLifecycle:
 
     def _start(self, model: ModelPath, device: torch.device, anew: bool) -> Future[Servable]:
         load = functools.partial(self._load_into_cache, model, device, anew)
-        return self._queue.submit(load, model.key)
+        in_room = functools.partial(self._room.for_load, load, model, device)
+        return self._queue.submit(in_room, model.key)
 
     def loaded(self, identifier: str, device: torch.device) -> Servable | None:
         """Return a model that is in memory, even if its file has changed."""
@@ -194,18 +197,7 @@ class ModelLifecycle:
 
         With `missing_bytes`, drop only as many as hold so much, and none if all hold less.
         """
-        group = cache_group(device)
-        kept_bytes = 0
-        if missing_bytes is not None:
-            loaded = [(cache_group(each.device), each.bytes()) for each in self.cache.values()]
-            idle_bytes = sum(size for where, size in loaded[1:] if where == group)
-            if missing_bytes > idle_bytes:  # the first is in use
-                return False
-            kept_bytes = sum(size for where, size in loaded if where == group) - missing_bytes
-        dropped = self._log.dropped(self.cache.shrink(group, kept_bytes), "a request needs memory")
-        self.publish()
-        empty_cache(device)
-        return bool(dropped)
+        return self._room.for_request(device, missing_bytes)
 
     def _give_back(self, devices: Iterable[torch.device]) -> None:
         """Give devices the memory of models that were dropped, in a loader thread's time."""
