@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CYTHON := $(shell find ext -name '*.p[xy][xdi]')
 NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
-CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp)
+CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp \
+	tests/simulated_card/runtime/*.h tests/simulated_card/runtime/*.cpp)
 EXAMPLE := example/model-example.pt
 TESTERS := 4
+CARD_PYTHON = $(BIN)/python
 RAY := .venv-ray
 RAY_TESTS := tests/ray/test_fleet.py tests/ray/test_serve_config.py
 AXE_VERSION := 4.14.1
@@ -17,7 +19,7 @@ AXE := .build/browser/node_modules/axe-core/axe.min.js
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test check-deploy image test-browser test-fleet screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test check-deploy image test-browser test-fleet test-card screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
@@ -27,6 +29,7 @@ help:
 	@echo "make test          all tests but those of pages"
 	@echo "make test-browser  the tests of pages, in Chromium (wants npm for axe-core); make screenshots renews docs/"
 	@echo "make test-fleet    a fleet on a simulated cluster of Ray, and its troubles: 3 minutes (installs Ray beside .venv)"
+	@echo "make test-card     the tests of graphics cards, on a simulated one (CARD_PYTHON=a Python with torch for CUDA)"
 	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
 	@echo "make check-deploy  the files of deploy/, as Helm, Kubernetes, Prometheus, HAProxy and systemd judge them"
@@ -95,6 +98,10 @@ $(RAY)/.tried: $(VENV)/.installed
 		"$$($(RAY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/venv.pth"
 	@$(RAY)/bin/pip --disable-pip-version-check --quiet install -c constraints.txt "ray[serve]" || true
 	@touch $@
+
+# As on a card: pytest -m cuda. Wants torch's build for CUDA, which constraints.txt does not choose.
+test-card: build
+	@$(CARD_PYTHON) -m tests.simulated_card -m pytest -n 0 -m cuda tests
 
 screenshots: build
 	@SCREENSHOTS=docs $(BIN)/pytest tests/browser/test_screenshots.py
