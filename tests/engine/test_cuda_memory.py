@@ -32,6 +32,34 @@ except torch.cuda.OutOfMemoryError as error:
     print(missing_bytes(str(error)) >> 20)
 """
 
+FAILING = """
+import os
+from unittest.mock import Mock
+import torch
+from torch_serving.engine.cuda_accelerator import CudaAccelerator
+from torch_serving.engine.device_method import DeviceMethod
+from torch_serving.engine.flights import Flight, Flights
+from torch_serving.engine.job import Job
+
+card = CudaAccelerator(torch.device("cuda", 0))
+card.enter()
+flights = Flights(card.device, Mock(), lambda jobs: None, Mock())
+
+def flown(run):
+    x = torch.full((1 << 15,), 1 << 20)
+    launch = DeviceMethod(run, card, None, None).launch([[x]], 0)
+    flight = Flight([Job(Mock(), b"")], [0], launch)
+    flights.add(flight)
+    flights.land(flight)
+    flights.hand_on(flight)
+    return flight.jobs[0]
+
+jobs = [flown(run) for run in (lambda x: x + 1, lambda x: x * 2, lambda x: x[x])]
+print([job.error is None for job in jobs], flights.error is not None, flush=True)
+jobs.clear()
+os._exit(0)
+"""
+
 
 def test_torch_says_how_much_is_missing():
     with pytest.raises(torch.cuda.OutOfMemoryError) as caught:
@@ -76,3 +104,8 @@ def test_a_server_shows_its_memory_and_gives_it_back(tmp_path: Path, start: Call
         assert (device["device"], device["weights_bytes"]) == ("cuda:0", 256 * MEBIBYTE)
         fetch(url, "/models/large.pt", method="DELETE")
         wait_until(lambda: 0 < gauge(url, "memory_reserved_bytes") < 200 * MEBIBYTE)
+
+
+def test_a_card_in_error_ends_no_process_where_memory_of_copies_was():
+    result = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+    assert (result.stdout, result.returncode) == ("[True, True, False] True\n", 0), result.stderr
