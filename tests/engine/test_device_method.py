@@ -23,7 +23,7 @@ class Recorded(FakeAccelerator):
     def begin(self) -> FakeProgress:
         self.calls.append("begin")
         progress = super().begin()
-        for mark in ("set_copied", "set_run", "set_ended"):
+        for mark in ("set_copied", "set_run", "set_ended", "wait"):
             setattr(progress, mark, self._recorded(mark, getattr(progress, mark)))
         return progress
 
@@ -87,6 +87,14 @@ def test_the_steps_of_a_launch(device: Recorded, has_graph: bool, between: list[
         device.calls.clear()
         method.launch([[torch.ones(2), torch.ones(2)]], 0)
     assert device.calls == BEFORE + between + AFTER
+
+
+def test_a_graph_is_judged_once_its_replay_has_ended(device: Recorded):
+    graphs = GraphCache("model", torch.neg, device, lambda *_: True)
+    for _ in range(EAGER_RUNS + 1):
+        device.calls.clear()
+        graphs.find([torch.ones(2)])
+    assert device.calls == ["copy in", "begin", "replay", "set_ended", "wait"]
 
 
 def test_a_launch_keeps_what_is_copied_from(device: Recorded):

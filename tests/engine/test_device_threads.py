@@ -1,0 +1,150 @@
+"""The two threads of a device's executor: what they bound, enter, mark and keep."""
+
+import asyncio
+import threading
+import time
+import weakref
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.batching import body_of, method
+from tests.support.client import LIMIT_S
+from tests.support.device_engine import served, value_of, values_of, with_run
+from tests.support.fake_device import FakeAccelerator, FakeProgress
+from tests.support.loaded import method_of
+from tests.support.servables import scripted
+from torch_serving.engine.device_executor import FLIGHTS
+from torch_serving.models.servable import Method
+
+
+def alone() -> Method:
+    model = method_of(scripted("x: Tensor", "Tensor", "return x * 2"))
+    return with_run(model, lambda x: x * 2)  # without graphs
+
+
+def test_a_device_has_so_many_launches_at_once(
+    late_device: FakeAccelerator, monkeypatch: pytest.MonkeyPatch
+):
+    """More would only take memory, and join no batch."""
+    model, landed, most = alone(), [0], [0]
+    begin, wait = late_device.begin, FakeProgress.wait
+
+    def begun() -> int:
+        return late_device.counts["launch"] - landed[0]
+
+    def recorded() -> FakeProgress:
+        progress = begin()
+        most[0] = max(most[0], begun())
+        return progress
+
+    def wait_for_more(progress: FakeProgress) -> None:
+        for _ in range(20):
+            if begun() > FLIGHTS:
+                break
+            time.sleep(0.01)
+        wait(progress)
+        landed[0] += 1
+
+    monkeypatch.setattr(late_device, "begin", recorded)
+    monkeypatch.setattr(FakeProgress, "wait", wait_for_more)
+    with served() as server:
+        responses = asyncio.run(server.ask(model, *[body_of(float(n)) for n in range(10)]))
+        assert values_of(responses) == [[2.0 * n] for n in range(10)]
+    assert most[0] == FLIGHTS
+
+
+def test_threads_that_wait_keep_no_request_alive(
+    late_device: FakeAccelerator, monkeypatch: pytest.MonkeyPatch
+):
+    kept: list[weakref.ref[torch.Tensor]] = []
+    copy_out = late_device.copy_out
+
+    def recorded(tensor: torch.Tensor) -> torch.Tensor:
+        outputs = copy_out(tensor)
+        kept.append(weakref.ref(outputs))
+        return outputs
+
+    monkeypatch.setattr(late_device, "copy_out", recorded)
+    with served() as server:
+        asyncio.run(server.ask(alone(), body_of(1.0)))
+        for _ in range(1000):
+            if kept[0]() is None:
+                break
+            time.sleep(0.01)
+        assert [each() for each in kept] == [None]
+
+
+def test_the_launching_thread_has_streams_of_its_own_once(late_device: FakeAccelerator):
+    model = alone()
+    with served() as server:
+        for n in range(3):
+            asyncio.run(server.ask(model, body_of(float(n))))
+            assert server.executor.call(late_device.can_capture).result(LIMIT_S)
+        assert late_device.counts["enter"] == 1
+
+
+def test_a_call_that_comes_first_has_streams_too(late_device: FakeAccelerator):
+    with served() as server:
+        executors = server.engine._dispatcher.executors
+        call = executors.of(late_device).call(late_device.can_capture)
+        assert call.result(LIMIT_S)
+
+
+def test_no_thread_records_gradients(late_device: FakeAccelerator):
+    """Requests of a batch that loses rows run again, one by one, in the landing thread."""
+    seen: set[tuple[str, bool]] = set()
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        seen.add((threading.current_thread().name, torch.is_inference_mode_enabled()))
+        return x if len(x) < 3 else x[:1]
+
+    model = method()
+    with served() as server:
+
+        async def ask_all() -> list[Any]:
+            await server.ask(model, body_of(0.0))
+            with_run(model, run)
+            held = threading.Event()
+            server.executor.call(lambda: held.wait(LIMIT_S))
+            asked = asyncio.ensure_future(server.ask(model, *[body_of(float(n)) for n in range(9)]))
+            while server.engine._dispatcher.jobs < 9:
+                await asyncio.sleep(0)
+            held.set()
+            return await asked
+
+        assert values_of(asyncio.run(ask_all())) == [[float(n)] for n in range(9)]
+    assert seen == {("cpu launch", True), ("cpu land", True)}
+
+
+def test_the_name_of_what_runs_is_told_and_taken_back(late_device: FakeAccelerator):
+    told: list[str] = []
+    model = with_run(alone(), lambda x: x.view(7))
+    with served(set_running=told.append) as server:
+        asyncio.run(server.ask(model, body_of(1.0)))
+    assert told[:2] == ["model", ""]
+    assert told[-1] == ""
+
+
+def test_the_next_launch_starts_before_results_are_handed_on(late_device: FakeAccelerator):
+    model = alone()
+    with served() as server:
+
+        async def ask_all() -> list[Any]:
+            await server.ask(model, body_of(0.0))
+            flights, free = server.executor._flights, server.executor._free
+            hand_on, released = flights.hand_on, threading.Event()
+            release = free.release
+            free.release = lambda: released.set() or release()  # type: ignore[assignment, func-returns-value]
+
+            def recorded(flight: Any) -> list[Any]:
+                assert released.wait(1)
+                return hand_on(flight)
+
+            flights.hand_on = recorded  # type: ignore[method-assign]
+            return await server.ask(model, body_of(1.0))
+
+        (response,) = asyncio.run(ask_all())
+        assert value_of(response) == [2.0]
+        assert not server.fatal
