@@ -108,11 +108,11 @@ def test_a_run_waits_for_large_inputs(card: CudaAccelerator, has_graph: bool):
 
 
 def test_large_inputs_arrive_while_a_run_goes_on(card: CudaAccelerator):
-    sources = [torch.full((STAGED,), 3.0).pin_memory()]
-    card.copy_in(sources)
+    source, other = (torch.full((STAGED,), number).pin_memory() for number in (3.0, -7.0))
+    card.copy_in([other])
     torch.cuda.synchronize()
     with held(runs(card)):
-        (arrived,) = card.copy_in(sources)
+        (arrived,) = card.copy_in([source])
         with torch.cuda.stream(copies(card)):
             assert arrived.cpu().eq(3.0).all()
 
