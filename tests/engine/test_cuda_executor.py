@@ -88,6 +88,16 @@ def test_clients_get_what_is_theirs_from_graphs(tmp_path: Path, together: int):
     assert len(model.device_method.graphs) > 0
 
 
+@pytest.mark.parametrize("graphs", [True, False])
+def test_results_that_a_method_copies_without_waiting_have_arrived(tmp_path: Path, graphs: bool):
+    """They were those of an earlier request."""
+    model = saved(tmp_path, "return (x * 2).to('cpu', non_blocking=True)", graphs=graphs)
+    arrays = [np.full((1, 40_000), float(n), np.float32) for n in range(40)]
+    results = served(model, [save_tensors({"x": each}) for each in arrays], 4)
+    for array, result in zip(arrays, results, strict=True):
+        assert np.array_equal(result, array * 2)
+
+
 def test_results_of_graphs_are_those_of_the_cpu(tmp_path: Path):
     mlp().save(tmp_path / "mlp.pt")
     config = ModelConfig(batch=True)

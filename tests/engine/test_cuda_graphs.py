@@ -184,3 +184,19 @@ def test_graphs_are_counted_while_others_come_and_go(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cuda_graphs, "_caches", Caches())
     assert graphs_on(torch.device("cpu")) == 2
     assert seen == [True]
+
+
+def test_what_a_method_copies_itself_is_left_as_it_is(caplog: pytest.LogCaptureFixture):
+    """It has arrived once the launch has ended; a replay would write it while it is read."""
+
+    def elsewhere(x: torch.Tensor) -> torch.Tensor:
+        return x.to("meta")
+
+    device = entered()
+    graphs = GraphCache("model", elsewhere, device)
+    method = DeviceMethod(elsewhere, device, None, graphs)
+    for _ in range(EAGER_RUNS + 2):
+        assert launched(method, torch.ones(3)).device.type == "meta"
+    assert device.counts["copy_out"] == 0
+    assert not graphs.is_on
+    assert "results in host memory" in caplog.text

@@ -1,7 +1,7 @@
 """Inputs and results of several requests as one: pure functions of tensors and trees of them."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,18 @@ def split(value: Any, sizes: list[int], constants: bool = False) -> list[Any]:
 def rebuilt(like: Any, parts: list[Any]) -> Any:
     """Parts as a list, a tuple or a named tuple: whichever `like` is."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a value, in the order in which `with_tensors` visits them."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from tensors_in(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors_in(part)
 
 
 def changed(value: Any) -> Any:

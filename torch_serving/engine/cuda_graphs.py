@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from torch_serving.engine.accelerator import Accelerator, Graph
-from torch_serving.engine.batch_tensors import changed, is_close
+from torch_serving.engine.batch_tensors import changed, is_close, tensors_in
 from torch_serving.engine.device_errors import device_error, explain, own_text, trace_of
 from torch_serving.engine.memory import ALLOCATOR, empty_cache
 from torch_serving.errors import OutOfMemory
@@ -129,6 +129,8 @@ class GraphCache:
             self._pool = self._accelerator.graph_pool()
         with ALLOCATOR:
             graph = self._accelerator.capture(self._run, inputs, self._pool)
+        if any(each.device.type != self.device.type for each in tensors_in(graph.outputs)):
+            raise NoGraph("a replay would overwrite results in host memory that are being read")
         others = [changed(each) for each in inputs]
         expected = self._run(*[each.clone() for each in others])
         for target, other in zip(graph.inputs, others, strict=True):

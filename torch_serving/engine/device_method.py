@@ -1,12 +1,12 @@
 """A method as the executor of its device launches it: one copy in, one run, one copy out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 from torch_serving.engine.accelerator import Accelerator, Progress
-from torch_serving.engine.batch_tensors import rebuilt, rows_of, split
+from torch_serving.engine.batch_tensors import rebuilt, rows_of, split, tensors_in
 from torch_serving.engine.batcher import ON, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 
@@ -145,19 +145,11 @@ def copied_in(accelerator: Accelerator, inputs: list[Any]) -> list[Any]:
 
 
 def copied_out(accelerator: Accelerator, outputs: Any) -> Any:
-    return with_tensors(outputs, accelerator.copy_out)
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of a value, in the order in which `with_tensors` visits them."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from tensors_in(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from tensors_in(part)
+    """The outputs in host memory, once the launch has ended: also what the method copied itself."""
+    kind = accelerator.device.type
+    return with_tensors(
+        outputs, lambda each: accelerator.copy_out(each) if each.device.type == kind else each
+    )
 
 
 def with_tensors(value: Any, change: Callable[[Any], Any], kinds: Any = torch.Tensor) -> Any:
