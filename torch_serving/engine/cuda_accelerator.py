@@ -170,8 +170,10 @@ class CudaAccelerator:
             target.copy_(tensor, non_blocking=True)
 
     def copy_out(self, tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.is_quantized or tensor.layout != torch.strided:
+        if tensor.is_quantized or tensor.layout != torch.strided or tensor.is_nested:
             return tensor.cpu()
+        if tensor.is_meta:  # there is nothing to copy; who encodes it says so
+            return tensor
         if tensor.is_cuda and tensor.device != self.device:  # no stream of this card waits for it
             return tensor.cpu()
         if tensor.is_neg() or tensor.is_conj():  # the CPU would negate what has not arrived yet

@@ -59,7 +59,7 @@ class PlainAccelerator:
             target.copy_(tensor)
 
     def copy_out(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.cpu()
+        return tensor if tensor.is_meta else tensor.cpu()
 
     def begin(self) -> PlainProgress:
         return PlainProgress()
