@@ -24,8 +24,8 @@ def program(body: str) -> TorchScriptProgram:
     return TorchScriptProgram(scripted("x: Tensor", "Tensor", body))
 
 
-def on_card(body: str) -> Method:
-    return Servable(program(body), CARD, ModelConfig()).main_method()
+def on_card(body: str, **config: bool) -> Method:
+    return Servable(program(body), CARD, ModelConfig(**config)).main_method()  # type: ignore[arg-type]
 
 
 class Streams:
@@ -57,6 +57,9 @@ class Stream:
     def wait_stream(self, other: "Stream") -> None:
         self._calls.append(f"{self.name} waits for {other.name}")
 
+    def synchronize(self) -> None:
+        self._calls.append(f"wait for {self.name}")
+
 
 IN_DEFAULT = ["default waits for own", "in default", "own waits for default"]
 
@@ -85,6 +88,16 @@ def test_a_fork_that_fails_leaves_the_streams_in_order(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("body", "captured"), [(FORKS, False), ("return x + 1", True)])
 def test_no_graph_holds_what_other_threads_do(body: str, captured: bool):
     assert program(body).methods()["forward"].can_be_captured is captured
+
+
+def test_results_in_host_memory_have_arrived_before_they_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A model that keeps state runs alone, and its results are copied before the next run."""
+    streams, method = Streams(monkeypatch), on_card("return x + 1", stateful=True)
+    assert method.device_method is not None
+    assert method.device_method._run(torch.ones(2)).tolist() == [2.0, 2.0]
+    assert streams.calls == ["wait for own"]
 
 
 class TestCuda:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from torch_serving.engine.batch_tensors import TENSORS
+from torch_serving.engine.batch_tensors import TENSORS, tensors_in
 from torch_serving.engine.device_method import with_tensors
 
 Run = Callable[..., Any]
@@ -26,6 +26,18 @@ def copied(value: Any) -> Any:
     return value.clone() if isinstance(value, torch.Tensor) else value.copy()
 
 
+def with_arrived(run: Run, device: torch.device) -> Run:
+    """Return a function that waits for results which the method itself copies to host memory."""
+
+    def run_and_wait(*arguments: Any) -> Any:
+        outputs = run(*arguments)
+        if not all(each.is_cuda for each in tensors_in(outputs)):
+            torch.cuda.current_stream(device).synchronize()
+        return outputs
+
+    return run_and_wait
+
+
 def with_gradients(run: Run) -> Run:
     """Return a function that may differentiate, whatever mode its thread is in."""
 
@@ -36,6 +48,16 @@ def with_gradients(run: Run) -> Run:
             return with_tensors(run(*inputs), torch.Tensor.detach)
 
     return run_with_gradients
+
+
+def on_card(run: Run, device: torch.device, forks: bool, is_copied: bool) -> Run:
+    """Return a function whose work is in the stream of its caller, or as if it were.
+
+    `is_copied`: its results are copied as soon as it returns.
+    """
+    if forks:
+        run = in_default_stream(run, device)
+    return with_arrived(run, device) if is_copied else run
 
 
 def in_default_stream(run: Run, device: torch.device) -> Run:

@@ -21,7 +21,7 @@ from torch_serving.engine.batch_tensors import TENSORS, is_close
 from torch_serving.engine.batcher import UNVALIDATED, Batcher
 from torch_serving.engine.cuda_graphs import GraphCache
 from torch_serving.engine.device_method import DeviceMethod
-from torch_serving.engine.guarded_runs import in_default_stream, one_at_a_time, with_gradients
+from torch_serving.engine.guarded_runs import on_card, one_at_a_time, with_gradients
 from torch_serving.engine.inline_policy import DecodePolicy, InlinePolicy
 from torch_serving.engine.precision import with_tf32
 from torch_serving.engine.random_numbers import with_random_numbers
@@ -273,8 +273,8 @@ def batcher_of(servable: Servable, method: ProgramMethod) -> Batcher | None:
 def guarded_run(servable: Servable, method: ProgramMethod) -> Callable[..., Any]:
     """The method itself, unless it needs more than its arguments."""
     run = method.run
-    if method.forks and servable.device.type == "cuda":
-        run = in_default_stream(run, servable.device)
+    if servable.device.type == "cuda":
+        run = on_card(run, servable.device, method.forks, servable.lock is not None)
     wanted = servable.config.grad
     if method.differentiates if wanted is None else wanted:
         run = with_gradients(run)
