@@ -53,7 +53,7 @@ class Graph:
         if self._torch_cuda.bad_captures:
             self._torch_cuda.bad_captures -= 1
             self._torch_cuda.has_random_numbers = False
-            raise RuntimeError(UNENDED)
+            raise RuntimeError(f"{UNENDED}, {self._torch_cuda.bad_captures} more will")
         self._torch_cuda.has_random_numbers = True
         self._torch_cuda.end(CARD.index, self._pool)
 
@@ -157,7 +157,7 @@ def test_a_bad_capture_leaves_the_allocator_as_it_was(torch_cuda: TorchCuda, bad
     """However bad the one that follows it."""
     torch_cuda.bad_captures = bad
     kept = len(cuda_accelerator._unended)
-    with pytest.raises(RuntimeError, match="previous error" if bad else "of the model"):
+    with pytest.raises(RuntimeError, match=f"{bad - 1} more" if bad else "of the model"):
         CudaGraph(fail_in_capture(torch_cuda), [torch.ones(2)], 7, Stream(torch_cuda))  # type: ignore[arg-type]
     assert torch_cuda.underway == set()
     assert torch_cuda.users[7] == int(not bad)  # a graph that has ended gives its pool back itself

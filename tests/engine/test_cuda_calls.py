@@ -171,3 +171,12 @@ def test_results_on_another_card_are_waited_for():
             return "waited"
 
     assert CudaAccelerator(CARD).copy_out(Elsewhere()) == "waited"  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_a_card_is_asked_whether_it_has_failed(monkeypatch: pytest.MonkeyPatch):
+    def query() -> bool:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(query=query))
+    with pytest.raises(RuntimeError, match="launch failure"):
+        CudaAccelerator(CARD).check()

@@ -62,7 +62,7 @@ def test_a_call_that_raises_no_exception(device: Accelerators):
         assert not server.fatal
 
 
-@pytest.mark.parametrize("thread", ["launch", "land"])
+@pytest.mark.parametrize("thread", ["launch", "launched", "land"])
 def test_a_thread_that_dies_leaves_nobody_waiting(device: Accelerators, thread: str):
     model = method()
     with served() as server:
@@ -76,6 +76,9 @@ def test_a_thread_that_dies_leaves_nobody_waiting(device: Accelerators, thread: 
 
             if thread == "launch":
                 server.executor._queue.take_batch = die  # type: ignore[method-assign]
+            elif thread == "launched":
+                server.executor._launch = die  # type: ignore[method-assign]
+                server.executor._problem_of = die  # type: ignore[method-assign]
             else:
                 flights.hand_on = die  # type: ignore[method-assign]
             first = await server.ask(model, *[body_of(float(n)) for n in range(60)])
@@ -180,8 +183,9 @@ def test_times_that_a_failing_device_does_not_know(
                 assert isinstance(response, DeviceFailed)
 
 
+@pytest.mark.parametrize("count", [1, 20])
 @pytest.mark.parametrize("failures", [1, 2, 10_000])
-def test_memory_runs_out(device: Accelerators, failures: int):
+def test_memory_runs_out(device: Accelerators, failures: int, count: int):
     """At first, or for ever: whoever fits gets a result, others the error."""
     model = method()
     left = [0]
@@ -203,7 +207,7 @@ def test_memory_runs_out(device: Accelerators, failures: int):
         async def ask_all() -> list[Any]:
             await server.ask(model, body_of(0.0))
             left[0] = failures
-            return await server.ask(model, *[body_of(float(n)) for n in range(20)])
+            return await server.ask(model, *[body_of(float(n)) for n in range(count)])
 
         responses = asyncio.run(ask_all())
         for number, response in enumerate(responses):

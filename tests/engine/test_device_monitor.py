@@ -11,6 +11,7 @@ from tests.support.client import LIMIT_S
 from tests.support.fake_device import emptied_cards
 from torch_serving.engine import device_monitor
 from torch_serving.engine.device_monitor import IDLE_SAMPLES, DeviceMonitor
+from torch_serving.engine.memory import ALLOCATOR
 from torch_serving.telemetry._counters import Statistics
 
 CARD, SECOND = torch.device("cuda", 0), torch.device("cuda", 1)
@@ -24,24 +25,33 @@ class Driver:
         self.initialized = True
         self.reserved = 3 * GIB
         self.emptied = 0
+        self.opened: list[torch.device] = []
         self.limits: list[tuple[float, torch.device]] = []
         self.utilization: Any = lambda device: 25
         emptied_cards(monkeypatch)
         for name, double in {
             "is_initialized": lambda: self.initialized,
             "empty_cache": self.empty_cache,
-            "mem_get_info": lambda device: (70 * GIB, 80 * GIB),
+            "mem_get_info": self.mem_get_info,
             "memory_stats": lambda device: {
                 "allocated_bytes.all.current": GIB,
                 "reserved_bytes.all.current": self.reserved,
             },
             "utilization": lambda device: self.utilization(device),
             "get_device_properties": lambda device: SimpleNamespace(total_memory=80 * GIB),
-            "set_per_process_memory_fraction": lambda *limit: self.limits.append(limit),
+            "set_per_process_memory_fraction": self.limit,
         }.items():
             monkeypatch.setattr(torch.cuda, name, double)
-        monkeypatch.setattr(device_monitor, "open_device", lambda device: None)
+        monkeypatch.setattr(device_monitor, "open_device", self.opened.append)
         monkeypatch.setattr(device_monitor, "PERIOD_S", LIMIT_S)  # the tests take the samples
+
+    def mem_get_info(self, device: torch.device) -> tuple[int, int]:
+        assert ALLOCATOR.locked()  # no capture is under way
+        return 70 * GIB, 80 * GIB
+
+    def limit(self, fraction: float, device: torch.device) -> None:
+        assert device in self.opened
+        self.limits.append((fraction, device))
 
     def empty_cache(self) -> None:
         self.emptied += 1
@@ -175,6 +185,7 @@ def test_a_limit_is_set_once_for_each_card_before_it_is_used(
     for device in (CARD, torch.device("cpu"), SECOND, CARD):
         monitor.use(device)
     assert driver.limits == [(fraction, CARD), (fraction, SECOND)]
+    assert driver.opened == [CARD, SECOND]
     monitor.close()
 
 

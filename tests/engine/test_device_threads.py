@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from tests.support.device_engine import served, value_of, values_of, with_run
 from tests.support.fake_device import FakeAccelerator, FakeProgress
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
-from torch_serving.engine.device_executor import FLIGHTS
+from torch_serving.engine.device_executor import FLIGHTS, DeviceExecutor
+from torch_serving.errors import DeviceFailed
 from torch_serving.models.servable import Method
 
 
@@ -116,6 +118,40 @@ def test_no_thread_records_gradients(late_device: FakeAccelerator):
 
         assert values_of(asyncio.run(ask_all())) == [[float(n)] for n in range(9)]
     assert seen == {("cpu launch", True), ("cpu land", True)}
+
+
+def launched_while_held(
+    device: FakeAccelerator, model: Method, prepare: Callable[[DeviceExecutor], object]
+) -> int:
+    """How often a device is told to run for requests that wait, once it was prepared."""
+    with served() as server:
+
+        async def ask_all() -> list[Any]:
+            await server.ask(model, body_of(0.0))
+            held = threading.Event()
+            server.executor.call(lambda: held.wait(LIMIT_S))
+            asked = asyncio.ensure_future(server.ask(model, *[body_of(float(n)) for n in range(9)]))
+            while server.engine._dispatcher.jobs < 9:
+                await asyncio.sleep(0)
+            prepare(server.executor)
+            device.counts.clear()
+            held.set()
+            return await asked
+
+        assert {type(each) for each in asyncio.run(ask_all())} == {DeviceFailed}
+    return device.counts["launch"]
+
+
+def test_what_waited_for_a_device_that_failed_is_not_launched(late_device: FakeAccelerator):
+    assert launched_while_held(late_device, alone(), lambda each: each._flights.give_up()) == 0
+
+
+def test_nobody_of_a_batch_runs_again_on_a_device_that_failed(late_device: FakeAccelerator):
+    def fail(executor: DeviceExecutor) -> None:
+        late_device.is_broken = True
+
+    model = with_run(method(), lambda x: x * 2)
+    assert launched_while_held(late_device, model, fail) == 1
 
 
 def test_the_name_of_what_runs_is_told_and_taken_back(late_device: FakeAccelerator):

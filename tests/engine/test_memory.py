@@ -47,7 +47,11 @@ class Card:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[Any] = []
         self.cards = emptied_cards(monkeypatch, 1)
-        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: self.calls.append("empty"))
+        monkeypatch.setattr(torch.cuda, "empty_cache", self.empty_cache)
+
+    def empty_cache(self) -> None:
+        assert memory.ALLOCATOR.locked()  # no capture is under way
+        self.calls.append("empty")
 
     def free_memory(self, device: torch.device, missing_bytes: int | None) -> bool:
         self.calls.append((device, missing_bytes))

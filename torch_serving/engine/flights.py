@@ -4,7 +4,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
@@ -65,7 +64,7 @@ class Flights:
         except Exception as error:
             self.on_failure(device_error(error) or error, flight.jobs)
         finally:
-            with self._lock, suppress(ValueError):
+            with self._lock:
                 self._airborne.remove(flight)
 
     def hand_on(self, flight: Flight) -> list[Job]:
