@@ -1,5 +1,6 @@
 """Models that make room on a card, and cards that get back what models held; without a card."""
 
+import gc
 import os
 import threading
 import weakref
@@ -122,6 +123,24 @@ def test_a_load_that_finds_a_card_full_drops_idle_models_if_that_is_enough(
     assert loaded_on(folder, CARD) == left
     assert loaded_on(folder, CPU) == "x"
     assert len(folder.loads) == tries
+
+
+@pytest.mark.usefixtures("emptied")
+def test_a_model_that_made_room_for_itself_is_not_kept_by_the_error_before(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    """The error's frames lead to the load that succeeded, and to the model."""
+    card = FullCard(folder, 1, monkeypatch)
+    assert card.load("a.pt", 1)
+    gc.disable()
+    try:
+        assert card.load("b.pt", 1)
+        gone = weakref.ref(folder.ask("b.pt", CARD))
+        folder.models.unload("b.pt")
+        folder.models._queue._threads.shutdown()  # each keeps what it did last
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_newer_file_that_finds_no_room_leaves_the_older_one_in_its_place(

@@ -286,6 +286,8 @@ class ModelLifecycle:
             problem = error if isinstance(error, ServingError) else device_error(error)
             if isinstance(problem, DeviceFailed):
                 self._on_fatal(DEVICE_ERROR, (model.identifier,))
-            raise problem or error from error
+            if problem is None or problem is error:
+                raise  # an error that is its own cause would keep all that its frames lead to
+            raise problem from error
         finally:
             self._set_running("")

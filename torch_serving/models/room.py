@@ -37,18 +37,17 @@ class Room:
 
         Weights take about as much as their file.
         """
-        while True:
-            try:
-                return load()
-            except OutOfMemory as error:
-                if device.type != "cuda":
-                    raise
-                empty_cache(device, error)
-                problem = error
+        try:
+            return load()
+        except OutOfMemory as error:
+            if device.type != "cuda":
+                raise
+            empty_cache(device, error)
             lacking = os.stat(model.path).st_size - free_bytes(device)
-            missing = max(lacking, problem.missing_bytes or 0)
+            missing = max(lacking, error.missing_bytes or 0)
             if not self._drop(device, model.key, missing, f"{model.identifier} needs memory"):
-                raise problem
+                raise
+        return self.for_load(load, model, device)
 
     def _drop(self, device: torch.device, but: str, missing_bytes: int | None, why: str) -> bool:
         """Drop the models of a device that were not used for longest."""
