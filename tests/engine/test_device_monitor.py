@@ -189,6 +189,21 @@ def test_a_limit_is_set_once_for_each_card_before_it_is_used(
     monitor.close()
 
 
+def test_a_card_that_another_thread_opens_meanwhile(
+    driver: Driver, monitor: DeviceMonitor, statistics: Statistics
+):
+    class Lock:
+        def __enter__(self) -> None:
+            monitor._counters[CARD] = statistics.device(b"cuda:0")
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monitor._lock = Lock()  # type: ignore[assignment]
+    monitor.use(CARD)
+    assert driver.opened == []
+
+
 def test_without_a_limit_none_is_set(driver: Driver, monitor: DeviceMonitor):
     monitor.use(CARD)
     assert driver.limits == []

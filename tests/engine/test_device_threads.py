@@ -13,9 +13,10 @@ import torch
 from tests.support.batching import body_of, method
 from tests.support.client import LIMIT_S
 from tests.support.device_engine import served, value_of, values_of, with_run
-from tests.support.fake_device import FakeAccelerator, FakeProgress
+from tests.support.fake_device import CUDA_ERROR, POISON, FakeAccelerator, FakeProgress
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
+from torch_serving.engine.batcher import UNVALIDATED
 from torch_serving.engine.device_executor import FLIGHTS, DeviceExecutor
 from torch_serving.errors import DeviceFailed
 from torch_serving.models.servable import Method
@@ -184,3 +185,59 @@ def test_the_next_launch_starts_before_results_are_handed_on(late_device: FakeAc
         (response,) = asyncio.run(ask_all())
         assert value_of(response) == [2.0]
         assert not server.fatal
+
+
+def test_what_was_copied_to_a_device_that_failed_is_not_freed(
+    late_device: FakeAccelerator, monkeypatch: pytest.MonkeyPatch
+):
+    """Nor where the failure shows in the launch itself."""
+    copied: list[weakref.ref[torch.Tensor]] = []
+    host_tensor = late_device.host_tensor
+
+    def recorded(*arguments: Any) -> torch.Tensor:
+        tensor = host_tensor(*arguments)
+        copied.append(weakref.ref(tensor))
+        return tensor
+
+    def fail(x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(CUDA_ERROR)
+
+    monkeypatch.setattr(late_device, "host_tensor", recorded)
+    with served() as server:
+        (response,) = asyncio.run(server.ask(with_run(alone(), fail), body_of(1.0)))
+        assert isinstance(response, DeviceFailed)
+        del response
+        assert copied[0]() is not None
+
+
+def test_a_device_that_fails_says_nothing_of_batches(late_device: FakeAccelerator):
+    model = method()
+    with served() as server:
+        (response,) = asyncio.run(server.ask(model, body_of(POISON / 2)))
+    assert isinstance(response, DeviceFailed)
+    assert model.batcher is not None
+    assert model.batcher.state is UNVALIDATED
+
+
+def test_a_request_is_answered_whatever_ends_the_look_at_batches(late_device: FakeAccelerator):
+    runs: list[int] = []
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        runs.append(len(x))
+        if len(runs) == 2:
+            raise SystemExit(3)
+        return x * 2
+
+    with served() as server:
+        responses = asyncio.run(server.ask(with_run(method(), run), body_of(1.0)))
+    assert values_of(responses) == [[2.0]]
+
+
+def test_batches_have_their_graphs_before_they_come(late_device: FakeAccelerator):
+    with served() as server:
+        asyncio.run(server.ask(method(max_batch=8), body_of(1.0)))
+        for _ in range(1000):
+            if late_device.counts["capture"] == 3:
+                break
+            time.sleep(0.01)
+        assert [len(each.inputs[0]) for each in late_device.graphs] == [2, 4, 8]

@@ -129,3 +129,28 @@ def test_an_error_keeps_no_tensors_of_its_frames(card: Card):
         assert kept[0]() is not None
         memory.retry_with_more_memory(error, CARD, retry, card.free_memory)
     assert card.calls == ["empty"]
+
+
+def test_the_error_of_the_second_run_keeps_none_either(card: Card):
+    kept: list[weakref.ref[torch.Tensor]] = []
+
+    def retry() -> Exception:
+        try:
+            activations = torch.zeros(3)
+            kept.append(weakref.ref(activations))
+            raise OutOfMemory("still")
+        except OutOfMemory as error:
+            return error
+
+    def free_memory(device: torch.device, missing_bytes: int | None) -> bool:
+        assert kept[0]() is None
+        return False
+
+    left = memory.retry_with_more_memory(OutOfMemory(), CARD, retry, free_memory)
+    assert isinstance(left, OutOfMemory)
+
+
+def test_errors_that_are_causes_of_each_other():
+    first, second = OutOfMemory("first"), OutOfMemory("second")
+    first.__cause__, second.__cause__ = second, first
+    memory.forget_frames(first)
