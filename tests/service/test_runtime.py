@@ -27,9 +27,11 @@ from torch_serving.errors import (
     InvalidInput,
     InvalidParameter,
     InvalidServable,
+    OutOfMemory,
     StartupError,
     UnsupportedContentType,
 )
+from torch_serving.models.lifecycle import ModelLifecycle
 
 X = torch.tensor([1.0, 2.0])
 
@@ -261,6 +263,15 @@ def test_what_can_not_be_built(root: Path):
     for config in (Config(model_root=root, preload=("no*",)), Config(root, device="warp")):
         with pytest.raises(StartupError):
             Runtime.build(config)
+
+
+def test_a_preloaded_model_that_does_not_fit_is_named(root: Path, monkeypatch: pytest.MonkeyPatch):
+    def preload(*_: Any) -> None:
+        raise OutOfMemory("the model needs more memory than the device has left")
+
+    monkeypatch.setattr(ModelLifecycle, "preload", preload)
+    with pytest.raises(StartupError, match=r"^`echo\.pt` on cpu: the model needs more memory"):
+        Runtime.build(Config(root, device="cpu", preload=("echo*",)))
 
 
 def test_names_of_the_package():

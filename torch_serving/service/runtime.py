@@ -19,7 +19,7 @@ from torch_serving.engine.dispatcher import Limits
 from torch_serving.engine.engine import MAX_THREADS, Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.precision import set_tf32
-from torch_serving.errors import ServingError, StartupError
+from torch_serving.errors import OutOfMemory, ServingError, StartupError
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.imports import import_at_start
@@ -212,8 +212,14 @@ class Runtime:
                 log_large_load(name, repository.file_bytes(name))
                 one = [repository.placement.choose(name, self.devices)] if configured else None
                 for device in one or self.devices.devices:
-                    with self._limit_preload(name):
-                        self.models.preload(name, device)
+                    self._preload_on(device, name)
+
+    def _preload_on(self, device: torch.device, name: str) -> None:
+        with self._limit_preload(name):
+            try:
+                self.models.preload(name, device)
+            except OutOfMemory as error:
+                raise StartupError(f"`{name}` on {device}: {error.detail}") from None
 
 
 def log_large_load(name: str, size_bytes: int) -> None:

@@ -108,7 +108,10 @@ def read(file: OpenFile, device: torch.device) -> Parts:
         try:
             weights = read_weights(archive, payloads, stored, device)
         except (RuntimeError, MemoryError) as error:
-            raise device_error(error, "the model") or error from error
+            problem = device_error(error, "the model")
+            if problem is None:
+                raise
+            raise problem from error
     return Parts(document, called, stored, weights, device)
 
 
