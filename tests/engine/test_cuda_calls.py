@@ -162,7 +162,7 @@ def test_results_on_another_card_are_waited_for():
     """The end of a launch is one of this card's stream."""
 
     class Elsewhere:
-        is_quantized = is_nested = False
+        is_quantized = is_nested = is_meta = False
         layout = torch.strided
         is_cuda = True
         device = torch.device("cuda", 0)
