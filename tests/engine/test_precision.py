@@ -1,6 +1,10 @@
 """TF32: one setting of the process, for models and cards that differ."""
 
+import functools
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,3 +134,33 @@ def test_what_others_set_is_set_anew_once_nothing_runs():
     other.join(LIMIT_S)
     assert not other.is_alive()
     assert setting() == (True, True)
+
+
+def waiting(switch: Tf32Switch, count: int, done: Callable[[], object] = lambda: False) -> None:
+    """Wait until so many runs wait for a setting, or something else is done."""
+    deadline_s = time.monotonic() + LIMIT_S
+    while switch._waiting < count and not done():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+
+
+def test_nobody_passes_by_a_run_that_waits_for_the_other_setting():
+    switch, ran = Tf32Switch(), list[bool]()
+    with ThreadPoolExecutor(2) as threads:
+        switch.enter(False)
+        for number, on in enumerate((True, False)):
+            threads.submit(with_tf32(functools.partial(ran.append, on), on, switch))
+            waiting(switch, number + 1, lambda: ran)
+        assert not ran
+        switch.leave()
+    assert sorted(ran) == [False, True]
+
+
+def test_runs_that_waited_for_the_same_setting_overlap():
+    switch, both = Tf32Switch(), threading.Barrier(2, timeout=LIMIT_S)
+    with ThreadPoolExecutor(2) as threads:
+        switch.enter(False)
+        runs = [threads.submit(with_tf32(both.wait, True, switch)) for _ in range(2)]
+        waiting(switch, 2)
+        switch.leave()
+        assert sorted(each.result() for each in runs) == [0, 1]
