@@ -62,7 +62,7 @@ def test_a_call_that_raises_no_exception(device: Accelerators):
         assert not server.fatal
 
 
-@pytest.mark.parametrize("thread", ["launch", "launched", "land"])
+@pytest.mark.parametrize("thread", ["launch", "launched", "land", "landed"])
 def test_a_thread_that_dies_leaves_nobody_waiting(device: Accelerators, thread: str):
     model = method()
     with served() as server:
@@ -79,6 +79,8 @@ def test_a_thread_that_dies_leaves_nobody_waiting(device: Accelerators, thread: 
             elif thread == "launched":
                 server.executor._launch = die  # type: ignore[method-assign]
                 server.executor._problem_of = die  # type: ignore[method-assign]
+            elif thread == "land":
+                flights.land = die  # type: ignore[method-assign]
             else:
                 flights.hand_on = die  # type: ignore[method-assign]
             first = await server.ask(model, *[body_of(float(n)) for n in range(60)])

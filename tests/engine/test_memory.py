@@ -30,6 +30,7 @@ LIMITED = FULL.replace("use. Of the", "use. 60.00 GiB allowed; Of the").replace(
     [
         (FULL, int(18.5 * GIB)),
         (LIMITED, 17 * GIB),  # of 60 GiB, 57 are taken
+        (LIMITED.replace("which 70.00", "which 1.50"), int(18.5 * GIB)),
         (FULL.replace("20.00 GiB", "512 bytes"), 0),
         ("CUDA out of memory. Tried to allocate 2.00 MiB.", None),
         ("[enforce fail at alloc_cpu.cpp:121] can't allocate memory: you tried to allocate", None),

@@ -1,5 +1,7 @@
 """Models that draw random numbers: nobody's come again, but for those that a model asks for."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from tests.support.batching import body_of
-from tests.support.client import in_a_thread
+from tests.support.client import LIMIT_S, in_a_thread
 from tests.support.loaded import method_of
 from tests.support.servables import scripted
 from torch_serving.engine.job import Job
@@ -107,3 +109,21 @@ def test_a_run_that_fails_holds_nobody_up(seeds: bool):
         with_random_numbers(lambda: 1 / 0, seeds, numbers)()
     for others in (False, True):
         in_a_thread(with_random_numbers(lambda: 1, others, numbers))
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+def test_whoever_waits_for_a_run_goes_on_after_it(seeds: bool):
+    numbers, entered, held = RandomNumbers(), threading.Event(), threading.Event()
+
+    def run() -> None:
+        entered.set()
+        held.wait(LIMIT_S)
+
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(with_random_numbers(run, seeds, numbers))
+        assert entered.wait(LIMIT_S)
+        other = threads.submit(with_random_numbers(lambda: 1, not seeds, numbers))
+        time.sleep(0.05)
+        assert not other.done()
+        held.set()
+        assert other.result(LIMIT_S) == 1
