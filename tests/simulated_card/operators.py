@@ -38,6 +38,7 @@ def install() -> None:
     for operator in [*replaced(), *(getattr(torch.ops.aten, name).default for name in WHOLE)]:
         library.impl(operator, Kernel(operator), "CUDA", allow_override=True)
     library.impl(torch.ops.aten.copy_.default, copy_, "CUDA", allow_override=True)
+    torch.ops.aten.add.Tensor(torch.empty(1, device=META), 1)  # imports what finds shapes
 
 
 def replaced() -> Iterator[OpOverload]:
@@ -107,6 +108,8 @@ class Kernel:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._has_outs:
+            self._resize(args, kwargs)
         places = mapped((args, kwargs), to_place)
 
         def compute() -> Any:
@@ -114,36 +117,30 @@ class Kernel:
             return self._operator(*on_cpu, **named)
 
         if self._written:
-            return self._write(compute, args, kwargs)
+            launch(compute, self._name)
+            return self._targets(args, kwargs)
         device = next((t.device for t in tensors_in((args, kwargs)) if is_on_card(t)), None)
         device = device or kwargs.get("device") or torch.device("cuda")
         shapes = self._shapes(args, kwargs)
         return self._wait(compute, device) if shapes is None else self._run(compute, shapes, device)
 
-    def _write(self, compute: Callable[[], Any], args: Any, kwargs: Any) -> Any:
-        """Change arguments: in place, or those that are there for results."""
+    def _targets(self, args: Any, kwargs: Any) -> Any:
+        """The arguments that were changed, as the operator returns them."""
         targets = [args[i] if i < len(args) else kwargs[name] for i, name in self._written]
-        if self._has_outs:
-            targets = self._resized(targets, args, kwargs)
-            kwargs = {
-                **kwargs,
-                **dict(zip([name for _, name in self._written], targets, strict=True)),
-            }
-        launch(compute, self._name)
         count = len(self._operator._schema.returns)
-        return (None, targets[0] if targets else None, tuple(targets[:count]))[min(count, 2)]
+        return (None, targets[0], tuple(targets[:count]))[min(count, 2)]
 
-    def _resized(self, targets: list[Any], args: Any, kwargs: Any) -> list[Any]:
-        names = [name for _, name in self._written]
-        empty = [torch.empty(0, dtype=target.dtype, device=META) for target in targets]
+    def _resize(self, args: Any, kwargs: Any) -> None:
+        """Give the arguments that results are written to the shapes of those."""
+        targets = {name: kwargs[name] for _, name in self._written}
+        empty = {name: torch.empty(0, dtype=t.dtype, device=META) for name, t in targets.items()}
         on_meta, named = mapped((args, kwargs), to_meta)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._operator(*on_meta, **{**named, **dict(zip(names, empty, strict=True))})
-        for target, shape in zip(targets, empty, strict=True):
-            if target.shape != shape.shape:
-                target.resize_(shape.shape)
-        return targets
+            self._operator(*on_meta, **{**named, **empty})
+        for name, target in targets.items():
+            if target.shape != empty[name].shape:
+                target.resize_(empty[name].shape)
 
     def _shapes(self, args: Any, kwargs: Any) -> Any:
         """Results without numbers; None if their shapes depend on numbers, or they have none."""

@@ -1,9 +1,11 @@
 """Python functions as work of the card: called in the thread of a stream, when their turn comes."""
 
+import atexit
 import ctypes
 import itertools
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 
@@ -57,6 +59,14 @@ def launch(function: Callable[[], object], name: str) -> None:
     error = RUNTIME.simulated_card_launch(stream, run, number, drop)
     if error:
         raise torch.AcceleratorError(f"CUDA error: {ERRORS.get(error, error)}")
+
+
+@atexit.register
+def finish() -> None:
+    """No stream may call Python once it has ended."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        with suppress(RuntimeError):
+            torch.cuda.synchronize()
 
 
 class Place:

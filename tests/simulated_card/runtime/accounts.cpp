@@ -111,4 +111,20 @@ void sleep_us(long us) {
 
 }  // namespace card
 
-extern "C" void* simulated_card_shared() { return &card::shared(); }
+extern "C" {
+
+long simulated_card_bytes(int device) { return card::used_bytes(device); }
+
+// The next process after an index, and what it holds; returns its index, or -1.
+int simulated_card_process(int index, int device, unsigned* pid, unsigned long long* bytes) {
+    while (++index < card::kMaxProcesses) {
+        auto& entry = card::shared().process[index];
+        if (entry.pid <= 0 || entry.bytes[device] <= 0) continue;
+        *pid = static_cast<unsigned>(entry.pid);
+        *bytes = static_cast<unsigned long long>(entry.bytes[device]);
+        return index;
+    }
+    return -1;
+}
+
+}  // extern "C"

@@ -150,7 +150,7 @@ Kind kind_of(const void* memory);
 
 // These take the lock themselves.
 int open_current();
-int submit(const void* stream, Work work);
+int submit(const void* stream, const Work& work);
 
 void sleep_us(long us);
 

@@ -72,11 +72,12 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode mo
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* made) {
+    std::unique_ptr<Capture> capture;  // without the lock at its end, as work calls Python then
     Lock lock(world().mutex);
     *made = nullptr;
     if (int error = state()) return answer(error);
     Stream* stream = stream_of(handle);
-    std::unique_ptr<Capture> capture(stream->capture);
+    capture.reset(stream->capture);
     if (!capture) return answer(cudaErrorIllegalState);
     const bool is_here = capture->mode == cudaStreamCaptureModeRelaxed ||
                          capture->thread == std::this_thread::get_id();

@@ -1,4 +1,6 @@
 // NVML: cards are counted and watched without opening CUDA.
+#include <dlfcn.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -7,10 +9,16 @@ namespace {
 
 constexpr int kInvalidArgument = 2;
 constexpr int kNotSupported = 3;
+constexpr int kInsufficientSize = 7;
 
 long card_count() {
     const char* text = std::getenv("SIMULATED_CARD_COUNT");
     return text ? std::atol(text) : 1;
+}
+
+template <typename Function>
+Function* of_runtime(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
 }
 
 }  // namespace
@@ -20,6 +28,45 @@ extern "C" {
 struct Utilization {
     unsigned gpu, memory;
 };
+
+struct Memory {
+    unsigned long long total, free, used;
+};
+
+struct OldProcess {
+    unsigned pid;
+    unsigned long long bytes;
+};
+
+struct Process {
+    unsigned pid;
+    unsigned long long bytes;
+    unsigned gpu_instance, compute_instance;
+};
+
+}  // extern "C"
+
+namespace {
+
+template <typename Entry>
+int list_processes(long handle, unsigned* count, Entry* found) {
+    using Next = int(int, int, unsigned*, unsigned long long*);
+    auto* next = of_runtime<Next>("simulated_card_process");
+    const unsigned room = *count;
+    *count = 0;
+    for (int index = -1; next;) {
+        Entry one{};
+        index = next(index, static_cast<int>(handle) - 1, &one.pid, &one.bytes);
+        if (index < 0) break;
+        if (found && *count < room) found[*count] = one;
+        ++*count;
+    }
+    return *count > room ? kInsufficientSize : 0;
+}
+
+}  // namespace
+
+extern "C" {
 
 int nvmlInit() { return 0; }
 int nvmlInit_v2() { return 0; }
@@ -60,9 +107,21 @@ int nvmlDeviceGetUtilizationRates(long, Utilization* found) {
     return 0;
 }
 
-int nvmlDeviceGetComputeRunningProcesses(long, unsigned* count, void*) {
-    *count = 0;
+int nvmlDeviceGetMemoryInfo(long handle, Memory* found) {
+    const char* mebibytes = std::getenv("SIMULATED_CARD_MIB");
+    found->total = static_cast<unsigned long long>(mebibytes ? std::atol(mebibytes) : 8192) << 20;
+    auto* used = of_runtime<long(int)>("simulated_card_bytes");
+    found->used = used ? static_cast<unsigned long long>(used(static_cast<int>(handle) - 1)) : 0;
+    found->free = found->total - found->used;
     return 0;
+}
+
+int nvmlDeviceGetComputeRunningProcesses(long handle, unsigned* count, OldProcess* found) {
+    return list_processes(handle, count, found);
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(long handle, unsigned* count, Process* found) {
+    return list_processes(handle, count, found);
 }
 
 int nvmlDeviceGetNvLinkRemoteDeviceType() { return kNotSupported; }

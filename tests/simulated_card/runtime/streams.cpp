@@ -26,13 +26,12 @@ void finish(const std::shared_ptr<Ticket>& ticket) {
         Task task = std::move(stream->tasks.front());
         stream->tasks.pop_front();
         stream->is_busy = true;
-        if (task.work && !all.broken) {
-            lock.unlock();
-            const int error = task.work();
-            task.work = nullptr;
-            lock.lock();
-            if (all.broken == 0) all.broken = error;
-        }
+        const bool is_wanted = task.work && !all.broken;
+        lock.unlock();
+        const int error = is_wanted ? task.work() : 0;
+        task.work = nullptr;  // calls Python, which may wait for one that waits for the lock
+        lock.lock();
+        if (all.broken == 0) all.broken = error;
         finish(task.ticket);
         stream->is_busy = false;
         all.changed.notify_all();
@@ -98,16 +97,16 @@ void push(Stream* stream, Work work, std::shared_ptr<Ticket> ticket) {
     stream->wake.notify_one();
 }
 
-int submit(const void* handle, Work work) {
+int submit(const void* handle, const Work& work) {
     Lock lock(world().mutex);
     if (int error = open_card(current_device())) return error;
     Stream* stream = stream_of(handle);
     if (!stream->capture) {
-        push(stream, std::move(work));
+        push(stream, work);
         return 0;
     }
     if (stream->capture->is_invalid) return cudaErrorStreamCaptureInvalidated;
-    stream->capture->graph->push_back(std::move(work));
+    stream->capture->graph->push_back(work);
     ++stream->captured;
     return 0;
 }
