@@ -92,6 +92,7 @@ class FullCard:
         return True
 
 
+@pytest.mark.usefixtures("emptied")
 @pytest.mark.parametrize(
     ("room", "needed", "is_loaded", "left", "tries"),
     [
@@ -123,6 +124,20 @@ def test_a_load_that_finds_a_card_full_drops_idle_models_if_that_is_enough(
     assert loaded_on(folder, CARD) == left
     assert loaded_on(folder, CPU) == "x"
     assert len(folder.loads) == tries
+
+
+def test_a_card_without_room_for_cuda_itself_costs_no_model_its_place(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is there that could be given back: asking torch would fail as the load did."""
+    card = FullCard(folder, 3, monkeypatch)
+    for name in "abc":
+        assert card.load(f"{name}.pt", 1)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch._C, "_cuda_hasPrimaryContext", lambda index: False, raising=False)
+    monkeypatch.setattr(torch.cuda, "empty_cache", pytest.fail)
+    assert not card.load("new.pt", 1)
+    assert loaded_on(folder, CARD) == "cba"
 
 
 @pytest.mark.usefixtures("emptied")

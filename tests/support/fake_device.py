@@ -179,7 +179,12 @@ def emptied_cards(monkeypatch: pytest.MonkeyPatch, opened: int | None = 0) -> li
         cards.append(index)
         yield
 
+    def opened_card(device: torch.device | None) -> int | None:
+        if device is None:
+            return opened
+        return device.index if device.type == "cuda" else None
+
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "device", device)
-    monkeypatch.setattr(memory, "opened_card", lambda: opened)
+    monkeypatch.setattr(memory, "opened_card", opened_card)
     return cards

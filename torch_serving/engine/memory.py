@@ -71,20 +71,23 @@ def empty_cache(device: torch.device | None = None, error: BaseException | None 
 
     With a device, only if it is a GPU. An error keeps the tensors of its frames alive: they go too.
     """
-    is_elsewhere = device is not None and device.type != "cuda"
-    if is_elsewhere or not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    opened = opened_card(device)
+    if opened is None:
         return False
     if error is not None:
         forget_frames(error)
-    opened = device.index if device is not None else opened_card()
     with ALLOCATOR, torch.cuda.device(opened):  # else CUDA starts on the first card, too
         torch.cuda.empty_cache()
     return True
 
 
-def opened_card() -> int | None:
-    """The index of a card that CUDA runs on in this process."""
-    cards = range(torch._C._cuda_getDeviceCount())  # not those of NVML, which may be more
+def opened_card(device: torch.device | None) -> int | None:
+    """The index of a GPU that CUDA runs on in this process: of this device, or of any for None."""
+    is_elsewhere = device is not None and device.type != "cuda"
+    if is_elsewhere or not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    # all that CUDA counts; NVML may count more
+    cards = range(torch._C._cuda_getDeviceCount()) if device is None else [device.index]
     return next(filter(torch._C._cuda_hasPrimaryContext, cards), None)  # type: ignore[attr-defined]
 
 

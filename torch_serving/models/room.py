@@ -40,9 +40,8 @@ class Room:
         try:
             return load()
         except OutOfMemory as error:
-            if device.type != "cuda":
-                raise
-            empty_cache(device, error)
+            if not empty_cache(device, error):
+                raise  # of the CPU, or of a card that has no room for CUDA itself
             lacking = os.stat(model.path).st_size - free_bytes(device)
             missing = max(lacking, error.missing_bytes or 0)
             if not self._drop(device, model.key, missing, f"{model.identifier} needs memory"):
