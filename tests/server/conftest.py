@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken_device import save_models
+from tests.support.cuda_driver import Driver
+from torch_serving.engine.devices import device_of
 from torch_serving.server.ipc.shared_state import SharedState
 
 
@@ -23,3 +25,10 @@ def shared() -> Iterator[SharedState]:
     yield shared
     for mailbox in (*shared.peers._inboxes, *shared.peers._outboxes):
         mailbox.close()
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    device_of.cache_clear()
+    yield Driver(monkeypatch)
+    device_of.cache_clear()

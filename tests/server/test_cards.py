@@ -1,17 +1,15 @@
 """Graphics cards and the processes: the parent uses none; workers open theirs after the fork."""
 
 import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.support.cuda_driver import Driver
 from tests.support.servables import SOURCES, scripted
 from torch_serving.config import Config
 from torch_serving.engine.devices import device_of, open_device
-from torch_serving.engine.engine import Engine
 from torch_serving.errors import (
     DeviceFailed,
     InvalidDevice,
@@ -20,55 +18,11 @@ from torch_serving.errors import (
     StartupError,
 )
 from torch_serving.errors import OutOfMemory as Full
-from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.server.concurrency import divide_cores, warn_of_workers
 from torch_serving.server.main import PreforkState
 from torch_serving.service.runtime import Runtime
 
 NO_SOCKET = None
-
-
-class Driver:
-    """A double of two cards: who counts them, and what is put on them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.counted: list[int] = []  # pids
-        self.opened: list[str] = []
-        self.loaded: list[tuple[str, str]] = []
-        self.error: Exception | None = None
-        self._empty = torch.empty
-        monkeypatch.setattr(torch.cuda, "device_count", self.count)
-        monkeypatch.setattr(torch.cuda, "_lazy_init", self.open)
-        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: bool(self.opened))
-        monkeypatch.setattr(torch.cuda, "get_arch_list", list)
-        monkeypatch.setattr(torch, "empty", self.empty)
-        monkeypatch.setattr(ModelLifecycle, "preload", self.preload)
-        monkeypatch.setattr(Engine, "start", lambda engine: None)
-
-    def count(self) -> int:
-        self.counted.append(os.getpid())
-        return 2
-
-    def open(self) -> None:
-        self.opened.append("cuda")
-
-    def empty(self, *shape: int, device: object = None, **others: object) -> torch.Tensor:
-        if device is None or torch.device(str(device)).type != "cuda":
-            return self._empty(*shape, **others)  # type: ignore[arg-type]
-        self.opened.append(str(device))
-        if self.error is not None:
-            raise self.error
-        return self._empty(*shape)
-
-    def preload(self, name: str, device: torch.device) -> None:
-        self.loaded.append((name, str(device)))
-
-
-@pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
-    device_of.cache_clear()
-    yield Driver(monkeypatch)
-    device_of.cache_clear()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ class State(ctypes.Structure):
     _fields_ = [
         ("stranger_bytes", ctypes.c_long),
         ("fault", ctypes.c_int),
+        ("faulty_card", ctypes.c_int),
         ("is_busy", ctypes.c_int),
         ("copy_us", ctypes.c_long),
         ("run_us", ctypes.c_long),

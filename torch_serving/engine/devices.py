@@ -4,13 +4,22 @@ A name is checked by counting: that puts nothing on a graphics card. `open_devic
 """
 
 import functools
+import logging
 import re
 from collections.abc import Callable, Iterable
 
 import torch
 
 from torch_serving.engine.device_errors import explain, is_out_of_memory
-from torch_serving.errors import DeviceFailed, InvalidDevice, OutOfMemory, Overloaded
+from torch_serving.errors import (
+    DeviceFailed,
+    InvalidDevice,
+    OutOfMemory,
+    Overloaded,
+    ServingError,
+)
+
+logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 CPU = "cpu"
@@ -91,7 +100,8 @@ def open_device(device: torch.device) -> None:
         is_initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         if device.type == "cuda" and (ABSENT in str(error) or not is_initialized):
             raise unusable(str(device), first_sentence(error)) from error
-        raise DeviceFailed(f"`{device}` is in error ({first_sentence(error)})") from error
+        problem = f"`{device}` is in error ({first_sentence(error)})"
+        raise DeviceFailed(problem, lost=False) from error
     if device.type == "cuda" and (why := why_too_old(device)):
         raise unusable(str(device), why)
 
@@ -148,6 +158,20 @@ class DevicePool:
         """All of them. Raises InvalidDevice for one that does not exist."""
         return [device_of(name) for name in self._names]
 
+    def open(self, use: Callable[[torch.device], object], may_lack_some: bool = False) -> None:
+        """Call `use` with each device. Raises what that does, and InvalidDevice.
+
+        With `may_lack_some`, a device that is absent or in error is left out if there are others.
+        """
+        found = [opened(name, use) for name in self._names]
+        devices = [each for each in found if isinstance(each, torch.device)]
+        problems = [each for each in found if isinstance(each, ServingError)]
+        if problems and not (devices and may_lack_some):
+            raise problems[0]
+        for problem in problems:
+            logger.error("%s; this worker goes on without it, until SIGHUP", problem.detail)
+        self.devices = devices
+
     def choose(self) -> torch.device:
         """Return the next device. Raises InvalidDevice for one that does not exist."""
         devices = self.devices
@@ -162,6 +186,16 @@ class DevicePool:
 
     def release(self, device: torch.device) -> None:
         self._running[device] -= 1
+
+
+def opened(name: str, use: Callable[[torch.device], object]) -> torch.device | ServingError:
+    """Return a device that `use` was called with, or why it can't be used."""
+    try:
+        device = device_of(name)
+        use(device)
+    except (DeviceFailed, InvalidDevice) as error:
+        return error
+    return device
 
 
 def available_devices() -> list[str]:

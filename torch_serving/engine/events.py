@@ -43,5 +43,5 @@ class EngineEvents:
 
     def check_device(self, error: Exception | None, *guilty: str) -> None:
         """Report a device in error: all later requests to it would fail."""
-        if isinstance(error, DeviceFailed):
+        if isinstance(error, DeviceFailed) and error.lost:
             self.on_fatal(DEVICE_ERROR, guilty)

@@ -284,7 +284,7 @@ class ModelLifecycle:
             raise with_name(model.identifier, error) from error
         except Exception as error:
             problem = error if isinstance(error, ServingError) else device_error(error)
-            if isinstance(problem, DeviceFailed):
+            if isinstance(problem, DeviceFailed) and problem.lost:
                 self._on_fatal(DEVICE_ERROR, (model.identifier,))
             if problem is None or problem is error:
                 raise  # an error that is its own cause would keep all that its frames lead to

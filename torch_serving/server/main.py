@@ -82,6 +82,7 @@ class PreforkState:
         self._config = config
         self._listener = listener
         self._cards = cards
+        self._has_served = False  # a worker that starts later is better than none
         self._ready_line = None if config.ready_fd is None else ReadyLine(config.ready_fd)
         self.shared = SharedState(config.workers or 0, config.quarantine_s)
         count_dropped_lines(self.shared.statistics.count_dropped)
@@ -123,7 +124,7 @@ class PreforkState:
         worker = WorkerContext(self.runtime, channel, self.shared, self._api_keys, self._tls)
         transport = functools.partial(UvicornTransport, worker)
         try:
-            run_transport(transport, self._listener, self.runtime, channel)
+            run_transport(transport, self._listener, self.runtime, channel, self._has_served)
         except StartupError as error:
             print(f"torch-serving: {error}", file=sys.stderr)
             return EXIT_MISCONFIGURED
@@ -158,6 +159,7 @@ class PreforkState:
         For people, a request that is not known yet is looked for, and printed once it is found:
         that is the task to run in a process of its own.
         """
+        self._has_served = True
         self._cards.log()
         url = url_of(self._listener, "https" if self._config.tls_cert else "http")
         if self._ready_line:

@@ -37,6 +37,7 @@ def run_transport(
     listener: socket.socket,
     runtime: Runtime,
     channel: ParentChannel | None = None,
+    may_lack_devices: bool = False,
 ) -> None:
     """Start the runtime, and serve until SIGTERM.
 
@@ -47,7 +48,8 @@ def run_transport(
     torch.seed()  # forked processes have the same random numbers  # type: ignore[no-untyped-call]
     if channel:
         runtime.examples.attach(channel.find_examples)
-    runtime.start(channel.try_load if channel and config.trial_load else None)
+    try_load = channel.try_load if channel and config.trial_load else None
+    runtime.start(try_load, may_lack_devices)
     responses = ResponseRecorder(runtime.group.statistics, access_log_of(config))
     try:
         make_transport(responses).run([listener])

@@ -19,7 +19,13 @@ from torch_serving.engine.dispatcher import Limits
 from torch_serving.engine.engine import MAX_THREADS, Engine
 from torch_serving.engine.events import EngineEvents
 from torch_serving.engine.precision import set_tf32
-from torch_serving.errors import OutOfMemory, ServingError, StartupError
+from torch_serving.errors import (
+    DeviceFailed,
+    InvalidDevice,
+    OutOfMemory,
+    ServingError,
+    StartupError,
+)
 from torch_serving.model_config import ModelConfig
 from torch_serving.models._cache import Cache
 from torch_serving.models.imports import import_at_start
@@ -115,18 +121,19 @@ class Runtime:
         runtime.preload(on_cpu=True)
         return runtime
 
-    def start(self, try_load: TryLoad | None = None) -> None:
+    def start(self, try_load: TryLoad | None = None, may_lack_devices: bool = False) -> None:
         """Start threads, in the process that runs the requests.
 
         `try_load` loads a model in a process of its own first, and returns whether that process
-        lived. Raises StartupError.
+        lived. With `may_lack_devices`, those that are absent or in error are left out, and what was
+        to be preloaded there, if there are others. Raises StartupError.
         """
         self.models.attach(try_load, self.engine.call_on, self.config.load_timeout_s)
         if self.config.watch:
             self._watcher = Watcher(self.models)
             self._watcher.start()
         self._keeper = start_keeper(self.models, self.config)
-        self.preload(on_cpu=False)
+        self.preload(on_cpu=False, may_lack_devices=may_lack_devices)
         if self.tracing:
             self.tracing.start()
         self.engine.start()
@@ -183,7 +190,7 @@ class Runtime:
         request = InferenceRequest(model, method, device, timeout_s=timeout_s)
         return self._loop_thread.run(self.inference.infer_values(request, arguments))
 
-    def preload(self, on_cpu: bool) -> None:
+    def preload(self, on_cpu: bool, may_lack_devices: bool = False) -> None:
         """Load those models that the configuration names which run on the CPU, or all others.
 
         Raises StartupError for a device that does not exist, is full or in error, and for a model
@@ -191,14 +198,13 @@ class Runtime:
         """
         try:
             if is_cpu(self.device_names) == on_cpu:
-                for device in self.devices.devices:
-                    self.monitor.use(device)
+                self.devices.open(self.monitor.use, may_lack_devices)
             for pattern in self.config.preload:
-                self._preload_matching(pattern, on_cpu)
+                self._preload_matching(pattern, on_cpu, may_lack_devices)
         except ServingError as error:
             raise StartupError(error.detail) from None
 
-    def _preload_matching(self, pattern: str, on_cpu: bool) -> None:
+    def _preload_matching(self, pattern: str, on_cpu: bool, may_lack_devices: bool) -> None:
         repository = self.models.repository
         names = repository.matching(pattern)
         if not names:
@@ -210,9 +216,18 @@ class Runtime:
             configured = repository.placement.configured_name(name)
             if is_cpu(configured or self.device_names) == on_cpu:
                 log_large_load(name, repository.file_bytes(name))
-                one = [repository.placement.choose(name, self.devices)] if configured else None
-                for device in one or self.devices.devices:
-                    self._preload_on(device, name)
+                try:
+                    self._preload(name, configured is not None)
+                except ServingError as error:
+                    if not (may_lack_devices and lacks_device(error)):
+                        raise
+                    logger.error("%s is not preloaded: %s", name, error.detail)
+
+    def _preload(self, name: str, is_placed: bool) -> None:
+        """Load a model onto the device that it is placed on, or onto all."""
+        one = [self.models.repository.placement.choose(name, self.devices)] if is_placed else None
+        for device in one or self.devices.devices:
+            self._preload_on(device, name)
 
     def _preload_on(self, device: torch.device, name: str) -> None:
         with self._limit_preload(name):
@@ -220,6 +235,15 @@ class Runtime:
                 self.models.preload(name, device)
             except OutOfMemory as error:
                 raise StartupError(f"`{name}` on {device}: {error.detail}") from None
+
+
+def lacks_device(error: BaseException | None) -> bool:
+    """Whether a model was not loaded since its device is absent or in error."""
+    while error is not None:
+        if isinstance(error, InvalidDevice) or (isinstance(error, DeviceFailed) and not error.lost):
+            return True
+        error = error.__cause__
+    return False
 
 
 def log_large_load(name: str, size_bytes: int) -> None:

@@ -35,6 +35,7 @@ constexpr int kMaxProcesses = 256;
 struct Shared {
     std::atomic<long> stranger_bytes;  // of each card, taken by somebody else
     std::atomic<int> fault;            // the error that every call meets; 0: none
+    std::atomic<int> faulty_card;      // the only card that meets it, from 1 on; 0: all do
     std::atomic<int> is_busy;          // no process may open a card
     std::atomic<long> copy_us;         // how long each copy takes
     std::atomic<long> run_us;          // how long each operator takes

@@ -66,7 +66,8 @@ cudaError_t answer(int error) {
 int state() {
     World& all = world();
     if (int error = look()) return error;
-    if (all.broken == 0) all.broken = shared().fault;
+    const int faulty = shared().faulty_card;
+    if (all.broken == 0 && (faulty == 0 || all.is_open[faulty - 1])) all.broken = shared().fault;
     return all.broken;
 }
 
@@ -74,6 +75,7 @@ int open_card(int wanted) {
     World& all = world();
     if (int error = state()) return error;
     if (all.is_open[wanted]) return 0;
+    if (shared().faulty_card == wanted + 1 && shared().fault) return shared().fault;
     if (shared().is_busy) return cudaErrorDevicesUnavailable;
     if (!take(wanted, kContextBytes)) return cudaErrorMemoryAllocation;
     all.is_open[wanted] = true;

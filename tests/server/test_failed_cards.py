@@ -1,0 +1,118 @@
+"""A server with several cards, of which one fails for good: the others go on."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cuda_driver import Driver
+from tests.support.servables import SOURCES, scripted
+from torch_serving.config import Config
+from torch_serving.engine.devices import device_of, open_device
+from torch_serving.errors import DeviceFailed, StartupError
+from torch_serving.models._cache import Cache
+from torch_serving.models.interfaces import NoEvents
+from torch_serving.models.lifecycle import ModelLifecycle
+from torch_serving.models.repository import ModelRepository
+from torch_serving.server import main
+from torch_serving.server.main import PreforkState
+from torch_serving.service.runtime import Runtime
+
+FAILED = RuntimeError("CUDA error: unspecified launch failure")
+FULL = RuntimeError("CUDA error: out of memory")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("one.pt", "placed.pt"):
+        scripted(*SOURCES["echo.pt"]).save(tmp_path / name)
+    (tmp_path / "placed.toml").write_text('device = "cuda:1"\n')
+    return tmp_path
+
+
+def start(root: Path, devices: str, may_lack_devices: bool) -> list[str]:
+    """Start a runtime; return the devices that its requests go to."""
+    config = Config(model_root=root, device=devices, preload=("*.pt",), threads=1)
+    runtime = Runtime.build(config)
+    try:
+        runtime.start(may_lack_devices=may_lack_devices)
+        return [str(device) for device in runtime.devices.devices]
+    finally:
+        runtime.close()
+
+
+def break_card(driver: Driver) -> None:
+    driver.error, driver.broken = FAILED, {"cuda:1"}
+
+
+def remove_card(driver: Driver) -> None:
+    driver.cards = 1
+
+
+@pytest.mark.parametrize("fail", [break_card, remove_card])
+def test_a_worker_that_starts_later_goes_on_with_the_other_cards(
+    root: Path, driver: Driver, caplog: pytest.LogCaptureFixture, fail: Callable[[Driver], None]
+):
+    fail(driver)
+    with caplog.at_level(logging.ERROR):
+        assert start(root, "cuda:0,cuda:1", may_lack_devices=True) == ["cuda:0"]
+    assert ("one.pt", "cuda:0") in driver.loaded
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "`cuda:1`" in first
+    assert "goes on without it" in first
+    assert second.startswith("placed.pt is not preloaded: ")
+    assert "`cuda:1` is" in second
+
+
+@pytest.mark.parametrize(
+    ("error", "devices", "may_lack_devices"),
+    [
+        (FAILED, "cuda:0,cuda:1", False),  # as it starts first, somebody reads what it says
+        (FAILED, "cuda:1", True),  # there is no other
+        (FULL, "cuda:0,cuda:1", True),  # it may have room in a moment
+    ],
+)
+def test_a_worker_that_does_not_start(
+    root: Path, driver: Driver, error: Exception, devices: str, may_lack_devices: bool
+):
+    driver.error, driver.broken = error, {"cuda:1"}
+    with pytest.raises(StartupError, match="`cuda:1` is"):
+        start(root, devices, may_lack_devices)
+
+
+def test_workers_may_lack_a_card_once_the_server_has_served(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    started: list[bool] = []
+    monkeypatch.setattr(main, "run_transport", lambda *found: started.append(found[-1]))
+    config = Config(model_root=root, device="cpu", workers=0, threads=1, ready_fd=None)
+    state: Any = PreforkState(config, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(main, "url_of", lambda *_: "http://here")
+    state.serve_in_worker(None)
+    state.announce()
+    state.serve_in_worker(None)
+    assert started == [False, True]
+
+
+class Events(NoEvents):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fatal: list[Any] = []
+
+    def request_restart(self, *reported: Any) -> None:
+        self.fatal.append(reported)
+
+
+def test_a_request_for_a_failed_card_costs_no_worker(root: Path, driver: Driver):
+    """Nothing of this process is on the card: a new one would be no better."""
+    break_card(driver)
+    events = Events()
+    models = ModelLifecycle(ModelRepository(root), Cache(2, 0, 0), events, use_device=open_device)
+    try:
+        with pytest.raises(DeviceFailed, match="`cuda:1` is in error"):
+            models.load("one.pt", device_of("cuda:1")).result()
+    finally:
+        models.close()
+    assert events.fatal == []

@@ -1,0 +1,68 @@
+"""Servers on simulated cards that fail, and that others fill: tests.simulated_card."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulated_card.state import State, is_simulated, open_state
+from tests.support.client import Client, tensor
+from tests.support.process import Process, wait_until
+from tests.support.servables import SOURCES, scripted
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not is_simulated(), reason="this is for a simulated card"),
+]
+LAUNCH_FAILURE = 719
+BODIES = {
+    "echo.pt": [tensor([2], [1.0, 2.0])],
+    "large.pt": [{"type": "scalar", "data_type": "int", "value": 1}],
+}
+
+
+@pytest.fixture
+def state() -> Iterator[State]:
+    state = open_state()
+    yield state
+    state.fault = state.faulty_card = state.stranger_bytes = 0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    scripted(*SOURCES["echo.pt"]).save(tmp_path / "echo.pt")
+    scripted(
+        "n: int", "int", "return int(torch.ones([n, 1 << 20], device='cuda').sum().item())"
+    ).save(tmp_path / "large.pt")
+    return tmp_path
+
+
+def status(process: Process, model: str = "echo.pt", **parameters: str) -> int:
+    with Client(process.url) as client:
+        return client.post(model, BODIES[model], **parameters).status
+
+
+def test_of_two_cards_one_fails_for_good(root: Path, state: State, start: Callable[..., Process]):
+    devices = ("--device", "cuda:0,cuda:1")
+    process = start(root, "--port", "0", *devices, SIMULATED_CARD_COUNT="2")
+    assert [status(process, device=f"cuda:{card}") for card in (0, 1)] == [200, 200]
+    state.faulty_card, state.fault = 2, LAUNCH_FAILURE
+    assert status(process, device="cuda:1") == 503  # and the worker ends
+    wait_until(lambda: "goes on without it" in process.stderr)
+    assert {status(process) for _ in range(10)} == {200}
+    for _ in range(3):
+        assert status(process, device="cuda:1") == 503
+    assert status(process) == 200
+    assert process.stderr.count("has failed (a device is in error") == 1
+
+
+def test_another_process_fills_the_card_and_leaves_it(
+    root: Path, state: State, start: Callable[..., Process]
+):
+    process = start(root, "--port", "0", "--device", "cuda")
+    assert status(process) == 200
+    state.stranger_bytes = 1 << 50
+    assert status(process, "large.pt") == 503
+    assert status(process) == 200
+    state.stranger_bytes = 0
+    assert status(process, "large.pt") == 200
