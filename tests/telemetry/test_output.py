@@ -257,7 +257,7 @@ def test_a_pipe_that_nobody_reads_stops_neither_requests_nor_the_end(
             while full.write(b"\n" * 4096):
                 pass
         os.set_blocking(pipe[1], True)
-        url = line.split(" on ")[1].split()[0]
+        url = "http" + line.split(" on http")[1].split()[0]
         with Client(url) as client:
             for _ in range(2 * module.MAX_PENDING // 300):
                 client.get("/healthcheck?" + "x" * 300)
