@@ -226,15 +226,13 @@ class OutOfMemory(ServerError):
 
 
 class DeviceFailed(ServerError):
-    """A device is in error. The process ends if it has `lost` what it had there."""
-
     status = 503
     description = "Device failed"
     retry_after_s = 5
 
     def __init__(self, detail: str = "", lost: bool = True) -> None:
         super().__init__(detail)
-        self.lost = lost
+        self.lost = lost  # whether the process had something there: then it ends
 
 
 class Overloaded(ServerError):

@@ -50,6 +50,12 @@ int refuse_captured(const Event* event) {
     return cudaErrorCapturedEvent;
 }
 
+int refuse_look_at(const Event* event) {
+    if (int error = open_card(current_device())) return error;
+    if (int error = refuse_in_capture()) return error;
+    return refuse_captured(event);
+}
+
 int wait_in_capture(Stream* stream, const Event* event) {
     Capture* capture = capture_of(event);
     if (!capture) return cudaErrorCapturedEvent;
@@ -263,18 +269,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventQuery(cudaEvent_t handle) {
     Lock lock(world().mutex);
     const auto* event = reinterpret_cast<Event*>(handle);
-    if (int error = open_card(current_device())) return answer(error);
-    if (int error = refuse_in_capture()) return answer(error);
-    if (int error = refuse_captured(event)) return answer(error);
+    if (int error = refuse_look_at(event)) return answer(error);
     return answer(!event->ticket || event->ticket->is_done ? 0 : cudaErrorNotReady);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
     Lock lock(world().mutex);
     const auto* event = reinterpret_cast<Event*>(handle);
-    if (int error = open_card(current_device())) return answer(error);
-    if (int error = refuse_in_capture()) return answer(error);
-    if (int error = refuse_captured(event)) return answer(error);
+    if (int error = refuse_look_at(event)) return answer(error);
     const auto ticket = event->ticket;
     return answer(ticket ? wait_for(ticket, lock) : 0);
 }
