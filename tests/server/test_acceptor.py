@@ -77,6 +77,8 @@ async def stop_during_handshake(certificate: tuple[Path, Path]) -> None:
         assert len(connections) == 1  # what the server waits for
         response = await client.ask(raw_request(method="GET", target="/healthcheck"))
         assert response.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in response
+        connection.close()
         while connections:
             await asyncio.sleep(0.01)
 
@@ -89,7 +91,6 @@ def test_a_handshake_during_a_stop(tmp_path: Path):
 async def accept_all(count: int) -> None:
     """Let this many connections wait, and accept them."""
     bare = BareServer()
-    bare.keep_alive_s = LIMIT_S
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=count))
         for _ in range(count):

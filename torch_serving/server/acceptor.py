@@ -103,9 +103,8 @@ class Acceptor:
     async def _connect(self, connection: socket.socket, handshake: "Handshake") -> None:
         try:
             tls = self._tls if self._tls and await self._speaks_tls(connection) else {}
-            _, protocol = await self._loop.connect_accepted_socket(
-                self._protocol, connection, **tls
-            )
+            protocol = self._protocol()  # with TLS, uvloop returns the one of TLS
+            await self._loop.connect_accepted_socket(lambda: protocol, connection, **tls)
             if self._closed:  # its request may be on its way
                 protocol.shutdown()
         except (OSError, asyncio.TimeoutError):
