@@ -25,7 +25,6 @@ SIZE = 700 * KIB
 class Small(BareServer):
     """It has memory for one body of SIZE, and not for two."""
 
-    keep_alive_s = LIMIT_S
     max_bodies_bytes = 1024 * KIB
 
 

@@ -16,6 +16,7 @@ from tests.support.client import LIMIT_S
 from torch_serving.http._connection import HttpProtocol
 
 FIELD = b"X-Name: value\r\n"
+SHORT_S = 0.2
 
 
 def get(path: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
@@ -53,6 +54,8 @@ async def until(condition: Callable[[], bool]) -> None:
     ],
 )
 def test_a_client_that_does_not_read_is_disconnected(bare: BareServer, requests: bytes):
+    bare.keep_alive_s = SHORT_S
+
     async def use(connection: Connection) -> None:
         await connection.send(requests)
         await until(lambda: "/large" in bare.asked)
@@ -62,7 +65,7 @@ def test_a_client_that_does_not_read_is_disconnected(bare: BareServer, requests:
 
 
 def test_a_client_that_reads_too_slowly_is_disconnected(bare: BareServer):
-    bare.body_rate = float(1 << 30)
+    bare.keep_alive_s, bare.body_rate = SHORT_S, float(1 << 30)
 
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/large"))
@@ -75,7 +78,7 @@ def test_a_client_that_reads_too_slowly_is_disconnected(bare: BareServer):
 
 
 def test_a_request_behind_a_large_response_has_its_time(bare: BareServer):
-    bare.keep_alive_s = 1
+    bare.keep_alive_s, bare.slow_s = 1, 2
 
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/large") + get(b"/slow", b"Connection: close"))
@@ -105,7 +108,6 @@ class Model:
 
 
 def test_a_connection_that_waits_keeps_no_model_in_memory(bare: BareServer):
-    bare.keep_alive_s = LIMIT_S
     bare.fast_path = OneModel()
 
     async def use(connection: Connection) -> None:
@@ -121,8 +123,6 @@ def test_a_connection_that_waits_keeps_no_model_in_memory(bare: BareServer):
 def test_a_client_that_reads_slowly_gets_its_response_while_the_server_stops(
     bare: BareServer, header: bytes
 ):
-    bare.keep_alive_s = LIMIT_S
-
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/large", header))
         await until(lambda: bool(bare.headers))
@@ -161,6 +161,8 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_gets_its_response(
     "bad", [b"no http\r\n\r\n", get(b"http://x:99999/"), get(b"/a").replace(b"1.1", b"2.0")]
 )
 def test_all_requests_before_a_broken_one_get_responses(bare: BareServer, count: int, bad: bytes):
+    bare.keep_alive_s = SHORT_S  # less than the first one takes
+
     async def use(connection: Connection) -> None:
         await connection.send(get(b"/slow") + get(b"/a") * (count - 1) + bad)
         responses = await connection.responses()

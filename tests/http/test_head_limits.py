@@ -60,7 +60,6 @@ def behind_a_body(data: bytes) -> list[bytes]:
 @pytest.mark.parametrize(("size", "is_taken"), [(LIMIT - 200, True), (LIMIT + 100, False)])
 def test_heads_and_trailers_have_one_limit(request_of, headers, pieces, size: int, is_taken: bool):
     bare = BareServer()
-    bare.keep_alive_s = 60
     data = request_of(headers(size))
     uvloop.run(bare.feed([*pieces(data), LAST]))
     asked = [each for each in bare.asked if each != "/first"]

@@ -26,7 +26,6 @@ HEALTHCHECK = raw_request(method="GET", target="/healthcheck")
 class Digests(BareServer):
     """Its response is the hash of the body."""
 
-    keep_alive_s = LIMIT_S
     max_body_bytes = LIMIT_BYTES
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:

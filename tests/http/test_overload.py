@@ -61,7 +61,7 @@ def started(engine: Engine, held: Held, count: int = 1, **arguments: Any) -> lis
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let so many seconds pass for what waits in an engine."""
+    """Let so many seconds pass for what waits in an engine, and for the timers of its loop."""
     ahead_s = 0.0
 
     def advance(seconds: float) -> None:
@@ -70,6 +70,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() + ahead_s)
     monkeypatch.setattr("torch_serving.engine.dispatcher.time", clock)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "time", lambda _: time.monotonic() + ahead_s)
     return advance
 
 
@@ -142,23 +143,31 @@ def test_what_nobody_waits_for_is_not_run():
     with_thread(Limits(), use)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"timeout_s": 0.25}, {"timeout_s": 1000.0}])
-def test_deadlines(arguments: dict[str, float]):
+@pytest.mark.parametrize(
+    ("arguments", "deadline_s"),
+    [({}, 200.0), ({"timeout_s": 50.0}, 50.0), ({"timeout_s": 1000.0}, 200.0)],
+)
+def test_deadlines(
+    arguments: dict[str, float], deadline_s: float, pass_time: Callable[[float], None]
+):
     reasons: list[Any] = []
 
     async def use(engine: Engine, held: Held) -> None:
         running, waiting = started(engine, held, 2, **arguments)
+        await until(lambda: held.runs == 1)
+        pass_time(deadline_s)
         for pending in (running, waiting):
             with pytest.raises(DeadlineExceeded):
-                await pending
+                await asyncio.wait_for(pending, LIMIT_S)
+        assert reasons == []
+        pass_time(200.0)  # its thread is lost after the limit for all requests, whatever its own
         await until(lambda: reasons != [])
         held.free.set()
         assert b"[1.0]" in await engine.submit(held.method, ECHO)
         assert held.runs == 2  # the one that waited was left out
 
-    limit_s = 0.5 if arguments.get("timeout_s") != 0.25 else 1.0
     with_thread(
-        Limits(request_timeout_s=limit_s),
+        Limits(request_timeout_s=200.0),
         use,
         events=EngineEvents(on_fatal=lambda *why: reasons.append(why)),
     )
@@ -176,18 +185,22 @@ def test_a_deadline_holds_for_what_the_loop_gives_to_a_thread():
     with_thread(Limits(), use, in_flight=range(2))
 
 
-def test_a_late_response_is_no_lost_thread():
+def test_a_late_response_is_no_lost_thread(pass_time: Callable[[float], None]):
     reasons: list[Any] = []
 
     async def use(engine: Engine, held: Held) -> None:
         [pending] = started(engine, held)
+        await until(lambda: held.runs == 1)
+        pass_time(200.0)
         with pytest.raises(DeadlineExceeded):
-            await pending
+            await asyncio.wait_for(pending, LIMIT_S)
         held.free.set()
-        await asyncio.sleep(1)
+        assert b"[1.0]" in await engine.submit(held.method, ECHO)  # its thread is free again
+        pass_time(200.0)
+        await asyncio.sleep(0.01)  # the timers that are due come first
 
     with_thread(
-        Limits(request_timeout_s=0.5),
+        Limits(request_timeout_s=200.0),
         use,
         events=EngineEvents(on_fatal=lambda *why: reasons.append(why)),
     )

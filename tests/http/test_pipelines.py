@@ -56,7 +56,6 @@ def test_requests_that_wait_are_few_in_memory():
 @pytest.mark.parametrize("last", [b"", post(LARGE)])
 def test_bodies_among_many_requests(first: bytes, last: bytes):
     bare = BareServer()
-    bare.keep_alive_s = 60
     data = first + b"".join(map(post, BODIES)) * 3 + last
     uvloop.run(bare.feed([data, LAST]))
     expected = [LARGE] if first == post(LARGE) else [b""] * first.count(TINY)

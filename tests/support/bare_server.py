@@ -20,7 +20,8 @@ RECEIVE_BUFFER = 4096
 class BareServer:
     """A server of the protocol; `asked`, `headers` and `bodies` are what its application saw."""
 
-    keep_alive_s = 0.2  # also for a client to read on
+    keep_alive_s = float(LIMIT_S)  # also for a client to read on
+    slow_s = 0.4
     body_rate = 0.0
     max_body_bytes = 1 << 20
     max_bodies_bytes = 1 << 40
@@ -42,7 +43,7 @@ class BareServer:
         self.bodies.append(body + message.get("body", b""))
         self.headers.append(scope["headers"])
         if scope["path"] == "/slow":
-            await asyncio.sleep(2 * self.keep_alive_s)
+            await asyncio.sleep(self.slow_s)
         body = LARGE if scope["path"] == "/large" else scope["path"].encode()
         length = (b"content-length", b"%d" % len(body))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
