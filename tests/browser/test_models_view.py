@@ -188,7 +188,9 @@ new MutationObserver((all) => {
 """
 
 
-@pytest.mark.parametrize("part", ["2 workers", "3 of 8 threads busy", "1 queued"])
+@pytest.mark.parametrize(
+    "part", ["2 workers", "3 of 8 threads busy", "1 queued", "cuda:1 left out"]
+)
 def test_what_runs_where_is_told_at_a_glance(page: Browser, figures: StandIn, part: str):
     page.open(f"{figures.url}/")
     page.sees(part, "details summary")
@@ -201,3 +203,4 @@ def test_what_runs_where_is_told_of_each_worker_and_device(page: Browser, figure
     rows = [each.text for each in page.all("details tbody tr")]
     assert rows[0] == "0 4310 1 of 4 0 2 763 MiB 1.3 GiB"
     assert rows[3] == "cuda:0 5 GiB 12 GiB of 80 GiB 37 %"
+    assert rows[4] == "cuda:1 0 B left out: absent or in error –"

@@ -27,7 +27,7 @@ def test_they_use_metrics_that_there_are():
 
 
 def test_prometheus_takes_them():
-    assert "14 rules found" in promtool("check", "rules", ALERTS)
+    assert "15 rules found" in promtool("check", "rules", ALERTS)
 
 
 def test_they_say_what_they_should():

@@ -28,6 +28,7 @@ def device_samples() -> dict[str, set[str]]:
     counters = statistics.device(b"cuda:0")
     counters.set_memory(1, 2, 3, 4)
     counters.set_utilization(50.0)
+    counters.set_up(True)
     found = samples_of(Metrics(statistics, parent_slot=-1).text().decode())
     return {name: labels for name, labels in found.items() if "_device_" in name}
 

@@ -12,6 +12,7 @@ from tests.support.fake_device import emptied_cards
 from torch_serving.engine import device_monitor
 from torch_serving.engine.device_monitor import IDLE_SAMPLES, DeviceMonitor
 from torch_serving.engine.memory import ALLOCATOR
+from torch_serving.errors import DeviceFailed
 from torch_serving.telemetry._counters import Statistics
 
 CARD, SECOND = torch.device("cuda", 0), torch.device("cuda", 1)
@@ -90,7 +91,7 @@ def test_gauges_of_the_cards_in_use(
     numbers = numbers[0, "cuda:1"]
     assert (numbers.allocated, numbers.reserved) == (GIB, 3 * GIB)
     assert (numbers.free, numbers.total, numbers.utilization) == (70 * GIB, 80 * GIB, 25)
-    assert numbers.graphs == 7
+    assert (numbers.graphs, numbers.up) == (7, True)
 
 
 def test_cuda_is_not_initialised_by_a_look(
@@ -130,6 +131,24 @@ def test_a_card_in_error_does_not_end_the_thread(
     monkeypatch.setattr(torch.cuda, "mem_get_info", fail)
     monitor.use(CARD)
     monitor.sample()
+
+
+def test_a_card_that_is_in_error_as_it_is_opened_is_published(
+    driver: Driver,
+    monitor: DeviceMonitor,
+    statistics: Statistics,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def fail(device: torch.device) -> None:
+        raise DeviceFailed(f"`{device}` is in error", lost=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(device_monitor, "open_device", fail)
+        with pytest.raises(DeviceFailed):
+            monitor.use(CARD)
+    assert statistics.by_device()[0, "cuda:0"].up is False
+    monitor.use(CARD)
+    assert statistics.by_device()[0, "cuda:0"].up is True
 
 
 def test_an_idle_process_gives_memory_back_once(

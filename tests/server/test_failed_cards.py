@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.support.cuda_driver import Driver
 from tests.support.servables import SOURCES, scripted
@@ -32,13 +33,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(root: Path, devices: str, may_lack_devices: bool) -> list[str]:
-    """Start a runtime; return the devices that its requests go to."""
+def start(root: Path, devices: str, may_lack_devices: bool) -> Runtime:
+    """Start a runtime, and end its threads."""
     config = Config(model_root=root, device=devices, preload=("*.pt",), threads=1)
     runtime = Runtime.build(config)
     try:
         runtime.start(may_lack_devices=may_lack_devices)
-        return [str(device) for device in runtime.devices.devices]
+        return runtime
     finally:
         runtime.close()
 
@@ -57,7 +58,13 @@ def test_a_worker_that_starts_later_goes_on_with_the_other_cards(
 ):
     fail(driver)
     with caplog.at_level(logging.ERROR):
-        assert start(root, "cuda:0,cuda:1", may_lack_devices=True) == ["cuda:0"]
+        runtime = start(root, "cuda:0,cuda:1", may_lack_devices=True)
+    assert runtime.devices.devices == [torch.device("cuda:0")]
+    devices = {each["device"]: each["up"] for each in runtime.management.devices()}
+    assert devices["cuda:1"] is False
+    metrics = runtime.metrics.text().decode()
+    for device, value in (("cuda:0", "1.0"), ("cuda:1", "0.0")):
+        assert f'torch_serving_device_up{{device="{device}",worker="0"}} {value}\n' in metrics
     assert ("one.pt", "cuda:0") in driver.loaded
     first, second = (record.getMessage() for record in caplog.records)
     assert "`cuda:1`" in first

@@ -1,5 +1,6 @@
 """Servers on simulated cards that fail, and that others fill: tests.simulated_card."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.simulated_card.state import State, is_simulated, open_state
 from tests.support.client import Client, tensor
+from tests.support.fetch import fetch
 from tests.support.process import Process, wait_until
 from tests.support.servables import SOURCES, scripted
 
@@ -42,6 +44,15 @@ def status(process: Process, model: str = "echo.pt", **parameters: str) -> int:
         return client.post(model, BODIES[model], **parameters).status
 
 
+def ups(process: Process) -> dict[str, bool]:
+    """Whether each card serves in all workers, as the metrics tell it."""
+    metrics = fetch(process.url, "/metrics")[2]
+    found = re.findall(r'^torch_serving_device_up{device="(.*?)".*} (.*)$', metrics, re.MULTILINE)
+    return {
+        name: "0.0" not in [value for each, value in found if each == name] for name, _ in found
+    }
+
+
 def test_of_two_cards_one_fails_for_good(root: Path, state: State, start: Callable[..., Process]):
     devices = ("--device", "cuda:0,cuda:1")
     process = start(root, "--port", "0", *devices, SIMULATED_CARD_COUNT="2")
@@ -50,6 +61,9 @@ def test_of_two_cards_one_fails_for_good(root: Path, state: State, start: Callab
     assert status(process, device="cuda:1") == 503  # and the worker ends
     wait_until(lambda: "goes on without it" in process.stderr)
     assert {status(process) for _ in range(10)} == {200}
+    assert ups(process) == {"cuda:0": True, "cuda:1": False}
+    listed = fetch(process.url, "/models")[2]["devices"]
+    assert [each["device"] for each in listed if not each["up"]] == ["cuda:1"]
     for _ in range(3):
         assert status(process, device="cuda:1") == 503
     assert status(process) == 200

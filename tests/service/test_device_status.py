@@ -18,16 +18,20 @@ def test_all_workers_and_models_of_a_device_are_together():
         statistics.attach(worker)
         statistics.device(b"cuda:0").set_memory(10 + worker, 20, 30 + worker, 100)
     statistics.device(b"cuda:1").count_batch(1)  # it was never looked at
+    for name, is_up in ((b"cuda:0", True), (b"cuda:2", False)):
+        statistics.device(name).set_up(is_up)
     statistics.detach(1)
     entries = [
         {"device": device, "bytes": size}
         for device, size in [("cuda:0", 4), ("cpu", 5), ("cuda:0", 6)]
     ]
     unknown = {"total_bytes": None, "free_bytes": None, "workers": []}
+    failed = {"device": "cuda:2", "up": False, "weights_bytes": 0, **unknown}
     assert device_statuses(entries, statistics.by_device()) == [
-        {"device": "cpu", "weights_bytes": 5, **unknown},
+        {"device": "cpu", "up": True, "weights_bytes": 5, **unknown},
         {
             "device": "cuda:0",
+            "up": True,
             "weights_bytes": 10,
             "total_bytes": 100,
             "free_bytes": 32,
@@ -36,6 +40,7 @@ def test_all_workers_and_models_of_a_device_are_together():
                 {"worker": 2, "allocated_bytes": 12, "reserved_bytes": 20},
             ],
         },
+        failed,
     ]
     assert device_statuses([], {}) == []
 
@@ -54,4 +59,4 @@ def test_the_list_of_models_has_the_devices(tmp_path: Path, start: Callable[...,
         assert client.post("mlp.pt", [tensor([1, 16], [0.0] * 16)]).status == 200
     size = sum(each.nbytes for each in [*module.parameters(), *module.buffers()])
     unknown = {"total_bytes": None, "free_bytes": None, "workers": []}
-    assert devices() == [{"device": "cpu", "weights_bytes": size, **unknown}]
+    assert devices() == [{"device": "cpu", "up": True, "weights_bytes": size, **unknown}]

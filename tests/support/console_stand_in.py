@@ -94,9 +94,11 @@ def workers() -> list[Document]:
 
 
 def devices() -> list[Document]:
-    cpu = {"device": "cpu", "weights_bytes": 8e8, "total_bytes": None, "free_bytes": None}
-    card = {"device": "cuda:0", "weights_bytes": 5 * GIB, "total_bytes": 80 * GIB}
-    return [cpu, {**card, "free_bytes": 68 * GIB, "utilization": 0.37}]
+    unknown = {"total_bytes": None, "free_bytes": None, "utilization": None}
+    cpu = {"device": "cpu", "up": True, "weights_bytes": 8e8, **unknown}
+    card = {"device": "cuda:0", "up": True, "weights_bytes": 5 * GIB, "total_bytes": 80 * GIB}
+    failed = {"device": "cuda:1", "up": False, "weights_bytes": 0, **unknown}
+    return [cpu, {**card, "free_bytes": 68 * GIB, "utilization": 0.37}, failed]
 
 
 class StandIn(ThreadingHTTPServer):

@@ -109,17 +109,18 @@ def test_a_device_s_counters():
     statistics = Statistics()
     counters = statistics.device(b"cuda:0")
     assert statistics.device(b"cuda:0") is counters
-    assert counters.numbers() == (0, 0, 0, 0, 0, 0, 0, 0, None)
+    assert counters.numbers() == (0, 0, 0, 0, 0, 0, 0, 0, None, None)
     counters.count_batch(3, 1)
     counters.count_batch(8)
     counters.set_graphs(4)
     counters.set_memory(allocated=2**40, reserved=2**41, free=5, total=2**42)
     counters.set_utilization(37.5)
+    counters.set_up(True)
     assert statistics.by_device() == {(0, "cuda:0"): counters.numbers()}
-    assert counters.numbers() == (2, 11, 1, 4, 2**40, 2**41, 5, 2**42, 37.5)
+    assert counters.numbers() == (2, 11, 1, 4, 2**40, 2**41, 5, 2**42, 37.5, True)
     alone = DeviceCounters()
     alone.count_batch(1, 2)
-    assert alone.numbers() == (1, 1, 2, 0, 0, 0, 0, 0, None)
+    assert alone.numbers() == (1, 1, 2, 0, 0, 0, 0, 0, None, None)
 
 
 @pytest.mark.parametrize("end", [Statistics.detach, Statistics.attach])
@@ -133,11 +134,12 @@ def test_a_worker_that_ends_leaves_what_it_counted_on_a_device_but_no_gauges(end
             statistics.device(name).set_memory(1, 2, 3, 4)
             statistics.device(name).set_graphs(5)
             statistics.device(name).set_utilization(6)
+            statistics.device(name).set_up(False)
         os._exit(0)
     os.waitpid(pid, 0)
-    assert statistics.by_device()[1, "cuda:1"] == (1, 3, 1, 5, 1, 2, 3, 4, 6)
+    assert statistics.by_device()[1, "cuda:1"] == (1, 3, 1, 5, 1, 2, 3, 4, 6, False)
     end(statistics, 1)
-    left = (1, 3, 1, 0, 0, 0, 0, 0, None)
+    left = (1, 3, 1, 0, 0, 0, 0, 0, None, None)
     assert statistics.by_device() == {(1, "cuda:0"): left, (1, "cuda:1"): left}
     statistics.attach(1)
     statistics.device(b"cuda:1").count_batch(1)
@@ -179,6 +181,9 @@ def test_metrics_of_devices():
         "utilization_ratio": "0.375",
         **{f"memory_{name}_bytes": f"{n}.0" for n, name in enumerate(memory, 1)},
     }
+    for is_up, value in ((True, "1.0"), (False, "0.0")):
+        counters.set_up(is_up)
+        assert samples()["up"] == value
     statistics.detach(1)
     assert samples() == {**counted, "graphs": "0.0"}
 

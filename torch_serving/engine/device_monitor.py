@@ -11,6 +11,7 @@ import torch
 from torch_serving.engine.cuda_graphs import graphs_on
 from torch_serving.engine.devices import open_device
 from torch_serving.engine.memory import ALLOCATOR, empty_cache, limit_memory
+from torch_serving.errors import DeviceFailed
 from torch_serving.telemetry._counters import DeviceCounters, Statistics
 
 PERIOD_S = 1.0
@@ -47,12 +48,21 @@ class DeviceMonitor:
         with self._lock:
             if device in self._counters:
                 return
-            open_device(device)
+            try:
+                open_device(device)
+            except DeviceFailed:
+                self.leave_out(device)
+                raise
             if self._memory_limit is not None:
                 limit_memory(device, self._memory_limit)
             self._counters[device] = self._statistics.device(str(device).encode())
+            self._counters[device].set_up(True)
             if len(self._counters) == 1:
                 threading.Thread(target=self._watch, name="device-monitor", daemon=True).start()
+
+    def leave_out(self, device: torch.device) -> None:
+        """Publish that this process goes on without a device."""
+        self._statistics.device(str(device).encode()).set_up(False)
 
     def close(self) -> None:
         """Let the thread end."""

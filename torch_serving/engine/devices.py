@@ -62,6 +62,11 @@ def parse(name: str) -> torch.device:
         raise not_here(name) from None
 
 
+def with_index(device: torch.device) -> torch.device:
+    """The device that a name means: `cuda` is the first card."""
+    return torch.device(device.type, device.index or 0) if device.type == "cuda" else device
+
+
 @functools.lru_cache(maxsize=64)
 def device_of(name: str) -> torch.device:
     """Parse the name of a device, as in `cpu`, `cuda` or `cuda:1`, and check that it exists.
@@ -71,7 +76,7 @@ def device_of(name: str) -> torch.device:
     asked = parse(name)
     index = asked.index or 0
     if asked.type == "cuda" and index < count_cards():
-        return torch.device("cuda", index)
+        return with_index(asked)
     if asked.type == CPU and not index:
         return torch.device(CPU)
     if asked.type in ("cuda", CPU, "meta"):
@@ -150,6 +155,7 @@ class DevicePool:
     def __init__(self, names: str) -> None:
         self._names = [name.strip() for name in names.split(",")]
         self._running: dict[torch.device, int] = {}
+        self.left_out: list[torch.device] = []  # by `open`
         self.count = len(self._names)
         self.are_several = self.count > 1  # then the requests of each must be counted
 
@@ -165,12 +171,16 @@ class DevicePool:
         """
         found = [opened(name, use) for name in self._names]
         devices = [each for each in found if isinstance(each, torch.device)]
-        problems = [each for each in found if isinstance(each, ServingError)]
-        if problems and not (devices and may_lack_some):
-            raise problems[0]
-        for problem in problems:
+        problems = {
+            name: each
+            for name, each in zip(self._names, found, strict=True)
+            if isinstance(each, ServingError)
+        }
+        for problem in problems.values():
+            if not (devices and may_lack_some):
+                raise problem
             logger.error("%s; this worker goes on without it, until SIGHUP", problem.detail)
-        self.devices = devices
+        self.devices, self.left_out = devices, [with_index(parse(name)) for name in problems]
 
     def choose(self) -> torch.device:
         """Return the next device. Raises InvalidDevice for one that does not exist."""

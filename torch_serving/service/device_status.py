@@ -9,7 +9,7 @@ from torch_serving.telemetry._counters import DeviceNumbers
 def device_statuses(
     entries: Iterable[dict[str, Any]], numbers: Mapping[tuple[int, str], DeviceNumbers]
 ) -> list[dict[str, Any]]:
-    """The memory of each device that holds a model or that a worker uses, by name.
+    """Each device that holds a model or that a worker uses or lacks, by name; and its memory.
 
     `entries` are the published entries of loaded models, `numbers` those of workers and devices.
     """
@@ -17,6 +17,8 @@ def device_statuses(
     for entry in entries:
         status_of(found, entry["device"])["weights_bytes"] += entry["bytes"]
     for (worker, device), each in sorted(numbers.items()):
+        if each.up is False:
+            status_of(found, device)["up"] = False
         if each.total:  # else the worker has ended, or has not looked yet
             status = status_of(found, device)
             status.update(total_bytes=each.total, free_bytes=each.free)
@@ -31,6 +33,7 @@ def status_of(found: dict[str, dict[str, Any]], device: str) -> dict[str, Any]:
         device,
         {
             "device": device,
+            "up": True,
             "weights_bytes": 0,
             "total_bytes": None,
             "free_bytes": None,

@@ -109,7 +109,7 @@ class ModelManagement(Protocol):
         """The counters of `forward` of one model, or of all models; None: no counters yet."""
 
     def devices(self) -> list[dict[str, Any]]:
-        """The memory of each device in use."""
+        """Each device in use, whether it serves, and its memory."""
 
     def list(self) -> list[ModelStatus]:
         """The status of all models below the root."""

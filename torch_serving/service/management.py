@@ -177,7 +177,7 @@ class Management:
         return status
 
     def devices(self) -> list[dict[str, Any]]:
-        """The memory of each device in use."""
+        """Each device in use, whether it serves, and its memory."""
         return device_statuses(self.loaded(), self._group.statistics.by_device())
 
     def list(self) -> list[ModelStatus]:

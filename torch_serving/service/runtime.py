@@ -199,6 +199,8 @@ class Runtime:
         try:
             if is_cpu(self.device_names) == on_cpu:
                 self.devices.open(self.monitor.use, may_lack_devices)
+                for device in self.devices.left_out:
+                    self.monitor.leave_out(device)
             for pattern in self.config.preload:
                 self._preload_matching(pattern, on_cpu, may_lack_devices)
         except ServingError as error:

@@ -133,6 +133,7 @@ def values_of(numbers: WorkerNumbers) -> dict[str, float]:
 def by_device(devices: dict[tuple[str, str], DeviceNumbers]) -> Iterator[Metric]:
     """The accelerators that each worker uses; what is not known of one has no sample."""
     gauges = {
+        "up": "1 where the worker serves with the device, 0 where it goes on without it.",
         "memory_allocated_bytes": "Memory that the worker's tensors take on the device.",
         "memory_reserved_bytes": "Memory that the worker's allocator holds: tensors and its cache.",
         "memory_free_bytes": "Memory of the device that no process holds.",
@@ -167,6 +168,8 @@ def values_of_device(numbers: DeviceNumbers) -> dict[str, float]:
     if numbers.total:
         for name in ("allocated", "reserved", "free", "total"):
             values[f"memory_{name}_bytes"] = getattr(numbers, name)
+    if numbers.up is not None:
+        values["up"] = numbers.up
     if numbers.utilization is not None:
         values["utilization_ratio"] = numbers.utilization / 100
     return values

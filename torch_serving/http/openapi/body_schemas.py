@@ -96,6 +96,7 @@ ENTRY: Schema = fixed(**STATUS, **OPTIONAL) | {"required": list(STATUS)}
 WORKER_MEMORY = fixed(worker=COUNT, allocated_bytes=COUNT, reserved_bytes=COUNT)
 DEVICE = fixed(
     device=TEXT,
+    up=BOOLEAN | {"description": "False if a worker goes on without it: it is absent or in error."},
     weights_bytes=COUNT | {"description": "Of the models in all workers."},
     total_bytes=NULLABLE_COUNT,
     free_bytes=NULLABLE_COUNT,

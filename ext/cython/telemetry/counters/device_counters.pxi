@@ -38,6 +38,10 @@ cdef class DeviceCounters:
         """Publish the share of time in which the device was busy."""
         self.row.gauges.utilization = percent
 
+    def set_up(self, bint is_up):
+        """Publish whether this process serves with the device, or leaves it out."""
+        self.row.gauges.up = is_up
+
     def numbers(self):
         return device_numbers_of(self.row)
 
@@ -45,5 +49,5 @@ cdef class DeviceCounters:
 cdef int reset(DeviceRow* row) noexcept:
     """Clear the gauges; counters stay."""
     memset(&row.gauges, 0, sizeof(DeviceGauges))
-    row.gauges.utilization = -1
+    row.gauges.utilization = row.gauges.up = -1
     return 0

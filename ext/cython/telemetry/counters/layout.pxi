@@ -58,6 +58,7 @@ cdef struct DeviceGauges:
     int64_t allocated, reserved, free, total  # bytes; a total of 0: unknown
     int64_t graphs
     double utilization  # percent; below 0: unknown
+    int64_t up  # 1: it serves, 0: it is left out, below 0: unknown
 
 
 cdef struct DeviceRow:

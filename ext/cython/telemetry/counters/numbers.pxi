@@ -38,6 +38,7 @@ class DeviceNumbers(NamedTuple):
     free: int
     total: int  # 0: unknown
     utilization: float | None  # percent
+    up: bool | None  # whether it serves with it
 
 
 cdef object device_numbers_of(DeviceRow* row):
@@ -52,6 +53,7 @@ cdef object device_numbers_of(DeviceRow* row):
         gauges.free,
         gauges.total,
         gauges.utilization if gauges.utilization >= 0 else None,
+        bool(gauges.up) if gauges.up >= 0 else None,
     )
 
 

@@ -79,7 +79,7 @@ class Try {
     if (model && !names.includes(model)) names.push(model);
     replace(this.model, !model && h("option", { value: "" }, "Choose a model"), options(names));
     this.model.value = model;
-    replace(this.device, options([OWN, ...devices.map(({ device }) => device)]));
+    replace(this.device, options([OWN, ...devices.filter(({ up }) => up !== false).map(({ device }) => device)]));
     return models.find(({ state }) => state === "loaded")?.identifier ?? (names.length === 1 ? names[0] : "");
   }
 
