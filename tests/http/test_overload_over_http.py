@@ -3,9 +3,11 @@
 import re
 import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
+import torch
 
 from tests.support.client import (
     LIMIT_S,
@@ -17,31 +19,57 @@ from tests.support.client import (
     warm_up,
     with_length,
 )
-from tests.support.process import Process, wait_until
+from tests.support.gated import Gated
+from tests.support.process import ROOT, Process, wait_until
 
+X = [tensor([1], [1.0])]
 SLOW = "/serve?servable_identifier=slow.pt"
 ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1000000000000}]'
 
 
-def test_overload_over_http(model_root: Path, start: Callable[..., Process], brief_body: bytes):
-    process = start(model_root, "--port", "0", "--threads", "1", "--queue", "2")
-    url = process.url
-    warm_up(url)
+class Gate(NamedTuple):
+    """A server with one thread, whose model waits until `file` exists."""
 
-    def ask(client: int) -> int:
-        with Client(url) as connection:
-            response = connection.post("slow.pt", brief_body)
-            if response.status == 503:
-                assert response.document["description"] == "Server overloaded"
-                assert response.headers["retry-after"] == "1"
-                assert connection.get("/healthcheck").status == 200
-            return response.status
+    process: Process
+    file: Path
 
-    ask(0)
-    statuses = in_threads(8, ask)
-    assert statuses.count(200) >= 3
-    assert set(statuses) == {200, 503}
-    assert ask(0) == 200
+    def ask(self, count: int, refused: int) -> list[int]:
+        """Send requests at once, and let those go on that wait, once so many are refused."""
+        refusals: list[int] = []
+
+        def ask_one(number: int) -> int:
+            with Client(self.process.url) as client:
+                response = client.post("gated.pt", X)
+                if response.status == 503:
+                    assert response.document["description"] == "Server overloaded"
+                    assert response.headers["retry-after"] == "1"
+                    assert client.get("/healthcheck").status == 200
+                    refusals.append(number)
+                    if len(refusals) == refused:
+                        self.file.touch()
+                return response.status
+
+        return sorted(in_threads(count, ask_one))
+
+
+@pytest.fixture
+def start_gate(tmp_path: Path, start: Callable[..., Process]) -> Callable[..., Gate]:
+    def start_gate(*flags: str) -> Gate:
+        gate, root = tmp_path / "gate", tmp_path / "models"
+        root.mkdir()
+        torch.jit.script(Gated(gate)).save(root / "gated.pt")
+        flags = (*flags, "--preload", "gated.pt", "--import", "tests.support.gated")
+        return Gate(
+            start(root, "--port", "0", "--threads", "1", *flags, PYTHONPATH=str(ROOT)), gate
+        )
+
+    return start_gate
+
+
+def test_overload_over_http(start_gate: Callable[..., Gate]):
+    gate = start_gate("--queue", "2")
+    assert gate.ask(8, refused=5) == [200] * 3 + [503] * 5
+    assert gate.ask(1, refused=0) == [200]
 
 
 def test_a_deadline_over_http(uvicorn_server: Process, slow_body: bytes):
@@ -61,8 +89,9 @@ def test_a_deadline_over_http(uvicorn_server: Process, slow_body: bytes):
 
 
 def test_a_model_that_does_not_end_costs_a_worker(model_root: Path, start: Callable[..., Process]):
-    flags = ["--request-timeout", "1", "--shutdown-timeout", "1", "--threads", "2"]
-    process = start(model_root, "--port", "0", "--preload", "echo.pt", *flags)
+    flags = ["--request-timeout", "3", "--shutdown-timeout", "1", "--threads", "2"]
+    flags += ["--preload", "slow.pt", "--preload", "echo.pt"]  # a load would take of the deadline
+    process = start(model_root, "--port", "0", *flags)
     url = process.url
     with Client(url) as client:
         response = client.post("slow.pt", ENDLESS)
@@ -94,22 +123,14 @@ def test_a_client_that_goes_away_does_not_hold_up_others(
     wait_until(lambda: process.stdout.count(" 499 ") >= 20 or before >= 20)
 
 
-def test_refusals_leave_nothing_behind(
-    model_root: Path, start: Callable[..., Process], slow_body: bytes
-):
+def test_refusals_leave_nothing_behind(start_gate: Callable[..., Gate]):
     """They are counted for their model, and a stop does not wait for them."""
-    flags = ["--threads", "1", "--queue", "1", "--shutdown-timeout", "60", "--preload", "slow.pt"]
-    process = start(model_root, "--port", "0", *flags)
-    warm_up(process.url)
-    with ExitStack() as stack:
-        connections = [stack.enter_context(RawConnection(process.url)) for _ in range(10)]
-        for connection in connections:
-            connection.send(with_length(slow_body, SLOW))
-        statuses = sorted(connection.response().status for connection in connections)
-    assert statuses == [200, 200] + [503] * 8
+    gate = start_gate("--queue", "1", "--shutdown-timeout", "60")
+    assert gate.ask(10, refused=8) == [200] * 2 + [503] * 8
+    process = gate.process
     with urllib.request.urlopen(f"{process.url}/metrics", timeout=LIMIT_S) as response:
         metrics = response.read().decode()
-    labels = 'code="503",method="forward",model="slow.pt"'
+    labels = 'code="503",method="forward",model="gated.pt"'
     assert re.search(rf"requests_total{{{labels}}} 8.0", metrics), metrics
     process.signal()
     assert process.exit_code() == 0
