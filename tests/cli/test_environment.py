@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client, tensor
-from tests.support.process import Process, check_one_line
+from tests.support.process import Process, check_one_line, wait_until
 from tests.support.servables import SOURCES, scripted
 from torch_serving.cli.settings import parse, read_settings
 from torch_serving.config import Config
@@ -140,8 +140,7 @@ def test_a_variable_that_is_no_setting_is_told(tmp_path: Path, name: str, words:
 
 def test_a_misspelt_variable_is_told_at_the_start(model_root: Path, start: Callable[..., Process]):
     process = start(model_root, "--port", "0", TORCH_SERVING_PROT="9000")
-    assert process.url
-    assert "did you mean TORCH_SERVING_PORT?" in process.stderr
+    wait_until(lambda: "did you mean TORCH_SERVING_PORT?" in process.stderr)
 
 
 def test_values_of_flags_that_may_be_repeated_are_added_to_those_of_the_variable(tmp_path: Path):

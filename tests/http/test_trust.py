@@ -252,7 +252,8 @@ def test_a_server_that_everybody_reaches_says_so(
     open_to_all: dict[str, Any] = {"TORCH_SERVING_HOST": "0.0.0.0", "TORCH_SERVING_PORT": "0"}
     process = start(model_root, **open_to_all)
     wait_until(lambda: " on http://" in process.stdout)
-    assert "everybody who reaches 0.0.0.0 may run models here" in process.stderr
+    warning = "everybody who reaches 0.0.0.0 may run models here"
+    wait_until(lambda: warning in process.stderr)  # which has a thread of its own
     process = start(model_root, "--api-key-file", key_file, **open_to_all)
     wait_until(lambda: " on http://" in process.stdout)
     assert process.problems == ""

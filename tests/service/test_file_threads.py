@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.process import wait_until
 from torch_serving.errors import InvalidServable, Overloaded
 from torch_serving.service import file_threads
 from torch_serving.service.file_threads import MAX_THREADS, in_file_thread
@@ -72,14 +73,15 @@ def test_an_error_of_one_of_equal_calls_is_no_other_call_s():
 def test_what_does_not_answer_is_an_error_in_time_and_holds_one_thread(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(file_threads, "LIMIT_S", 0.1)
-
     async def ask_often() -> list[object]:
         calls = [in_file_thread(disk.read) for _ in range(50)]
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    for _ in range(2):
-        assert {type(outcome) for outcome in asyncio.run(ask_often())} == {Overloaded}
+    with monkeypatch.context() as patch:
+        patch.setattr(file_threads, "LIMIT_S", 0.1)
+        for _ in range(2):
+            assert {type(outcome) for outcome in asyncio.run(ask_often())} == {Overloaded}
+    wait_until(lambda: disk.asked != [])
     assert disk.asked == [""]
     assert asyncio.run(in_file_thread(str, 1)) == "1"
 

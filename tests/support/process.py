@@ -48,11 +48,17 @@ class Process:
 
     @property
     def stdout(self) -> str:
-        return self._out.read_text()
+        return self._read(self._out)
 
     @property
     def stderr(self) -> str:
-        return self._err.read_text()
+        return self._read(self._err)
+
+    def _read(self, path: Path) -> str:
+        """All that was written; of a process that runs, whole lines."""
+        is_running = self.is_running()
+        data = path.read_bytes()
+        return (data[: data.rfind(b"\n") + 1] if is_running else data).decode()
 
     @property
     def problems(self) -> str:

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -203,17 +202,19 @@ def test_everything_is_one_object_a_line(
 
 @pytest.mark.server
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>&1", ""])
-def test_it_serves_and_ends_whatever_its_output(talking_root: Path, redirection: str):
-    port = free_port()
+def test_it_serves_and_ends_whatever_its_output(
+    talking_root: Path, tmp_path: Path, redirection: str
+):
+    path = tmp_path / "s"
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", *SERVER, talking_root, "--port", port],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *SERVER, talking_root, "--uds", path],
         stdout=writer,
         stderr=writer,
     )
     os.close(writer)
-    url = f"http://127.0.0.1:{port}"
+    url = f"unix:{path}"
     try:
         wait_until(lambda: is_ready(url))
         with Client(url) as client:
@@ -223,12 +224,6 @@ def test_it_serves_and_ends_whatever_its_output(talking_root: Path, redirection:
     finally:
         process.kill()
         process.wait(LIMIT_S)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def is_ready(url: str) -> bool:
@@ -250,7 +245,7 @@ def test_a_pipe_that_nobody_reads_stops_neither_requests_nor_the_end(
     )
     try:
         line = ""
-        while " on http://" not in line:
+        while not re.search(r" on http://\S+ ", line):
             line += os.read(pipe[0], 4096).decode()
         os.set_blocking(pipe[1], False)
         with open(pipe[1], "wb", buffering=0, closefd=False) as full:

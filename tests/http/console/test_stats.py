@@ -57,6 +57,8 @@ def two_workers(root: Path, start_for_module: Callable[..., Process]) -> Process
     process = start_for_module(root, "--port", "0", "--workers", "2", "--threads", "1")
     for name in ("two.pt", *HOSTILE):
         assert run(process, name) == 200
+    # the latest sample may be of before the other worker was there
+    wait_until(lambda: len(fetch(process.url, "/console/stats")[2]["workers"]) == 2)
     return process
 
 
