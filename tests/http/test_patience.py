@@ -77,19 +77,22 @@ def test_a_slow_model_is_no_slow_client(hasty_url: str, slower_body: bytes):
         assert connection.response().result == tensor([1], [2.5])
 
 
-@pytest.mark.parametrize("target", ["/nowhere", "/serve"])
-def test_a_body_after_its_response_is_no_slow_body(hasty_url: str, target: str):
+def test_a_body_after_its_response_is_no_slow_body(model_root: Path, start: Callable[..., Process]):
     """The response did not need the body, so it comes first; nothing may follow it unasked."""
-    request = with_length(BODY, target)
-    with RawConnection(hasty_url) as connection:
-        connection.send(request[:-10])
-        assert connection.response().status in (400, 404)
-        connection.send(request[-10:])
-        threading.Event().wait(1.5)
-        connection.send(HEALTHCHECK)
-        response = connection.response()
-    assert response is not None
-    assert response.document == {"code": 200, "message": "OK", "description": "OK"}
+    url = start(model_root, "--port", "0", "--body-timeout", "5").url
+    with RawConnection(url) as nowhere, RawConnection(url) as serve:
+        targets = {"/nowhere": nowhere, "/serve": serve}
+        for target, connection in targets.items():
+            request = with_length(BODY, target)
+            connection.send(request[:-10])
+            assert connection.response().status in (400, 404)
+            connection.send(request[-10:])
+        threading.Event().wait(5.5)
+        for connection in targets.values():
+            connection.send(HEALTHCHECK)
+            response = connection.response()
+            assert response is not None
+            assert response.document == {"code": 200, "message": "OK", "description": "OK"}
 
 
 def test_a_body_that_stops_after_its_response_gets_no_second_response(hasty_url: str):

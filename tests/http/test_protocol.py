@@ -210,8 +210,8 @@ def test_413_without_100_continue(hasty_url: str):
     check(hasty_url)
 
 
-def test_100_continue(hasty_url: str):
-    with RawConnection(hasty_url) as connection:
+def test_100_continue(url: str):
+    with RawConnection(url) as connection:
         connection.send(raw_request(b"", f"Content-Length: {len(BODY)}", "Expect: 100-continue"))
         assert connection.line() == b"HTTP/1.1 100 Continue\r\n"
         assert connection.line() == b"\r\n"

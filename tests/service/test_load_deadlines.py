@@ -16,9 +16,15 @@ import torch
 from tests.support.client import LIMIT_S, tensor
 from tests.support.process import wait_until
 from torch_serving.config import Config
+from torch_serving.engine.deadline import Deadline
 from torch_serving.errors import DeadlineExceeded
 from torch_serving.http import app, wsgi
+from torch_serving.models.load_queue import REPLACING_S
+from torch_serving.models.placement import CPU
+from torch_serving.service import servables
+from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.runtime import Runtime
+from torch_serving.service.servables import Servables
 from torch_serving.telemetry.responses import ResponseRecorder
 
 BODY = json.dumps([tensor([1], [2.0])]).encode()
@@ -122,8 +128,13 @@ def test_the_deadline_of_a_client(runtime: Runtime, end: threading.Event, door: 
 
 @pytest.mark.parametrize("door", [*INFERENCE, "wsgi"])
 def test_the_older_model_serves_while_a_newer_one_is_loaded(
-    model_root: Path, tmp_path: Path, end: threading.Event, door: str
+    model_root: Path,
+    tmp_path: Path,
+    end: threading.Event,
+    door: str,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(servables, "REPLACING_S", 0.1)
     shutil.copy(model_root / "echo.pt", tmp_path)
     ask = WITH_LIMIT[door]
     with loading_at_the_end(tmp_path, end) as runtime:
@@ -131,12 +142,23 @@ def test_the_older_model_serves_while_a_newer_one_is_loaded(
         assert ask(runtime, {}) == 200
         end.clear()
         os.utime(tmp_path / "echo.pt")
-        runtime.engine.request_timeout_s = 2  # half of it is waited for
         loads = runtime.models.cache.stats().loads
         assert ask(runtime, {}) == 200
         assert runtime.models.cache.stats().loads == loads
         end.set()
         wait_until(lambda: runtime.models.cache.stats().loads == loads + 1)
+
+
+@pytest.mark.parametrize(("timeout_s", "patience_s"), [(10.0, 5.0), (1000.0, REPLACING_S)])
+def test_half_of_the_time_is_left_for_the_older_model(
+    model_root: Path, timeout_s: float, patience_s: float
+):
+    with Runtime.build(Config(model_root=model_root, threads=1)) as runtime:
+        found = Servables(runtime.models, runtime.devices)
+        request = InferenceRequest("echo.pt")
+        assert found._patience_s(request, CPU, Deadline(timeout_s)) > patience_s
+        runtime.models.preload("echo.pt", CPU)
+        assert 0 < found._patience_s(request, CPU, Deadline(timeout_s)) <= patience_s
 
 
 @pytest.mark.parametrize("door", WITH_LIMIT)
