@@ -11,7 +11,6 @@ import pytest
 import uvloop
 
 from tests.support.bare_server import BareServer
-from tests.support.certificate import make_certificate
 from tests.support.client import LIMIT_S, raw_request
 from torch_serving.server import acceptor as module
 from torch_serving.server.acceptor import PACE_S, Acceptor, Tls
@@ -83,21 +82,19 @@ async def stop_during_handshake(certificate: tuple[Path, Path]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_a_handshake_during_a_stop(tmp_path: Path):
-    certificate = make_certificate(tmp_path)
+def test_a_handshake_during_a_stop(certificate: tuple[Path, Path]):
     uvloop.run(asyncio.wait_for(stop_during_handshake(certificate), LIMIT_S))
 
 
-async def accept_all(count: int) -> None:
-    """Let this many connections wait, and accept them."""
+async def accept_all(count: int, accepted: list[int]) -> None:
+    """Let this many connections wait, and accept them; `accepted` has those of each turn."""
     bare = BareServer()
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=count))
         for _ in range(count):
             stack.enter_context(socket.create_connection(listener.getsockname(), LIMIT_S))
-        connections = bare.state.connections
-        acceptor = Acceptor(listener, bare.protocol(), count, connections=connections)
-        while len(connections) < count:
+        acceptor = Acceptor(listener, bare.protocol(), count)
+        while sum(accepted) < count:
             await asyncio.sleep(0.01)
         acceptor.close()
 
@@ -106,7 +103,8 @@ async def accept_all(count: int) -> None:
 def test_more_are_accepted_after_a_turn_that_took_long(
     monkeypatch: pytest.MonkeyPatch, turn_s: float, most: int
 ):
-    now_s, counts = 0.0, []
+    now_s = 0.0
+    counts: list[int] = []
     accept, accept_one = Acceptor._accept, Acceptor._accept_one
 
     def recorded(self: Acceptor) -> None:
@@ -123,5 +121,5 @@ def test_more_are_accepted_after_a_turn_that_took_long(
     monkeypatch.setattr(module, "perf_counter", lambda: now_s)
     monkeypatch.setattr(Acceptor, "_accept", recorded)
     monkeypatch.setattr(Acceptor, "_accept_one", recorded_one)
-    uvloop.run(asyncio.wait_for(accept_all(40), LIMIT_S))
+    uvloop.run(asyncio.wait_for(accept_all(40, counts), LIMIT_S))
     assert (sum(counts), max(counts)) == (40, most)
