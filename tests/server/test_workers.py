@@ -17,7 +17,7 @@ from tests.support.client import LIMIT_S, Client, in_threads, tensor
 from tests.support.process import Process, child_pids, exit_code_of_child, is_alive, wait_until
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import READY, ParentChannel
-from torch_serving.server.process import exit_text
+from torch_serving.server.process import end_with_parent, exit_text
 from torch_serving.server.supervisor import Hooks, Supervisor
 from torch_serving.server.worker_pool import RESTART_BACKOFF_S, Worker, WorkerState
 
@@ -124,6 +124,13 @@ def test_a_worker_that_raises_is_logged_and_started_again(tmp_path: Path):
         os.kill(os.getpid(), signal.SIGTERM)
 
     assert exit_code_of_child(lambda: Supervisor(1, Hooks(serve, stop)).run()) == 0
+
+
+@pytest.mark.parametrize(("ended_before", "code"), [(False, 0), (True, 1)])
+def test_a_process_ends_with_its_parent(ended_before: bool, code: int):
+    """The kernel says nothing of a parent that ended before it was asked."""
+    parent = 0 if ended_before else os.getpid()
+    assert exit_code_of_child(lambda: end_with_parent(parent) or 0) == code
 
 
 def test_causes():

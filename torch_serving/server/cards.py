@@ -55,9 +55,10 @@ def look_in_child() -> Cards:
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         return Cards([], {}, NOT_BUILT if DRIVER.exists() else "")
     read_end, write_end = os.pipe()
+    parent = os.getpid()
     with open(read_end) as found:
         try:
-            pid = fork(lambda: write_cards(write_end))
+            pid = fork(lambda: write_cards(write_end, parent))
         finally:
             os.close(write_end)
         if not select.select([found], [], [], SLOW_S)[0]:
@@ -70,8 +71,8 @@ def look_in_child() -> Cards:
     return Cards(*json.loads(text))
 
 
-def write_cards(descriptor: int) -> int:
-    end_with_parent()  # a driver may never answer
+def write_cards(descriptor: int, parent: int) -> int:
+    end_with_parent(parent)  # a driver may never answer
     os.write(descriptor, json.dumps(look()).encode())
     return 0
 

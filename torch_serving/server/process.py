@@ -14,6 +14,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # To a worker, SIGHUP means "stop without delay": its successor serves already, so load balancers
 # need no time to notice. To the parent, it means "reload".
 RETIRE_SIGNAL = signal.SIGHUP
+FORWARDED_SIGNALS = (*STOP_SIGNALS, RETIRE_SIGNAL)
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -26,7 +27,7 @@ def fork(run: Callable[[], int]) -> int:
     Raises OSError if no process can be started.
     """
     # a signal to the new process waits until it has no handlers of its parent any more
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED_SIGNALS)
     try:
         pid = os.fork()
         if pid == 0:
@@ -39,7 +40,7 @@ def fork(run: Callable[[], int]) -> int:
                 os._exit(code)
         return pid
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED_SIGNALS)
 
 
 def run_logged(run: Callable[[], int]) -> int:
@@ -64,13 +65,15 @@ def reset_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
     # a terminal sends SIGINT to all processes; the parent forwards it as SIGTERM
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP_SIGNALS, signal.SIGHUP))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED_SIGNALS)
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process when its parent has ended, on Linux."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process when `parent`, which forked it, has ended, on Linux."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already, and the kernel says nothing of that
+        os._exit(1)
 
 
 def send_signal(pid: int, number: int) -> None:

@@ -130,8 +130,10 @@ class TrialLoads:
         return True
 
     def _fork(self, trial: Trial, run: Callable[[], None], replies: int | None = None) -> None:
+        parent = os.getpid()
+
         def run_apart() -> int:
-            end_with_parent()
+            end_with_parent(parent)
             self._close_inherited()
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of no use here, and slow to open
             run()
