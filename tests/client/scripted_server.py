@@ -120,5 +120,8 @@ class ScriptedServer:
             if line.startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         while self.reads_bodies and len(body) < length:
-            body += connection.recv(1 << 20)
+            piece = connection.recv(1 << 20)
+            if not piece:
+                return b""
+            body += piece
         return head + b"\r\n\r\n" + body

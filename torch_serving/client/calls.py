@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from torch_serving.client.bodies import Arguments, Body, arguments_of
 from torch_serving.client.errors import (
+    DeadlineExceeded,
     InvalidRequest,
     InvalidResponse,
     ServingError,
@@ -168,15 +169,19 @@ def document_of(response: Response) -> Any:
 def wait_until_ready(timeout_s: float) -> Steps[None]:
     """Ask until the server is ready. Raises DeadlineExceeded, which says what it still was."""
     deadline, pause_s = Deadline(timeout_s), FIRST_LOOK_S
+    problem: ServingError | None = None
     while True:
         try:
             yield from ask(Request("GET", "/ready"), deadline, 0)
         except (Unreachable, Unavailable) as error:
-            problem: ServingError = error
+            problem = error
+        except DeadlineExceeded:  # of the last try: the one before it says more
+            if problem is None:
+                raise
         else:
             return
         if deadline.is_before(pause_s):
-            late = deadline.error()
-            raise type(late)("Not ready", f"after {timeout_s:g} s: {problem}") from problem
+            late = f"after {timeout_s:g} s: {problem}"
+            raise DeadlineExceeded("Not ready", late) from problem
         yield Pause(pause_s)
         pause_s = min(MAX_LOOK_S, pause_s * 1.5)

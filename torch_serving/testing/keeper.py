@@ -14,18 +14,15 @@ from contextlib import suppress
 
 from torch_serving.lifeline import lifeline
 
-LOOK_S = 0.1
+LOOK_S = 0.05
 STOP_S = 10.0
-
-
-class Stopped(Exception):
-    """The test asks for the end."""
 
 
 def main() -> int:
     """Run a server until it or the test ends; return its exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: it is for the test
-    signal.signal(signal.SIGTERM, stopped)
+    asked: list[int] = []  # noted only: the signal may come while the server is being started
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     parent, arguments = int(sys.argv[1]), sys.argv[2:]
     with lifeline(arguments) as (flags, inherited):
         server = subprocess.Popen(
@@ -34,15 +31,10 @@ def main() -> int:
             start_new_session=True,
             pass_fds=inherited,
         )
-        with suppress(Stopped):
-            while server.poll() is None and os.getppid() == parent:
-                time.sleep(LOOK_S)
+        while server.poll() is None and os.getppid() == parent and not asked:
+            time.sleep(LOOK_S)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return end(server)
-
-
-def stopped(*_: object) -> None:
-    raise Stopped
 
 
 def end(server: "subprocess.Popen[bytes]") -> int:
