@@ -20,7 +20,11 @@ def fake() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command within this process: what it ends with."""
+    """The command within this process: what it ends with.
+
+    Its own generator measures, however busy the machine is.
+    """
+    monkeypatch.setattr("torch_serving.bench.measurement.BUSY", float("inf"))
     nothing = SimpleNamespace(signal=lambda *_: None, SIGTERM=signal.SIGTERM)
     monkeypatch.setattr(bench, "signal", nothing)  # the runner's own stay
 

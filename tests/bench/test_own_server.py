@@ -15,7 +15,7 @@ from tests.support.client import LIMIT_S
 from tests.support.servables import mlp
 
 pytestmark = pytest.mark.server
-SHORT = ["-c", "2", "-s", "0.5", "--warm-up", "0.1"]
+SHORT = ["-c", "2", "-s", "1", "--warm-up", "0.1", "--generator", "own"]
 KEY = "0123456789abcdef0123456789abcdef"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client, tensor
-from tests.support.process import Process, child_pids, wait_until
+from tests.support.process import Process, child_pids, is_alive, wait_until
 from tests.support.servables import scripted
 from tests.support.slow_loading import Adding, Multiplying, save_slow
 
@@ -44,11 +44,11 @@ def test_trials_end_with_a_parent_that_is_killed(root: Path, start: Callable[...
     wait_until(lambda: len(child_pids(process)) == 2)
     children = child_pids(process)
     process.end()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
 def test_a_trial_that_takes_too_long_is_a_refusal(root: Path, start: Callable[..., Process]):
-    process = start(root, "--port", "0", "--load-timeout", "0.2")
+    process = start(root, "--port", "0", "--load-timeout", "2")
     url = process.url
     workers = child_pids(process)
     with Client(url) as client:
@@ -57,7 +57,7 @@ def test_a_trial_that_takes_too_long_is_a_refusal(root: Path, start: Callable[..
             assert response.status == 400
             assert "--load-timeout" in response.document["detail"]
         assert client.post("echo.pt", X).status == 200
-    assert child_pids(process) == workers
+    wait_until(lambda: child_pids(process) == workers)
     assert process.stderr.count("loading adding.pt ended its process (it took too long)") == 1
 
 
@@ -72,7 +72,7 @@ def test_a_preloaded_model_that_takes_too_long_ends_the_start(
 
 
 def test_what_was_not_tried_costs_its_worker(root: Path, start: Callable[..., Process]):
-    process = start(root, "--port", "0", "--load-timeout", "0.1", "--no-trial-load")
+    process = start(root, "--port", "0", "--load-timeout", "1", "--no-trial-load")
     url = process.url
     before = child_pids(process)
     with Client(url) as client:

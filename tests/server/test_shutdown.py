@@ -1,5 +1,6 @@
 """Signals: after the first, accepted requests are finished; the second ends the server."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -7,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client, RawConnection, raw_request, tensor, warm_up, with_length
-from tests.support.process import Process, child_pids, wait_until
+from tests.support.client import (
+    Client,
+    RawConnection,
+    raw_request,
+    string,
+    tensor,
+    warm_up,
+    with_length,
+)
+from tests.support.gate import GATED
+from tests.support.process import ROOT, Process, child_pids, wait_until
+from tests.support.servables import scripted
 from tests.support.transports import needs_meinheld
 
 SLOW = "/serve?servable_identifier=slow.pt"
@@ -32,18 +43,20 @@ def see_that_it_runs(url: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_requests_end(
-    model_root: Path, start: Callable[..., Process], slow_body: bytes, number: int
-):
-    process = start(model_root, "--port", "0")
+def test_a_signal_lets_requests_end(tmp_path: Path, start: Callable[..., Process], number: int):
+    scripted(*GATED).save(tmp_path / "gated.pt")
+    gate = tmp_path / "gate"
+    flags = ["--port", "0", "--import", "tests.support.gate"]
+    process = start(tmp_path, *flags, PYTHONPATH=str(ROOT))
     url = process.url
-    warm_up(url)
+    body = json.dumps([tensor([1], [2.5]), string(str(gate))]).encode()
     with RawConnection(url) as connection, RawConnection(url) as idle:
-        connection.send(with_length(slow_body, SLOW))
+        connection.send(with_length(body, "/serve?servable_identifier=gated.pt"))
         see_that_it_runs(url)
         process.signal(number)
         wait_until(lambda: is_refused(url))
         assert process.is_running()
+        gate.touch()
         assert connection.response().result == tensor([1], [2.5])
         assert connection.response() is None
         assert idle.response() is None

@@ -18,6 +18,7 @@ from tests.support.process import Process, child_pids, exit_code_of_child, wait_
 from tests.support.servables import scripted
 from torch_serving.server.ipc.shared_state import NO_SLOT, SharedState
 from torch_serving.server.parent_channel import ParentChannel
+from torch_serving.server.process import RETIRE_SIGNAL
 from torch_serving.server.supervisor import EXIT_FAILED, EXIT_MISCONFIGURED, Hooks, Supervisor
 from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
 
@@ -139,10 +140,11 @@ def test_a_reload_replaces_it_too(breaking_root: Path, start: Callable[..., Proc
 
 
 def test_a_stop_does_not_wait_for_it(breaking_root: Path, start: Callable[..., Process]):
-    process, _ = start_server(start, breaking_root, 1, "--drain-delay", "3")
+    process, _ = start_server(start, breaking_root, 1, "--drain-delay", str(LIMIT_S))
     serving, _ = child_pids(process)
     process.signal()
     wait_until(lambda: child_pids(process) == [serving])
+    os.kill(serving, RETIRE_SIGNAL)  # it stops without the delay
     assert process.exit_code() == 0
     assert process.problems == ""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-LIMIT_S = 60  # whatever takes longer has failed
+LIMIT_S = 180  # whatever takes longer has failed, on a machine that does much else, too
 
 Body = bytes | Iterable[bytes] | list | dict | None
 

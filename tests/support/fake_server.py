@@ -49,11 +49,18 @@ def fake_server(
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        server.close()
-        for connection in tuple(connections):
-            connection.transport.abort()
-        loop.run_until_complete(asyncio.sleep(POLL_S))
+        loop.run_until_complete(end(server, connections))
         loop.close()
+
+
+async def end(server: asyncio.Server, connections: "set[Connection]") -> None:
+    """Close all connections, those that have just been accepted as well."""
+    server.close()
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+    for connection in tuple(connections):
+        connection.transport.abort()
+    while connections:
+        await asyncio.sleep(POLL_S)
 
 
 class Connection(asyncio.Protocol):
