@@ -19,7 +19,7 @@ from benchmarks.support.payloads import mlp
 from torch_serving.bench.address import Address
 from torch_serving.bench.load import Load
 from torch_serving.bench.measurement import Measurement, measure
-from torch_serving.bench.own_server import free_port, own_server
+from torch_serving.bench.own_server import own_server
 from torch_serving.bench.requests import Request
 from torch_serving.bench.target import Target
 from torch_serving.bench.wrk import measure_with_wrk
@@ -41,12 +41,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "mlp.pt"
         mlp().save(model)
-        address = Address(f"http://127.0.0.1:{free_port()}")
-        command = [str(model), "--port", str(address.port)]
-        with own_server(command, address) as pid:
-            target = Request(model.name).target_at(address)
+        with own_server([str(model), "--port", "0"], Address("http://127.0.0.1:0")) as server:
+            target = Request(model.name).target_at(server.address)
             compare(target, arguments.rounds, arguments.seconds)
-            pause(target, pid)
+            pause(target, server.pid)
 
 
 def compare(target: Target, rounds: int, seconds: float) -> None:

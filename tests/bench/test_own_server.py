@@ -13,6 +13,7 @@ import pytest
 from tests.support.certificate import make_certificate
 from tests.support.client import LIMIT_S
 from tests.support.servables import mlp
+from torch_serving.bench.address import Address
 
 pytestmark = pytest.mark.server
 SHORT = ["-c", "2", "-s", "1", "--warm-up", "0.1", "--generator", "own"]
@@ -60,6 +61,19 @@ def test_a_socket_of_the_server_is_found(model: Path):
         path = Path(folder) / "server.sock"
         measured(bench(model, *SHORT, "--rate", "50", "--json", "--", "--uds", path))
         assert not path.exists()  # the server has ended as it should
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:0", "http://127.0.0.1:81"),
+        ("https://[::1]:0", "https://[::1]:81"),
+        ("http://localhost", "http://localhost:81"),
+        ("http://localhost:80/team", "http://localhost:81/team"),
+    ],
+)
+def test_the_server_tells_its_port(url: str, expected: str):
+    assert Address(url).at_port(81).url == expected
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")

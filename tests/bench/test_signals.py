@@ -16,11 +16,10 @@ pytestmark = pytest.mark.server
 SERVES = """
 import sys, time
 from torch_serving.bench.address import Address
-from torch_serving.bench.own_server import free_port, own_server
+from torch_serving.bench.own_server import own_server
 
-port = str(free_port())
-with own_server([sys.argv[1], "--port", port], Address(f"http://127.0.0.1:{port}")) as pid:
-    print(pid, flush=True)
+with own_server([sys.argv[1], "--port", "0"], Address("http://127.0.0.1:0")) as server:
+    print(server.pid, flush=True)
     time.sleep(600)
 """
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.haproxy.conftest import FLAGS, Nodes
-from tests.support.balancer import Balancer, address_of, free_port, node_for
+from tests.support.balancer import Balancer, address_of, node_for
 from tests.support.client import LIMIT_S, Client, RawConnection, raw_request, tensor
 from tests.support.name_server import NameServer
+from tests.support.ports import free_port
 from tests.support.process import Process, wait_until
 from torch_serving.haproxy import Address, DnsName, Fleet
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.process import wait_until
 from torch_serving.haproxy import binary
 from torch_serving.ray.arguments import BalancerArguments
@@ -50,12 +51,6 @@ class Node(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.support.client import LIMIT_S, Client
+from tests.support.ports import free_port
 from tests.support.process import Process, wait_until
 from torch_serving.haproxy import Address, Fleet, binary, problems_in, render
 
@@ -34,7 +35,15 @@ class Balancer:
         self._log = folder / "haproxy.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([HAPROXY, "-db", "-f", file], stderr=log)
-        wait_until(self._socket.exists)
+        wait_until(self._runs)
+
+    def _runs(self) -> bool:
+        """Whether it answers: it does once all its ports are open, long after its socket exists."""
+        assert self.is_running(), self._log.read_text()
+        try:
+            return bool(self.tell("show info"))
+        except OSError:
+            return False
 
     def tell(self, command: str) -> str:
         """Give a command to the Runtime API, and return what it says."""
@@ -69,11 +78,6 @@ class Balancer:
     def end(self) -> None:
         self._process.kill()
         self._process.wait(LIMIT_S)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def address_of(process: Process) -> Address:

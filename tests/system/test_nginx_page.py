@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.client import LIMIT_S, tensor
 from tests.support.pages import blocks_of, commands_of
+from tests.support.ports import free_port
 from tests.support.process import Process, wait_until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -109,11 +110,6 @@ def serve(behind: Behind, tmp_path: Path) -> Iterator[Callable[[str], int]]:
     for process in started:
         process.terminate()
         process.wait(LIMIT_S)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def is_open(port: int) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.balancer import free_port
 from tests.support.client import LIMIT_S, connection_to
 from tests.support.pages import ENVIRONMENT, blocks_of, check_output, commands_of, run_shell
+from tests.support.ports import free_port
 from tests.support.process import Process, wait_until
 from torch_serving.cli.example_models import save_example_models
 from torch_serving.haproxy import binary

@@ -66,6 +66,11 @@ class Address:
         """The same server below another path."""
         return replace(self, url=self.parts._replace(path=path, query="", fragment="").geturl())
 
+    def at_port(self, port: int) -> "Address":
+        """The same server at another port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return replace(self, url=self.parts._replace(netloc=f"{host}:{port}").geturl())
+
     def tls(self) -> ssl.SSLContext | None:
         if not self.is_tls:
             return None

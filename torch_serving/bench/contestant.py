@@ -39,8 +39,8 @@ class Contestant:
 
     def start(self) -> None:
         """Start the server. Raises StartupError if it does not."""
-        self.address, arguments = self._locate(self.candidate.flags)
-        self._pid = self._stack.enter_context(own_server(arguments, self.address))
+        address, arguments = self._locate(self.candidate.flags)
+        self._pid, self.address = self._stack.enter_context(own_server(arguments, address))
 
     def set_target(self, target: Target) -> None:
         """Send it the request of another server from now on."""

@@ -1,71 +1,78 @@
 """A server of its own for one measurement: started, waited for, and ended."""
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 
 from torch_serving.bench.address import Address
 from torch_serving.errors import StartupError
 from torch_serving.lifeline import lifeline
 
-POLL_S = 0.05
 STOP_S = 15.0
-ASK_S = 5.0  # how long one question about its health may take
 IGNORED = "TORCH_SERVING_API_KEY"  # the client's, no setting
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+class OwnServer(NamedTuple):
+    pid: int
+    address: Address
 
 
 @contextmanager
-def own_server(arguments: Sequence[str], address: Address) -> Iterator[int]:
-    """Run `torch-serving` with these arguments until the end; yields its process.
+def own_server(arguments: Sequence[str], address: Address) -> Iterator[OwnServer]:
+    """Run `torch-serving` with these arguments until the end.
 
-    `address` is where it will be. It has a session of its own, so Ctrl-C does not reach it, and it
-    ends with this process however that ends. Raises StartupError with its last words if it ends
-    before it serves.
+    `address` is where it will be; its port is the one that the server tells, which finds a free one
+    for port 0. The server has a session of its own, so Ctrl-C does not reach it, and it ends with
+    this process however that ends. Raises StartupError with its last words if it ends before it
+    serves.
     """
     with tempfile.TemporaryFile() as log, lifeline(arguments) as (flags, inherited):
+        process, ready = start([*arguments, *flags], inherited, log)
+        try:
+            with ready:
+                facts = ready.readline()
+            if not facts:
+                process.wait()
+                raise StartupError(f"the server did not start: {last_words(log)}")
+            port: int | None = json.loads(facts)["port"]  # none for a Unix socket
+            yield OwnServer(process.pid, address.at_port(port) if port else address)
+        finally:
+            stop(process)
+
+
+def start(
+    arguments: Sequence[str], inherited: tuple[int, ...], log: IO[bytes]
+) -> "tuple[subprocess.Popen[bytes], IO[bytes]]":
+    """Start the server; also return a pipe that gets one line once it serves, or ends with it."""
+    read, ready = os.pipe()
+    try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "torch_serving", *arguments, *flags],
+            [sys.executable, "-m", "torch_serving", *arguments, "--ready-fd", str(ready)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             env={name: value for name, value in os.environ.items() if name != IGNORED},
             start_new_session=True,
-            pass_fds=inherited,
+            pass_fds=(*inherited, ready),
         )
-        try:
-            wait_until_served(process, address, log)
-            yield process.pid
-        finally:
-            stop(process)
+    except BaseException:
+        os.close(read)
+        raise
+    finally:
+        os.close(ready)
+    return process, os.fdopen(read, "rb")
 
 
-def wait_until_served(process: "subprocess.Popen[bytes]", address: Address, log: IO[bytes]) -> None:
-    while True:
-        if process.poll() is not None:
-            log.seek(0)
-            lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            last = lines[-1].removeprefix("torch-serving: ") if lines else "it said nothing"
-            raise StartupError(f"the server did not start: {last}")
-        try:
-            address.get("/healthcheck", ASK_S)
-        except StartupError:
-            time.sleep(POLL_S)
-        else:
-            return
+def last_words(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].removeprefix("torch-serving: ") if lines else "it said nothing"
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

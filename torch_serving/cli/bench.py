@@ -5,7 +5,8 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -103,22 +104,23 @@ class Run:
         try:
             with ExitStack() as stack:
                 progress = stack.enter_context(Progress())
-                stack.enter_context(self._server(progress))
-                self._measure_all(progress)
+                self._measure_all(self._started(stack, progress), progress)
         except KeyboardInterrupt:
             self.is_interrupted = True
 
-    def _server(self, progress: Progress) -> Any:
+    def _started(self, stack: ExitStack, progress: Progress) -> "Subject":
+        """Start the server that is wanted, if any; return the subject at its address."""
         from torch_serving.bench.own_server import own_server
 
         if self._subject.server is None:
-            return nullcontext()
+            return self._subject
         progress.step("starting the server")
-        return own_server(self._subject.server, self._subject.address)
+        server = stack.enter_context(own_server(self._subject.server, self._subject.address))
+        return replace(self._subject, address=server.address)
 
-    def _measure_all(self, progress: Progress) -> None:
+    def _measure_all(self, subject: "Subject", progress: Progress) -> None:
         progress.step("loading the model")
-        target = self._subject.target()
+        target = subject.target()
         target.check(self._arguments.timeout)
         self.target = target
         for load in loads_of(self._arguments):

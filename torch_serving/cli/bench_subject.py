@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from torch_serving.api_keys import read_keys
 from torch_serving.bench.address import Address
-from torch_serving.bench.own_server import free_port
 from torch_serving.bench.requests import Request
 from torch_serving.bench.target import Target
 from torch_serving.cli.bench_flags import read_body
@@ -85,7 +84,7 @@ def subject_of_file(arguments: argparse.Namespace, server_flags: Sequence[str]) 
     settings = read_settings(command, os.environ)
     port = settings.given.get("port")
     if not settings.config.uds and not (port and port.origin == "--port" and port.value):
-        command += ["--port", str(free_port())]
+        command += ["--port", "0"]
         settings = read_settings(command, os.environ)
     address = address_of_config(settings.config, arguments)
     return Subject(address, request_of(arguments, UrlParts("", model.name)), server=command)
