@@ -146,9 +146,8 @@ def test_images_as_they_are(view: TryPage, tmp_path: Path):
     assert [each["value"] for each in shape] == [1, 3, 12, 20]
     expected = PIXELS.transpose(2, 0, 1).astype("float32") / 255
     assert np.array_equal(np.array(image["value"], "float32").reshape(3, 12, 20), expected)
-    view.write("Scale to", "8 × 6\n")
+    shape, _ = view.answer_after(lambda: view.write("Scale to", "8 × 6\n")).result
     view.browser.sees("8 × 6 pixels", ".try fieldset")
-    shape, _ = view.send().result
     assert [each["value"] for each in shape] == [1, 3, 6, 8]
 
 
@@ -190,9 +189,7 @@ def test_files_of_numpy(view: TryPage, tmp_path: Path, data_type: str):
     np.save(tmp_path / "x.npy", array)
     view.open("two.pt")
     view.give(tmp_path / "x.npy")
-    view.browser.wait(
-        lambda: "x row 2" in view.browser.one(".try .cells").get_attribute("innerHTML")
-    )
+    view.browser.wait(lambda: "x row 2" in view.browser.attribute(".try .cells", "innerHTML"))
     answer = view.send()
     assert (answer.result["shape"], answer.result["data_type"]) == ([2, 3], data_type)
     found = np.array(answer.result["value"], data_type).reshape(2, 3)
@@ -222,5 +219,5 @@ def test_files_as_strings(view: TryPage, data: bytes, text: str):
     encoded = base64.b64encode(data).decode()
     area = view.labelled("s")
     view.browser.script(DROP, area, "a.bin", "", encoded, "drop")
-    view.browser.wait(lambda: view.labelled("s").get_attribute("value") == text)
     assert view.send().result["value"] == text
+    assert view.labelled("s").get_attribute("value") == text

@@ -24,11 +24,13 @@ HOLD_FILE = """
 const [name] = arguments;
 const read = File.prototype.arrayBuffer;
 File.prototype.arrayBuffer = async function () {
-  if (this.name === name) await new Promise((go) => (window.go = go));
-  return read.call(this);
+  if (this.name !== name) return read.call(this);
+  await new Promise((go) => (window.go = go));
+  const data = await read.call(this);
+  setTimeout(() => (window.isRead = true)); // what waits for it goes on before
+  return data;
 };
 """
-LET_GO = "go(); return new Promise((resolve) => setTimeout(resolve, 200));"
 NO_BITMAP = """
 window.stopped = 0;
 const {stop} = MediaStreamTrack.prototype;
@@ -40,6 +42,7 @@ window.createImageBitmap = async () => {
   throw new Error("no frame yet");
 };
 """
+ALL_IMAGES = "return [...document.images].every((each) => each.complete)"
 ODD = [
     '{"x":{"type":"tensor","shape":3,"value":[1],"data_type":"int64"}}',
     '{"x":{"type":"tensor","shape":[1],"value":[1],"data_type":5}}',
@@ -140,6 +143,7 @@ def test_envelopes_that_are_none_stay_as_they_are(view: TryPage, body: str):
     view.write("The body as JSON", body)
     view.browser.sees("curl", ".try form pre")
     view.button("Edit JSON")
+    view.browser.wait(lambda: view.browser.script(ALL_IMAGES))
     view.button("Edit JSON")
     assert view.labelled("The body as JSON").get_attribute("value") == body
     view.browser.errors()  # of an image without data
@@ -154,8 +158,23 @@ def test_a_file_that_is_slow_does_not_overtake_the_next(view: TryPage, tmp_path:
     view.browser.wait(lambda: view.browser.script("return Boolean(window.go)"))
     view.give(tmp_path / "fast.npy")
     view.browser.wait(lambda: view.send().body["x"]["value"] == [8])
-    view.browser.script(LET_GO)
+    view.browser.script("go()")
+    view.browser.wait(lambda: view.browser.script("return window.isRead"))
     assert view.send().body["x"]["value"] == [8]
+
+
+def test_a_request_waits_for_its_file(view: TryPage, tmp_path: Path):
+    np.save(tmp_path / "slow.npy", np.array([[7]]))
+    view.open("x.pt")
+    view.browser.script(HOLD_FILE, "slow.npy")
+    view.give(tmp_path / "slow.npy")
+    view.browser.wait(lambda: view.browser.script("return Boolean(window.go)"))
+
+    def press() -> None:
+        view.button("Send")
+        view.browser.script("go()")
+
+    assert view.answer_after(press).body["x"]["value"] == [7]
 
 
 def test_the_camera_is_off_after_a_picture_that_failed(browser: Browser, url: str):

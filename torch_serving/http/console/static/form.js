@@ -1,7 +1,7 @@
 /**
  * Fields for the parts of a request. A field is {element, value(), tell(steps, text)}: it begins with
  * a value, and `tell` shows what is wrong at the part to which the steps of a JSON pointer lead.
- * `form` is {changed(), told: what to forget before the next request, accepts: who takes files}.
+ * `form` is {changed(), told: what to forget before the next request, accepts: who takes files, readings: of fields}.
  */
 import { load } from "./api.js";
 import { button, field as labelled, h, options, plain, replace } from "./dom.js";
@@ -76,11 +76,12 @@ function selectField(name, spec, value, form) {
 function textField(name, spec, value, form) {
   const input = h("textarea", { value, class: "text" });
   const field = leaf(name, spec, input, () => input.value, form);
-  const accept = async (file) => {
+  const take = async (file) => {
     const { textOf } = await load("files", "dialog");
     input.value = await textOf(file);
     form.changed();
   };
+  const accept = (file) => form.readings.set(field, take(file)).get(field);
   form.accepts.push({ element: field.element, accept, forImages: false });
   return field;
 }

@@ -6,9 +6,9 @@ import { isObject, read } from "./values.js";
 
 const MOST_TEXT = 300_000; // characters; areas with more of them get slow
 
-/** {element, body(), set(document), toggle(), accept(file, target), tell(detail), forget()} */
+/** {element, ready(), body(), set(document), toggle(), accept(file, target), tell(detail), forget()} */
 export function createRequestForm(method, changed) {
-  const form = { changed, told: [], accepts: [] };
+  const form = { changed, told: [], accepts: [], readings: new Map() };
   const note = createNote(form);
   const place = h("div");
   const names = method.arguments.map(({ name }) => name);
@@ -48,10 +48,11 @@ export function createRequestForm(method, changed) {
   };
   return {
     element: h("div", null, place, note.element),
+    ready: () => Promise.allSettled(form.readings.values()),
     body,
     set,
     toggle,
-    accept: (file, target) => takerOf(form.accepts, file, target)?.accept(file).catch(({ message }) => note.tell(message)),
+    accept: (file, target) => takerOf(form.accepts, file, target)?.accept(file)?.catch(({ message }) => note.tell(message)),
     tell: (detail) => {
       const [steps, text] = placeOf(detail);
       if (steps.length && (area || !tellPart(fields, steps, text))) note.tell(detail, area);

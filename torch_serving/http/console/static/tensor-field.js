@@ -33,7 +33,10 @@ export function tensorField(name, spec, example, form) {
     field.show(value);
     form.changed();
   };
-  field.accept = (file) => accept(field, file).catch(({ message }) => note.write(message));
+  field.accept = (file) => {
+    const reading = accept(field, file).catch(({ message }) => note.write(message));
+    if (file) form.readings.set(field, reading); // nobody waits for the camera
+  };
   field.show(field.example);
   const element = fieldset(name, spec, place, note.element);
   form.accepts.push({ element, accept: field.accept, forImages: Boolean(picture) });

@@ -158,6 +158,8 @@ class Try {
     this.busy(true);
     this.answer.scrollIntoView({ block: "nearest" });
     try {
+      await form.ready();
+      if (form !== this.form || !this.loaded) throw new Error("Another form is shown now.");
       const [results, outcome] = await Promise.all([this.pending(), this.ask(form.body(), this.sending.signal)]);
       results.show(outcome);
       if (outcome.status >= 400 && form === this.form) form.tell(String(parsed(outcome.text)?.detail ?? ""));
