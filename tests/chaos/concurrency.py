@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 
 import torch
 
@@ -18,17 +17,17 @@ WEIGHTS = 4 * MEBIBYTE  # numbers, of four bytes each
 ANNOUNCING = (
     "n: int",
     "int",
-    "if n == 0:\n        print('loaded')\n    return n",
+    "if n == 0:\n        print('loaded {0}')\n    return n",
 )
 
 
 def cold(stage: Stage) -> Rows:
     """64 clients request a model that is not loaded. Its warm-up prints, so loads are counted."""
-    scripted(*ANNOUNCING).save(stage.root / "announcing.pt")
-    line = json.dumps([scalar(0, "int")])
-    (stage.root / "announcing.warmup.json").write_text(line)
-    shutil.copy(stage.root / "announcing.pt", stage.root / "alone.pt")
-    shutil.copy(stage.root / "announcing.warmup.json", stage.root / "alone.warmup.json")
+    for name in ("alone", "asked"):
+        arguments, result, body = ANNOUNCING
+        scripted(arguments, result, body.format(name)).save(stage.root / f"{name}.pt")
+        line = json.dumps([scalar(0, "int")])
+        (stage.root / f"{name}.warmup.json").write_text(line)
 
     with stage.server() as server:
         pids = server.pids()
@@ -38,11 +37,12 @@ def cold(stage: Stage) -> Rows:
                 return client.post(name, [scalar(1, "int")]).status
 
         ask("alone.pt")
-        lines = server.stdout.count("loaded")
-        statuses = in_threads(CLIENTS, lambda _: ask("announcing.pt"))
-        loads = (server.stdout.count("loaded") - lines) / lines
+        statuses = in_threads(CLIENTS, lambda _: ask("asked.pt"))
         missing = set(in_threads(CLIENTS, lambda _: ask("void.pt")))
         problem = server.check(pids)
+        server.signal()
+        server.exit_code()  # all is printed by now
+        loads = server.stdout.count("loaded asked") / server.stdout.count("loaded alone")
     done = f"{CLIENTS} clients, one cold model"
     figure = f"{loads:g} loads, {statuses.count(200)} × 200; of one that is none: {missing}"
     fine = loads == 1 and set(statuses) == {200} and missing == {400} and not problem

@@ -40,6 +40,7 @@ def kill(stage: Stage) -> Rows:
         seconds = stage.effort.time(10)
         with Load(server.url, ask, CLIENTS) as load:
             time.sleep(seconds / 2)
+            wait_until(lambda: len(connections(server)) >= CLIENTS)
             victims = connections_of(victim, server)
             os.kill(victim, signal.SIGKILL)
             restored_s = time_to_two_workers(server, victim, survivor)
@@ -54,6 +55,11 @@ def kill(stage: Stage) -> Rows:
         yield Row(done, figure, "< 2 s + start", restored_s < 2 + start_s, timed=True)
         problem = server.check() or ("" if survivor in server.pids() else "it died")
         yield Row(done, problem or "the other worker lives", "it does", not problem)
+
+
+def connections(server: Server) -> set[int]:
+    """Client ports of all workers' connections."""
+    return set().union(*[connections_of(pid, server) for pid in server.pids()])
 
 
 def connections_of(pid: int, server: Server) -> set[int]:

@@ -116,7 +116,8 @@ def replacements(stage: Stage) -> Rows:
                     other = path.with_suffix(".bad")
                     other.write_bytes(b"no model")
                     os.replace(other, path)
-                    bad += wait_for_warning(server, bad + 1)
+                    bad += 1
+                    wait_for_warning(server, bad)
                 save(path, number)
             with Client(server.url) as client:
                 wait_until(lambda: value_of(client) == count)
@@ -148,13 +149,8 @@ def save(path: Path, number: int) -> None:
     os.replace(other, path)
 
 
-def wait_for_warning(server: Server, count: int) -> int:
-    deadline_s = time.monotonic() + 10
-    while server.stderr.count("the new file is not served") < count:
-        if time.monotonic() > deadline_s:
-            return 0
-        time.sleep(0.01)
-    return 1
+def wait_for_warning(server: Server, count: int) -> None:
+    wait_until(lambda: server.stderr.count("the new file is not served") >= count)
 
 
 def judged(done: str, samples: list, count: int) -> Row:

@@ -108,11 +108,7 @@ def test_shell(page: str, command: str, following: Block, folder: Path, address:
         output = run_shell(command.replace(ADDRESS, address), folder)
         if words[0] == "curl":
             check_output(output, following)
-    elif words[0] == "torch-serving" and words[1:2] in SHORT:
-        if "example/model-example.pt" in words:
-            make_example()
-        check_output(run_shell(command, folder), following)
-    elif command.startswith(MAKES_MODEL):
+    elif (words[0] == "torch-serving" and words[1:2] in SHORT) or command.startswith(MAKES_MODEL):
         check_output(run_shell(command, folder), following)
     elif words[0] == "torch-serving" and len(words) > 1 and words[1] in COMMANDS:
         COMMANDS[words[1]].build_parser().parse_known_args(words[2:])
@@ -133,12 +129,6 @@ def check_files_exist(words: list[str]) -> None:
     assert files, f"say in this test how `{shlex.join(words)}` is tried"
     for file in files:
         assert list(ROOT.glob(file)) or file.startswith((".venv/", ".build/")), file
-
-
-def make_example() -> None:
-    path = ROOT / "example" / "model-example.pt"
-    if not path.exists():
-        run_python((ROOT / "example" / "create_model.py").read_text(), ROOT / "example")
 
 
 def test_the_server_that_pages_speak_of(address: str):

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.pages import ENVIRONMENT, ROOT, messages_on, run_files, says
-from tests.support.process import Process
+from tests.support.process import Process, wait_until
 from torch_serving.engine.devices import unusable
 from torch_serving.errors import OutOfMemory, Quarantined, ShuttingDown
 from torch_serving.models.backends.export.archive import contents
@@ -56,6 +56,7 @@ open("models/misspelt.toml", "w").write("bach = true\\n")
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="  # a GIF of one
 ROW = "[[1, 2, 3, 4]]"
 LINEAR = "serve?servable_identifier=linear.pt"
+LOOPS = "serve?servable_identifier=loops.pt"
 
 
 def starts(*arguments: str, **variables: str) -> Callable[[str, Path], str]:
@@ -186,7 +187,7 @@ TROUBLES = {
     "Server shutting down": tells(ShuttingDown().reason),
     "the model is still being loaded when the deadline has come": tells(STILL_LOADING),
     "the model takes longer than the deadline": asks(
-        "serve?servable_identifier=loops",
+        LOOPS,
         '{"x": [1], "n": 1000000000000}',
         X_Request_Timeout_Ms="300",
     ),
@@ -207,7 +208,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(folder: Path, start_for_module: Callable[..., Process]) -> str:
     flags = ["--port", "0", "--threads", "2", "--max-body", "100KiB"]
-    return start_for_module(folder / "models", *flags, "--api-key-file", folder / "keys").url
+    process = start_for_module(folder / "models", *flags, "--api-key-file", folder / "keys")
+    named = {"X-Api-Key": KEY}
+    urlopen(Request(f"{process.url}/{LOOPS}", b'{"x": [1], "n": 1}', named))  # it is loaded
+    return process.url
 
 
 def test_every_message_of_the_page_is_tried():
@@ -224,5 +228,4 @@ def test_message(message: str, url: str, folder: Path):
 
 def test_the_warning(start: Callable[..., Process], tmp_path: Path):
     process = start(tmp_path, "--host", "0.0.0.0", "--port", "0")
-    assert process.url
-    assert says(process.stderr, OF_THE_LOG)
+    wait_until(lambda: says(process.stderr, OF_THE_LOG))
