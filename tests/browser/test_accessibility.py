@@ -43,4 +43,4 @@ def test_live(seen: Callable[[str, str], list[str]], figures: StandIn):
 
 
 def test_try(seen: Callable[[str, str], list[str]], console: Process):
-    assert seen(f"{console.url}/#/try/mlp.pt", "mlp.pt") == []
+    assert seen(f"{console.url}/#/try/mlp.pt", "Random") == []

@@ -69,7 +69,7 @@ def test_time_in_steps(answers: Answers):
         *steps,
         "Batch of 3",
     ]
-    assert answers.browser.one(".steps").get_attribute("aria-label") == ", ".join(steps)
+    assert answers.browser.attribute(".steps", "aria-label") == ", ".join(steps)
     widths = [each.get_attribute("width") for each in answers.browser.all(".steps rect")]
     assert widths == ["1", "2", "30.5", "4", "2.5", "10"]
 

@@ -21,7 +21,8 @@ return name.closest('[role=row]').querySelector('button');
 
 @pytest.fixture(scope="module")
 def hostile(hostile_models: Path, start_for_module: Callable[..., Process]) -> Process:
-    return start_for_module(hostile_models, "--port", "0")
+    flags = ["--port", "0", "--model-capacity", str(len(NAMES))]
+    return start_for_module(hostile_models, *flags)
 
 
 def test_names_are_text_and_work(page: Browser, hostile: Process):

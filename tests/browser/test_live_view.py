@@ -15,7 +15,7 @@ CHART = "section.chart:nth-child({})"
 
 
 def spoken(page: Browser, chart: int) -> str:
-    return str(page.one(f"{CHART.format(chart)} svg").get_attribute("aria-valuetext"))
+    return page.attribute(f"{CHART.format(chart)} svg", "aria-valuetext")
 
 
 def opened(page: Browser, url: str) -> None:
@@ -28,7 +28,7 @@ def test_ten_minutes_back_are_there_at_once(page: Browser, figures: StandIn):
     opened(page, figures.url)
     assert [each.text for each in page.all(".chart h2")] == TITLES
     for chart in range(1, 1 + len(TITLES)):
-        line = page.one(f"{CHART.format(chart)} path.line").get_attribute("d")
+        line = page.attribute(f"{CHART.format(chart)} path.line", "d")
         assert len(re.findall("[ML]", line)) > 200
     for text in ("p50", "p95", "p99"):
         page.sees(text, CHART.format(2))
@@ -58,9 +58,13 @@ def test_the_mouse_reads_values(page: Browser, figures: StandIn):
     svg = page.one(f"{CHART.format(1)} svg")
     page.script("arguments[0].scrollIntoView({block: 'center'})", svg)
     page.sees("now", CHART.format(1))
-    ActionChains(page.driver).move_to_element(svg).perform()
-    page.wait(lambda: re.search(r"\d\d:\d\d:\d\d", page.text(f"{CHART.format(1)} .legend")))
-    assert page.one(f"{CHART.format(1)} .cursor").get_attribute("visibility") == "visible"
+
+    def reads_a_time() -> bool:
+        ActionChains(page.driver).move_to_element(svg).perform()
+        return bool(re.search(r"\d\d:\d\d:\d\d", page.text(f"{CHART.format(1)} .legend")))
+
+    page.wait(reads_a_time)
+    assert page.attribute(f"{CHART.format(1)} .cursor", "visibility") == "visible"
 
 
 def test_keys_read_values_aloud(page: Browser, figures: StandIn):

@@ -153,9 +153,9 @@ def test_the_list_is_filtered_and_sorted(page: Browser, figures: StandIn):
     assert names(page) == ["big.pt"]
     page.choose("select", "All states")
     size = "//*[@role='columnheader'][.='Size']/button"
-    page.driver.find_element("xpath", size).click()
+    page.click_on(lambda: page.driver.find_element("xpath", size))
     assert names(page)[0] == "big.pt"
-    page.driver.find_element("xpath", size).click()
+    page.click_on(lambda: page.driver.find_element("xpath", size))
     assert names(page)[-1] == "big.pt"
     sorts = "return [...document.querySelectorAll('[aria-sort]')].map((e) => e.ariaSort)"
     assert page.script(sorts).count("descending") == 1

@@ -82,7 +82,7 @@ class Answers:
 
     def drawing(self) -> str:
         """The text alternative of the first picture."""
-        return str(self.browser.one(".answer canvas").get_attribute("aria-label"))
+        return self.browser.attribute(".answer canvas", "aria-label")
 
     def pixel(self, x: int, y: int) -> list[int]:
         found: list[int] = self.browser.script("return pixel(...arguments)", x, y)

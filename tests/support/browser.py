@@ -4,10 +4,11 @@ Chromium and its driver come from the system (Debian: chromium, chromium-driver)
 without Selenium, the tests that use them are skipped by name.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -23,11 +24,31 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-background-networking",
+    "--disable-back-forward-cache",  # pages that were left would keep processes and connections
     "--use-fake-device-for-media-stream",  # a camera, which pages may use without a question
     "--use-fake-ui-for-media-stream",
     "--window-size=1280,2000",
 )
 
+AIM = """
+window.hit?.();
+const kinds = ["pointerdown", "mousedown", "pointerup", "mouseup", "click"];
+let reached = false;
+const guard = (event) => {
+  if (!event.isTrusted) return;
+  if (arguments[0].contains(event.target)) reached ||= event.type === "click";
+  else {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+};
+for (const each of kinds) addEventListener(each, guard, true);
+window.hit = () => {
+  for (const each of kinds) removeEventListener(each, guard, true);
+  return reached;
+};
+"""
+HIT = "return window.hit ? hit() : true"  # another page has come: it was a link
 HOLD = """
 window.held = [];
 const ask = window.fetch;
@@ -58,12 +79,18 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
-        service = webdriver.ChromeService(executable, log_output=str(profile / "driver.log"))
-        self.driver = webdriver.Chrome(options, service)
+        with (profile / "driver.log").open("wb") as log:
+            self.driver = webdriver.Chrome(options, service_of(webdriver, executable, log))
         self.driver.set_page_load_timeout(LIMIT_S)
+        self.driver.set_script_timeout(LIMIT_S)
 
     def close(self) -> None:
         self.driver.quit()
+
+    def leave(self) -> None:
+        """Have no page, at the size of a desktop: nothing asks a server that ends."""
+        self.driver.get("about:blank")
+        self.look(*SIZES["desktop"])
 
     def open(self, url: str) -> None:
         self.driver.get("about:blank")  # the same page with another fragment would not load
@@ -88,19 +115,40 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click as a mouse does, once the element is there and nothing lies over it."""
-        element = self.one(selector)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        self.click_on(lambda: self.one(selector))
+
+    def click_on(self, find: Callable[[], Any]) -> None:
+        """Click on what is found. Where the page moves it away just then, click again: what was
+        hit in its place hears nothing of it."""
+        self.wait(lambda: self._hits(find()))
+
+    def _hits(self, element: Any) -> bool:
+        from selenium.common.exceptions import (
+            ElementClickInterceptedException,
+            ElementNotInteractableException,
+        )
+
+        if element is None:
+            return False
+        self.script("arguments[0].scrollIntoView({block: 'center'})", element)
+        self.script(AIM, element)
+        try:
+            element.click()
+        except (ElementClickInterceptedException, ElementNotInteractableException):
+            return False
+        return bool(self.script(HIT))
 
     def choose(self, selector: str, text: str) -> None:
         """Choose an option of a list by the text that it shows."""
+        self.choose_in(lambda: self.one(selector), text)
+
+    def choose_in(self, find: Callable[[], Any], text: str) -> None:
+        self.wait(lambda: self._choose(find(), text))
+
+    def _choose(self, element: Any, text: str) -> bool:
         from selenium.webdriver.support.ui import Select
 
-        self.one(selector)
-        self.wait(lambda: self._choose(Select(self.one(selector)), text))
-
-    def _choose(self, select: Any, text: str) -> bool:
-        select.select_by_visible_text(text)
+        Select(element).select_by_visible_text(text)
         return True
 
     def script(self, code: str, *arguments: Any) -> Any:
@@ -133,13 +181,26 @@ class Browser:
 
     def fill(self, selector: str, text: str) -> None:
         """Have this text in a field, and no other."""
-        field = self.one(selector)
+        self.fill_in(lambda: self.one(selector), text)
+
+    def fill_in(self, find: Callable[[], Any], text: str) -> None:
+        """Write into what is found; into its successor where the page makes it anew."""
+        self.wait(lambda: self._fill(find(), text))
+
+    def _fill(self, field: Any, text: str) -> bool:
         field.clear()
         field.send_keys(text)
+        return True
 
     def text(self, selector: str) -> str:
         """The text of an element, as people see it."""
-        return str(self.one(selector).text)
+        [text] = self.wait(lambda: [self.one(selector).text])
+        return str(text)
+
+    def attribute(self, selector: str, name: str) -> str:
+        """The attribute of an element, or its property."""
+        [value] = self.wait(lambda: [self.one(selector).get_attribute(name)])
+        return str(value)
 
     def sees(self, text: str, selector: str = "body") -> None:
         """Wait until a text is shown within an element."""
@@ -154,3 +215,19 @@ class Browser:
         """What the page wrote to the console as errors since the last call."""
         entries = self.driver.get_log("browser")
         return [each["message"] for each in entries if each["level"] == "SEVERE"]
+
+
+def service_of(webdriver: Any, executable: str, log: BinaryIO) -> Any:
+    """The driver at a port that it chooses itself, as one that was free may be taken meanwhile."""
+
+    class Service(webdriver.ChromeService):  # type: ignore[misc]
+        def command_line_args(self) -> list[str]:
+            return ["--port=0"]
+
+        def is_connectable(self) -> bool:
+            told = re.search(r"started successfully on port (\d+)", Path(log.name).read_text())
+            if told:
+                self.port = int(told[1])
+            return told is not None and super().is_connectable()
+
+    return Service(executable, log_output=log)

@@ -137,8 +137,9 @@ class StandIn(ThreadingHTTPServer):
 
     def cut(self) -> None:
         """End the streams, as a server does that stops."""
-        for each in self.streams:
-            each.put(None)
+        with self.followed:
+            for each in self.streams:
+                each.put(None)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -71,14 +71,12 @@ class TryPage:
         return Answer(url, json.loads(body), status, json.loads(text), headers)
 
     def button(self, text: str) -> None:
-        """Press the first visible button with a text."""
+        """Press the first visible button with a text, once it is there."""
         code = """
         const found = [...document.querySelectorAll(".try button")];
-        const wanted = found.find((each) => each.textContent === arguments[0] && each.offsetParent);
-        wanted.scrollIntoView({block: "center"});
-        return wanted;
+        return found.find((each) => each.textContent === arguments[0] && each.offsetParent);
         """
-        self.browser.script(code, text).click()
+        self.browser.click_on(lambda: self.browser.script(code, text))
 
     def labelled(self, label: str) -> Any:
         """The input with a label."""
@@ -91,14 +89,10 @@ class TryPage:
         return self.browser.wait(lambda: self.browser.script(code, label))
 
     def write(self, label: str, text: str) -> None:
-        field = self.labelled(label)
-        field.clear()
-        field.send_keys(text)
+        self.browser.fill_in(lambda: self.labelled(label), text)
 
     def pick(self, label: str, option: str) -> None:
-        from selenium.webdriver.support.ui import Select
-
-        Select(self.labelled(label)).select_by_visible_text(option)
+        self.browser.choose_in(lambda: self.labelled(label), option)
 
     def give(self, *paths: Path, selector: str = FIRST) -> None:
         """Choose files, as in the dialog that a button opens."""

@@ -67,7 +67,7 @@ def execute(browser: Browser, operation: str) -> tuple[str, str]:
     status = f"{operation} .live-responses-table tbody .response-col_status"
     browser.click(f"{operation} .execute")
     code = browser.wait(lambda: next((each.text for each in browser.all(status)), ""))
-    address = browser.one(f"{operation} .request-url .microlight").text
+    address = browser.text(f"{operation} .request-url .microlight")
     browser.click(f"{operation} .btn-clear")
     browser.wait(lambda: not browser.all(status))
     return code.split()[0], address
