@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.client import LIMIT_S
 from torch_serving.cli.main import main
 
 Command = Callable[..., tuple[int, bytes, bytes]]
@@ -17,6 +18,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[
 
     def run(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr("torch_serving.models.examples.MAX_SEARCH_S", LIMIT_S)
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
         assert isinstance(ended.value.code, int)

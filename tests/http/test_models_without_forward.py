@@ -56,6 +56,7 @@ def test_the_open_inference_protocol_names_the_methods(client: Client):
     assert "decode, encode" in str(body)
 
 
+@pytest.mark.usefixtures("every_run_is_short")
 def test_warm_up_requests_are_for_the_first_method(tmp_path: Path):
     path = tmp_path / NAME
     torch.jit.script(NoForward()).save(path)

@@ -118,7 +118,8 @@ def test_the_only_model(tmp_path: Path, names: list[str], expected: str | None):
     assert asyncio.run(only_model(ModelRepository(tmp_path))) == expected
 
 
-def test_names_are_listed_once_however_many_ask():
+def test_names_are_listed_once_however_many_ask(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(near_names.time, "monotonic", lambda: 0.0)
     lists: list[int] = []
     near = NearNames(lambda: [str(lists.append(1))])
     for _ in range(100):
@@ -185,6 +186,7 @@ def test_a_name_without_its_suffix_is_sought_once_a_moment(
     request = InferenceRequest("iris")
     inference = runtime.inference
     body = json.dumps({"x": [[0.5] * 16]}).encode()
+    monkeypatch.setattr(names, "MEANT_S", float("inf"))
     assert inference.resolve(request) is None
     asyncio.run(inference.infer(request, body))
     assert inference.resolve(request) is not None

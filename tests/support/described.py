@@ -2,9 +2,12 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
+from tests.support.client import LIMIT_S
+from torch_serving.models import examples
 from torch_serving.models.examples import find_examples
 from torch_serving.models.loader import load
 from torch_serving.models.servable import Servable
@@ -36,4 +39,6 @@ class Impossible(torch.nn.Module):
 
 def described(path: Path) -> tuple[Servable, dict[str, Any]]:
     servable, copy = (load(path, torch.device("cpu")) for _ in range(2))
-    return servable, describe(servable, dict(find_examples(copy, copy.method_names())))
+    with patch.object(examples, "MAX_SEARCH_S", LIMIT_S):
+        found = dict(find_examples(copy, copy.method_names()))
+    return servable, describe(servable, found)
