@@ -92,6 +92,19 @@ def test_connections_need_no_framework():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_a_server_has_what_its_settings_ask_for_before_it_forks():
+    code = (
+        "import sys, torch_serving.server.main as main; from torch_serving.config import Config\n"
+        "unneeded = {'torch_serving.models.remote.root', 'torch_serving.http.console.routes'}\n"
+        "assert 'uvloop' in sys.modules and not unneeded & set(sys.modules)\n"
+        "main.import_console(Config(console='off'))\n"
+        "assert not unneeded & set(sys.modules)\n"
+        "main.import_console(Config(console='on'))\n"
+        "assert 'torch_serving.http.console.routes' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_clone_that_is_not_built_says_what_to_do(tmp_path: Path):
     """It hides the package that is installed from whoever starts Python in it."""
     (tmp_path / "torch_serving").mkdir()

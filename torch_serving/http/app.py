@@ -63,6 +63,12 @@ def answer_head(resource: Any) -> None:
         resource.on_head = resource.on_get
 
 
+def import_console(config: Config) -> None:
+    """Import the console where it is on; before the fork, or each worker has a copy of its own."""
+    if serves_console(config):
+        import torch_serving.http.console.routes  # noqa: F401
+
+
 def console_of(runtime: Runtime) -> "ConsoleRoutes | None":
     """The routes of the console, which is not even imported where it is off."""
     if not serves_console(runtime.config):

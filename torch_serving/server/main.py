@@ -16,6 +16,7 @@ import torch
 from torch_serving.config import Config
 from torch_serving.engine.devices import AUTO, resolve_auto
 from torch_serving.errors import StartupError
+from torch_serving.http.app import import_console
 from torch_serving.http.auth import ApiKeys
 from torch_serving.models import trials
 from torch_serving.server.announcement import Announcement
@@ -97,6 +98,7 @@ class PreforkState:
         tls = load_tls_context(config)
         api_keys = ApiKeys(config.api_key_file, config.open_health) if config.api_key_file else None
         runtime = Runtime.build(config, self.shared, limit_preload)
+        import_console(config)
         check_no_cuda()
         return runtime, api_keys, tls
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from urllib.parse import unquote
 
-import uvicorn
+import uvicorn.loops.uvloop  # which each worker would else import for itself
 
 from torch_serving.config import Config
 from torch_serving.http import app

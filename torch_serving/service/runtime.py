@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -32,7 +32,6 @@ from torch_serving.models.imports import import_at_start
 from torch_serving.models.lifecycle import ModelLifecycle
 from torch_serving.models.other_names import other_names
 from torch_serving.models.remote.build import build_repository, start_keeper
-from torch_serving.models.remote.keeper import RootKeeper
 from torch_serving.models.remote.urls import shown
 from torch_serving.models.servable import Servable
 from torch_serving.models.trials import TryLoad
@@ -48,6 +47,9 @@ from torch_serving.service.preload_room import lack_of_room
 from torch_serving.telemetry import tracing
 from torch_serving.telemetry.prometheus import Metrics
 from torch_serving.telemetry.responses import ResponseRecorder
+
+if TYPE_CHECKING:
+    from torch_serving.models.remote.keeper import RootKeeper
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from torch_serving.config import Config
 from torch_serving.model_config import ModelConfig
 from torch_serving.models.lifecycle import ModelLifecycle
-from torch_serving.models.remote.keeper import RootKeeper
-from torch_serving.models.remote.repository import RemoteRepository
-from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
-from torch_serving.models.remote.urls import parse
 from torch_serving.models.repository import ModelRepository
+
+if TYPE_CHECKING:
+    from torch_serving.models.remote.keeper import RootKeeper
+    from torch_serving.models.remote.repository import RemoteRepository
 
 
 def build_repository(
@@ -21,6 +22,10 @@ def build_repository(
     """Return the repository of a model root. Raises StartupError for a URL that is none."""
     if isinstance(config.model_root, Path):
         return ModelRepository(config.model_root, defaults, is_first_report)
+    from torch_serving.models.remote.repository import RemoteRepository
+    from torch_serving.models.remote.root import RemoteOptions, RemoteRoot
+    from torch_serving.models.remote.urls import parse
+
     options = RemoteOptions(
         config.remote_cache,
         config.remote_cache_bytes,
@@ -31,14 +36,17 @@ def build_repository(
     return RemoteRepository(remote, defaults, is_first_report)
 
 
-def start_keeper(models: ModelLifecycle, config: Config) -> RootKeeper | None:
+def start_keeper(models: ModelLifecycle, config: Config) -> "RootKeeper | None":
     """Look after a remote root in this process from now on; None where the root is local."""
-    if not isinstance(models.repository, RemoteRepository):
+    if not models.repository.is_remote:
         return None
+    from torch_serving.models.remote.keeper import RootKeeper
+
+    remote = cast("RemoteRepository", models.repository).remote
 
     def loaded() -> list[str]:
         return [each.identifier for each in models.cache.values()]
 
-    keeper = RootKeeper(models.repository.remote, loaded, config.watch)
+    keeper = RootKeeper(remote, loaded, config.watch)
     keeper.start()
     return keeper
