@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.support.client import Client, tensor
+from tests.support.client import LIMIT_S, Client, tensor
 from tests.support.process import Process, check_one_line, wait_until
 from torch_serving.errors import StartupError
+from torch_serving.server import unix_listener as module
 from torch_serving.server.unix_listener import unix_listener
 
 CLIENT = "203.0.113.7"
@@ -81,6 +82,29 @@ def test_a_server_that_still_starts_is_not_taken_for_dead(path: Path):
             pass
         assert path.is_socket()
     assert not path.exists()
+
+
+def test_a_server_that_does_not_listen_yet_is_not_taken_for_dead(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "STARTING_S", LIMIT_S)
+    with socket.socket(socket.AF_UNIX) as starting:
+        starting.bind(str(path))
+        monkeypatch.setattr(module.time, "sleep", lambda _: starting.listen())
+        with pytest.raises(StartupError, match="another server"), unix_listener(path):
+            pass
+    assert path.is_socket()
+
+
+def test_a_file_that_nobody_listens_at_is_replaced_in_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """However young it is: its server may have died at once."""
+    monkeypatch.setattr(module, "STARTING_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        with unix_listener(path):
+            assert is_listening(path)
 
 
 def test_the_file_of_a_successor_is_not_removed(path: Path):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from torch_serving.errors import StartupError
 
 MODE = 0o660  # the proxy is of the server's group
+STARTING_S, LOOK_S = 1.0, 0.02  # a server listens that long after its file is there, at the latest
 
 
 @contextmanager
@@ -30,7 +32,8 @@ def unix_listener(path: Path) -> Iterator[socket.socket]:
 def listen(listener: socket.socket, path: Path) -> tuple[int, int, int]:
     """Make the file and listen; return the file's identity. Raises StartupError."""
     try:
-        remove_stale(path)
+        with suppress(FileNotFoundError):  # its server has just removed it
+            remove_stale(path)
         listener.bind(str(path))
         path.chmod(MODE)
         listener.listen()
@@ -42,21 +45,32 @@ def listen(listener: socket.socket, path: Path) -> tuple[int, int, int]:
 
 def remove_stale(path: Path) -> None:
     """Remove the socket of a server that is gone. Raises StartupError for anything else."""
-    if not os.path.lexists(path):
-        return
     if not path.is_socket():
+        if not os.path.lexists(path):
+            return
         raise StartupError(f"can't listen on {path}: a file that is no socket is in its place")
-    with socket.socket(socket.AF_UNIX) as client:
-        client.setblocking(False)
-        with suppress(BlockingIOError):  # of a full backlog
-            try:
-                client.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink()
-                return
+    last_s = time.monotonic() + STARTING_S
+    while nobody_listens(path):
+        is_old = time.time() - path.stat().st_mtime > STARTING_S
+        if is_old or time.monotonic() > last_s:
+            path.unlink()
+            return
+        time.sleep(LOOK_S)
     raise StartupError(
         f"can't listen on {path}: another server listens there; --uds takes another path"
     )
+
+
+def nobody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except BlockingIOError:  # of a full backlog
+            return False
+    return False
 
 
 def identity(path: Path) -> tuple[int, int, int]:
