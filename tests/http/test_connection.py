@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import socket
 import ssl
+import time
 import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -154,6 +156,29 @@ def test_a_request_that_is_on_its_way_while_the_server_stops_gets_its_response(
         assert b"connection: close" in responses
 
     run(bare, use)
+
+
+def test_a_loop_that_was_held_up_reads_what_has_come_in_time(bare: BareServer):
+    """What is sent while it does something else for longer than it waits for a last request."""
+    ours, theirs = socket.socketpair()
+
+    async def use(connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hold_up() -> None:
+            loop.remove_reader(ours)
+            for protocol in bare.state.connections:
+                protocol.shutdown()
+            connection.send_now(get(b"/a"))
+            time.sleep(0.7)
+
+        await until(lambda: bool(bare.state.connections))
+        loop.add_reader(ours, hold_up)
+        theirs.send(b".")
+        assert (await connection.responses()).startswith(b"HTTP/1.1 200")
+
+    with ours, theirs:
+        run(bare, use)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10])

@@ -148,6 +148,9 @@ class Connection:
     async def send(self, data: bytes) -> None:
         await self._loop.sock_sendall(self._socket, data)
 
+    def send_now(self, data: bytes) -> None:
+        self._socket.send(data)
+
     def close(self) -> None:
         self._socket.close()
 

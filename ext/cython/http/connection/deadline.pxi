@@ -3,6 +3,7 @@
 cdef double NEVER = float("inf")
 cdef double LINGER_S = 0.5  # for a last request, once the server stops
 cdef double RATE_WINDOW_S = 5.0  # over which the rate of a body is measured
+cdef double TURN_S = 0.001  # the shortest timer: it fires after the loop has looked at its sockets
 
 
 @cython.final
@@ -10,13 +11,15 @@ cdef class Deadline:
     """The one deadline of a connection: for a head, a body, an idle client, or a slow reader.
 
     It moves with each request, its timer does not: when that fires, it looks whether the deadline
-    has moved.
+    has moved. A loop that was held up runs timers before it reads, so what has come in time is read
+    before a deadline counts.
     """
 
     cdef HttpProtocol protocol
     cdef ReadState state  # of the reader when the deadline was set
     cdef object loop, timer
     cdef double timer_s, at_s
+    cdef bint is_over  # since the last turn of the loop
     cdef double body_until_s  # when the whole body must be there
     cdef Py_ssize_t unsent_bytes  # when the client's reading was last checked
 
@@ -65,6 +68,7 @@ cdef class Deadline:
     cdef int expire_in(self, double delay_s) except -1:
         cdef double now_s = self.loop.time()
         self.at_s = now_s + delay_s
+        self.is_over = False
         if self.timer is None or self.timer_s > self.at_s:
             self.set_timer(now_s)
         return 0
@@ -90,6 +94,9 @@ cdef class Deadline:
             return
         if now_s < self.at_s - 0.001:
             self.set_timer(now_s)
+        elif not self.is_over:
+            self.expire_in(TURN_S)
+            self.is_over = True
         else:
             self.expire()
 
