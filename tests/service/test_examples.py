@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.support.process import wait_until
 from tests.support.servables import mlp, scripted
 from torch_serving.config import Config
 from torch_serving.engine.engine import Engine
+from torch_serving.models import examples as search
 from torch_serving.models.examples import MAX_EXAMPLE_BYTES, given_example
 from torch_serving.models.files import file_stat
 from torch_serving.models.loader import load
@@ -225,3 +227,18 @@ def with_warm_up(root: Path, arguments: str, body: str) -> Servable:
     servable = load(root / "m.pt", CPU)
     servable.config = read_model_config(root / "m.pt", servable.config)
     return servable
+
+
+def test_a_busy_machine_ends_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run_all = search.run_all
+
+    def run_late(jobs: Any) -> None:
+        time.sleep(0.6)
+        run_all(jobs)
+
+    monkeypatch.setattr(search, "run_all", run_late)
+    monkeypatch.setattr(search, "MAX_SEARCH_S", 0.5)
+    layers = torch.nn.Conv2d(3, 1, 3), torch.nn.Flatten(), torch.nn.Linear(30 * 30, 1)
+    torch.jit.script(torch.nn.Sequential(*layers)).save(tmp_path / "m.pt")
+    [(_, found)] = search.find_examples(load(tmp_path / "m.pt", CPU), ["forward"])
+    assert b"[1,3,32,32]" in found  # not the first that is tried

@@ -18,6 +18,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 PHONE = 500  # pixels of width: what is narrower is one
+GONE = "ode with given id"  # "Node …", "No node …": the driver's words for what goes while it looks
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # root has none; only pages of the tests' own servers are opened
@@ -104,7 +105,17 @@ class Browser:
 
         ignored = (StaleElementReferenceException,)
         waiting = WebDriverWait(self.driver, LIMIT_S, 0.05, ignored)
-        return waiting.until(lambda _: condition())
+        return waiting.until(lambda _: self._now(condition))
+
+    def _now(self, condition: Callable[[], Any]) -> Any:
+        from selenium.common.exceptions import WebDriverException
+
+        try:
+            return condition()
+        except WebDriverException as error:
+            if GONE not in str(error.msg):
+                raise
+            return None
 
     def all(self, selector: str) -> list[Any]:
         return self.driver.find_elements("css selector", selector)
