@@ -31,6 +31,13 @@ File.prototype.arrayBuffer = async function () {
   return data;
 };
 """
+DROP_TEXT = """
+const [element, name, text] = arguments;
+const dataTransfer = new DataTransfer();
+dataTransfer.items.add(new File([text], name));
+const options = {bubbles: true, cancelable: true, dataTransfer};
+element.dispatchEvent(new DragEvent("drop", options));
+"""
 NO_BITMAP = """
 window.stopped = 0;
 const {stop} = MediaStreamTrack.prototype;
@@ -56,6 +63,7 @@ ODD = [
 def url(tmp_path_factory: pytest.TempPathFactory, start_for_module: Callable[..., Process]) -> str:
     root = tmp_path_factory.mktemp("trouble")
     scripted("n: int", "int", "return n").save(root / "n.pt")
+    scripted("s: str", "str", "return s").save(root / "s.pt")
     scripted("x: Tensor, constructor: int = 3", "Tensor", "return x").save(root / "x.pt")
     unknown = "assert x.size(2) == 12\n    return x"
     scripted("x: Tensor", "Tensor", unknown).save(root / "image.pt")
@@ -161,6 +169,18 @@ def test_a_file_that_is_slow_does_not_overtake_the_next(view: TryPage, tmp_path:
     view.browser.script("go()")
     view.browser.wait(lambda: view.browser.script("return window.isRead"))
     assert view.send().body["x"]["value"] == [8]
+
+
+def test_a_text_that_is_slow_does_not_overtake_the_next(view: TryPage):
+    view.open("s.pt")
+    view.browser.script(HOLD_FILE, "slow")
+    view.browser.script(DROP_TEXT, view.labelled("s"), "slow", "the first")
+    view.browser.wait(lambda: view.browser.script("return Boolean(window.go)"))
+    view.browser.script(DROP_TEXT, view.labelled("s"), "fast", "the second")
+    assert view.send().body["s"] == "the second"
+    view.browser.script("go()")
+    view.browser.wait(lambda: view.browser.script("return window.isRead"))
+    assert view.send().body["s"] == "the second"
 
 
 def test_a_request_waits_for_its_file(view: TryPage, tmp_path: Path):

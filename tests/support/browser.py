@@ -25,7 +25,6 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-background-networking",
-    "--disable-back-forward-cache",  # pages that were left would keep processes and connections
     "--use-fake-device-for-media-stream",  # a camera, which pages may use without a question
     "--use-fake-ui-for-media-stream",
     "--window-size=1280,2000",

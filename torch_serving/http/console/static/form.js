@@ -76,12 +76,16 @@ function selectField(name, spec, value, form) {
 function textField(name, spec, value, form) {
   const input = h("textarea", { value, class: "text" });
   const field = leaf(name, spec, input, () => input.value, form);
-  const take = async (file) => {
-    const { textOf } = await load("files", "dialog");
-    input.value = await textOf(file);
-    form.changed();
+  const accept = (file) => {
+    const take = (text) => {
+      if (form.readings.get(field) !== reading) return; // another came meanwhile
+      input.value = text;
+      form.changed();
+    };
+    const reading = load("files", "dialog").then(({ textOf }) => textOf(file)).then(take);
+    form.readings.set(field, reading);
+    return reading;
   };
-  const accept = (file) => form.readings.set(field, take(file)).get(field);
   form.accepts.push({ element: field.element, accept, forImages: false });
   return field;
 }
