@@ -13,7 +13,7 @@ import torch
 from tests.support.client import LIMIT_S
 from tests.support.fake_device import emptied_cards
 from tests.support.model_folder import CPU, FakeServable, ModelFolder
-from torch_serving.errors import OutOfMemory
+from torch_serving.errors import InvalidServable, OutOfMemory
 
 CARD, OTHER_CARD = torch.device("cuda", 0), torch.device("cuda", 1)
 
@@ -124,6 +124,18 @@ def test_a_load_that_finds_a_card_full_drops_idle_models_if_that_is_enough(
     assert loaded_on(folder, CARD) == left
     assert loaded_on(folder, CPU) == "x"
     assert len(folder.loads) == tries
+
+
+@pytest.mark.usefixtures("emptied")
+def test_a_file_that_is_removed_while_its_model_finds_a_card_full(folder: ModelFolder):
+    def before_load(path: Path) -> None:
+        path.unlink()
+        raise OutOfMemory("the model needs more memory", 1)
+
+    folder.write("a.pt")
+    folder.before_load = before_load
+    with pytest.raises(InvalidServable, match="there is no such file"):
+        folder.ask("a.pt", CARD)
 
 
 def test_a_card_without_room_for_cuda_itself_costs_no_model_its_place(

@@ -1,6 +1,5 @@
 """Room on devices: idle models leave a device that has too little memory for what is needed."""
 
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ import torch
 from torch_serving.engine.memory import empty_cache, free_bytes
 from torch_serving.errors import OutOfMemory
 from torch_serving.models._cache import Cache
-from torch_serving.models.identifiers import ModelPath, cache_key
+from torch_serving.models.identifiers import ModelPath, cache_key, stat_file
 from torch_serving.models.load_log import LoadLog
 from torch_serving.models.servable import Servable
 
@@ -35,14 +34,14 @@ class Room:
     def for_load(self, load: Callable[[], T], model: ModelPath, device: torch.device) -> T:
         """Load a model; while a card is full, drop others and load again, if that can be enough.
 
-        Weights take about as much as their file.
+        Weights take about as much as their file. Raises InvalidServable if that is gone.
         """
         try:
             return load()
         except OutOfMemory as error:
             if not empty_cache(device, error):
                 raise  # of the CPU, or of a card that has no room for CUDA itself
-            lacking = os.stat(model.path).st_size - free_bytes(device)
+            lacking = stat_file(model)[2] - free_bytes(device)
             missing = max(lacking, error.missing_bytes or 0)
             if not self._drop(device, model.key, missing, f"{model.identifier} needs memory"):
                 raise
