@@ -18,11 +18,9 @@ from tests.support.packages import Compiled, save_program
 from tests.support.servables import mlp, scripted
 from torch_serving.cli.compile import default_output
 from torch_serving.cli.main import main
-from torch_serving.engine.devices import device_of
 from torch_serving.models.compilation import job, package
 from torch_serving.models.compilation.comparison import Comparison
 from torch_serving.models.compilation.job import Job
-from torch_serving.models.compilation.toolchain import explain
 
 Command = Callable[..., tuple[int, str, str]]
 LIMIT_S = 60
@@ -142,19 +140,6 @@ def test_no_compiler(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path
     code, _, err = command("mlp.pt2")
     assert code == 2
     assert "has no OpenMP, which compiled models need" in err
-
-
-@pytest.mark.parametrize(
-    ("output", "words"),
-    [
-        ("ld: cannot find -lgomp", "no OpenMP"),
-        ("unrecognized command-line option '-std=c++20'", "too old"),
-        ("x.cpp:1:10: fatal error: vector: No such file", "fails (x.cpp:1:10: fatal error"),
-        ("", "fails ()"),
-    ],
-)
-def test_what_a_compiler_lacks(output: str, words: str):
-    assert words in explain("g++", output)
 
 
 def test_a_package_alone_is_refused(command: Command, compiled: Compiled, tmp_path: Path):
@@ -283,19 +268,3 @@ def test_what_compiling_tells(compiled: Compiled):
     steps = [line.split("s  ", 1)[1] for line in compiled.err.splitlines()]
     assert steps[:2] == ["trying the C++ compiler", "loading the model"]
     assert steps[-1] == "writing the file"
-
-
-def test_a_card_has_a_number(monkeypatch: pytest.MonkeyPatch):
-    """torch's functions of streams take no `cuda` without one."""
-    asked: list[torch.device] = []
-
-    def load(_: Path, device: torch.device) -> Any:
-        asked.append(device)
-        return SimpleNamespace(program=SimpleNamespace(runs="a program"))
-
-    monkeypatch.setattr("torch_serving.engine.devices.count_cards", lambda: 1)
-    monkeypatch.setattr(job, "device_of", device_of.__wrapped__)
-    monkeypatch.setattr(job, "load", load)
-    with pytest.raises(package.CompilationFailed, match="a program"):
-        job.served(Path("model.pt2"), "cuda")
-    assert asked == [torch.device("cuda", 0)]
