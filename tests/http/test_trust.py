@@ -260,7 +260,7 @@ def test_a_server_that_everybody_reaches_says_so(
 
 
 def test_readiness_ends_before_connections_do(model_root: Path, start: Callable[..., Process]):
-    process = start(model_root, "--port", "0", "--drain-delay", "5", "--preload", "echo.pt")
+    process = start(model_root, "--port", "0", "--drain-delay", "1000", "--preload", "echo.pt")
     with Client(process.url) as client:
         assert client.get("/ready").status == 200
         process.signal()
@@ -269,4 +269,10 @@ def test_readiness_ends_before_connections_do(model_root: Path, start: Callable[
         assert client.post("echo.pt", BODY).result == BODY[0]
         with Client(process.url) as another:  # connections are still taken
             assert another.post("echo.pt", BODY).result == BODY[0]
+
+
+def test_the_end_comes_after_the_drain_delay(model_root: Path, start: Callable[..., Process]):
+    process = start(model_root, "--port", "0", "--drain-delay", "0.5")
+    assert process.url
+    process.signal()
     assert process.exit_code() == 0
