@@ -70,6 +70,30 @@ def test_of_two_cards_one_fails_for_good(root: Path, state: State, start: Callab
     assert process.stderr.count("has failed (a device is in error") == 1
 
 
+def test_the_only_card_fails_for_good_and_comes_back(
+    root: Path, state: State, start: Callable[..., Process]
+):
+    process = start(root, "--port", "0", "--device", "cuda")
+    assert status(process) == 200
+    state.fault = LAUNCH_FAILURE
+    assert status(process) == 503  # and the worker ends
+    wait_until(lambda: "goes on without it" in process.stderr)
+    for device in ({}, {"device": "cuda"}, {"device": "cuda:0"}):
+        with Client(process.url) as client:
+            response = client.post("echo.pt", BODIES["echo.pt"], **device)
+        assert response.status == 503
+        assert "`cuda` can't be used now" in response.document["detail"]
+    assert status(process, device="cpu") == 200
+    probes = ("/ready", "/v2/health/ready", "/v2/health/live", "/healthcheck")
+    assert [fetch(process.url, path)[0] for path in probes] == [503, 503, 200, 200]
+    assert ups(process) == {"cuda:0": False}
+    state.fault = 0
+    wait_until(lambda: fetch(process.url, "/ready")[0] == 200)
+    wait_until(lambda: status(process) == 200)
+    assert process.stderr.count("goes on without it") == 1
+    assert "a device answers again" in process.stderr
+
+
 def test_another_process_fills_the_card_and_leaves_it(
     root: Path, state: State, start: Callable[..., Process]
 ):

@@ -33,6 +33,7 @@ class DeviceMonitor:
         self._memory_limit = memory_limit
         self._lock = threading.Lock()  # of additions to _counters
         self._counters: dict[torch.device, DeviceCounters] = {}
+        self._left_out: dict[torch.device, str] = {}
         self._is_closed = threading.Event()
         self._has_utilization = True
         self._idle_samples = 0
@@ -41,28 +42,37 @@ class DeviceMonitor:
     def use(self, device: torch.device) -> None:
         """Open, limit and watch a device; call before anything is put there. For any thread.
 
-        Raises as `open_device` does.
+        Raises as `open_device` does, and DeviceFailed for one that is left out.
         """
         if device.type != "cuda" or device in self._counters:
             return
+        if why := self._left_out.get(device):
+            raise DeviceFailed(why, lost=False)
         with self._lock:
             if device in self._counters:
                 return
             try:
                 open_device(device)
             except DeviceFailed:
-                self.leave_out(device)
+                self._counters_of(device).set_up(False)
                 raise
             if self._memory_limit is not None:
                 limit_memory(device, self._memory_limit)
-            self._counters[device] = self._statistics.device(str(device).encode())
+            self._counters[device] = self._counters_of(device)
             self._counters[device].set_up(True)
             if len(self._counters) == 1:
                 threading.Thread(target=self._watch, name="device-monitor", daemon=True).start()
 
-    def leave_out(self, device: torch.device) -> None:
-        """Publish that this process goes on without a device."""
-        self._statistics.device(str(device).encode()).set_up(False)
+    def leave_out(self, device: torch.device, why: str) -> None:
+        """Publish that this process goes on without a device, and refuse its use from now on.
+
+        Where CUDA failed once, it fails until the process ends, and may take long to say so.
+        """
+        self._left_out[device] = why
+        self._counters_of(device).set_up(False)
+
+    def _counters_of(self, device: torch.device) -> DeviceCounters:
+        return self._statistics.device(str(device).encode())
 
     def close(self) -> None:
         """Let the thread end."""

@@ -155,7 +155,7 @@ class DevicePool:
     def __init__(self, names: str) -> None:
         self._names = [name.strip() for name in names.split(",")]
         self._running: dict[torch.device, int] = {}
-        self.left_out: list[torch.device] = []  # by `open`
+        self.left_out: dict[torch.device, str] = {}  # by `open`, and what is said of them
         self.count = len(self._names)
         self.are_several = self.count > 1  # then the requests of each must be counted
 
@@ -167,25 +167,46 @@ class DevicePool:
     def open(self, use: Callable[[torch.device], object], may_lack_some: bool = False) -> None:
         """Call `use` with each device. Raises what that does, and InvalidDevice.
 
-        With `may_lack_some`, a device that is absent or in error is left out if there are others.
+        With `may_lack_some`, devices that are absent or in error are left out, even if all are.
         """
-        found = [opened(name, use) for name in self._names]
-        devices = [each for each in found if isinstance(each, torch.device)]
-        problems = {
-            name: each
-            for name, each in zip(self._names, found, strict=True)
-            if isinstance(each, ServingError)
-        }
-        for problem in problems.values():
-            if not (devices and may_lack_some):
-                raise problem
-            logger.error("%s; this worker goes on without it, until SIGHUP", problem.detail)
-        self.devices, self.left_out = devices, [with_index(parse(name)) for name in problems]
+        found = [self._opened(name, use, may_lack_some) for name in self._names]
+        self.devices = [each for each in found if each is not None]
+
+    def _opened(
+        self, name: str, use: Callable[[torch.device], object], may_lack: bool
+    ) -> torch.device | None:
+        try:
+            device = device_of(name)
+            use(device)
+        except (DeviceFailed, InvalidDevice) as error:
+            if not may_lack:
+                raise
+            logger.error("%s; this worker goes on without it, and it is tried again", error.detail)
+            self.left_out[with_index(parse(name))] = why_left_out(name, error.detail)
+            return None
+        return device
 
     def choose(self) -> torch.device:
-        """Return the next device. Raises InvalidDevice for one that does not exist."""
+        """Return the next device.
+
+        Raises InvalidDevice for one that does not exist, and DeviceFailed if all are left out.
+        """
         devices = self.devices
-        return devices[0] if len(devices) == 1 else min(devices, key=self._requests)
+        if len(devices) == 1:
+            return devices[0]
+        if not devices:
+            self.check_some_serve()
+        return min(devices, key=self._requests)
+
+    def check_some_serve(self) -> None:
+        """Raise DeviceFailed if all devices are left out."""
+        if self.left_out and not self.devices:
+            raise DeviceFailed(next(iter(self.left_out.values())), lost=False)
+
+    def check(self, name: str) -> None:
+        """Raise DeviceFailed for a device that is left out, and InvalidDevice as `parse` does."""
+        if why := self.left_out.get(with_index(parse(name))):
+            raise DeviceFailed(why, lost=False)
 
     def _requests(self, device: torch.device) -> int:
         return self._running.get(device, 0)
@@ -198,14 +219,21 @@ class DevicePool:
         self._running[device] -= 1
 
 
-def opened(name: str, use: Callable[[torch.device], object]) -> torch.device | ServingError:
-    """Return a device that `use` was called with, or why it can't be used."""
+def why_left_out(name: str, reason: str) -> str:
+    """What a client is told of a device that this process goes on without."""
+    return (
+        f"`{name}` can't be used now: {reason}. The server tries it again by itself; "
+        "ask later, or for another device, as with device=cpu"
+    )
+
+
+def can_open(name: str) -> bool:
+    """Whether a device can be opened in this process."""
     try:
-        device = device_of(name)
-        use(device)
-    except (DeviceFailed, InvalidDevice) as error:
-        return error
-    return device
+        open_device(device_of(name))
+    except ServingError:
+        return False
+    return True
 
 
 def available_devices() -> list[str]:

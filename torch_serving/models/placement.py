@@ -32,12 +32,14 @@ class DevicePlacement:
     ) -> torch.device:
         """Return the requested device, else the configured one, else one of `devices`.
 
-        Raises InvalidServable for a configuration that is wrong, and InvalidDevice.
+        Raises InvalidServable for a configuration that is wrong, InvalidDevice, and DeviceFailed
+        for a device that is left out.
         """
         if requested is not None:
+            devices.check(requested)
             return device_of(requested)
         try:
-            return self._remembered(identifier) or devices.choose()
+            return self._remembered(identifier, devices) or devices.choose()
         except Overloaded:  # no descriptor is left to read the file; a loaded model needs none
             return devices.choose()
 
@@ -46,7 +48,10 @@ class DevicePlacement:
     ) -> torch.device | None:
         """Return what `choose` does, or None where that has to read a file."""
         if requested is not None:
-            return device_of(requested)
+            try:
+                return device_of(requested)
+            except InvalidDevice:
+                return self.choose(identifier, devices, requested)
         if identifier in self._configured:
             return self._configured[identifier] or devices.choose()
         return self.choose(identifier, devices) if self._repository.is_loaded(identifier) else None
@@ -71,32 +76,40 @@ class DevicePlacement:
         """Read them again when they are next asked for."""
         self._configured.clear()
 
-    def check(self, model: ModelPath, config: ModelConfig) -> torch.device | None:
+    def check(
+        self, model: ModelPath, config: ModelConfig, devices: DevicePool | None = None
+    ) -> torch.device | None:
         """Return the device that the files beside a model name, if any.
 
-        Raises InvalidServable with file and line for one that does not exist.
+        Raises InvalidServable with file and line for one that does not exist, and DeviceFailed for
+        one that `devices` leave out.
         """
+        if config.device is None:
+            return None
         try:
-            return None if config.device is None else device_of(config.device)
+            if devices:
+                devices.check(config.device)
+            return device_of(config.device)
         except InvalidDevice as error:
             where = location_of("device", self._repository.real_path(model))
             raise InvalidServable(f"{where}: {error.detail}") from error
 
-    def _remembered(self, identifier: str) -> torch.device | None:
+    def _remembered(self, identifier: str, devices: DevicePool) -> torch.device | None:
         if identifier in self._configured:
             return self._configured[identifier]
-        device = self._read_configured(identifier)
+        device = self._read_configured(identifier, devices)
         if len(self._configured) >= MAX_CONFIGURED:
             self._configured.clear()
         self._configured[identifier] = device
         return device
 
-    def _read_configured(self, identifier: str) -> torch.device | None:
+    def _read_configured(self, identifier: str, devices: DevicePool) -> torch.device | None:
         model = self._repository.resolve(identifier, CPU)
         loaded = (
             each.config for each in self._repository.loaded() if each.identifier == model.identifier
         )
         try:
-            return self.check(model, next(loaded, None) or self._repository.read_config(model))
+            config = next(loaded, None) or self._repository.read_config(model)
+            return self.check(model, config, devices)
         except InvalidServable as error:
             raise with_name(model.identifier, error) from error

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import torch
 
 from torch_serving.config import Config
-from torch_serving.engine.devices import AUTO, resolve_auto
+from torch_serving.engine.devices import AUTO, can_open, resolve_auto
 from torch_serving.errors import StartupError
 from torch_serving.http.app import import_console
 from torch_serving.http.auth import ApiKeys
@@ -66,6 +66,7 @@ def serve(config: Config, listener: socket.socket) -> int:
         try_load=state.try_load,
         find_examples=state.find_examples,
         load_timeout_s=config.load_timeout_s,
+        can_open=can_open,
         lifeline=None if config.lifeline_fd is None else Lifeline(config.lifeline_fd),
     )
     end_within_s = config.drain_delay_s + config.shutdown_timeout_s + END_MARGIN_S

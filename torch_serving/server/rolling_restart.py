@@ -39,6 +39,7 @@ class RollingRestart:
         self._close_inherited = close_inherited
         self._count = count
         self._trial_pid = 0  # 0: no reload is being tried
+        self._is_reload = True  # or the workers alone are replaced
         self._to_replace: list[Worker] = []
         self._predecessor: Worker | None = None  # of the worker that is replaced now
         self._successor: Worker | None = None  # until it is ready
@@ -49,6 +50,7 @@ class RollingRestart:
             return  # one at a time
         if self._signals.reload_requested and not self._to_replace and not self._trial_pid:
             self._signals.reload_requested = False
+            self._is_reload = True
             logger.info("SIGHUP: reloading")
             self._start_trial()
         if self._to_replace and (successor := self._pool.add()):
@@ -59,6 +61,10 @@ class RollingRestart:
     @property
     def is_replacing(self) -> bool:
         return self._predecessor is not None or bool(self._to_replace)
+
+    @property
+    def is_busy(self) -> bool:
+        return self._trial_pid != 0 or self.is_replacing
 
     def substitute(self, worker: Worker, successor: Worker) -> None:
         """Replace the successor of a worker that failed instead of the worker."""
@@ -95,9 +101,11 @@ class RollingRestart:
     def _remove_predecessor(self, worker: Worker) -> None:
         self._pool.remove(worker)
         self._predecessor = None
-        if not self._to_replace:
-            logger.info("reloaded")
+        if self._to_replace:
+            return
+        if self._is_reload:
             self._count("done")
+        logger.info("reloaded" if self._is_reload else "all workers are replaced")
 
     # The trial.
 
@@ -140,13 +148,23 @@ class RollingRestart:
         except Exception as error:
             self._refuse(str(error))
             return
+        self._replace_all(is_reload=True)
+
+    def replace_workers(self) -> None:
+        """Replace all workers by new ones, which serve what was loaded before."""
+        if not self.is_busy:
+            self._replace_all(is_reload=False)
+
+    def _replace_all(self, is_reload: bool) -> None:
+        self._is_reload = is_reload
         self._pool.retire_spare()
         leaving = (WorkerState.FAILED, WorkerState.RETIRING)
         self._to_replace = [each for each in self._pool.workers if each.state not in leaving]
 
     def _refuse(self, reason: str) -> None:
-        logger.error("not reloaded: %s", reason)
-        self._count("refused")
+        logger.error("not %s: %s", "reloaded" if self._is_reload else "replaced", reason)
+        if self._is_reload:
+            self._count("refused")
 
     def cancel(self) -> None:
         """End the trial, as the server stops."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_serving.server.descriptors import Lifeline
+from torch_serving.server.device_retry import CanOpen, DeviceRetry
 from torch_serving.server.ipc.incidents import cause_of
 from torch_serving.server.ipc.shared_state import SharedState
 from torch_serving.server.parent_channel import receive
@@ -61,6 +62,7 @@ class Hooks:
     try_load: TryLoad = do_nothing
     find_examples: FindExamples = lambda *_: ()
     load_timeout_s: float = math.inf  # of `try_load`
+    can_open: CanOpen = lambda device: False  # for devices that workers go on without
     lifeline: Lifeline | None = None  # whose end stops the server
 
 
@@ -95,6 +97,9 @@ class Supervisor:
             self._close_inherited,
             functools.partial(self._shared.incidents.count, "reloads"),
         )
+        self._device_retry = DeviceRetry(
+            hooks.can_open, self._shared.left_out, self._restart, self._close_inherited
+        )
         self._succession = Succession(self._pool, self._restart, has_spare)
         self._was_ready = False
         self._forwarded_stops = 0
@@ -120,6 +125,7 @@ class Supervisor:
                 self._restart.advance()
                 if self._was_ready:
                     self._succession.keep_spare()
+                    self._device_retry.advance()
         self._forward_stop_signals()
         self._trials.end()  # nobody waits for them any more
         if self._signals.stop_signal:
@@ -134,7 +140,9 @@ class Supervisor:
         workers = {each.connection: each for each in self._pool.workers if each.connection}
         lifelines = [self._lifeline] if self._lifeline else []
         ends: list[Any] = [wakeup, *lifelines, *workers]
-        readable, _, _ = select.select(ends, [], [], self._pool.timeout_s())
+        timeouts_s = (self._pool.timeout_s(), self._device_retry.timeout_s())
+        least_s = min((each for each in timeouts_s if each is not None), default=None)
+        readable, _, _ = select.select(ends, [], [], least_s)
         for end in readable:
             if end is wakeup:
                 wakeup.recv(4096)
@@ -170,6 +178,7 @@ class Supervisor:
     def _reap(self) -> None:
         self._trials.reap()
         self._restart.reap()
+        self._device_retry.reap()
         for worker in list(self._pool.workers):
             if worker.is_running:
                 pid, status = os.waitpid(worker.pid, os.WNOHANG)
@@ -267,6 +276,7 @@ class Supervisor:
             self._trials.end()
             self._pool.end(signal.SIGKILL)
         self._restart.cancel()
+        self._device_retry.cancel()
 
     def _close_inherited(self) -> None:
         """Close inherited sockets in a trial process.

@@ -128,7 +128,7 @@ class Runtime:
 
         `try_load` loads a model in a process of its own first, and returns whether that process
         lived. With `may_lack_devices`, those that are absent or in error are left out, and what was
-        to be preloaded there, if there are others. Raises StartupError.
+        to be preloaded there. Raises StartupError.
         """
         self.models.attach(try_load, self.engine.call_on, self.config.load_timeout_s)
         if self.config.watch:
@@ -201,8 +201,8 @@ class Runtime:
         try:
             if is_cpu(self.device_names) == on_cpu:
                 self.devices.open(self.monitor.use, may_lack_devices)
-                for device in self.devices.left_out:
-                    self.monitor.leave_out(device)
+                for device, why in self.devices.left_out.items():
+                    self.monitor.leave_out(device, why)
             for pattern in self.config.preload:
                 self._preload_matching(pattern, on_cpu, may_lack_devices)
         except ServingError as error:

@@ -170,7 +170,7 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
             PROTOCOL,
             "Whether the server accepts requests",
             always(fixed(ready=BOOLEAN)),
-            errors=error_responses.STOPS,
+            errors=error_responses.READINESS,
         ),
     ),
     "/v2/models": (

@@ -17,6 +17,7 @@ class OipRoutes:
         self._management = runtime.management
         self._description = runtime.description
         self._max_body_bytes = runtime.config.max_body_bytes
+        self._devices = runtime.devices
         self._is_ready = is_ready
 
     def routes(self) -> Iterator[Route]:
@@ -25,7 +26,7 @@ class OipRoutes:
         resources = {
             "/v2": server.Server(),
             "/v2/health/live": server.Live(),
-            "/v2/health/ready": Ready(self._is_ready, server.READY),
+            "/v2/health/ready": Ready(self._is_ready, self._devices, server.READY),
             "/v2/models": models.ModelNames(management),
             "/v2/models/stats": models.AllStatistics(management),
             "/v2/models/{path:path}": model,

@@ -32,5 +32,5 @@ READY = get(
     SERVER,
     "Whether the server accepts requests",
     always(HEALTH),
-    errors=error_responses.STOPS,
+    errors=error_responses.READINESS,
 )

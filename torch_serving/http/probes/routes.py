@@ -22,4 +22,4 @@ class ProbeRoutes:
         load = Load(self._runtime.group.statistics.by_worker, self._is_ready)
         yield Route("/load", load, (LOAD_NOW,))
         yield Route("/healthcheck", Healthcheck(), (HEALTHCHECK,))
-        yield Route("/ready", Ready(self._is_ready), (READY,))
+        yield Route("/ready", Ready(self._is_ready, self._runtime.devices), (READY,))

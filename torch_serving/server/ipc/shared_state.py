@@ -87,6 +87,11 @@ class SharedState:
         slot: int = SLOT.unpack_from(self._spare)[0]
         return slot
 
+    def left_out(self) -> set[str]:
+        """The devices that a worker goes on without."""
+        found = self.statistics.by_device().items()
+        return {device for (_, device), each in found if each.up is False}
+
     def published(self) -> list[list[dict[str, Any]]]:
         """The lists of loaded models of all workers that serve."""
         lists = enumerate(self.loaded_models.read())
