@@ -64,6 +64,15 @@ def test_nobody_reads_the_output(root: Path):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+def test_a_full_disk():
+    words = [sys.executable, "-m", "torch_serving", "haproxy", "--node", "a:1"]
+    with open("/dev/full", "wb") as output:
+        done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, timeout=60, check=False)
+    expected = b"torch-serving: the output can't be written: No space left on device"
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, [expected])
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("encoding", "closing", "expected"),
     [("ascii", "", b"N[,N\\u2026]"), ("utf-8", "", "N[,N…]".encode()), ("ascii", ">&-", b"")],

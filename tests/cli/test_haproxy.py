@@ -72,8 +72,8 @@ def test_what_it_prints(arguments: list[str], fleet: Fleet, run: Run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "a fleet has nodes, or a name of DNS"),
-        (["--node", "a", "--dns", "b"], "either nodes or a name"),
+        ([], "expected either --node HOST:PORT ... or --dns NAME"),
+        (["--node", "a", "--dns", "b"], "expected either --node HOST:PORT ... or --dns NAME"),
         (["--node", "a", "a:8888"], "a:8888 is given twice"),
         (["--node", "a b:1"], "neither an IP address nor a name"),
         (["--node", "a:1\nbind"], "expected a port"),

@@ -42,6 +42,13 @@ def wsgi_client(runtime: Runtime, log: io.StringIO) -> falcon.testing.TestClient
     return falcon.testing.TestClient(wsgi.create_app(runtime, responses))
 
 
+def test_the_synchronous_application_names_its_own_routes(wsgi_client: falcon.testing.TestClient):
+    for path in ("/ping", "/models", "/v2/models/echo.pt"):
+        response = wsgi_client.simulate_get(path)
+        assert response.status_code == 404
+        assert wsgi.ROUTES in response.text
+
+
 def test_responses_of_the_synchronous_application_are_counted(
     runtime: Runtime, wsgi_client: falcon.testing.TestClient, log: io.StringIO
 ):

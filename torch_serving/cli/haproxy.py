@@ -203,6 +203,8 @@ def fleet_of(arguments: argparse.Namespace) -> Fleet:
     copies, copies_file = read_copies(arguments.copies)
     if arguments.slots and not arguments.dns:
         raise StartupError("--slots: it is for --dns; without it, there is a slot for each --node")
+    if bool(arguments.nodes) == bool(arguments.dns):
+        raise StartupError("expected either --node HOST:PORT ... or --dns NAME: what it balances")
     check_certificate(arguments.tls_cert)
     try:
         return Fleet(

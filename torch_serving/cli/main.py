@@ -1,5 +1,6 @@
 """The command line: `torch-serving [serve]` serves; the other commands need no server."""
 
+import errno
 import io
 import os
 import sys
@@ -14,6 +15,7 @@ from torch_serving.errors import StartupError
 from torch_serving.suggestions import did_you_mean
 from torch_serving.telemetry.output import open_missing
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disks, and files that have a limit
 WORDS = ("serve", "help", "version")  # beside the commands
 
 
@@ -28,8 +30,19 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # who reads the output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written then
+        drop_output()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print_notice(f"the output can't be written: {error.strerror}")
+        drop_output()
+        sys.exit(1)
+
+
+def drop_output() -> None:
+    """Write nowhere what is still to be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def prepare_output() -> None:

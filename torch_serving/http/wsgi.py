@@ -9,7 +9,7 @@ from typing import Any
 import falcon
 
 from torch_serving.codecs.interfaces import Body
-from torch_serving.errors import MissingParameter
+from torch_serving.errors import MissingParameter, NotFound
 from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
@@ -21,6 +21,11 @@ from torch_serving.service.inference import Inference
 from torch_serving.service.interfaces import InferenceRequest
 from torch_serving.service.runtime import Runtime
 from torch_serving.telemetry.responses import ResponseRecorder
+
+ROUTES = (
+    "here are POST /serve?servable_identifier=<path> and GET /healthcheck; "
+    "--server uvicorn has all other routes"
+)
 
 
 def create_app(
@@ -111,4 +116,6 @@ class RecordResponses:
 def respond_to_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
+    if isinstance(error, falcon.HTTPNotFound):
+        error = NotFound(ROUTES)
     req.context.failure = apply_error(resp, req.path, error)
