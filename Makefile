@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CYTHON := $(shell find ext -name '*.p[xy][xdi]')
 NATIVE := setup.py $(CYTHON) $(wildcard ext/*/*.h ext/*/*.cpp)
-CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp \
+CXX_FILES := $(wildcard ext/*/*.h ext/*/*.cpp benchmarks/*.cpp benchmarks/*/*.cpp tests/*.cpp tests/fuzz/*.h tests/fuzz/*.cpp \
 	tests/simulated_card/runtime/*.h tests/simulated_card/runtime/*.cpp)
 EXAMPLE := example/model-example.pt
 TESTERS := 4
@@ -15,11 +15,12 @@ CARD_PYTHON = $(BIN)/python
 RAY := .venv-ray
 RAY_TESTS := tests/ray/test_fleet.py tests/ray/test_serve_config.py
 AXE_VERSION := 4.14.1
+DELAYS := .build/delays.so
 AXE := .build/browser/node_modules/axe-core/axe.min.js
 unexport PYTHONDONTWRITEBYTECODE  # or each process of pytest compiles all tests anew
 
 .PHONY: help build check check-format check-lint check-types check-imports check-cython check-cpp \
-	check-workflows docs format quick test check-deploy image test-browser test-fleet test-card screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
+	check-workflows docs format quick test check-deploy image test-browser test-fleet test-card test-delayed screenshots zoo chaos soak fuzz fuzz-coverage schemathesis test-pythons bench \
 	bench-peers demo serve asan debug clean
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo "make test-browser  the tests of pages, in Chromium (wants npm for axe-core); make screenshots renews docs/"
 	@echo "make test-fleet    a fleet on a simulated cluster of Ray, and its troubles: 3 minutes (installs Ray beside .venv)"
 	@echo "make test-card     the tests of graphics cards, on a simulated one (CARD_PYTHON=a Python with torch for CUDA)"
+	@echo "make test-delayed  with random delays where processes and threads meet: what fails relies on speed (ARGS=tests/haproxy)"
 	@echo "make zoo           compiles 70 models of all kinds and tries their packages (half an hour)"
 	@echo "make check         formatting, lint, types, imports, workflows, the site; make format repairs what can be"
 	@echo "make check-deploy  the files of deploy/, as Helm, Kubernetes, Prometheus, HAProxy and systemd judge them"
@@ -102,6 +104,14 @@ $(RAY)/.tried: $(VENV)/.installed
 # As on a card: pytest -m cuda. Wants torch's build for CUDA, which constraints.txt does not choose.
 test-card: build
 	@$(CARD_PYTHON) -m tests.simulated_card -m pytest -n 0 -m cuda tests
+
+# Listening, connecting, forking, killing and the like take longer at random; DELAY_MS says how long at most.
+test-delayed: build $(DELAYS)
+	@LD_PRELOAD=$(abspath $(DELAYS)) $(BIN)/pytest -n $(TESTERS) --dist worksteal $(ARGS)
+
+$(DELAYS): tests/delays.cpp
+	@mkdir -p $(@D)
+	@g++ -std=c++17 -O2 -Wall -Wextra -shared -fPIC -o $@ $< -ldl -pthread
 
 screenshots: build
 	@SCREENSHOTS=docs $(BIN)/pytest tests/browser/test_screenshots.py
