@@ -52,20 +52,18 @@ def test_clients_that_send_all_the_time_never_get_a_400(
     url = process.url
     done = threading.Event()
 
-    def send_requests(index: int) -> set[int]:
+    def send_requests(index: int) -> None:
         if index == 0:
-            for _ in range(3):
-                break_device(url)
-                check_good(url)
-            done.set()
-            return {200}
-        statuses = set()
+            try:
+                for _ in range(3):
+                    break_device(url)
+                    check_good(url)
+            finally:
+                done.set()
         while not done.is_set():
-            with Client(url) as client:
-                statuses.add(client.post("echo.pt", X).status)
-        return statuses
+            check_good(url)
 
-    assert in_threads(4, send_requests) == [{200}] * 4
+    in_threads(4, send_requests)
 
 
 def test_only_the_guilty_model_is_quarantined(breaking_root: Path, start: Callable[..., Process]):

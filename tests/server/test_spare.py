@@ -123,13 +123,15 @@ def test_a_reload_replaces_it_too(breaking_root: Path, start: Callable[..., Proc
 
     def send_requests(index: int) -> None:
         if index == 0:
-            for _ in range(2):
-                before = set(child_pids(process))
-                process.signal(signal.SIGHUP)
-                wait_until(lambda before=before: not before & set(child_pids(process)))
-                wait_until(lambda: len(child_pids(process)) == workers + 1)
-                wait_for_spare(url)
-            done.set()
+            try:
+                for _ in range(2):
+                    before = set(child_pids(process))
+                    process.signal(signal.SIGHUP)
+                    wait_until(lambda before=before: not before & set(child_pids(process)))
+                    wait_until(lambda: len(child_pids(process)) == workers + 1)
+                    wait_for_spare(url)
+            finally:
+                done.set()
         while not done.is_set():
             check_good(url)
 
