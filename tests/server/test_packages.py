@@ -14,7 +14,7 @@ from tests.support.binary_bodies import NUMPY, SAFE, Response, array_in, tensors
 from tests.support.client import Client, in_threads, tensor
 from tests.support.libraries import save_echo
 from tests.support.packages import Compiled
-from tests.support.process import Process, child_pids
+from tests.support.process import Process, child_pids, wait_until
 from torch_serving.models import loader
 
 CRASHES_AT_LOAD = (
@@ -54,7 +54,7 @@ def test_packages_are_served(root: Path, compiled: Compiled, start: Callable[...
             assert "a process that loaded it crashed" in refused.document["detail"]
         assert client.post("echo.pt2", [tensor([1], [2.5])]).result == tensor([1], [2.5])
     assert workers[0] in child_pids(process)
-    assert "signal SIGABRT" in process.stderr
+    wait_until(lambda: "signal SIGABRT" in process.stderr)
 
 
 def test_all_forms_of_requests_and_results(root: Path, start: Callable[..., Process]):

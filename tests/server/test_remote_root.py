@@ -107,7 +107,7 @@ def test_a_newer_version_is_fetched_and_loaded(bucket: Bucket, serve: Callable[.
     model = torch.jit.script(torch.nn.Linear(4, 2).eval())
     bucket.files["models/a.pt"] = model.save_to_buffer()
     wait_until(lambda: ask(process, "a") != before)
-    assert "a.pt has changed: loading it" in process.stderr
+    wait_until(lambda: "a.pt has changed: loading it" in process.stderr)
 
 
 def test_a_list_over_http(bucket: Bucket, serve: Callable[..., Process]):

@@ -70,7 +70,7 @@ def test_a_file_that_crashes_the_loader(root: Path, start: Callable[..., Process
     workers = child_pids(process)
     assert in_threads(8, lambda _: refused(post(url, "deep.pt"))) == [True] * 8
     assert post(url, "echo.pt").result == X[0]
-    assert "loading deep.pt ended its process (signal SIGSEGV)" in process.stderr
+    wait_until(lambda: "loading deep.pt ended its process (signal SIGSEGV)" in process.stderr)
     tries = process.stderr.count("ended its process")
     assert refused(post(url, "deep.pt"))
     assert process.stderr.count("ended its process") == tries  # remembered
