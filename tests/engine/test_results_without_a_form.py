@@ -32,3 +32,17 @@ def test_what_is_no_plain_tensor(device: Accelerators, kind: str):
             assert isinstance(error, UnsupportedResult), error
             assert f"a {kind} tensor" in error.detail
         assert not server.fatal
+
+
+@pytest.mark.parametrize("result", ["x.view([1] * 64 + [-1])", "torch.zeros([1] * 65)"])
+def test_more_dimensions_than_an_array_has(device: Accelerators, result: str):
+    model = method_of(scripted("x: Tensor", "Tensor", f"return {result}"))
+    with served() as server:
+
+        async def ask() -> list[Any]:
+            return await server.ask(model, *[body_of(1.0, 2.0)] * 3)
+
+        for error in asyncio.run(ask()):
+            assert isinstance(error, UnsupportedResult), error
+            assert "no array has the shape [1, 1," in error.detail
+        assert not server.fatal
