@@ -273,8 +273,8 @@ class Supervisor:
             self._hooks.on_stop()
             self._pool.end(signal.SIGTERM)
         if self._forwarded_stops > 1:
-            self._trials.end()
             self._pool.end(signal.SIGKILL)
+            self._trials.end()  # after the workers, which would say that the model crashed it
         self._restart.cancel()
         self._device_retry.cancel()
 
