@@ -1,9 +1,9 @@
 """A device in error, without one: a model that raises torch's own error with the words of CUDA."""
 
-import time
 from pathlib import Path
 
-from tests.support.client import Client, tensor, was_late
+from tests.support.client import Client, tensor
+from tests.support.process import wait_until
 from tests.support.servables import SOURCES, scripted
 
 X = [tensor([1], [1.0])]
@@ -30,11 +30,17 @@ def break_device(url: str) -> None:
 
 
 def check_good(url: str) -> None:
-    began_s = time.monotonic()
-    try:
-        with Client(url) as client:
-            assert client.post("echo.pt", X).result == X[0]
-    except OSError:
-        if not was_late(began_s):
-            raise
-        check_good(url)
+    """See that a request is answered; one that was sent late is sent again."""
+    wait_until(lambda: is_answered(url))
+
+
+def is_answered(url: str) -> bool:
+    with Client(url) as client:
+        try:
+            response = client.post("echo.pt", X)
+        except OSError:
+            if not client.was_late:
+                raise
+            return False
+    assert response.result == X[0]
+    return True

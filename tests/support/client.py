@@ -90,6 +90,7 @@ class Client:
         self.url = url
         self._secrets = tuple(secrets)
         self._connection = connection_to(url)
+        self._began_s = self._usable_since_s = self._sent_s = 0.0
 
     def __enter__(self) -> "Client":
         return self
@@ -103,12 +104,35 @@ class Client:
         """Send a list or dict as JSON, bytes as they are, and anything else in chunks."""
         if isinstance(body, list | dict):
             body = json.dumps(body).encode()
-        self._connection.request(method, target, body, headers or {})
+        self._send(method, target, body, headers or {})
         with self._connection.getresponse() as response:
             content = response.read()
         for secret in self._secrets:
             assert secret.encode() not in content
         return response_of(response.status, response.headers, content)
+
+    def _send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: dict[str, str],
+    ) -> None:
+        before_s, self._began_s = self._began_s, time.monotonic()
+        self._usable_since_s = before_s if self._connection.sock else self._began_s
+        try:
+            self._connection.request(method, target, body, headers)
+        finally:
+            self._sent_s = time.monotonic()
+
+    @property
+    def was_late(self) -> bool:
+        """Whether the last request may have been sent when a server that stops waited no longer.
+
+        It waits from some time after the connection was asked for, or after the request before was:
+        when the response to that one was sent, no client knows.
+        """
+        return self._sent_s - self._usable_since_s >= LAST_REQUEST_S
 
     def post(
         self,
@@ -127,14 +151,6 @@ class Client:
         """See that the server still gives a known response."""
         x = tensor([3], [1.5, -2.0, 0.25])
         assert self.post("echo.pt", [x]).result == x
-
-
-def was_late(since_s: float) -> bool:
-    """Whether a client may have sent its request when a server that stops waited no longer.
-
-    Its connection was made, or had its last request, after `since_s`.
-    """
-    return time.monotonic() - since_s >= LAST_REQUEST_S
 
 
 def warm_up(url: str) -> None:
