@@ -216,6 +216,7 @@ def test_a_model_that_crashes(model_root: Path, start: Callable[..., Process]):
         assert "`crashing.pt`: " in response.document["detail"]
         assert 1 <= int(response.headers["retry-after"]) <= 300
     check_echo(url)
+    wait_until(lambda: process.stderr.count("died") >= 2)  # the line comes after the quarantine's
     assert process.stderr.count("died") == 2
 
 
