@@ -21,6 +21,10 @@ from tests.support.gate import GATED
 from tests.support.process import ROOT, Process, child_pids, wait_until
 from tests.support.servables import scripted
 from tests.support.transports import needs_meinheld
+from torch_serving.server.ipc.shared_state import SharedState
+from torch_serving.server.supervisor import Hooks, Supervisor
+from torch_serving.server.trial_loads import TrialLoads
+from torch_serving.server.worker_pool import WorkerPool
 
 SLOW = "/serve?servable_identifier=slow.pt"
 ENDLESS = b'[{"type":"tensor","value":[1]},{"type":"scalar","value":1000000000000}]'
@@ -98,6 +102,20 @@ def test_a_second_signal_ends_it_at_once(
         process.signal(number)
         assert process.exit_code() == 128 + number
         assert connection.response() is None
+
+
+def test_a_second_signal_ends_workers_before_trials(
+    shared: SharedState, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker that is there when its trial ends says that the model crashed."""
+    ended: list[object] = []
+    monkeypatch.setattr(WorkerPool, "end", lambda pool, number: ended.append(number))
+    monkeypatch.setattr(TrialLoads, "end", lambda trials: ended.append("trials"))
+    supervisor = Supervisor(1, Hooks(lambda channel: 0), shared)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        supervisor._signals._on_stop(number, None)
+        supervisor._forward_stop_signals()
+    assert ended == [signal.SIGTERM, signal.SIGKILL, "trials"]
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
