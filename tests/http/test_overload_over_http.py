@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import torch
 
 from tests.support.client import (
     LIMIT_S,
@@ -15,12 +14,14 @@ from tests.support.client import (
     RawConnection,
     in_threads,
     scalar,
+    string,
     tensor,
     warm_up,
     with_length,
 )
-from tests.support.gated import Gated
+from tests.support.gate import GATED
 from tests.support.process import ROOT, Process, wait_until
+from tests.support.servables import scripted
 
 X = [tensor([1], [1.0])]
 SLOW = "/serve?servable_identifier=slow.pt"
@@ -36,10 +37,11 @@ class Gate(NamedTuple):
     def ask(self, count: int, refused: int) -> list[int]:
         """Send requests at once, and let those go on that wait, once so many are refused."""
         refusals: list[int] = []
+        body = [*X, string(str(self.file))]
 
         def ask_one(number: int) -> int:
             with Client(self.process.url) as client:
-                response = client.post("gated.pt", X)
+                response = client.post("gated.pt", body)
                 if response.status == 503:
                     assert response.document["description"] == "Server overloaded"
                     assert response.headers["retry-after"] == "1"
@@ -57,8 +59,8 @@ def start_gate(tmp_path: Path, start: Callable[..., Process]) -> Callable[..., G
     def start_gate(*flags: str) -> Gate:
         gate, root = tmp_path / "gate", tmp_path / "models"
         root.mkdir()
-        torch.jit.script(Gated(gate)).save(root / "gated.pt")
-        flags = (*flags, "--preload", "gated.pt", "--import", "tests.support.gated")
+        scripted(*GATED).save(root / "gated.pt")
+        flags = (*flags, "--preload", "gated.pt", "--import", "tests.support.gate")
         return Gate(
             start(root, "--port", "0", "--threads", "1", *flags, PYTHONPATH=str(ROOT)), gate
         )
