@@ -70,13 +70,18 @@ class Processes:
         self.started += 1
         return 4242
 
-    def replace_workers(self) -> None:
+    def replace_workers(self) -> bool:
         self.replaced += 1
+        return True
+
+    def plan(self) -> float | None:
+        """Plan a try; return when the parent looks again."""
+        self.retry.advance()
+        return self.retry.timeout_s()
 
     def delay_s(self) -> float | None:
         """Plan a try; return when it is due, and have it end then."""
-        self.retry.advance()
-        delay_s = self.retry.timeout_s()
+        delay_s = self.plan()
         self.now_s += delay_s or 0
         self.retry.advance()
         self.retry.reap()
@@ -95,10 +100,25 @@ def test_the_delay_doubles_until_all_devices_serve(processes: Processes):
     processes.status = ANSWERED
     assert processes.delay_s() == 60
     assert processes.replaced == 1
-    processes.left_out = set()
-    assert processes.delay_s() is None
-    processes.left_out = {"cuda:0"}
+
+
+def test_a_device_that_comes_and_goes_is_not_tried_more_often(processes: Processes):
+    assert [processes.delay_s() for _ in range(2)] == [5, 10]
+    for served_s, delay_s in ((59, 20), (60, 5)):
+        processes.left_out = set()
+        processes.now_s += served_s
+        assert processes.plan() == 60  # to see a device that fails at a request
+        processes.left_out = {"cuda:0"}
+        assert processes.plan() == delay_s
+
+
+def test_no_process_for_a_try(processes: Processes, monkeypatch: pytest.MonkeyPatch):
+    def refuse(run: object) -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(device_retry, "fork", refuse)
     assert processes.delay_s() == 5
+    assert processes.plan() == 10
 
 
 @pytest.mark.parametrize("status", [FAILED, signal.SIGALRM, signal.SIGKILL])
@@ -109,6 +129,23 @@ def test_a_try_that_does_not_succeed_costs_no_worker(processes: Processes, statu
 
 
 def test_nothing_is_tried_while_workers_are_being_replaced(processes: Processes):
+    assert processes.plan() == 5
     processes.is_busy = True
-    assert processes.delay_s() is None
+    processes.now_s += 10
+    assert processes.delay_s() is None  # their end wakes the parent
     assert processes.started == 0
+
+
+def test_a_stop_plans_nothing_and_replaces_nothing(processes: Processes):
+    processes.status = ANSWERED
+    processes.plan()
+    processes.now_s += 5
+    processes.retry.advance()
+    assert processes.started == 1
+    killed: list[int] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(device_retry, "send_signal", lambda pid, _: killed.append(pid))
+        processes.retry.cancel()
+    processes.retry.reap()
+    assert (killed, processes.replaced) == ([4242], 0)
+    assert processes.retry.timeout_s() is None

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        print_notice(f"the output can't be written: {error.strerror}")
+        with suppress(OSError):  # the notice may be for the same disk
+            print_notice(f"{error.filename or 'the output'} can't be written: {error.strerror}")
         drop_output()
         sys.exit(1)
 

@@ -28,3 +28,8 @@ def what_is_meant(path: str) -> str:
         if found:
             return words.format(*[quote(name[:MAX_NAME], safe="/") for name in found.groups()])
     return MODELS.format("<path>")
+
+
+def is_about_a_model(path: str) -> bool:
+    """Whether a path that is not there names a model, as other servers do."""
+    return any(words == MODELS and it.fullmatch(path.rstrip("/")) for it, words in PATTERNS)

@@ -13,6 +13,7 @@ from torch_serving.errors import MissingParameter, NotFound
 from torch_serving.http.auth import ApiKeys, RequireKey
 from torch_serving.http.content_coding import decompress, request_coding
 from torch_serving.http.falcon_errors import apply_error
+from torch_serving.http.other_addresses import is_about_a_model
 from torch_serving.http.probes.health import HEALTHY
 from torch_serving.http.request import raw_header
 from torch_serving.http.request_body import check_length, check_whole
@@ -116,6 +117,6 @@ class RecordResponses:
 def respond_to_error(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    if isinstance(error, falcon.HTTPNotFound):
+    if isinstance(error, falcon.HTTPNotFound) and not is_about_a_model(req.path):
         error = NotFound(ROUTES)
     req.context.failure = apply_error(resp, req.path, error)

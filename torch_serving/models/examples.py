@@ -27,6 +27,7 @@ from torch_serving.tensor_constraint import example_shapes
 # Requests are tried until one works; this bounds how many, and for how long.
 MAX_TRIES = 60
 MAX_SEARCH_S = 2.0  # of this thread, whatever else the machine does
+MAX_WAIT_S = 4.0  # in all, and less than EXAMPLES_LIMIT_S: a model that waits has not crashed
 MAX_EXAMPLE_BYTES = 1 << 20  # three images of 224 x 224 pixels
 IMAGE_SIDES = (8, 32, 64, 224)  # height and width that convolutions may want
 SIDES = (4, *IMAGE_SIDES)  # of dimensions that are declared to have any size
@@ -70,15 +71,18 @@ def compact(document: Any) -> bytes:
 
 def find_examples(servable: Servable, methods: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Yield a request by name that works for each method for which one is found by trying."""
-    left_bytes = MAX_EXAMPLE_BYTES
+    left_bytes, last_s = MAX_EXAMPLE_BYTES, time.monotonic() + MAX_WAIT_S
     for name in methods:
-        example = find_example(servable, servable.method(name), left_bytes)
+        example = find_example(servable, servable.method(name), left_bytes, last_s)
         if example is not None:
             left_bytes -= len(example)
             yield name, example
 
 
-def find_example(servable: Servable, method: Method, limit_bytes: int) -> bytes | None:
+def find_example(
+    servable: Servable, method: Method, limit_bytes: int, last_s: float = math.inf
+) -> bytes | None:
+    """Try requests until one works; `last_s` is when to give up, as the monotonic clock has it."""
     stop_s = time.thread_time() + MAX_SEARCH_S
     tries = requests(servable, method.signature)
     for request in itertools.islice(tries, MAX_TRIES):
@@ -88,7 +92,7 @@ def find_example(servable: Servable, method: Method, limit_bytes: int) -> bytes 
             run_all((job,))
             if job.error is None:
                 return body
-        if time.thread_time() > stop_s:
+        if time.thread_time() > stop_s or time.monotonic() > last_s:
             break
     return None
 

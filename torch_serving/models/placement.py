@@ -48,6 +48,8 @@ class DevicePlacement:
     ) -> torch.device | None:
         """Return what `choose` does, or None where that has to read a file."""
         if requested is not None:
+            if devices.left_out:
+                devices.check(requested)
             try:
                 return device_of(requested)
             except InvalidDevice:

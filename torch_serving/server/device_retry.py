@@ -39,26 +39,39 @@ class DeviceRetry:
         self._restart = restart
         self._close_inherited = close_inherited
         self._pid = 0  # 0: no try is under way
+        self._is_cancelled = False
         self._delay_s = FIRST_DELAY_S
-        self._due_s = math.inf
+        self._due_s = math.inf  # no try is planned
+        self._lacked_s = 0.0  # when a device was last left out
 
     def timeout_s(self) -> float | None:
-        """How long until the next try; None if none is planned."""
-        return None if self._due_s == math.inf else max(0.0, self._due_s - time.monotonic())
+        """How long until `advance` may have something to do; None: what ends before tells it."""
+        if self._pid or self._is_cancelled or self._restart.is_busy:
+            return None
+        if self._due_s == math.inf:
+            return MAX_DELAY_S  # nobody tells of a device that fails at a request
+        return max(0.0, self._due_s - time.monotonic())
 
     def advance(self) -> None:
         """Plan the next try, or start it if it is time to."""
         if self._pid or self._restart.is_busy:
             return
-        names = sorted(self._left_out())
+        names, now_s = sorted(self._left_out()), time.monotonic()
         if not names:
-            self._delay_s, self._due_s = FIRST_DELAY_S, math.inf
-        elif self._due_s == math.inf:
-            self._due_s = time.monotonic() + self._delay_s
-            self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
-        elif time.monotonic() >= self._due_s:
+            self._due_s = math.inf
+            if now_s - self._lacked_s >= MAX_DELAY_S:  # else a device that comes and goes
+                self._delay_s = FIRST_DELAY_S
+            return
+        self._lacked_s = now_s
+        if self._due_s == math.inf:
+            self._plan()
+        elif now_s >= self._due_s:
             self._due_s = math.inf
             self._start(names)
+
+    def _plan(self) -> None:
+        self._due_s = time.monotonic() + self._delay_s
+        self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
 
     def _start(self, names: list[str]) -> None:
         parent = os.getpid()
@@ -74,6 +87,7 @@ class DeviceRetry:
             self._pid = fork(run)
         except OSError as error:
             logger.error("no process to try devices again: %s", error.strerror)
+            self._plan()
 
     def reap(self) -> None:
         """Have workers replaced if a device answers again."""
@@ -82,11 +96,12 @@ class DeviceRetry:
         pid, status = os.waitpid(self._pid, os.WNOHANG)
         if pid:
             self._pid = 0
-            if os.waitstatus_to_exitcode(status) == 0:
-                logger.warning("a device answers again: all workers are replaced")
-                self._restart.replace_workers()
+            answers = os.waitstatus_to_exitcode(status) == 0
+            if answers and not self._is_cancelled and self._restart.replace_workers():
+                logger.warning("a device answers again: all workers are being replaced")
 
     def cancel(self) -> None:
-        """End the try, as the server stops."""
+        """End the try, as the server stops; none follows."""
+        self._is_cancelled = True
         if self._pid:
             send_signal(self._pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from torch_serving.server.process import exit_text, fork, send_signal
+from torch_serving.server.process import end_with_parent, exit_text, fork, send_signal
 from torch_serving.server.signals import Signals, Stopped
 from torch_serving.server.worker_pool import Worker, WorkerPool, WorkerState
 
@@ -110,7 +110,10 @@ class RollingRestart:
     # The trial.
 
     def _start_trial(self) -> None:
+        parent = os.getpid()
+
         def run() -> int:
+            end_with_parent(parent)
             self._close_inherited()
             logging.disable(logging.INFO)  # this process does what another one will do again
             signal.alarm(LIMIT_S)
@@ -150,10 +153,15 @@ class RollingRestart:
             return
         self._replace_all(is_reload=True)
 
-    def replace_workers(self) -> None:
-        """Replace all workers by new ones, which serve what was loaded before."""
-        if not self.is_busy:
-            self._replace_all(is_reload=False)
+    def replace_workers(self) -> bool:
+        """Replace all workers by new ones, with the files and keys of before.
+
+        Returns whether it does: a reload that is under way replaces them as well.
+        """
+        if self.is_busy:
+            return False
+        self._replace_all(is_reload=False)
+        return True
 
     def _replace_all(self, is_reload: bool) -> None:
         self._is_reload = is_reload
