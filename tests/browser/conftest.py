@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.support.answers import Answers, answers_page
-from tests.support.browser import SIZES, Browser
+from tests.support.browser import Browser
+from tests.support.browser_window import SIZES
 from tests.support.console_stand_in import StandIn, stand_in
 from tests.support.hostile_names import NAMES
 from tests.support.process import Process

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.axe import violations
-from tests.support.browser import SIZES, Browser
+from tests.support.browser import Browser
+from tests.support.browser_window import SIZES
 from tests.support.console_stand_in import StandIn, model
 from tests.support.process import Process
 
