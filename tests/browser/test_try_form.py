@@ -187,6 +187,7 @@ def test_keys_send_and_hints_are_read(view: TryPage):
     view.browser.click_on(lambda: view.labelled("n"))
     press = lambda: view.labelled("n").send_keys(Keys.CONTROL, Keys.ENTER)  # noqa: E731
     assert view.answer_after(press).status == 200
+    assert view.answer_after(lambda: view.browser.press(Keys.CONTROL, Keys.ENTER)).status == 200
     assert violations(view.browser) == []
 
 

@@ -18,6 +18,7 @@ Image = pytest.importorskip("PIL.Image")
 safetensors = pytest.importorskip("safetensors.numpy")
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (12, 20, 3), np.uint8)
+CONTROL_ENTER = "\ue009\ue007"  # as in Selenium's Keys
 DROP = """
 const [element, name, type, base64, event] = arguments;
 const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
@@ -138,7 +139,8 @@ def png(folder: Path, name: str = "a.png") -> Path:
     return folder / name
 
 
-def test_images_as_they_are(view: TryPage, tmp_path: Path):
+@pytest.mark.parametrize("keys", ["\n", CONTROL_ENTER], ids=["Enter", "Ctrl+Enter"])
+def test_images_as_they_are(view: TryPage, tmp_path: Path, keys: str):
     view.open("colours.pt")
     view.give(png(tmp_path))
     view.browser.sees("20 × 12 pixels", ".try fieldset")
@@ -146,7 +148,7 @@ def test_images_as_they_are(view: TryPage, tmp_path: Path):
     assert [each["value"] for each in shape] == [1, 3, 12, 20]
     expected = PIXELS.transpose(2, 0, 1).astype("float32") / 255
     assert np.array_equal(np.array(image["value"], "float32").reshape(3, 12, 20), expected)
-    shape, _ = view.answer_after(lambda: view.write("Scale to", "8 × 6\n")).result
+    shape, _ = view.answer_after(lambda: view.write("Scale to", f"8 × 6{keys}")).result
     view.browser.sees("8 × 6 pixels", ".try fieldset")
     assert [each["value"] for each in shape] == [1, 3, 6, 8]
 

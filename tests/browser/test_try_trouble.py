@@ -10,7 +10,7 @@ import pytest
 from tests.support.browser import Browser
 from tests.support.process import Process
 from tests.support.servables import scripted
-from tests.support.try_page import TryPage
+from tests.support.try_page import SEND, TryPage
 
 ANSWER_ONCE = """
 const ask = window.fetch;
@@ -183,18 +183,44 @@ def test_a_text_that_is_slow_does_not_overtake_the_next(view: TryPage):
     assert view.send().body["s"] == "the second"
 
 
-def test_a_request_waits_for_its_file(view: TryPage, tmp_path: Path):
-    np.save(tmp_path / "slow.npy", np.array([[7]]))
+def give_slow(view: TryPage, folder: Path) -> None:
+    """Give a file that is not read until `go()`."""
+    np.save(folder / "slow.npy", np.array([[7]]))
     view.open("x.pt")
     view.browser.script(HOLD_FILE, "slow.npy")
-    view.give(tmp_path / "slow.npy")
+    view.give(folder / "slow.npy")
     view.browser.wait(lambda: view.browser.script("return Boolean(window.go)"))
+
+
+def test_a_request_waits_for_its_file(view: TryPage, tmp_path: Path):
+    give_slow(view, tmp_path)
 
     def press() -> None:
         view.button("Send")
         view.browser.script("go()")
 
     assert view.answer_after(press).body["x"]["value"] == [7]
+
+
+def test_a_request_that_waits_for_its_file_can_be_cancelled(view: TryPage, tmp_path: Path):
+    give_slow(view, tmp_path)
+    view.button("Send")
+    view.button("Cancel")
+    view.browser.sees("You cancelled it.", ".try")
+    view.browser.wait(lambda: view.browser.one(SEND).is_enabled())
+    assert view.browser.script("return answers.length") == 0
+    view.button("Reset")
+    assert view.send().body["x"]["value"] != [7]
+
+
+@pytest.mark.parametrize("buttons", [["Reset"], ["Edit JSON"], ["Edit JSON", "Edit JSON"]])
+def test_files_of_fields_that_are_gone_hold_no_request(
+    view: TryPage, tmp_path: Path, buttons: list[str]
+):
+    give_slow(view, tmp_path)
+    for each in buttons:
+        view.button(each)
+    assert view.send().status == 200
 
 
 def test_the_camera_is_off_after_a_picture_that_failed(browser: Browser, url: str):

@@ -18,6 +18,7 @@ export function createRequestForm(method, changed) {
   const set = (document) => {
     const values = { __proto__: null, ...document };
     form.accepts = [];
+    form.readings.clear();
     fields = method.arguments.map((argument) => [argument.name, createField(argument.name, typeOf(method, argument, values), values[argument.name], form)]);
     area = null;
     replace(place, fields.length ? fields.map(([, field]) => field.element) : h("p", { class: "quiet" }, "It takes no arguments."));
@@ -48,7 +49,7 @@ export function createRequestForm(method, changed) {
   };
   return {
     element: h("div", null, place, note.element),
-    ready: () => Promise.allSettled(form.readings.values()),
+    ready: () => area || Promise.allSettled(form.readings.values()),
     body,
     set,
     toggle,

@@ -3,7 +3,7 @@ import { demand, load, parsed, pathOf, request, targetOf } from "./api.js";
 import { button, field, h, options, plain, replace, row, write } from "./dom.js";
 import { errorBox } from "./parts.js";
 import { createRequestForm } from "./request-form.js";
-import { parse, read } from "./values.js";
+import { isObject, parse, read } from "./values.js";
 
 const NOT_KNOWN = "No request is known that works: give the tensors the right shapes.";
 const OWN = "The model's own"; // device
@@ -44,14 +44,19 @@ class Try {
     };
     this.onpaste = (event) => take(event, event.clipboardData);
     return {
-      onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.send(),
+      onkeydown: ({ key, ctrlKey, metaKey, target }) => {
+        if (key !== "Enter" || !(ctrlKey || metaKey)) return;
+        target.blur(); // an input tells its change
+        target.focus();
+        this.send();
+      },
       ondragover: (event) => event.preventDefault(),
       ondrop: (event) => take(event, event.dataTransfer),
     };
   }
 
   async show(route) {
-    document.addEventListener("paste", this.onpaste);
+    document.onpaste = this.onpaste;
     this.route = route;
     const { model, method } = route;
     const known = await demand("GET", "models").then(parsed, (error) => this.route === route && this.fail("The models are unknown", error));
@@ -66,7 +71,7 @@ class Try {
   }
 
   hide() {
-    document.removeEventListener("paste", this.onpaste);
+    document.onpaste = null;
   }
 
   fail(title, { name, message }) {
@@ -154,11 +159,10 @@ class Try {
     if (this.sending || this.card.hidden) return;
     const { form } = this;
     form.forget();
-    this.sending = new AbortController();
-    this.busy(true);
+    this.busy(new AbortController());
     this.answer.scrollIntoView({ block: "nearest" });
     try {
-      await form.ready();
+      await Promise.race([form.ready(), new Promise((stop) => (this.sending.signal.onabort = stop))]);
       if (form !== this.form || !this.loaded) throw new Error("Another form is shown now.");
       const [results, outcome] = await Promise.all([this.pending(), this.ask(form.body(), this.sending.signal)]);
       results.show(outcome);
@@ -167,13 +171,13 @@ class Try {
       this.sending.abort();
       replace(this.answer, errorBox(message));
     }
-    this.sending = null;
-    this.busy(false);
+    this.busy(null);
   }
 
-  busy(isBusy) {
-    this.sendButton.disabled = isBusy;
-    this.cancel.hidden = !isBusy;
+  busy(sending) {
+    this.sending = sending;
+    this.sendButton.disabled = sending;
+    this.cancel.hidden = !sending;
   }
 
   /** The place of answers, which is loaded with the first of them. */
@@ -186,8 +190,7 @@ class Try {
 
   /** What comes of a request, also where nothing comes. */
   async ask(body, signal) {
-    const inputs = this.inputsOf(read(body));
-    const sent = { model: this.loaded, method: this.name, inputs, sent_bytes: body.length, time: new Date() };
+    const sent = { model: this.loaded, method: this.name, inputs: this.inputsOf(read(body)), sent_bytes: body.length, time: new Date() };
     const headers = { "Content-Type": "application/json", "X-Server-Timing": "1" };
     const started = performance.now();
     try {
@@ -203,6 +206,6 @@ class Try {
   inputsOf(document) {
     const names = this.description.methods[this.name].arguments.map(({ name }) => name);
     if (Array.isArray(document)) return Object.fromEntries(document.map((value, index) => [names[index], value]));
-    return document !== null && typeof document === "object" ? document : {};
+    return isObject(document) ? document : {};
   }
 }
